@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Starts the command on the Node 24 that npm installed beside it, whatever Node is on the PATH.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const bundled = join(root, "node_modules", "node", "bin", "node");
+const [major] = process.versions.node.split(".").map(Number);
+const runtime = existsSync(bundled) ? bundled : process.execPath;
+if (runtime === process.execPath && major < 24) {
+  console.error(`sluice: needs Node 24, this is ${process.version}; run "npm ci" in ${root} first`);
+  process.exit(69);
+}
+const child = spawn(runtime, [join(root, "hosts", "cli", "main.ts"), ...process.argv.slice(2)], {
+  stdio: "inherit",
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));

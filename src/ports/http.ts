@@ -1,0 +1,36 @@
+/** Why an exchange ended without a whole response. */
+export type HttpFailure = "timeout" | "connection" | "body-too-large" | "aborted" | "bad-url";
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
+  /** Absolute: http://host[:port]/path?query or https://... */
+  readonly url: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | null;
+  /** From the call to the last byte of the body. */
+  readonly timeoutMs: number;
+  /** A longer body ends the exchange with `body-too-large`. */
+  readonly bodyBytesMax: number;
+}
+
+export interface HttpHead {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** Receives a response as it lands; exactly one of `done` and `failed` ends the exchange. */
+export interface HttpReceiver {
+  /** Answer false to end the exchange with `aborted` before the body is read. */
+  head(head: HttpHead): boolean;
+  /** The bytes are valid during the call only. Answer false to end the exchange with `aborted`. */
+  body(bytes: Uint8Array): boolean;
+  done(): void;
+  failed(failure: HttpFailure): void;
+}
+
+/** One request at a time per device; follows no redirects. */
+export interface Http {
+  send(request: HttpRequest, receiver: HttpReceiver): void;
+}
