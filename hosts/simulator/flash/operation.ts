@@ -1,0 +1,55 @@
+/** One change of the chip: a whole sector erased, or the bytes of one write call. */
+export type FlashOperation =
+  | { readonly kind: "erase"; readonly address: number; readonly lengthBytes: number }
+  | {
+      readonly kind: "write";
+      readonly address: number;
+      readonly lengthBytes: number;
+      /** The caller's own bytes, valid during the call only; the operation log keeps copies. */
+      readonly bytes: Uint8Array;
+    };
+
+/** How much of the operation under way survives a power cut: nothing, its first half, its second half. */
+export type CutKind = "clean" | "half" | "tail";
+
+export const cutKinds: readonly CutKind[] = ["clean", "half", "tail"];
+
+/** Asked before each operation; anything but `proceed` cuts the power at that operation. */
+export type FaultHook = (operation: FlashOperation) => "proceed" | `cut-${CutKind}`;
+
+/** Power failed: thrown at the operation that was cut, and by every access until `restorePower`. */
+export class PowerCut extends Error {
+  override readonly name = "PowerCut";
+
+  constructor() {
+    super("the power is off; call restorePower() to start the chip again");
+  }
+}
+
+export type FlashRule =
+  | "outside-flash"
+  | "unaligned-erase"
+  | "unaligned-write"
+  | "sets-a-bit"
+  | "bad-geometry";
+
+/**
+ * The program broke a rule of NOR flash, which a real driver refuses or turns into corrupt data.
+ * It is a defect of the program under test, not of the flash: not a `FlashError` that code may handle.
+ * The chip repeats it at every later access, so that a run which swallows it still stops.
+ */
+export class FlashRuleError extends Error {
+  override readonly name = "FlashRuleError";
+  readonly rule: FlashRule;
+
+  constructor(rule: FlashRule, message: string) {
+    super(`${rule}: ${message}`);
+    this.rule = rule;
+  }
+}
+
+/** A hook that cuts the power at one operation, counted from 0 from the moment the hook is installed. */
+export function cutAt(operationIndex: number, kind: CutKind): FaultHook {
+  let next = 0;
+  return () => (next++ === operationIndex ? `cut-${kind}` : "proceed");
+}
