@@ -43,9 +43,10 @@ export interface Power {
   read(): PowerReading;
 }
 
-/** Armed by the bootloader; a board that is not fed in time resets. */
+/** Armed by the bootloader; a board whose watchdog is not fed in time resets. */
 export interface Watchdog {
-  feed(): void;
+  /** From now on the main loop feeds it on every turn, so that a loop that hangs is caught. */
+  start(): void;
 }
 
 export type ResetReason =

@@ -1,0 +1,48 @@
+import { Digest } from "crypt";
+import Curve from "curve";
+import ECDSA from "ecdsa";
+import ECPoint from "ecp";
+import type { Crypto } from "../ports/crypto.ts";
+
+/** The SDK's native SHA-256 and P-256. */
+export const nativeCrypto: Crypto = {
+  sha256() {
+    const digest = new Digest("SHA256");
+    return {
+      update: (bytes) => digest.write(bytes),
+      digest: () => new Uint8Array(digest.close()),
+    };
+  },
+  verifyP256(publicKey, digest, signature) {
+    if (publicKey.length !== 65 || digest.length !== 32 || signature.length !== 64) return false;
+    const x = integerOf(publicKey.subarray(1, 33));
+    const y = integerOf(publicKey.subarray(33));
+    if (!isOnCurve(x, y)) return false;
+    const r = integerOf(signature.subarray(0, 32));
+    const s = integerOf(signature.subarray(32));
+    // FIPS 186-5, 6.4.2: r and s are in [1, n - 1]; checked here, since the SDK leaves it to its caller.
+    if (r === 0n || s === 0n || r >= order || s >= order) return false;
+    const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));
+    return key.verify(bufferOf(digest), bufferOf(signature));
+  },
+};
+
+// Domain parameters of P-256 (SP 800-186, 3.2.1.3).
+const prime = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const coefficientB = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
+
+function isOnCurve(x: bigint, y: bigint): boolean {
+  if (x >= prime || y >= prime) return false;
+  return (y * y - (x * x * x - 3n * x + coefficientB)) % prime === 0n;
+}
+
+function integerOf(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return value;
+}
+
+function bufferOf(bytes: Uint8Array): ArrayBuffer {
+  return bytes.slice().buffer as ArrayBuffer;
+}

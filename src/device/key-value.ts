@@ -1,0 +1,31 @@
+import keyValue from "embedded:storage/key-value";
+import { type KeyValue, StorageError } from "../ports/board.ts";
+
+/** One domain of the board's key-value storage. */
+export function openKeyValue(path: string): KeyValue {
+  const storage = keyValue.open({ path, format: "buffer" });
+  return {
+    read(key) {
+      try {
+        const value = storage.read(key);
+        return value === undefined ? null : new Uint8Array(value);
+      } catch {
+        return null; // the SDK's storage throws for a key that was never written
+      }
+    },
+    write(key, value) {
+      attempt(`write of ${value.length} bytes under ${key}`, () => storage.write(key, value));
+    },
+    delete(key) {
+      attempt(`delete of ${key}`, () => storage.delete(key));
+    },
+  };
+}
+
+function attempt(operation: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw new StorageError(`${operation}: ${String(error)}`);
+  }
+}

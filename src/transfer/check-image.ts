@@ -1,0 +1,85 @@
+import {
+  checkImageEnvelope,
+  type EnvelopeRefusal,
+  envelopeTailBytesMax,
+  imageTailOffset,
+} from "../image/envelope.ts";
+import { imageHeaderBytes, parseImageHeader } from "../image/header.ts";
+import type { ImageInfo } from "../image/info.ts";
+import type { ImageTrust } from "../image/verify.ts";
+import type { Http } from "../ports/http.ts";
+import { fetchRange, type RangeFailure } from "./range.ts";
+
+export interface CheckRequest {
+  readonly url: string;
+  readonly fileBytes: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly trust: ImageTrust;
+}
+
+interface TransferFailure {
+  readonly ok: false;
+  readonly kind: "transfer";
+  readonly failure: RangeFailure;
+  readonly retryAfterMs: number | null;
+}
+
+export type CheckResult =
+  | { readonly ok: true; readonly info: ImageInfo }
+  | TransferFailure
+  | { readonly ok: false; readonly kind: "image"; readonly refusal: EnvelopeRefusal };
+
+/**
+ * Judges an image by its two ends: the header and the TLVs, together about 1 KB. The signature signs the hash TLV, so a
+ * wrong key or a lower counter is refused before one sector of the slot is erased; only whether the payload has that
+ * hash is left for the verification of the slot.
+ */
+export async function checkImage(http: Http, request: CheckRequest): Promise<CheckResult> {
+  const { fileBytes, trust } = request;
+  if (fileBytes > trust.imageBytesMax) return refused("image-too-large");
+  const head = new Uint8Array(Math.min(imageHeaderBytes, fileBytes));
+  const headFailure = await fetchInto(http, request, 0, head);
+  if (headFailure !== null) return headFailure;
+  const parsed = parseImageHeader(head);
+  if (!parsed.ok) return refused(parsed.reason);
+  const tailOffset = imageTailOffset(parsed.header);
+  const tailBytes = Math.min(fileBytes - tailOffset, envelopeTailBytesMax);
+  if (tailBytes <= 0) return refused("image-beyond-source");
+  const tail = new Uint8Array(tailBytes);
+  const tailFailure = await fetchInto(http, request, tailOffset, tail);
+  if (tailFailure !== null) return tailFailure;
+  const anyDevice = { hardware: null, securityCounterMin: null }; // compatibility is for src/policy
+  const checked = checkImageEnvelope({ head, tail }, trust, anyDevice);
+  return checked.ok ? checked : refused(checked.reason);
+}
+
+function refused(refusal: EnvelopeRefusal): CheckResult {
+  return { ok: false, kind: "image", refusal };
+}
+
+async function fetchInto(
+  http: Http,
+  request: CheckRequest,
+  fromBytes: number,
+  into: Uint8Array,
+): Promise<TransferFailure | null> {
+  let filled = 0;
+  const result = await fetchRange(
+    http,
+    {
+      url: request.url,
+      headers: request.headers,
+      fromBytes,
+      toBytes: fromBytes + into.length,
+      totalBytes: request.fileBytes,
+      timeoutMs: request.timeoutMs,
+    },
+    (bytes) => {
+      into.set(bytes, filled);
+      filled += bytes.length;
+      return true;
+    },
+  );
+  return result.ok ? null : { ...result, kind: "transfer" };
+}

@@ -1,0 +1,44 @@
+import type { PowerThresholds } from "../policy/power.ts";
+import type { PowerReading, ResetReason } from "../ports/board.ts";
+import type { DigestHex } from "../protocol/digest.ts";
+import type { Running } from "../protocol/running.ts";
+import type { FailureReason, Offer, Release, RollbackReason } from "./release.ts";
+
+/** What happened. Results of effects come back as events too. */
+export type Event =
+  /** The firmware started; the context tells what it found. */
+  | { readonly kind: "booted" }
+  /** A poll was answered; null means that the server wants nothing of this device. */
+  | { readonly kind: "polled"; readonly offer: Offer | null }
+  | { readonly kind: "cancelled"; readonly actionId: string }
+  | { readonly kind: "checked"; readonly release: Release }
+  | { readonly kind: "checkFailed"; readonly reason: FailureReason; readonly passing: boolean }
+  | { readonly kind: "prepared" }
+  | { readonly kind: "downloaded" }
+  | { readonly kind: "downloadFailed"; readonly reason: FailureReason; readonly passing: boolean }
+  | { readonly kind: "verified" }
+  | { readonly kind: "verifyFailed"; readonly reason: FailureReason }
+  | { readonly kind: "upgradeRequested" }
+  | { readonly kind: "upgradeFailed"; readonly reason: FailureReason }
+  /** Every health check of the trial passed. */
+  | { readonly kind: "healthy" }
+  | { readonly kind: "trialEnded"; readonly reason: RollbackReason }
+  | { readonly kind: "confirmWritten" }
+  | { readonly kind: "confirmFailed" }
+  /** The server acknowledged the final report of the action, or no longer knows it. */
+  | { readonly kind: "reported"; readonly actionId: string };
+
+export type EventKind = Event["kind"];
+
+/** What the device is at the moment of the event: facts, not memory. */
+export interface Context {
+  readonly running: Running;
+  readonly resetReason: ResetReason;
+  /** What the secondary slot holds: whether a swap of it is requested, and the hash its TLVs name. */
+  readonly secondary: { readonly pending: boolean; readonly imageHash: DigestHex | null };
+  readonly power: PowerReading;
+  readonly thresholds: PowerThresholds;
+  readonly windowOpen: boolean;
+  /** Images that were rolled back on this device. */
+  readonly refused: readonly DigestHex[];
+}

@@ -1,0 +1,199 @@
+import type { EnvelopeRefusal } from "../image/envelope.ts";
+import type { ImageInfo } from "../image/info.ts";
+import { type ImageTrust, ImageVerification } from "../image/verify.ts";
+import { incompatibility } from "../policy/compatibility.ts";
+import { backoffMs } from "../policy/retry.ts";
+import { FlashError } from "../ports/flash.ts";
+import type { Http } from "../ports/http.ts";
+import type { Ports } from "../ports/ports.ts";
+import { parseDigestHex } from "../protocol/digest.ts";
+import type { Slots } from "../slots/slots.ts";
+import { StagingSlot } from "../slots/staging.ts";
+import { type CheckResult, checkImage } from "../transfer/check-image.ts";
+import { download, pause } from "../transfer/download.ts";
+import type { RangeFailure } from "../transfer/range.ts";
+import type { Effect } from "./effect.ts";
+import type { Event } from "./event.ts";
+import type { FailureReason, Offer, Release } from "./release.ts";
+import type { Identity, Settings } from "./settings.ts";
+
+export interface WorkTools {
+  readonly ports: Ports;
+  readonly http: Http;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly slots: Slots;
+  headers(): Readonly<Record<string, string>>;
+  running(): ImageInfo;
+  happened(event: Event): void;
+}
+
+type WorkEffect = Extract<
+  Effect,
+  { kind: "check" | "prepare" | "download" | "verify" | "abandon" }
+>;
+
+/**
+ * The long effects of an update: they run in small steps beside the polls, one at a time, and end in one event.
+ * Work that was abandoned ends without one.
+ */
+export class UpdateWork {
+  readonly #tools: WorkTools;
+  /** Counts up with each piece of work, so that an abandoned one knows itself. */
+  #current = 0;
+
+  constructor(tools: WorkTools) {
+    this.#tools = tools;
+  }
+
+  perform(effect: WorkEffect): void {
+    this.#current += 1;
+    const id = this.#current;
+    const abandoned = (): boolean => id !== this.#current;
+    if (effect.kind === "abandon") return;
+    void this.#begin(effect, abandoned).then((event) => {
+      if (!abandoned()) this.#tools.happened(event);
+    });
+  }
+
+  #begin(
+    effect: Exclude<WorkEffect, { kind: "abandon" }>,
+    abandoned: () => boolean,
+  ): Promise<Event> {
+    switch (effect.kind) {
+      case "check":
+        return this.#check(effect.offer, abandoned);
+      case "prepare":
+        return this.#prepare(effect.release, abandoned);
+      case "download":
+        return this.#download(effect.release, abandoned);
+      case "verify":
+        return this.#verify(effect.release, abandoned);
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  async #check(offer: Offer, abandoned: () => boolean): Promise<Event> {
+    const { ports, http, settings } = this.#tools;
+    const request = {
+      url: offer.url,
+      fileBytes: offer.fileBytes,
+      headers: this.#tools.headers(),
+      timeoutMs: settings.download.timeoutMs,
+      trust: this.#trust(),
+    };
+    // Bounded by `failuresMax`; a failure that may pass is tried again with growing pauses.
+    for (let failures = 1; ; failures += 1) {
+      const result = await checkImage(http, request);
+      if (result.ok || result.kind === "image") return this.#judged(offer, result);
+      const over = failures >= settings.download.failuresMax || abandoned();
+      if (over) return { kind: "checkFailed", reason: reasonOf(result.failure), passing: true };
+      const waitMs = backoffMs(failures, settings.download.backoff, ports.random);
+      await pause(ports.clock, Math.max(waitMs, result.retryAfterMs ?? 0));
+    }
+  }
+
+  #judged(offer: Offer, result: Exclude<CheckResult, { kind: "transfer" }>): Event {
+    if (!result.ok)
+      return { kind: "checkFailed", reason: imageReason(result.refusal), passing: false };
+    const { info } = result;
+    const imageHash = parseDigestHex(info.imageHash);
+    const mismatch = offer.imageHash !== null && offer.imageHash !== imageHash;
+    if (imageHash === null || mismatch)
+      return { kind: "checkFailed", reason: "offer-mismatch", passing: false };
+    if (imageHash === this.#tools.running().imageHash)
+      return { kind: "checked", release: { ...offer, imageHash } }; // it runs already: no rule can refuse it
+    const running = this.#tools.running();
+    const refusal = incompatibility(info, {
+      hardware: this.#tools.identity.hardware,
+      version: running.header.version,
+      securityCounter: running.securityCounter,
+    });
+    if (refusal !== null) return { kind: "checkFailed", reason: refusal, passing: false };
+    return { kind: "checked", release: { ...offer, imageHash } };
+  }
+
+  async #prepare(release: Release, abandoned: () => boolean): Promise<Event> {
+    const slot = this.#staging(release);
+    try {
+      for (let step = 0; step < slot.prepareSteps && !abandoned(); step += 1) {
+        slot.prepareSector(step);
+        await pause(this.#tools.ports.clock, 0);
+      }
+      return { kind: "prepared" };
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return { kind: "downloadFailed", reason: "flash-error", passing: false };
+    }
+  }
+
+  async #download(release: Release, abandoned: () => boolean): Promise<Event> {
+    const { ports, http, settings } = this.#tools;
+    const result = await download(release, this.#staging(release), settings.download, {
+      http,
+      clock: ports.clock,
+      random: ports.random,
+      crypto: ports.crypto,
+      headers: () => this.#tools.headers(),
+      abandoned,
+    });
+    if (result.ok) return { kind: "downloaded" };
+    return { kind: "downloadFailed", reason: result.reason, passing: result.passing };
+  }
+
+  async #verify(release: Release, abandoned: () => boolean): Promise<Event> {
+    const verification = new ImageVerification(this.#tools.ports.flash.secondary, this.#trust());
+    try {
+      // Bounded: each step hashes a block of an image that fits the slot, or answers.
+      for (let verdict = verification.step(); ; verdict = verification.step()) {
+        if (abandoned()) return { kind: "verifyFailed", reason: "network" };
+        if (verdict === null) {
+          await pause(this.#tools.ports.clock, 0);
+          continue;
+        }
+        if (!verdict.ok) return { kind: "verifyFailed", reason: imageReason(verdict.reason) };
+        if (verdict.info.imageHash !== release.imageHash)
+          return { kind: "verifyFailed", reason: "hash-mismatch" };
+        return { kind: "verified" };
+      }
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return { kind: "verifyFailed", reason: "flash-error" };
+    }
+  }
+
+  #staging(release: Release): StagingSlot {
+    const { ports, slots } = this.#tools;
+    return new StagingSlot(ports.flash.secondary, release.fileBytes, slots.trailerBytes);
+  }
+
+  #trust(): ImageTrust {
+    return {
+      keys: this.#tools.identity.imageKeys,
+      crypto: this.#tools.ports.crypto,
+      imageBytesMax: this.#tools.slots.imageBytesMax,
+    };
+  }
+}
+
+function reasonOf(failure: RangeFailure): FailureReason {
+  return failure === "refused" ? "network" : failure;
+}
+
+/** The words of the server's reports for what the codec found. */
+function imageReason(refusal: EnvelopeRefusal): FailureReason {
+  switch (refusal) {
+    case "hash-mismatch":
+      return "hash-mismatch";
+    case "image-too-large":
+      return "image-too-large";
+    case "signature-untrusted":
+      return "key-unknown";
+    case "signature-invalid":
+    case "signature-length":
+      return "signature-invalid";
+    default:
+      return "image-malformed";
+  }
+}
