@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DNM=nm -DELF=zephyr.elf -P require_hook.cmake: fails when the linker has dropped the trial-boot hook.
+
+execute_process(COMMAND ${NM} ${ELF} OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "cannot list the symbols of ${ELF} with ${NM}: ${failed}")
+endif()
+if(NOT symbols MATCHES "[Tt] boot_read_swap_state_primary_slot_hook\n")
+  message(FATAL_ERROR
+    "${ELF} does not contain boot_read_swap_state_primary_slot_hook: MCUboot was built without "
+    "MCUBOOT_IMAGE_ACCESS_HOOKS and would revert an unconfirmed image at its first reboot. "
+    "Set CONFIG_BOOT_IMAGE_ACCESS_HOOKS=y and keep bootloader/ in EXTRA_ZEPHYR_MODULES.")
+endif()
