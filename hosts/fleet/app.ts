@@ -1,0 +1,161 @@
+import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import { type Fleet, loadMemory } from "./control/fleet.ts";
+import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
+import { limits } from "./limits.ts";
+import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
+import { artifactResources } from "./routes/ddi/artifacts.ts";
+import { confirmationResources } from "./routes/ddi/confirmation.ts";
+import { deviceApi } from "./routes/ddi/device-api.ts";
+import { deviceResources } from "./routes/ddi/resources.ts";
+import { deviceRoutes } from "./routes/management/devices.ts";
+import { eventRoutes } from "./routes/management/events.ts";
+import { releaseRoutes } from "./routes/management/releases.ts";
+import { rolloutRoutes } from "./routes/management/rollouts.ts";
+import { pageRoutes } from "./routes/page.ts";
+import { ArtifactFolder } from "./storage/artifacts.ts";
+import { FleetDatabase } from "./storage/database.ts";
+import { isSameDigest, tokenSha256 } from "./tokens.ts";
+
+export interface FleetServer {
+  readonly app: FastifyInstance;
+  /** Lets rollouts go on as far as the clock says, and writes what only memory knew. Ticks run one after another. */
+  tick(): Promise<void>;
+  /** Writes everything down and closes the database. */
+  close(): Promise<void>;
+}
+
+/** Events are counted down to their bound once in this many ticks. */
+const ticksPerPrune = 64;
+
+/** Builds the server over its database and folder; the caller listens, or injects requests. */
+export async function createFleet(options: FleetOptions): Promise<FleetServer> {
+  const settings = readOptions(options);
+  const database = await FleetDatabase.open(options.databaseFile, options.clock);
+  const fleet: Fleet = {
+    database,
+    memory: await loadMemory(database),
+    artifacts: new ArtifactFolder(options.artifactsFolder),
+    clock: options.clock,
+  };
+  const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
+  return lifecycle(app, fleet);
+}
+
+async function buildApp(
+  fleet: Fleet,
+  settings: FleetSettings,
+  logLevel: string,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: logLevel === "silent" ? false : { level: logLevel },
+    bodyLimit: limits.managementBodyBytesMax,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 256 },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+  answerErrors(app);
+  await app.register(swagger, { openapi: openApiInfo });
+  const device = { ...settings, fleet };
+  await app.register(
+    deviceApi(device, [
+      ...deviceResources(device),
+      ...confirmationResources(device),
+      ...artifactResources(device),
+    ]),
+  );
+  await app.register(management(fleet, settings), { prefix: "/api/v1" });
+  await app.register(pageRoutes);
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  return app;
+}
+
+function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
+  let ticks = 0;
+  let last: Promise<void> = Promise.resolve();
+  let closed: Promise<void> | null = null;
+  return {
+    app,
+    tick() {
+      ticks += 1;
+      const prunes = ticks % ticksPerPrune === 0;
+      const run = async (): Promise<void> => {
+        if (closed !== null) return;
+        await tickFleet(fleet);
+        if (prunes) await pruneStream(fleet);
+      };
+      const result = last.then(run);
+      last = result.catch(() => {}); // the caller of this tick gets the error; the next one runs all the same
+      return result;
+    },
+    close() {
+      const ending = last;
+      closed ??= (async () => {
+        await app.close();
+        await ending;
+        await writeAllContacts(fleet);
+        await fleet.database.close();
+      })();
+      return closed;
+    },
+  };
+}
+
+function management(fleet: Fleet, settings: FleetSettings) {
+  const { adminTokenSha256 } = settings;
+  return async (app: FastifyInstance): Promise<void> => {
+    app.addHook("onRequest", async (request, reply) => {
+      if (adminTokenSha256 === null) return;
+      const token = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
+      if (token !== undefined && isSameDigest(tokenSha256(token), adminTokenSha256)) return;
+      const message = "send the server's admin token as Authorization: Bearer TOKEN";
+      return reply
+        .code(401)
+        .header("www-authenticate", "Bearer")
+        .send({ error: "unauthorized", message });
+    });
+    await app.register(releaseRoutes(fleet, settings));
+    await app.register(deviceRoutes(fleet));
+    await app.register(rolloutRoutes(fleet));
+    await app.register(eventRoutes(fleet));
+  };
+}
+
+/** JSON for every error, and never a stack: what a defect was is in the log. */
+function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 400 || status >= 500) {
+      request.log.error({ err: error }, "a request failed");
+      const message = "the server failed; its log has the cause";
+      return reply.code(500).send({ error: "internal", message });
+    }
+    const reason = error.validation === undefined ? wordOf(error) : "invalid-request";
+    return reply.code(status).send({ error: reason, message: error.message });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const message = `nothing answers ${request.method} here; see /openapi.json`;
+    return reply.code(404).send({ error: "not-found", message });
+  });
+}
+
+/** `FST_ERR_CTP_BODY_TOO_LARGE` becomes `body-too-large`. */
+function wordOf(error: FastifyError): string {
+  return (error.code ?? "refused")
+    .replace(/^FST_ERR_(CTP_)?/, "")
+    .toLowerCase()
+    .replaceAll("_", "-");
+}
+
+const openApiInfo = {
+  openapi: "3.0.3",
+  info: {
+    title: "Sluice fleet",
+    description: "Releases, devices and rollouts. Devices themselves speak hawkBit's DDI v1.",
+    version: "1",
+  },
+  components: { securitySchemes: { admin: { type: "http", scheme: "bearer" } } },
+  security: [{ admin: [] as string[] }],
+} satisfies OpenApiInfo;
+
+type OpenApiInfo = NonNullable<FastifyDynamicSwaggerOptions["openapi"]>;

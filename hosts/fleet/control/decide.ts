@@ -1,0 +1,163 @@
+import { bucketOf, stageOf } from "../rollout/buckets.ts";
+import { selects } from "../rollout/definition.ts";
+import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
+import { isOfferable, isOpen } from "../rollout/member.ts";
+import { insertAction, updateAction } from "../storage/actions.ts";
+import { listRefusals } from "../storage/devices.ts";
+import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
+import type { DeviceChange } from "./device-change.ts";
+import type { DeviceTask, Image, Rollout } from "./memory.ts";
+
+/** `last_report` of an action whose cancellation the device refused: it is not asked again. */
+export const cancelRejected = "cancel-rejected";
+
+/** Decides what the device is to do now, and gives it an action when a rollout has its turn for it. */
+export async function decideTask(change: DeviceChange): Promise<void> {
+  await joinRollouts(change);
+  if (change.action !== null) await judgeAction(change);
+  if (change.action === null || (await isActionOver(change))) await offerNext(change);
+  change.task = await taskOf(change);
+}
+
+/** What identifies a rollout in the hash of its buckets. */
+export function saltOf(rolloutId: number): string {
+  return `rollout-${rolloutId}`;
+}
+
+/** A device that came after a rollout was planned finds its stage by its bucket. */
+async function joinRollouts(change: DeviceChange): Promise<void> {
+  for (const rollout of change.fleet.memory.rollouts.values()) {
+    if (!isUnderWay(rollout) || !selects(rollout.definition.selector, change.row)) continue;
+    if ((await change.memberOf(rollout.id)) !== null) continue;
+    const image = change.imageOf(rollout.id);
+    if (image === null || (await whyNot(change, rollout, image)) !== null) continue;
+    const bucket = bucketOf(saltOf(rollout.id), change.id);
+    const stage = stageOf(bucket, rollout.cutoffs);
+    if (stage === null) continue;
+    const { db, nowUnixMs } = change.unit;
+    await insertMembers(db, rollout.id, [{ deviceId: change.id, bucket, stage }], nowUnixMs);
+    change.forgetMembers();
+  }
+}
+
+/** A rollout that was stopped takes its action back as long as the release does not run. */
+async function judgeAction(change: DeviceChange): Promise<void> {
+  const { action } = change;
+  if (action === null || action.status === "canceling") return;
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  const isStopped = rollout?.state === "halted" || rollout?.state === "cancelled";
+  if (!isStopped || action.last_report === cancelRejected) return;
+  const member = await change.memberOf(action.rollout_id);
+  if (member !== null && !isOpen(member.state)) return;
+  const changed = { status: "canceling", changed_at: change.unit.nowUnixMs } as const;
+  await updateAction(change.unit.db, action.id, changed);
+  change.action = { ...action, ...changed };
+}
+
+/** The device is through with its action, whether or not it said so. */
+async function isActionOver(change: DeviceChange): Promise<boolean> {
+  const member = change.action && (await change.memberOf(change.action.rollout_id));
+  return member?.state === "updated" || member?.state === "rolled-back";
+}
+
+/** Takes the newest rollout that has its turn for this device. */
+async function offerNext(change: DeviceChange): Promise<void> {
+  for (const member of [...(await change.members())].reverse()) {
+    const rollout = change.fleet.memory.rollouts.get(member.rollout_id);
+    if (rollout === undefined || !isUnderWay(rollout) || !isOfferable(member.state)) continue;
+    const image = change.imageOf(rollout.id);
+    const reason = image === null ? "other-hardware" : await whyNot(change, rollout, image);
+    if (image === null || reason !== null) {
+      await exclude(change, member, image, reason);
+      continue;
+    }
+    if (rollout.state !== "running" || member.stage > rollout.currentStage) continue;
+    await offer(change, rollout, member, image);
+    return;
+  }
+}
+
+async function exclude(
+  change: DeviceChange,
+  member: MemberRow,
+  image: Image | null,
+  reason: Ineligibility | null,
+): Promise<void> {
+  if (reason === null || reason === "already-running") return; // the running image itself is the evidence
+  await change.learn(member, image?.imageHash ?? "", { kind: "ineligible", reason });
+}
+
+async function offer(
+  change: DeviceChange,
+  rollout: Rollout,
+  member: MemberRow,
+  image: Image,
+): Promise<void> {
+  const { db, nowUnixMs } = change.unit;
+  if (change.action !== null) {
+    const wasUpdated = (await change.memberOf(change.action.rollout_id))?.state === "updated";
+    const status = wasUpdated ? "finished" : "failed";
+    await updateAction(db, change.action.id, { status, changed_at: nowUnixMs });
+  }
+  const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
+  change.action = await insertAction(db, {
+    device_id: change.id,
+    rollout_id: rollout.id,
+    image_id: image.id,
+    mode: rollout.definition.mode,
+    status: asks ? "confirming" : "open",
+    last_report: "",
+    created_at: nowUnixMs,
+    changed_at: nowUnixMs,
+  });
+  await change.learn(member, image.imageHash, { kind: "offered" });
+  change.setState("offered", null);
+}
+
+async function taskOf(change: DeviceChange): Promise<DeviceTask> {
+  const { action } = change;
+  if (action === null || (await isActionOver(change))) return { kind: "none" };
+  if (action.status === "canceling") return { kind: "cancel", actionId: action.id };
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  const member = await change.memberOf(action.rollout_id);
+  if (rollout?.state === "paused" && member?.state === "offered") return { kind: "none" };
+  const image = change.fleet.memory.images.get(action.image_id);
+  const kind = action.status === "confirming" ? "confirm" : "install";
+  return { kind, actionId: action.id, etag: etagOf(image, action.status) };
+}
+
+/** The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below 2^31. */
+function etagOf(image: Image | undefined, status: string): number {
+  const hash = Number.parseInt((image?.fileSha256 ?? "0").slice(0, 7), 16);
+  return hash + status.length;
+}
+
+async function whyNot(
+  change: DeviceChange,
+  rollout: Rollout,
+  image: Image,
+): Promise<Ineligibility | null> {
+  const { row } = change;
+  const { memory } = change.fleet;
+  const refusals = await listRefusals(change.unit.db, change.id);
+  const running =
+    row.running_hash === null || row.running_version === null
+      ? null
+      : { version: row.running_version, imageHash: row.running_hash };
+  const verdict = eligibility(
+    {
+      hardware: row.hardware,
+      running,
+      runningSecurityCounter:
+        running === null ? null : (memory.imageOfHash(running.imageHash)?.securityCounter ?? null),
+      refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
+    },
+    image,
+    { allowDowngrade: rollout.definition.allowDowngrade },
+  );
+  return verdict.ok ? null : verdict.reason;
+}
+
+function isUnderWay(rollout: Rollout): boolean {
+  return rollout.state === "ready" || rollout.state === "running" || rollout.state === "paused";
+}

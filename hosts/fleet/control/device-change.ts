@@ -1,0 +1,137 @@
+import type { DeviceId } from "../names.ts";
+import { afterEvidence, awaitsProof, type Evidence, type Member } from "../rollout/member.ts";
+import type { ActionRow } from "../storage/actions.ts";
+import type { UnitOfWork } from "../storage/database.ts";
+import { addRefusal, type DeviceRow, updateDevice } from "../storage/devices.ts";
+import { addEvent } from "../storage/events.ts";
+import { listMemberships, type MemberRow, moveMember } from "../storage/rollouts.ts";
+import { evaluateRollout } from "./evaluate.ts";
+import type { Fleet } from "./fleet.ts";
+import type { DeviceEntry, DeviceTask, Image } from "./memory.ts";
+
+/**
+ * One unit of work on one device: reads through it see its own changes, and the memory gets them when they are durable.
+ */
+export class DeviceChange {
+  readonly unit: UnitOfWork;
+  readonly fleet: Fleet;
+  readonly entry: DeviceEntry;
+  row: DeviceRow;
+  action: ActionRow | null;
+  task: DeviceTask;
+  private memberRows: MemberRow[] | null = null;
+  private readonly columns: Partial<DeviceRow> = {};
+  private readonly movedRollouts = new Set<number>();
+
+  constructor(unit: UnitOfWork, fleet: Fleet, entry: DeviceEntry) {
+    this.unit = unit;
+    this.fleet = fleet;
+    this.entry = entry;
+    this.row = entry.row;
+    this.action = entry.action;
+    this.task = entry.task;
+  }
+
+  get id(): DeviceId {
+    return this.entry.id;
+  }
+
+  /** Sets columns of the device; those that hold the value already are left alone. */
+  set(columns: Partial<DeviceRow>): void {
+    for (const [name, value] of Object.entries(columns))
+      if (this.row[name as keyof DeviceRow] !== value)
+        Object.assign(this.columns, { [name]: value });
+    this.row = { ...this.row, ...columns };
+  }
+
+  /** What the device does, in a word, and why; with the time at which it began. */
+  setState(state: string, reason: string | null): void {
+    if (this.row.state === state && this.row.reason === reason) return;
+    this.set({ state, reason, state_at: this.unit.nowUnixMs });
+  }
+
+  async members(): Promise<readonly MemberRow[]> {
+    this.memberRows ??= await listMemberships(this.unit.db, this.id);
+    return this.memberRows;
+  }
+
+  async memberOf(rolloutId: number): Promise<MemberRow | null> {
+    return (await this.members()).find((member) => member.rollout_id === rolloutId) ?? null;
+  }
+
+  /** The image that a membership is about: the release's one for this device's hardware. */
+  imageOf(rolloutId: number): Image | null {
+    const rollout = this.fleet.memory.rollouts.get(rolloutId);
+    const release = rollout && this.fleet.memory.releases.get(rollout.releaseId);
+    return release?.images.find(({ hardware }) => hardware === this.row.hardware) ?? null;
+  }
+
+  /** A membership was added by this unit of work. */
+  forgetMembers(): void {
+    this.memberRows = null;
+  }
+
+  /** Judges evidence about one membership and stores what follows from it. */
+  async learn(member: MemberRow, imageHash: string, evidence: Evidence): Promise<void> {
+    const next = afterEvidence(member, imageHash, evidence);
+    if (next.state === member.state && next.reason === member.reason) return;
+    await this.move(member, next, imageHash);
+  }
+
+  /** Writes the device and hands all changes to the memory; rollouts whose members moved are judged anew. */
+  async finish(decidedPlan: number): Promise<void> {
+    if (Object.keys(this.columns).length > 0)
+      await updateDevice(this.unit.db, this.id, this.columns);
+    for (const rolloutId of this.movedRollouts)
+      await evaluateRollout(this.unit, this.fleet, rolloutId);
+    this.unit.onCommit(() => {
+      const { entry } = this;
+      entry.row = this.row;
+      entry.action = this.action;
+      entry.task = this.task;
+      entry.decidedPlan = decidedPlan;
+      entry.pollAnswer = null;
+    });
+  }
+
+  private async move(member: MemberRow, next: Member, imageHash: string): Promise<void> {
+    const { unit, fleet } = this;
+    const rollout = fleet.memory.rollouts.get(member.rollout_id);
+    if (rollout === undefined) throw new Error(`no rollout ${member.rollout_id} in memory`);
+    const atUnixMs = unit.nowUnixMs;
+    const keepsDue = member.state === next.state;
+    const proofDueAtUnixMs = awaitsProof(next.state)
+      ? keepsDue
+        ? member.proof_due_at
+        : atUnixMs + rollout.definition.proofSeconds * 1000
+      : null;
+    await moveMember(unit.db, member, next, { atUnixMs, proofDueAtUnixMs });
+    this.movedRollouts.add(rollout.id);
+    this.memberRows =
+      this.memberRows?.map((row) =>
+        row.rollout_id === member.rollout_id
+          ? { ...row, ...next, changed_at: atUnixMs, proof_due_at: proofDueAtUnixMs }
+          : row,
+      ) ?? null;
+    if (member.state === next.state) return;
+    if (next.state === "rolled-back")
+      await addRefusal(unit.db, this.id, {
+        imageHash,
+        releaseId: rollout.releaseId,
+        reason: next.reason,
+        atUnixMs,
+      });
+    const version = fleet.memory.releases.get(rollout.releaseId)?.version;
+    await addEvent(
+      unit.db,
+      {
+        kind: `device-${next.state}`,
+        deviceId: this.id,
+        rolloutId: rollout.id,
+        ...(version === undefined ? {} : { releaseVersion: version }),
+        details: { from: member.state, reason: next.reason },
+      },
+      atUnixMs,
+    );
+  }
+}

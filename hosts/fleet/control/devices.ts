@@ -1,0 +1,57 @@
+import { randomBytes } from "node:crypto";
+import { deleteRefusals } from "../storage/devices.ts";
+import { addEvent } from "../storage/events.ts";
+import { tokenSha256 } from "../tokens.ts";
+import { registerDevice } from "./contact.ts";
+import { decideTask } from "./decide.ts";
+import { DeviceChange } from "./device-change.ts";
+import type { Fleet } from "./fleet.ts";
+import type { DeviceEntry } from "./memory.ts";
+
+const tokenBytes = 24;
+
+/** Registers a device for an operator and gives it a token, the only time that the token is told. */
+export async function addDevice(
+  fleet: Fleet,
+  device: { readonly id: string; readonly hardware: string; readonly token: string | null },
+): Promise<
+  | { readonly ok: true; readonly entry: DeviceEntry; readonly token: string }
+  | { readonly ok: false; readonly reason: "invalid-id" | "too-many-devices" | "device-exists" }
+> {
+  const token = device.token ?? randomBytes(tokenBytes).toString("base64url");
+  const { id, hardware } = device;
+  const made = await registerDevice(fleet, { id, hardware, tokenSha256: tokenSha256(token) });
+  if (!made.ok) return made;
+  return made.created
+    ? { ok: true, entry: made.entry, token }
+    : { ok: false, reason: "device-exists" };
+}
+
+/** Lets a device be offered a release again that it rolled back or failed. */
+export async function clearRefusal(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  releaseId: number,
+): Promise<"cleared" | "nothing-to-clear"> {
+  return fleet.database.write(async (unit) => {
+    const { planVersion } = fleet.memory;
+    const change = new DeviceChange(unit, fleet, entry);
+    const wasRefused = await deleteRefusals(unit.db, entry.id, releaseId);
+    let isCleared = wasRefused;
+    for (const member of await change.members()) {
+      if (fleet.memory.rollouts.get(member.rollout_id)?.releaseId !== releaseId) continue;
+      await change.learn(member, "", { kind: "cleared" });
+      isCleared ||= (await change.memberOf(member.rollout_id))?.state !== member.state;
+    }
+    if (!isCleared) return "nothing-to-clear";
+    const releaseVersion = fleet.memory.releases.get(releaseId)?.version ?? "";
+    await addEvent(
+      unit.db,
+      { kind: "refusal-cleared", deviceId: entry.id, releaseVersion },
+      unit.nowUnixMs,
+    );
+    await decideTask(change);
+    await change.finish(planVersion);
+    return "cleared";
+  });
+}

@@ -1,0 +1,115 @@
+import { evaluateStage, findHalt } from "../rollout/stage.ts";
+import type { UnitOfWork } from "../storage/database.ts";
+import { addEvent } from "../storage/events.ts";
+import {
+  countsOf,
+  listStages,
+  type StageRow,
+  updateRollout,
+  updateStage,
+} from "../storage/rollouts.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Rollout } from "./memory.ts";
+
+/**
+ * Lets a rollout do what its counters ask for now: halt, soak, go on to the next stage, finish. Reads one row per stage,
+ * however many devices there are. A paused rollout can only halt.
+ */
+export async function evaluateRollout(
+  unit: UnitOfWork,
+  fleet: Fleet,
+  rolloutId: number,
+): Promise<void> {
+  const rollout = fleet.memory.rollouts.get(rolloutId);
+  if (rollout === undefined || (rollout.state !== "running" && rollout.state !== "paused")) return;
+  const stages = await listStages(unit.db, rolloutId);
+  let now: Rollout = haltIfOver(rollout, stages, unit.nowUnixMs);
+  if (now.state === "running") now = await advance(unit, now, stages);
+  if (now === rollout) return;
+  await updateRollout(unit.db, rolloutId, {
+    state: now.state,
+    halt: now.halt === null ? null : JSON.stringify(now.halt),
+    current_stage: now.currentStage,
+    ended_at: now.endedAtUnixMs,
+  });
+  if (now.state !== rollout.state) await announce(unit, now);
+  unit.onCommit(() => fleet.memory.setRollout(now));
+}
+
+function haltIfOver(rollout: Rollout, stages: readonly StageRow[], nowUnixMs: number): Rollout {
+  for (const row of stages.slice(0, rollout.currentStage + 1)) {
+    const halt = findHalt(countsOf(row), rollout.definition);
+    if (halt !== null)
+      return {
+        ...rollout,
+        state: "halted",
+        halt: { ...halt, stage: row.stage },
+        endedAtUnixMs: nowUnixMs,
+      };
+  }
+  return rollout;
+}
+
+/** Completes stages and opens the next ones; bounded by their number. */
+async function advance(
+  unit: UnitOfWork,
+  rollout: Rollout,
+  stages: readonly StageRow[],
+): Promise<Rollout> {
+  const nowUnixMs = unit.nowUnixMs;
+  let current = rollout;
+  for (const row of stages.slice(rollout.currentStage)) {
+    const verdict = evaluateStage(
+      {
+        counts: countsOf(row),
+        soakSeconds: row.soak_seconds,
+        openedAtUnixMs: row.opened_at ?? nowUnixMs,
+        settledAtUnixMs: row.settled_at,
+      },
+      rollout.definition,
+      nowUnixMs,
+    );
+    if (verdict.kind !== "complete") {
+      const settled = verdict.kind === "soaking" ? verdict.settledAtUnixMs : null;
+      if (settled !== row.settled_at)
+        await updateStage(unit.db, rollout.id, row.stage, { settled_at: settled });
+      return current;
+    }
+    await updateStage(unit.db, rollout.id, row.stage, {
+      settled_at: verdict.settledAtUnixMs,
+      completed_at: nowUnixMs,
+    });
+    await stageEvent(unit, rollout, "stage-completed", row);
+    const next = stages[row.stage + 1];
+    if (next === undefined) return { ...current, state: "finished", endedAtUnixMs: nowUnixMs };
+    await updateStage(unit.db, rollout.id, next.stage, { opened_at: nowUnixMs });
+    await stageEvent(unit, rollout, "stage-opened", next);
+    current = { ...current, currentStage: next.stage };
+  }
+  return current;
+}
+
+async function stageEvent(
+  unit: UnitOfWork,
+  rollout: Rollout,
+  kind: string,
+  row: StageRow,
+): Promise<void> {
+  await addEvent(
+    unit.db,
+    { kind, rolloutId: rollout.id, details: { stage: row.stage, percent: row.percent } },
+    unit.nowUnixMs,
+  );
+}
+
+async function announce(unit: UnitOfWork, rollout: Rollout): Promise<void> {
+  await addEvent(
+    unit.db,
+    {
+      kind: `rollout-${rollout.state}`,
+      rolloutId: rollout.id,
+      details: rollout.halt === null ? {} : { ...rollout.halt },
+    },
+    unit.nowUnixMs,
+  );
+}

@@ -1,0 +1,25 @@
+import type { ArtifactFolder } from "../storage/artifacts.ts";
+import type { FleetDatabase } from "../storage/database.ts";
+import { countDevices } from "../storage/devices.ts";
+import { listImages, listReleases } from "../storage/releases.ts";
+import { listRollouts, listStages } from "../storage/rollouts.ts";
+import { FleetMemory, rolloutOfRow } from "./memory.ts";
+
+/** What every operation of the server works on. */
+export interface Fleet {
+  readonly database: FleetDatabase;
+  readonly memory: FleetMemory;
+  readonly artifacts: ArtifactFolder;
+  readonly clock: { unixMs(): number };
+}
+
+/** Reads what is kept in memory from the start: releases, images and rollouts; devices follow at their first contact. */
+export async function loadMemory(database: FleetDatabase): Promise<FleetMemory> {
+  const memory = new FleetMemory();
+  for (const row of await listReleases(database.queries)) memory.setRelease(row);
+  for (const row of await listImages(database.queries)) memory.addImage(row);
+  for (const row of await listRollouts(database.queries))
+    memory.setRollout(rolloutOfRow(row, await listStages(database.queries, row.id)));
+  memory.devicesCount = await countDevices(database.queries);
+  return memory;
+}

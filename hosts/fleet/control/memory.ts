@@ -1,0 +1,177 @@
+import type { DeviceId } from "../names.ts";
+import type { RolloutDefinition } from "../rollout/definition.ts";
+import type { Halt } from "../rollout/stage.ts";
+import type { ActionRow } from "../storage/actions.ts";
+import type { DeviceRow } from "../storage/devices.ts";
+import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
+import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
+import type { RolloutState } from "../storage/tables.ts";
+
+export interface Image {
+  readonly id: number;
+  readonly releaseId: number;
+  readonly version: string;
+  readonly hardware: string;
+  readonly imageHash: string;
+  readonly fileSha256: string;
+  readonly fileSha1: string;
+  readonly fileMd5: string;
+  readonly fileBytes: number;
+  readonly fileName: string;
+  readonly securityCounter: number | null;
+  readonly buildId: string | null;
+  readonly createdAtUnixMs: number;
+}
+
+export interface Release {
+  readonly id: number;
+  readonly version: string;
+  readonly createdAtUnixMs: number;
+  readonly images: readonly Image[];
+}
+
+export interface Rollout {
+  readonly id: number;
+  readonly name: string;
+  readonly releaseId: number;
+  readonly state: RolloutState;
+  readonly halt: (Halt & { readonly stage: number }) | null;
+  readonly currentStage: number;
+  /** Highest bucket of each stage. */
+  readonly cutoffs: readonly number[];
+  readonly definition: RolloutDefinition;
+  readonly eligible: number;
+  readonly createdAtUnixMs: number;
+  readonly startedAtUnixMs: number | null;
+  readonly endedAtUnixMs: number | null;
+}
+
+/** What a base poll tells the device to do now. */
+export type DeviceTask =
+  | { readonly kind: "none" }
+  | { readonly kind: "install"; readonly actionId: number; readonly etag: number }
+  | { readonly kind: "confirm"; readonly actionId: number; readonly etag: number }
+  | { readonly kind: "cancel"; readonly actionId: number };
+
+/**
+ * A device as the server keeps it in memory. Everything but the last contact is also in the database and changes only
+ * when a unit of work is durable, so an idle poll needs no SQL.
+ */
+export interface DeviceEntry {
+  readonly id: DeviceId;
+  row: DeviceRow;
+  action: ActionRow | null;
+  task: DeviceTask;
+  /** The plan that `task` was decided under; another number means that it must be decided again. */
+  decidedPlan: number;
+  /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
+  runningHeader: string | null;
+  lastSeenAtUnixMs: number | null;
+  /** The answer to a base poll, for the links' base that it was written for. */
+  pollAnswer: { readonly baseUrl: string; readonly body: string; readonly etag: string } | null;
+}
+
+const undecided = -1;
+
+/** Everything that the server knows without asking the database. */
+export class FleetMemory {
+  readonly devices = new Map<DeviceId, DeviceEntry>();
+  /** Devices whose last contact is due to be written. */
+  readonly unwrittenContacts = new Set<DeviceEntry>();
+  readonly releases = new Map<number, Release>();
+  readonly images = new Map<number, Image>();
+  readonly rollouts = new Map<number, Rollout>();
+  private readonly hashes = new Map<string, Image>();
+  devicesCount = 0;
+  /** Grows with every change of a rollout, so that each device's task is decided again at its next poll. */
+  planVersion = 0;
+
+  release(version: string): Release | null {
+    for (const release of this.releases.values()) if (release.version === version) return release;
+    return null;
+  }
+
+  imageOfHash(imageHash: string): Image | null {
+    return this.hashes.get(imageHash) ?? null;
+  }
+
+  setRelease(row: ReleaseRow): void {
+    const images = this.releases.get(row.id)?.images ?? [];
+    this.releases.set(row.id, {
+      id: row.id,
+      version: row.version,
+      createdAtUnixMs: row.created_at,
+      images,
+    });
+  }
+
+  addImage(row: ImageRow): Image {
+    const release = this.releases.get(row.release_id);
+    if (release === undefined) throw new Error(`image ${row.id} has no release`);
+    const image = imageOfRow(row, release.version);
+    this.images.set(image.id, image);
+    this.hashes.set(image.imageHash, image);
+    this.releases.set(release.id, { ...release, images: [...release.images, image] });
+    return image;
+  }
+
+  setRollout(rollout: Rollout): void {
+    this.rollouts.set(rollout.id, rollout);
+    this.planVersion += 1;
+  }
+}
+
+/** A device as it comes from the database, its task not decided yet. */
+export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry {
+  return {
+    id: row.id as DeviceId,
+    row,
+    action,
+    task: { kind: "none" },
+    decidedPlan: undecided,
+    runningHeader: null,
+    lastSeenAtUnixMs: row.last_seen_at,
+    pollAnswer: null,
+  };
+}
+
+/** The task of the device must be decided again, and its answer written again. */
+export function forgetDecision(entry: DeviceEntry): void {
+  entry.decidedPlan = undecided;
+  entry.pollAnswer = null;
+}
+
+export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {
+  return {
+    id: row.id,
+    name: row.name,
+    releaseId: row.release_id,
+    state: row.state,
+    halt: row.halt === null ? null : JSON.parse(row.halt),
+    currentStage: row.current_stage,
+    cutoffs: stages.map(({ cutoff }) => cutoff),
+    definition: JSON.parse(row.definition),
+    eligible: row.eligible,
+    createdAtUnixMs: row.created_at,
+    startedAtUnixMs: row.started_at,
+    endedAtUnixMs: row.ended_at,
+  };
+}
+
+function imageOfRow(row: ImageRow, version: string): Image {
+  return {
+    id: row.id,
+    releaseId: row.release_id,
+    version,
+    hardware: row.hardware,
+    imageHash: row.image_hash,
+    fileSha256: row.file_sha256,
+    fileSha1: row.file_sha1,
+    fileMd5: row.file_md5,
+    fileBytes: row.file_bytes,
+    fileName: row.file_name,
+    securityCounter: row.security_counter,
+    buildId: row.build_id,
+    createdAtUnixMs: row.created_at,
+  };
+}

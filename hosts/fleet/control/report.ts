@@ -1,0 +1,271 @@
+import { limits } from "../limits.ts";
+import {
+  type DeviceState,
+  deviceStates,
+  type Execution,
+  type MemberState,
+} from "../rollout/member.ts";
+import {
+  type ActionRow,
+  addReport,
+  findAction,
+  isActive,
+  updateAction,
+} from "../storage/actions.ts";
+import { addEvent } from "../storage/events.ts";
+import type { ActionStatus } from "../storage/tables.ts";
+import { cancelRejected, decideTask } from "./decide.ts";
+import { DeviceChange } from "./device-change.ts";
+import type { Fleet } from "./fleet.ts";
+import type { DeviceEntry } from "./memory.ts";
+
+/** DDI v1 feedback, read and checked. */
+export interface Feedback {
+  readonly execution: Execution;
+  readonly finished: "none" | "success" | "failure";
+  readonly details: readonly string[];
+}
+
+export type FeedbackResult =
+  | "accepted"
+  | "unknown-action"
+  | "awaiting-confirmation"
+  | "action-closed"
+  | "not-cancelable";
+
+/** Takes feedback on a deployment. The answer may be given once this resolves: the report is on the disk. */
+export async function receiveFeedback(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  actionId: number,
+  feedback: Feedback,
+): Promise<FeedbackResult> {
+  return onAction(fleet, entry, actionId, async (change, action) => {
+    if (action.status === "confirming") return "awaiting-confirmation";
+    if (!isActive(action)) return "action-closed";
+    await keepReport(change, action, feedback);
+    const said = readDetails(feedback);
+    const image = fleet.memory.images.get(action.image_id);
+    const member = await change.memberOf(action.rollout_id);
+    if (member !== null && image !== undefined)
+      await change.learn(member, image.imageHash, { kind: "feedback", ...said });
+    const after = await change.memberOf(action.rollout_id);
+    showState(change, after?.state ?? null, said);
+    await setStatus(change, action, statusAfter(action.status, said), feedback.execution);
+    return "accepted";
+  });
+}
+
+/** Takes feedback on the cancellation of an action. */
+export async function receiveCancelFeedback(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  actionId: number,
+  feedback: Feedback,
+): Promise<FeedbackResult> {
+  return onAction(fleet, entry, actionId, async (change, action) => {
+    if (!isActive(action)) return "action-closed";
+    if (action.status !== "canceling") return "not-cancelable";
+    await keepReport(change, action, feedback);
+    if (feedback.execution === "rejected") {
+      await setStatus(change, action, "open", cancelRejected);
+      return "accepted";
+    }
+    if (feedback.execution !== "closed") return "accepted";
+    const isCanceled = feedback.finished !== "failure";
+    const image = fleet.memory.images.get(action.image_id);
+    const member = await change.memberOf(action.rollout_id);
+    if (isCanceled && member !== null && image !== undefined)
+      await change.learn(member, image.imageHash, { kind: "cancelled" });
+    change.setState(isCanceled ? "withdrawn" : "failed", null);
+    await setStatus(change, action, isCanceled ? "canceled" : "failed", feedback.execution);
+    return "accepted";
+  });
+}
+
+/** Takes a confirmation or its denial; a denied action may be confirmed later. */
+export async function receiveConfirmation(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  actionId: number,
+  confirmation: { readonly confirmed: boolean; readonly details: readonly string[] },
+): Promise<FeedbackResult> {
+  return onAction(fleet, entry, actionId, async (change, action) => {
+    if (!isActive(action)) return "action-closed";
+    if (action.status !== "confirming") return "awaiting-confirmation";
+    const { confirmed, details } = confirmation;
+    const execution = confirmed ? "resumed" : "rejected";
+    await keepReport(change, action, { execution, finished: "none", details });
+    if (confirmed) await setStatus(change, action, "open", "confirmed");
+    else change.setState("deferred", "denied");
+    return "accepted";
+  });
+}
+
+/** From now on, or until it is taken back, the device agrees to every action at once. */
+export async function setAutoConfirm(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  consent: { readonly initiator: string | null; readonly remark: string | null } | null,
+): Promise<void> {
+  await fleet.database.write(async (unit) => {
+    const { planVersion } = fleet.memory;
+    const change = new DeviceChange(unit, fleet, entry);
+    change.set({
+      auto_confirm_at: consent === null ? null : unit.nowUnixMs,
+      auto_confirm_initiator: consent?.initiator ?? null,
+      auto_confirm_remark: consent?.remark ?? null,
+    });
+    if (consent !== null && change.action?.status === "confirming")
+      await setStatus(change, change.action, "open", "auto-confirmed");
+    await decideTask(change);
+    await change.finish(planVersion);
+  });
+}
+
+/** The device asks for the file of its action: from here on the action has begun. */
+export async function noteFetch(fleet: Fleet, entry: DeviceEntry): Promise<void> {
+  const { action } = entry;
+  if (action === null || entry.row.state !== "offered") return;
+  await onAction(fleet, entry, action.id, async (change, current) => {
+    const image = fleet.memory.images.get(current.image_id);
+    const member = await change.memberOf(current.rollout_id);
+    if (member !== null && image !== undefined)
+      await change.learn(member, image.imageHash, { kind: "fetched" });
+    change.setState("downloading", null);
+    return "accepted";
+  });
+}
+
+/** The texts `state=`, `reason=` and `version=` of the details; the last of each counts. */
+export function readDetails(feedback: Feedback): {
+  execution: Execution;
+  finished: Feedback["finished"];
+  deviceState: DeviceState | null;
+  reason: string | null;
+} {
+  const said = new Map<string, string>();
+  for (const detail of feedback.details) {
+    const match = /^(state|reason|version)=(.+)$/.exec(detail);
+    if (match?.[1] !== undefined && match[2] !== undefined) said.set(match[1], match[2]);
+  }
+  const state = kebab(said.get("state") ?? "");
+  const deviceState = deviceStates.find((name) => name === state) ?? null;
+  const reason = said.get("reason")?.slice(0, limits.reasonCharactersMax) ?? null;
+  const { execution, finished } = feedback;
+  // SWUpdate closes with success and this text when it was told to skip the installation.
+  if (execution === "closed" && feedback.details.includes("Skipped Update."))
+    return { execution, finished: "failure", deviceState, reason: "skipped" };
+  return { execution, finished, deviceState, reason };
+}
+
+async function onAction(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  actionId: number,
+  work: (change: DeviceChange, action: ActionRow) => Promise<FeedbackResult>,
+): Promise<FeedbackResult> {
+  return fleet.database.write(async (unit) => {
+    const { planVersion } = fleet.memory;
+    const change = new DeviceChange(unit, fleet, entry);
+    const action =
+      change.action?.id === actionId
+        ? change.action
+        : await findAction(unit.db, entry.id, actionId);
+    if (action === null) return "unknown-action";
+    const result = await work(change, action);
+    if (result !== "accepted") return result;
+    await decideTask(change);
+    await change.finish(planVersion);
+    return result;
+  });
+}
+
+async function keepReport(
+  change: DeviceChange,
+  action: ActionRow,
+  feedback: Feedback,
+): Promise<void> {
+  const { execution, finished, details } = feedback;
+  await addReport(
+    change.unit.db,
+    {
+      action_id: action.id,
+      at: change.unit.nowUnixMs,
+      execution,
+      finished,
+      details: JSON.stringify(details),
+    },
+    limits.reportsPerActionMax,
+  );
+  const rolloutId = action.rollout_id;
+  await addEvent(
+    change.unit.db,
+    { kind: "feedback", deviceId: change.id, rolloutId, details: { execution, finished, details } },
+    change.unit.nowUnixMs,
+  );
+}
+
+/** hawkBit's table of what an execution does to the action. */
+function statusAfter(
+  status: ActionStatus,
+  said: Pick<Feedback, "execution" | "finished">,
+): ActionStatus {
+  if (said.execution === "closed") return said.finished === "failure" ? "failed" : "finished";
+  return said.execution === "canceled" ? "canceled" : status;
+}
+
+async function setStatus(
+  change: DeviceChange,
+  action: ActionRow,
+  status: ActionStatus,
+  lastReport: string,
+): Promise<void> {
+  const changed = { status, last_report: lastReport, changed_at: change.unit.nowUnixMs };
+  await updateAction(change.unit.db, action.id, changed);
+  const isOver = !isActive(changed);
+  if (change.action?.id === action.id) change.action = isOver ? null : { ...action, ...changed };
+  if (!isOver) return;
+  // Another firmware may run now, so its attributes are wanted again, as hawkBit does.
+  const installed = status === "finished" ? action.id : null;
+  change.set({ attributes_wanted: 1, installed_action_id: installed });
+}
+
+/** What the list of devices shows: the device's own word for its state, corrected by what is proven. */
+function showState(
+  change: DeviceChange,
+  member: MemberState | null,
+  said: ReturnType<typeof readDetails>,
+): void {
+  const settled =
+    member === "updated" || member === "rolled-back" || member === "failed" || member === "reported"
+      ? member
+      : null;
+  change.setState(settled ?? said.deviceState ?? wordOf(said.execution), said.reason);
+}
+
+function wordOf(execution: Execution): string {
+  switch (execution) {
+    case "download":
+      return "downloading";
+    case "downloaded":
+      return "staged";
+    case "rejected":
+    case "scheduled":
+      return "deferred";
+    case "canceled":
+      return "withdrawn";
+    case "closed":
+      return "reported";
+    case "proceeding":
+    case "resumed":
+      return "working";
+    default:
+      return execution satisfies never;
+  }
+}
+
+/** Our agent's `rolledBack` and anybody's `rolled-back` are one word. */
+function kebab(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,283 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { limits } from "../limits.ts";
+import { bucketOf, stageCutoffs, stageOf } from "../rollout/buckets.ts";
+import {
+  areStagesRising,
+  type RolloutDefinition,
+  type StageDefinition,
+  selects,
+} from "../rollout/definition.ts";
+import { eligibility } from "../rollout/eligibility.ts";
+import { findHalt, type HaltThreshold } from "../rollout/stage.ts";
+import type { Queries, UnitOfWork } from "../storage/database.ts";
+import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
+import { addEvent } from "../storage/events.ts";
+import {
+  countsOf,
+  insertMembers,
+  insertRollout,
+  insertStage,
+  listStages,
+  updateRollout,
+  updateStage,
+} from "../storage/rollouts.ts";
+import { saltOf } from "./decide.ts";
+import type { Fleet } from "./fleet.ts";
+import { type Release, type Rollout, rolloutOfRow } from "./memory.ts";
+
+export interface NewRollout {
+  readonly name: string;
+  readonly releaseVersion: string;
+  readonly stages: readonly StageDefinition[];
+  readonly definition: RolloutDefinition;
+  readonly start: boolean;
+}
+
+export type RolloutRefusal =
+  | "unknown-release"
+  | "unknown-rollout"
+  | "stages-not-rising"
+  | "no-eligible-devices"
+  | "too-many-rollouts"
+  | "wrong-state"
+  | "over-threshold";
+
+export type RolloutResult =
+  | { readonly ok: true; readonly rollout: Rollout }
+  | { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string };
+
+/** Candidates read per page; between pages other requests have their turn. */
+const candidatesPerPage = 10_000;
+
+/** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
+export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<RolloutResult> {
+  if (!areStagesRising(wanted.stages))
+    return refuse("stages-not-rising", "each stage must have a higher percent than the one before");
+  return fleet.database.write(async (unit) => {
+    const release = fleet.memory.release(wanted.releaseVersion);
+    if (release === null)
+      return refuse(
+        "unknown-release",
+        `there is no release ${wanted.releaseVersion}; publish its images first`,
+      );
+    if (fleet.memory.rollouts.size >= limits.rolloutsMax)
+      return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
+    const devices = await eligibleDevices(unit.db, fleet, release, wanted.definition);
+    if (devices.length === 0)
+      return refuse("no-eligible-devices", noDevicesText(release, wanted.definition));
+    const rollout = await plan(unit, wanted, release, devices);
+    if (!wanted.start) {
+      unit.onCommit(() => fleet.memory.setRollout(rollout));
+      return { ok: true, rollout };
+    }
+    return { ok: true, rollout: await open(unit, fleet, rollout) };
+  });
+}
+
+/** Opens the first stage of a rollout that is ready. */
+export function startRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
+  return onRollout(fleet, id, ["ready"], async (unit, rollout) => ({
+    ok: true,
+    rollout: await open(unit, fleet, rollout),
+  }));
+}
+
+/** No device is offered the release any more; those that have begun go on. */
+export function pauseRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
+  return onRollout(fleet, id, ["running"], (unit, rollout) =>
+    change(unit, fleet, rollout, { state: "paused" }),
+  );
+}
+
+/**
+ * Goes on with a paused rollout. A halted one goes on only with a new threshold that its counters satisfy: whoever
+ * lets it go on says how much they accept.
+ */
+export function resumeRollout(
+  fleet: Fleet,
+  id: number,
+  haltThreshold: HaltThreshold | null,
+): Promise<RolloutResult> {
+  return onRollout(fleet, id, ["paused", "halted"], async (unit, rollout) => {
+    const definition =
+      haltThreshold === null ? rollout.definition : { ...rollout.definition, halt: haltThreshold };
+    const stages = await listStages(unit.db, id);
+    for (const row of stages.slice(0, rollout.currentStage + 1)) {
+      const halt = findHalt(countsOf(row), definition);
+      if (halt !== null)
+        return refuse(
+          "over-threshold",
+          `stage ${row.stage} has ${halt.bad} of ${halt.outOf} devices over the ${halt.reason} limit of ` +
+            `${halt.limit}; resume with a haltThreshold that accepts this, or cancel`,
+        );
+    }
+    await updateRollout(unit.db, id, {
+      definition: JSON.stringify(definition),
+      halt: null,
+      ended_at: null,
+    });
+    return change(
+      unit,
+      fleet,
+      { ...rollout, definition, halt: null, endedAtUnixMs: null },
+      { state: "running" },
+    );
+  });
+}
+
+/** Ends a rollout for good; actions of devices that do not run the release yet are taken back. */
+export function cancelRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
+  return onRollout(fleet, id, ["ready", "running", "paused", "halted"], (unit, rollout) =>
+    change(unit, fleet, { ...rollout, endedAtUnixMs: unit.nowUnixMs }, { state: "cancelled" }),
+  );
+}
+
+async function onRollout(
+  fleet: Fleet,
+  id: number,
+  from: readonly Rollout["state"][],
+  work: (unit: UnitOfWork, rollout: Rollout) => Promise<RolloutResult>,
+): Promise<RolloutResult> {
+  const result = await fleet.database.write(async (unit): Promise<RolloutResult> => {
+    const rollout = fleet.memory.rollouts.get(id);
+    if (rollout === undefined) return refuse("unknown-rollout", `there is no rollout ${id}`);
+    if (!from.includes(rollout.state))
+      return refuse("wrong-state", `rollout ${id} is ${rollout.state}, not ${from.join(" or ")}`);
+    return work(unit, rollout);
+  });
+  if (!result.ok) return result;
+  return { ok: true, rollout: fleet.memory.rollouts.get(id) ?? result.rollout };
+}
+
+async function change(
+  unit: UnitOfWork,
+  fleet: Fleet,
+  rollout: Rollout,
+  to: { readonly state: Rollout["state"] },
+): Promise<RolloutResult> {
+  const next = { ...rollout, ...to };
+  await updateRollout(unit.db, rollout.id, { state: next.state, ended_at: next.endedAtUnixMs });
+  await addEvent(unit.db, { kind: `rollout-${next.state}`, rolloutId: rollout.id }, unit.nowUnixMs);
+  unit.onCommit(() => fleet.memory.setRollout(next));
+  return { ok: true, rollout: next };
+}
+
+async function open(unit: UnitOfWork, fleet: Fleet, rollout: Rollout): Promise<Rollout> {
+  const { nowUnixMs } = unit;
+  const next = { ...rollout, state: "running", startedAtUnixMs: nowUnixMs } as const;
+  await updateRollout(unit.db, rollout.id, { state: "running", started_at: nowUnixMs });
+  await updateStage(unit.db, rollout.id, 0, { opened_at: nowUnixMs });
+  await addEvent(unit.db, { kind: "rollout-started", rolloutId: rollout.id }, nowUnixMs);
+  unit.onCommit(() => fleet.memory.setRollout(next));
+  return next;
+}
+
+interface Candidate {
+  readonly deviceId: string;
+}
+
+async function eligibleDevices(
+  db: Queries,
+  fleet: Fleet,
+  release: Release,
+  definition: RolloutDefinition,
+): Promise<Candidate[]> {
+  const images = new Map(release.images.map((image) => [image.hardware, image]));
+  const refusedBy = await listRefusedDevices(db, release.id);
+  const found: Candidate[] = [];
+  let after = "";
+  for (;;) {
+    // Bounded by the devices: every page begins after the last device of the one before.
+    const page = await listCandidates(db, [...images.keys()], { after, limit: candidatesPerPage });
+    for (const row of page) {
+      const image = images.get(row.hardware ?? "");
+      if (image === undefined || !selects(definition.selector, row)) continue;
+      const { running_hash: imageHash, running_version: version } = row;
+      const running = imageHash === null || version === null ? null : { version, imageHash };
+      const verdict = eligibility(
+        {
+          hardware: row.hardware,
+          running,
+          runningSecurityCounter:
+            fleet.memory.imageOfHash(imageHash ?? "")?.securityCounter ?? null,
+          refusedImages: refusedBy.has(row.id) ? new Set([image.imageHash]) : nothing,
+        },
+        image,
+        definition,
+      );
+      if (verdict.ok) found.push({ deviceId: row.id });
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < candidatesPerPage) return found;
+    after = last.id;
+    await nextTurn();
+  }
+}
+
+const nothing: ReadonlySet<string> = new Set();
+
+async function plan(
+  unit: UnitOfWork,
+  wanted: NewRollout,
+  release: Release,
+  devices: readonly Candidate[],
+): Promise<Rollout> {
+  const row = await insertRollout(unit.db, {
+    name: wanted.name,
+    release_id: release.id,
+    state: "ready",
+    halt: null,
+    current_stage: 0,
+    definition: JSON.stringify(wanted.definition),
+    eligible: devices.length,
+    created_at: unit.nowUnixMs,
+    started_at: null,
+    ended_at: null,
+  });
+  const salt = saltOf(row.id);
+  const placed = devices.map(({ deviceId }) => ({ deviceId, bucket: bucketOf(salt, deviceId) }));
+  const cutoffs = stageCutoffs(
+    wanted.stages,
+    Float64Array.from(placed, ({ bucket }) => bucket).sort(),
+  );
+  for (const [stage, { percent, soakSeconds }] of wanted.stages.entries())
+    await insertStage(unit.db, {
+      rollout_id: row.id,
+      stage,
+      percent,
+      soak_seconds: soakSeconds,
+      cutoff: cutoffs[stage] ?? -1,
+    });
+  const members = placed.flatMap(({ deviceId, bucket }) => {
+    const stage = stageOf(bucket, cutoffs);
+    return stage === null ? [] : [{ deviceId, bucket, stage }];
+  });
+  await insertMembers(unit.db, row.id, members, unit.nowUnixMs);
+  await addEvent(
+    unit.db,
+    {
+      kind: "rollout-created",
+      rolloutId: row.id,
+      releaseVersion: release.version,
+      details: { name: wanted.name, eligible: devices.length },
+    },
+    unit.nowUnixMs,
+  );
+  return rolloutOfRow(row, await listStages(unit.db, row.id));
+}
+
+function noDevicesText(release: Release, definition: RolloutDefinition): string {
+  const hardware = release.images.map((image) => image.hardware).join(", ");
+  const narrowed = definition.selector.hardware?.join(", ") ?? "all of them";
+  return (
+    `no device may be offered release ${release.version}: its images are for ${hardware}, the selector takes ` +
+    `${narrowed}, and devices that run it, run a newer version or rolled it back are left out`
+  );
+}
+
+function refuse(
+  reason: RolloutRefusal,
+  message: string,
+): { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string } {
+  return { ok: false, reason, message };
+}

@@ -1,0 +1,84 @@
+import { limits } from "../limits.ts";
+import { writeLastSeen } from "../storage/devices.ts";
+import { pruneEvents } from "../storage/events.ts";
+import { listOverdue } from "../storage/rollouts.ts";
+import { findEntry } from "./contact.ts";
+import { DeviceChange } from "./device-change.ts";
+import { evaluateRollout } from "./evaluate.ts";
+import type { Fleet } from "./fleet.ts";
+import type { DeviceEntry } from "./memory.ts";
+
+/**
+ * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last contacts that only
+ * memory knew. Every part is bounded; what is left over comes at the next tick.
+ */
+export async function tickFleet(fleet: Fleet): Promise<void> {
+  for (const overdue of await listOverdue(
+    fleet.database.queries,
+    fleet.clock.unixMs(),
+    limits.overduePerTickMax,
+  ))
+    await declareUnproven(fleet, overdue.device_id, overdue.rollout_id);
+  const underWay = [...fleet.memory.rollouts.values()].filter(
+    ({ state }) => state === "running" || state === "paused",
+  );
+  for (const { id } of underWay)
+    await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
+  await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
+}
+
+/** Writes the last contacts that are not on the disk: all of them, for a server that closes. */
+export async function writeAllContacts(fleet: Fleet): Promise<void> {
+  const stale = [...fleet.memory.devices.values()].filter(
+    ({ lastSeenAtUnixMs, row }) => lastSeenAtUnixMs !== row.last_seen_at,
+  );
+  for (let from = 0; from < stale.length; from += limits.lastSeenPerTickMax)
+    await writeBatch(fleet, stale.slice(from, from + limits.lastSeenPerTickMax));
+}
+
+/** Keeps the stream of events within its bound. */
+export function pruneStream(fleet: Fleet): Promise<void> {
+  return fleet.database.write((unit) => pruneEvents(unit.db, limits.eventsKeptMax));
+}
+
+async function declareUnproven(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
+  const entry = await findEntry(fleet, deviceId);
+  if (entry === null) return;
+  await fleet.database.write(async (unit) => {
+    const { planVersion } = fleet.memory;
+    const change = new DeviceChange(unit, fleet, entry);
+    const member = await change.memberOf(rolloutId);
+    const image = change.imageOf(rolloutId);
+    if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > unit.nowUnixMs)
+      return;
+    await change.learn(member, image?.imageHash ?? "", { kind: "proof-overdue" });
+    change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
+    await change.finish(planVersion - 1);
+  });
+}
+
+async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<void> {
+  if (due.length === 0) return;
+  await fleet.database.write(async (unit) => {
+    const contacts = due.map((entry) => ({
+      id: entry.id,
+      atUnixMs: entry.lastSeenAtUnixMs ?? unit.nowUnixMs,
+    }));
+    await writeLastSeen(unit.db, contacts);
+    unit.onCommit(() => {
+      for (const [index, entry] of due.entries()) {
+        entry.row = { ...entry.row, last_seen_at: contacts[index]?.atUnixMs ?? null };
+        fleet.memory.unwrittenContacts.delete(entry);
+      }
+    });
+  });
+}
+
+function* take<T>(values: Iterable<T>, max: number): Generator<T> {
+  let taken = 0;
+  for (const value of values) {
+    if (taken === max) return;
+    taken += 1;
+    yield value;
+  }
+}

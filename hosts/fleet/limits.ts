@@ -1,0 +1,43 @@
+/** Every bound of the server in one place; a request beyond one is refused with a 4xx that names it. */
+export const limits = {
+  devicesMax: 2_000_000,
+  deviceIdCharactersMax: 64,
+  tokenCharactersMin: 8,
+  tokenCharactersMax: 128,
+  attributesPerDeviceMax: 100,
+  attributeKeyCharactersMax: 128,
+  attributeValueCharactersMax: 256,
+  /** Bodies of devices: feedback, configData, events. */
+  deviceBodyBytesMax: 64 * 1024,
+  /** JSON bodies of the management API. */
+  managementBodyBytesMax: 256 * 1024,
+  imageBytesMax: 16 * 1024 * 1024,
+  imagesPerReleaseMax: 64,
+  releasesMax: 10_000,
+  rolloutsMax: 10_000,
+  rolloutStagesMax: 20,
+  rolloutDevicesMax: 1000,
+  rolloutHardwareMax: 64,
+  nameCharactersMax: 128,
+  /** Reports kept per action; later ones still count, their texts are dropped. */
+  reportsPerActionMax: 200,
+  reportDetailsMax: 32,
+  reportDetailCharactersMax: 512,
+  reasonCharactersMax: 128,
+  actionHistoryMax: 50,
+  eventsPerRequestMax: 64,
+  eventDetailsMax: 16,
+  eventValueCharactersMax: 256,
+  /** The stream of events keeps this many; the oldest go first. */
+  eventsKeptMax: 500_000,
+  pageSizeMax: 500,
+  rangesPerRequestMax: 16,
+  /** Devices whose last contact is written per tick. */
+  lastSeenPerTickMax: 5000,
+  /** Members whose proof is overdue that are handled per tick. */
+  overduePerTickMax: 1000,
+  pollSecondsMax: 86_399,
+} as const;
+
+/** Contact within this time of the stored one is not written before the server closes. */
+export const lastSeenResolutionMs = 10 * 60_000;

@@ -1,0 +1,29 @@
+import { createFleet, type FleetServer } from "./app.ts";
+import type { FleetOptions } from "./options.ts";
+
+export interface ServeOptions extends Omit<FleetOptions, "clock"> {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+const tickMs = 1000;
+
+/** Listens, and ticks once a second of real time; the caller closes what it gets. */
+export async function serveFleet(
+  options: ServeOptions,
+): Promise<{ readonly url: string; readonly fleet: FleetServer; close(): Promise<void> }> {
+  const fleet = await createFleet({ ...options, clock: { unixMs: () => Date.now() } });
+  const url = await fleet.app.listen({ host: options.host, port: options.port });
+  const timer = setInterval(() => {
+    fleet.tick().catch((error: unknown) => fleet.app.log.error({ err: error }, "a tick failed"));
+  }, tickMs);
+  return {
+    url,
+    fleet,
+    close() {
+      clearInterval(timer);
+      return fleet.close();
+    },
+  };
+}

@@ -1,0 +1,9 @@
+import type { Migration, MigrationProvider } from "kysely";
+import * as initial from "./0001-initial.ts";
+
+/** Every migration, in the order of the names; one that was released is never changed. */
+const migrations: Readonly<Record<string, Migration>> = { "0001-initial": initial };
+
+export const migrationProvider: MigrationProvider = {
+  getMigrations: async () => migrations,
+};

@@ -1,0 +1,93 @@
+import type { TrustedImageKey } from "../../src/image/keys.ts";
+import { parseImageKey } from "./control/image-check.ts";
+import { limits } from "./limits.ts";
+import { tokenSha256 } from "./tokens.ts";
+
+export interface FleetOptions {
+  /** The SQLite file, made when it is not there; `:memory:` for a server that forgets. */
+  readonly databaseFile: string;
+  /** Where the images are kept. */
+  readonly artifactsFolder: string;
+  /** The server's only source of time; may be a virtual one. */
+  readonly clock: { unixMs(): number };
+  /** How often devices are told to poll; 300 when absent. */
+  readonly pollSeconds?: number;
+  /** `DEFAULT` when absent; requests may write it in any case. */
+  readonly tenant?: string;
+  /** Lets a gateway speak for its devices and register them; none may when absent. */
+  readonly gatewayToken?: string;
+  /** What the management API asks for as `Authorization: Bearer`; open when absent. */
+  readonly adminToken?: string;
+  /** Public keys in PEM; one of them must have signed every image. */
+  readonly imageKeys?: readonly string[];
+  /** The largest image in bytes that a slot takes, by hardware id. */
+  readonly slotBytes?: Readonly<Record<string, number>>;
+  /** What devices reach the server at; else the Host that they ask. */
+  readonly externalUrl?: string;
+  /** `silent` when absent. */
+  readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
+}
+
+/** The options once they were read and found right. */
+export interface FleetSettings {
+  readonly tenant: string;
+  readonly pollSeconds: number;
+  readonly gatewayTokenSha256: string | null;
+  readonly adminTokenSha256: string | null;
+  readonly imageKeys: readonly TrustedImageKey[];
+  readonly slotBytes: ReadonlyMap<string, number>;
+  readonly externalUrl: string | null;
+}
+
+const pollSecondsDefault = 300;
+
+/** An option that the server cannot start with. */
+export class FleetOptionError extends Error {
+  override readonly name = "FleetOptionError";
+}
+
+/** Throws `FleetOptionError` with the option, its value and what it may be. */
+export function readOptions(options: FleetOptions): FleetSettings {
+  const { pollSeconds = pollSecondsDefault, tenant = "DEFAULT", externalUrl } = options;
+  if (!Number.isInteger(pollSeconds) || pollSeconds < 1 || pollSeconds > limits.pollSecondsMax)
+    throw new FleetOptionError(
+      `poll seconds of ${pollSeconds}: give a whole number from 1 to ${limits.pollSecondsMax}`,
+    );
+  if (!/^[A-Za-z0-9_-]{1,16}$/.test(tenant))
+    throw new FleetOptionError(`tenant "${tenant}": give 1 to 16 letters, digits, "-" or "_"`);
+  return {
+    tenant: tenant.toUpperCase(),
+    pollSeconds,
+    gatewayTokenSha256: digestOf("gateway token", options.gatewayToken),
+    adminTokenSha256: digestOf("admin token", options.adminToken),
+    imageKeys: (options.imageKeys ?? []).map((pem, index) => readKey(pem, index)),
+    slotBytes: new Map(Object.entries(options.slotBytes ?? {})),
+    externalUrl: externalUrl === undefined ? null : readUrl(externalUrl),
+  };
+}
+
+function digestOf(name: string, token: string | undefined): string | null {
+  if (token === undefined) return null;
+  const { tokenCharactersMin: min, tokenCharactersMax: max } = limits;
+  if (token.length < min || token.length > max || !/^[!-~]+$/.test(token))
+    throw new FleetOptionError(
+      `${name} of ${token.length} characters: give ${min} to ${max} printable ones without spaces`,
+    );
+  return tokenSha256(token);
+}
+
+function readKey(pem: string, index: number): TrustedImageKey {
+  const key = parseImageKey(pem);
+  if (key === null)
+    throw new FleetOptionError(
+      `image key ${index + 1} is no ECDSA P-256 public key in PEM ("BEGIN PUBLIC KEY")`,
+    );
+  return key;
+}
+
+function readUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
+    throw new FleetOptionError(`external URL "${text}": give http(s)://host[:port][/path]`);
+  return text.replace(/\/+$/, "");
+}

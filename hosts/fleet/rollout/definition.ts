@@ -1,0 +1,58 @@
+import type { HaltThreshold, StageRules, StragglerRule } from "./stage.ts";
+
+/** What an operator asked for; stored as JSON with the rollout. */
+export interface RolloutDefinition extends StageRules {
+  readonly selector: RolloutSelector;
+  /** `soft` leaves the time of the installation to the device (DDI `attempt`). */
+  readonly mode: "forced" | "soft";
+  /** The device, or its user, must agree before it is offered the release (DDI `confirmationBase`). */
+  readonly needsConfirmation: boolean;
+  readonly allowDowngrade: boolean;
+  /** A device that activated, or reported success, must prove within this time which image it runs. */
+  readonly proofSeconds: number;
+}
+
+/** Absent parts select everything. */
+export interface RolloutSelector {
+  readonly hardware?: readonly string[];
+  readonly devices?: readonly string[];
+}
+
+export interface StageDefinition {
+  readonly percent: number;
+  readonly soakSeconds: number;
+}
+
+const daySeconds = 24 * 3600;
+
+export const defaultStages: readonly StageDefinition[] = [1, 10, 50, 100].map((percent) => ({
+  percent,
+  soakSeconds: daySeconds,
+}));
+
+export const defaultHaltThreshold: HaltThreshold = {
+  rolledBackShare: 0.05,
+  failedShare: 0.2,
+  attemptedMin: 20,
+};
+
+export const defaultStragglers: StragglerRule = {
+  allowedShare: 0.1,
+  afterSeconds: 7 * daySeconds,
+};
+
+export const defaultProofSeconds = daySeconds;
+
+/** Stages must hold ever more devices; a rollout may end before 100 percent. */
+export function areStagesRising(stages: readonly StageDefinition[]): boolean {
+  return stages.every(({ percent }, index) => percent > (stages[index - 1]?.percent ?? 0));
+}
+
+export function selects(
+  selector: RolloutSelector,
+  device: { readonly id: string; readonly hardware: string | null },
+): boolean {
+  if (device.hardware === null) return false;
+  if (selector.hardware !== undefined && !selector.hardware.includes(device.hardware)) return false;
+  return selector.devices === undefined || selector.devices.includes(device.id);
+}

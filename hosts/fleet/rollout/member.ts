@@ -1,0 +1,193 @@
+/**
+ * What a rollout knows of one of its devices.
+ *
+ * | state | meaning |
+ * |---|---|
+ * | waiting | not offered the release yet |
+ * | offered | has an action, nothing heard of it |
+ * | working | takes the release in: checks, downloads, stages |
+ * | deferred | waits for power or a window, says the device |
+ * | activating | asked its bootloader for the swap |
+ * | trial | runs the release, not confirmed |
+ * | reported | says it succeeded; nothing proves it |
+ * | updated | runs the release, confirmed |
+ * | rolled-back | ran the release and went back |
+ * | failed | refused the release, or gave up on it, before it ran |
+ * | unproven | activated or reported success, and did not show the running release in time |
+ * | withdrawn | its action was cancelled |
+ * | excluded | not eligible any more: other hardware, a newer image, rolled back before |
+ */
+export const memberStates = [
+  "waiting",
+  "offered",
+  "working",
+  "deferred",
+  "activating",
+  "trial",
+  "reported",
+  "updated",
+  "rolled-back",
+  "failed",
+  "unproven",
+  "withdrawn",
+  "excluded",
+] as const;
+
+export type MemberState = (typeof memberStates)[number];
+
+export interface Member {
+  readonly state: MemberState;
+  readonly reason: string | null;
+}
+
+/** What was learnt about a device, in the words of the wire. */
+export type Evidence =
+  | {
+      readonly kind: "running";
+      readonly imageHash: string;
+      readonly confirmed: boolean;
+      /** The image that runs is that of a newer release: the device moved on, it did not go back. */
+      readonly isNewerRelease: boolean;
+    }
+  | {
+      readonly kind: "feedback";
+      readonly execution: Execution;
+      readonly finished: "none" | "success" | "failure";
+      /** From the detail `state=`, or null from a client that sends none. */
+      readonly deviceState: DeviceState | null;
+      readonly reason: string | null;
+    }
+  | { readonly kind: "offered" }
+  | { readonly kind: "fetched" }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "cleared" }
+  | { readonly kind: "ineligible"; readonly reason: string }
+  | { readonly kind: "proof-overdue" };
+
+/** DDI v1 feedback `status.execution`. */
+export const executions = [
+  "closed",
+  "proceeding",
+  "canceled",
+  "scheduled",
+  "rejected",
+  "resumed",
+  "downloaded",
+  "download",
+] as const;
+
+export type Execution = (typeof executions)[number];
+
+/** The states of an update on the device, as our agent reports them. */
+export const deviceStates = [
+  "idle",
+  "checking",
+  "downloading",
+  "verifying",
+  "staged",
+  "activating",
+  "trial",
+  "confirmed",
+  "rolled-back",
+  "deferred",
+  "failed",
+] as const;
+
+export type DeviceState = (typeof deviceStates)[number];
+
+/**
+ * The member after the evidence. Only `running` can make it `updated`: what a device says of its success is a report.
+ * Pure; the same member comes back when the evidence changes nothing.
+ */
+export function afterEvidence(member: Member, imageHash: string, evidence: Evidence): Member {
+  switch (evidence.kind) {
+    case "running":
+      return afterRunning(member, imageHash, evidence);
+    case "feedback":
+      return afterFeedback(member, evidence);
+    case "offered":
+      return isOfferable(member.state) ? { state: "offered", reason: null } : member;
+    case "fetched":
+      return member.state === "offered" ? { state: "working", reason: null } : member;
+    case "cancelled":
+      return isOpen(member.state) ? { state: "withdrawn", reason: null } : member;
+    case "cleared":
+      return isOver(member.state) || member.state === "excluded"
+        ? { state: "waiting", reason: null }
+        : member;
+    case "ineligible":
+      return isOfferable(member.state) ? { state: "excluded", reason: evidence.reason } : member;
+    case "proof-overdue":
+      return awaitsProof(member.state)
+        ? { state: "unproven", reason: `silent-after-${member.state}` }
+        : member;
+    default:
+      return evidence satisfies never;
+  }
+}
+
+/** May get an action when its stage is open. */
+export function isOfferable(state: MemberState): boolean {
+  return state === "waiting" || state === "withdrawn";
+}
+
+/** An action for it may be under way, and the release does not run yet. */
+export function isOpen(state: MemberState): boolean {
+  return state === "offered" || state === "working" || state === "deferred";
+}
+
+/** The release may run already; only time or the device can tell. */
+export function awaitsProof(state: MemberState): boolean {
+  return state === "activating" || state === "trial" || state === "reported";
+}
+
+/** Ended badly; an operator can clear it. */
+export function isOver(state: MemberState): boolean {
+  return state === "rolled-back" || state === "failed" || state === "unproven";
+}
+
+function afterRunning(
+  member: Member,
+  imageHash: string,
+  evidence: Extract<Evidence, { kind: "running" }>,
+): Member {
+  const { state } = member;
+  if (evidence.imageHash === imageHash) {
+    if (evidence.confirmed) return changed(member, "updated", null);
+    return state === "trial" || state === "unproven" ? member : changed(member, "trial", null);
+  }
+  if (evidence.isNewerRelease) return member;
+  if (state === "trial") return changed(member, "rolled-back", "reverted");
+  if (state === "updated") return changed(member, "rolled-back", "runs-another-image");
+  return member;
+}
+
+function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feedback" }>): Member {
+  const { execution, finished, deviceState, reason } = evidence;
+  if (member.state === "updated") return member; // proven: no report takes that back, only another running image
+  if (deviceState === "rolled-back") return changed(member, "rolled-back", reason ?? member.reason);
+  if (member.state === "rolled-back") return member;
+  switch (execution) {
+    case "closed":
+      if (finished === "failure") return changed(member, "failed", reason);
+      return changed(member, "reported", reason);
+    case "canceled":
+      return changed(member, "withdrawn", reason);
+    case "rejected":
+      return changed(member, "deferred", reason ?? "rejected");
+    default:
+      return changed(member, progressState(member.state, deviceState), reason);
+  }
+}
+
+function progressState(state: MemberState, deviceState: DeviceState | null): MemberState {
+  if (deviceState === "deferred") return "deferred";
+  if (deviceState === "activating") return state === "trial" ? "trial" : "activating";
+  if (deviceState === "trial" || deviceState === "confirmed")
+    return state === "trial" ? "trial" : "activating";
+  return "working";
+}
+
+function changed(member: Member, state: MemberState, reason: string | null): Member {
+  return member.state === state && member.reason === reason ? member : { state, reason };
+}

@@ -1,0 +1,119 @@
+import { type MemberState, memberStates } from "./member.ts";
+
+/** How many members of a stage are in each state. */
+export type StageCounts = Readonly<Record<MemberState, number>>;
+
+/** When a rollout stops by itself. Shares are of the devices whose attempt has an outcome, from 0 to 1. */
+export interface HaltThreshold {
+  /** Highest share that rolled back or never proved that it runs the release. */
+  readonly rolledBackShare: number;
+  /** Highest share that refused the release or gave up on it. */
+  readonly failedShare: number;
+  /** Shares are taken of at least this many attempts, or of the whole stage where that is smaller. */
+  readonly attemptedMin: number;
+}
+
+/** When a stage may go on without some of its members. */
+export interface StragglerRule {
+  /** Highest share of the stage, from 0 to 1, that may still be on its way. */
+  readonly allowedShare: number;
+  /** And only when the stage was open for this long. */
+  readonly afterSeconds: number;
+}
+
+export interface StageRules {
+  readonly halt: HaltThreshold;
+  readonly stragglers: StragglerRule;
+  /** Takes the word of devices that never say which image they run. */
+  readonly acceptReported: boolean;
+}
+
+export interface StageProgress {
+  readonly counts: StageCounts;
+  readonly soakSeconds: number;
+  readonly openedAtUnixMs: number;
+  /** Since when nothing of the stage is on its way, or null. */
+  readonly settledAtUnixMs: number | null;
+}
+
+export type HaltReason = "rolled-back-share" | "failed-share";
+
+export interface Halt {
+  readonly reason: HaltReason;
+  readonly bad: number;
+  readonly attempted: number;
+  /** The share's denominator: `attempted`, raised to the minimum. */
+  readonly outOf: number;
+  readonly limit: number;
+}
+
+export type StageVerdict =
+  | { readonly kind: "halt"; readonly halt: Halt }
+  /** Devices are on their way; the soak has not begun, or begins again later. */
+  | { readonly kind: "in-progress" }
+  | { readonly kind: "soaking"; readonly settledAtUnixMs: number }
+  | { readonly kind: "complete"; readonly settledAtUnixMs: number };
+
+export const noMembers: StageCounts = Object.fromEntries(
+  memberStates.map((state) => [state, 0]),
+) as Record<MemberState, number>;
+
+/** Decides about one open stage from its counters alone. */
+export function evaluateStage(
+  stage: StageProgress,
+  rules: StageRules,
+  nowUnixMs: number,
+): StageVerdict {
+  const halt = findHalt(stage.counts, rules);
+  if (halt !== null) return { kind: "halt", halt };
+  const settledAtUnixMs = stage.settledAtUnixMs ?? nowUnixMs;
+  // A small fleet fills the first stages and leaves others empty: they have nothing to wait for.
+  if (membersCount(stage.counts) === 0) return { kind: "complete", settledAtUnixMs };
+  if (!isSettled(stage, rules, nowUnixMs)) return { kind: "in-progress" };
+  return nowUnixMs >= settledAtUnixMs + stage.soakSeconds * 1000
+    ? { kind: "complete", settledAtUnixMs }
+    : { kind: "soaking", settledAtUnixMs };
+}
+
+/** Also for stages that are complete: a device that goes back late counts as one that went back at once. */
+export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
+  const { halt } = rules;
+  const attempted = attemptedCount(counts, rules);
+  const outOf = Math.max(attempted, Math.min(halt.attemptedMin, membersCount(counts)));
+  const over = (bad: number, limit: number, reason: HaltReason): Halt | null =>
+    bad > 0 && bad / outOf > limit ? { reason, bad, attempted, outOf, limit } : null;
+  return (
+    over(counts["rolled-back"] + counts.unproven, halt.rolledBackShare, "rolled-back-share") ??
+    over(counts.failed, halt.failedShare, "failed-share")
+  );
+}
+
+/** Members whose attempt has an outcome. */
+export function attemptedCount(
+  counts: StageCounts,
+  rules: Pick<StageRules, "acceptReported">,
+): number {
+  return succeededCount(counts, rules) + counts["rolled-back"] + counts.failed + counts.unproven;
+}
+
+/** Members that the stage is judged by: all but the excluded. */
+export function membersCount(counts: StageCounts): number {
+  return memberStates.reduce((sum, state) => sum + counts[state], 0) - counts.excluded;
+}
+
+/** Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule lets it go. */
+function isSettled(stage: StageProgress, rules: StageRules, nowUnixMs: number): boolean {
+  const { counts } = stage;
+  const members = membersCount(counts);
+  if (succeededCount(counts, rules) === 0) return false;
+  const onTheirWay = members - attemptedCount(counts, rules);
+  if (onTheirWay === 0) return true;
+  const { afterSeconds, allowedShare } = rules.stragglers;
+  return (
+    nowUnixMs >= stage.openedAtUnixMs + afterSeconds * 1000 && onTheirWay / members <= allowedShare
+  );
+}
+
+function succeededCount(counts: StageCounts, rules: Pick<StageRules, "acceptReported">): number {
+  return counts.updated + (rules.acceptReported ? counts.reported : 0);
+}

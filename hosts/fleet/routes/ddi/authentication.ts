@@ -1,0 +1,50 @@
+import type { FastifyRequest } from "fastify";
+import { findEntry, registerDevice } from "../../control/contact.ts";
+import type { Fleet } from "../../control/fleet.ts";
+import type { DeviceEntry } from "../../control/memory.ts";
+import { limits } from "../../limits.ts";
+import { isSameDigest, tokenSha256 } from "../../tokens.ts";
+
+export interface DeviceAccess {
+  /** In upper case; the only tenant of this server. */
+  readonly tenant: string;
+  /** Null: no gateway may register devices. */
+  readonly gatewayTokenSha256: string | null;
+}
+
+/**
+ * Who asks. A gateway's first request for an unknown device registers it (DDI v1). Null is 401, whatever is wrong:
+ * the answer does not tell whether the tenant, the device or the token is unknown.
+ */
+export async function authenticate(
+  fleet: Fleet,
+  access: DeviceAccess,
+  request: FastifyRequest,
+): Promise<DeviceEntry | null> {
+  const { tenant = "", deviceId = "" } = request.params as Record<string, string>;
+  if (tenant.toUpperCase() !== access.tenant) return null;
+  const credentials = parseAuthorization(request.headers.authorization);
+  if (credentials === null) return null;
+  const sha256 = tokenSha256(credentials.token);
+  if (credentials.scheme === "gatewaytoken") {
+    if (access.gatewayTokenSha256 === null) return null;
+    if (!isSameDigest(sha256, access.gatewayTokenSha256)) return null;
+    const known = await findEntry(fleet, deviceId);
+    if (known !== null) return known;
+    const made = await registerDevice(fleet, { id: deviceId, hardware: null, tokenSha256: null });
+    return made.ok ? made.entry : null;
+  }
+  const entry = await findEntry(fleet, deviceId);
+  const wanted = entry?.row.token_sha256 ?? null;
+  return wanted !== null && isSameDigest(sha256, wanted) ? entry : null;
+}
+
+function parseAuthorization(
+  header: string | undefined,
+): { readonly scheme: "targettoken" | "gatewaytoken"; readonly token: string } | null {
+  const match = /^(TargetToken|GatewayToken) +(\S+) *$/i.exec(header ?? "");
+  const [, scheme, token] = match ?? [];
+  if (scheme === undefined || token === undefined || token.length > limits.tokenCharactersMax)
+    return null;
+  return { scheme: scheme.toLowerCase() as "targettoken" | "gatewaytoken", token };
+}

@@ -1,0 +1,64 @@
+import type { Image } from "../../control/memory.ts";
+import type { ActionRow } from "../../storage/actions.ts";
+
+/** Where the links of one request point: the server as the device sees it, its tenant and the device. */
+export interface LinkBase {
+  /** Without a slash at the end. */
+  readonly serverUrl: string;
+  readonly tenant: string;
+  readonly deviceId: string;
+}
+
+export function deviceUrl(base: LinkBase): string {
+  return `${base.serverUrl}/${base.tenant}/controller/v1/${base.deviceId}`;
+}
+
+/** DDI v1 `deploymentBase` and its twins `installedBase` and `confirmationBase`: one chunk with one artifact. */
+export function deploymentBody(
+  base: LinkBase,
+  action: ActionRow,
+  image: Image,
+  key: "deployment" | "confirmation",
+): Record<string, unknown> {
+  const handling = action.mode === "forced" ? "forced" : "attempt";
+  return {
+    id: String(action.id),
+    [key]: {
+      download: handling,
+      update: handling,
+      chunks: [
+        {
+          part: "bApp",
+          version: image.version,
+          name: image.hardware,
+          artifacts: [artifactBody(base, image)],
+          metadata: metadataOf(image),
+        },
+      ],
+    },
+  };
+}
+
+/** `download-http` is what Zephyr and rauc-hawkbit-updater read; `download` is what SWUpdate and our agent prefer. */
+export function artifactBody(base: LinkBase, image: Image): Record<string, unknown> {
+  const url = `${deviceUrl(base)}/softwaremodules/${image.id}/artifacts/${image.fileName}`;
+  const file = { href: url };
+  const md5sum = { href: `${url}.MD5SUM` };
+  return {
+    filename: image.fileName,
+    hashes: { sha1: image.fileSha1, md5: image.fileMd5, sha256: image.fileSha256 },
+    size: image.fileBytes,
+    _links: { download: file, "download-http": file, md5sum, "md5sum-http": md5sum },
+  };
+}
+
+function metadataOf(image: Image): { key: string; value: string }[] {
+  const facts: [string, string | number | null][] = [
+    ["sluice-image-hash", image.imageHash],
+    ["sluice-version", image.version],
+    ["sluice-hardware", image.hardware],
+    ["sluice-security-counter", image.securityCounter],
+    ["sluice-build-id", image.buildId],
+  ];
+  return facts.flatMap(([key, value]) => (value === null ? [] : [{ key, value: String(value) }]));
+}

@@ -1,0 +1,161 @@
+import { decode as decodeCbor } from "cborg";
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HTTPMethods,
+} from "fastify";
+import { noteContact } from "../../control/contact.ts";
+import type { Fleet } from "../../control/fleet.ts";
+import type { DeviceEntry } from "../../control/memory.ts";
+import { limits } from "../../limits.ts";
+import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
+import { authenticate, type DeviceAccess } from "./authentication.ts";
+import type { LinkBase } from "./deployment-body.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set before any handler of the device API runs. */
+    device: DeviceEntry | null;
+  }
+}
+
+export interface DeviceApiOptions extends DeviceAccess {
+  readonly fleet: Fleet;
+  readonly pollSeconds: number;
+  /** Null: links point to the Host that the device asked. */
+  readonly externalUrl: string | null;
+}
+
+type Handler = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<FastifyReply> | FastifyReply;
+
+/** One resource of a device, by method; other methods get 405. */
+export interface DeviceResource {
+  /** Behind `/{tenant}/controller/v1/{controllerId}`. */
+  readonly path: string;
+  readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
+}
+
+const allMethods: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
+
+/** The plugin that serves devices: authentication, the note of each contact, bodies, and errors of DDI's form. */
+export function deviceApi(
+  options: DeviceApiOptions,
+  resources: readonly DeviceResource[],
+): (app: FastifyInstance) => Promise<void> {
+  return async (app) => {
+    app.decorateRequest("device", null);
+    readBodies(app);
+    answerErrors(app, options);
+    app.addHook("onRequest", async (request, reply) => {
+      const entry = await authenticate(options.fleet, options, request);
+      if (entry === null) return answerEmpty(reply, 401);
+      request.device = entry;
+      const header = request.headers["sluice-running"];
+      await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
+    });
+    for (const { path, methods } of resources) {
+      const url = `/:tenant/controller/v1/:deviceId${path}`;
+      for (const [method, handler] of Object.entries(methods))
+        app.route({ method, url, handler, schema: { hide: true } });
+      const allow = Object.keys(methods).join(", ");
+      app.route({
+        method: allMethods.filter((method) => !(method in methods)),
+        url,
+        schema: { hide: true },
+        handler: (request, reply) => {
+          reply.header("allow", allow);
+          return answerStatus(request, reply, options, 405, "Method Not Allowed");
+        },
+      });
+    }
+  };
+}
+
+/** The device of a request that came past the authentication. */
+export function deviceOf(request: FastifyRequest): DeviceEntry {
+  if (request.device === null) throw new Error("a handler of the device API ran without a device");
+  return request.device;
+}
+
+export function linkBase(request: FastifyRequest, options: DeviceApiOptions): LinkBase {
+  const serverUrl = options.externalUrl ?? `${request.protocol}://${request.host}`;
+  return { serverUrl, tenant: options.tenant, deviceId: deviceOf(request).id };
+}
+
+/** An id in a path: a positive 32-bit integer, which is what SWUpdate's `int` can hold; null for any other text. */
+export function idAt(request: FastifyRequest, name: string): number | null {
+  const text = (request.params as Record<string, string>)[name] ?? "";
+  if (!/^[0-9]{1,10}$/.test(text)) return null;
+  const id = Number(text);
+  return id >= 1 && id <= 0x7fffffff ? id : null;
+}
+
+function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const options = { parseAs: "buffer", bodyLimit: limits.deviceBodyBytesMax } as const;
+  const read = (decode: (bytes: Buffer) => unknown) => async (_: FastifyRequest, bytes: Buffer) => {
+    try {
+      return decode(bytes);
+    } catch {
+      return unreadable; // every way in which bytes are no JSON or CBOR has the same answer
+    }
+  };
+  const json = read((bytes) => JSON.parse(bytes.toString("utf8")));
+  app.addContentTypeParser(["application/json", "application/hal+json"], options, json);
+  app.addContentTypeParser("application/cbor", options, read(decodeCbor));
+}
+
+/** A body that could not be decoded: no parser of bodies accepts it. */
+const unreadable = Symbol("unreadable body");
+
+function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (error.statusCode === 415) {
+      reply.header("accept", "application/json, application/cbor");
+      return answerStatus(request, reply, options, 415, "Unsupported Media Type");
+    }
+    const status = error.statusCode ?? 500;
+    if (status === 400) return answerProblem(request, reply, problems.notReadable);
+    if (status > 400 && status < 500)
+      return answerProblem(request, reply, refusalOf(error, status));
+    request.log.error({ err: error }, "a device request failed");
+    return answerProblem(request, reply, internalProblem);
+  });
+}
+
+const internalProblem: Problem = {
+  status: 500,
+  exceptionClass: "InternalError",
+  errorCode: "sluice.error.internal",
+  message: "The server failed; its log has the cause",
+};
+
+function refusalOf(error: FastifyError, status: number): Problem {
+  return {
+    status,
+    exceptionClass: "RequestRefused",
+    errorCode: `sluice.error.${error.code ?? "refused"}`,
+    message: error.message,
+  };
+}
+
+/** hawkBit's body of 405 and 415, which come from its framework. */
+function answerStatus(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: DeviceApiOptions,
+  status: number,
+  error: string,
+): FastifyReply {
+  const timestamp = new Date(options.fleet.clock.unixMs()).toISOString();
+  const type = negotiate(request.headers.accept) ?? "application/hal+json";
+  reply
+    .code(status)
+    .type(`${type === "application/cbor" ? "application/json" : type};charset=UTF-8`);
+  return reply.send(JSON.stringify({ timestamp, status, error }));
+}

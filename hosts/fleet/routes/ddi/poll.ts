@@ -1,0 +1,70 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { DeviceEntry } from "../../control/memory.ts";
+import { answer, answerText, etagOf, negotiate, notAcceptable } from "./answers.ts";
+import { deviceUrl, type LinkBase } from "./deployment-body.ts";
+
+/**
+ * Answers the base poll from memory. The text is written once per device and change, so that an idle poll costs a map
+ * look-up. A device on trial always gets a 200: that is the heartbeat which its health check waits for.
+ */
+export function answerPoll(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  entry: DeviceEntry,
+  base: LinkBase,
+  pollSeconds: number,
+): FastifyReply {
+  const type = negotiate(request.headers.accept);
+  if (type === null) return notAcceptable(request, reply);
+  if (type === "application/cbor")
+    return answer(request, reply, pollBody(entry, base, pollSeconds));
+  let known = entry.pollAnswer;
+  if (known === null || known.baseUrl !== base.serverUrl) {
+    const body = JSON.stringify(pollBody(entry, base, pollSeconds));
+    known = { baseUrl: base.serverUrl, body, etag: etagOf(body) };
+    entry.pollAnswer = known;
+  }
+  const isOnTrial = entry.row.running_confirmed === 0;
+  if (request.headers["if-none-match"] === known.etag && !isOnTrial)
+    return reply.code(304).header("etag", known.etag).send();
+  return answerText(reply, { type, text: known.body, etag: known.etag });
+}
+
+/** "HH:mm:ss", always eight characters: Zephyr's client reads no other. */
+export function sleepText(seconds: number): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${two(hours)}:${two(minutes)}:${two(seconds % 60)}`;
+}
+
+function pollBody(entry: DeviceEntry, base: LinkBase, pollSeconds: number): object {
+  const links = pollLinks(entry, deviceUrl(base));
+  const config = { polling: { sleep: sleepText(pollSeconds) } };
+  return Object.keys(links).length === 0 ? { config } : { config, _links: links };
+}
+
+function pollLinks(entry: DeviceEntry, url: string): Record<string, { href: string }> {
+  const links: Record<string, { href: string }> = {};
+  const { task, row } = entry;
+  switch (task.kind) {
+    case "install":
+      links["deploymentBase"] = { href: `${url}/deploymentBase/${task.actionId}?c=${task.etag}` };
+      break;
+    case "confirm":
+      links["confirmationBase"] = {
+        href: `${url}/confirmationBase/${task.actionId}?c=${task.etag}`,
+      };
+      break;
+    case "cancel":
+      links["cancelAction"] = { href: `${url}/cancelAction/${task.actionId}` };
+      break;
+    case "none":
+      if (row.installed_action_id !== null)
+        links["installedBase"] = { href: `${url}/installedBase/${row.installed_action_id}` };
+      break;
+    default:
+      task satisfies never;
+  }
+  if (row.attributes_wanted === 1) links["configData"] = { href: `${url}/configData` };
+  return links;
+}

@@ -1,0 +1,212 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { receiveAttributes, receiveEvents, receiveInstalled } from "../../control/device-data.ts";
+import {
+  type Feedback,
+  type FeedbackResult,
+  receiveCancelFeedback,
+  receiveFeedback,
+} from "../../control/report.ts";
+import { limits } from "../../limits.ts";
+import { type ActionRow, findAction, listReports } from "../../storage/actions.ts";
+import { answer, answerEmpty, answerProblem, problems, unknownAction } from "./answers.ts";
+import { parseConfigData, parseEvents, parseFeedback, parseInstalled } from "./bodies.ts";
+import { deploymentBody } from "./deployment-body.ts";
+import {
+  type DeviceApiOptions,
+  type DeviceResource,
+  deviceOf,
+  idAt,
+  linkBase,
+} from "./device-api.ts";
+import { answerPoll } from "./poll.ts";
+
+/** DDI v1 but for the artifacts and the confirmation, and the events of ours. */
+export function deviceResources(options: DeviceApiOptions): readonly DeviceResource[] {
+  const { fleet } = options;
+  return [
+    {
+      path: "",
+      methods: {
+        GET: (request, reply) =>
+          answerPoll(
+            request,
+            reply,
+            deviceOf(request),
+            linkBase(request, options),
+            options.pollSeconds,
+          ),
+      },
+    },
+    {
+      path: "/configData",
+      methods: {
+        PUT: async (request, reply) => {
+          const data = parseConfigData(request.body);
+          if (data === null) return answerProblem(request, reply, problems.notReadable);
+          const result = await receiveAttributes(fleet, deviceOf(request), data);
+          return result === "accepted"
+            ? answerEmpty(reply, 200)
+            : answerProblem(request, reply, problems.tooManyAttributes);
+        },
+      },
+    },
+    {
+      path: "/deploymentBase/:actionId",
+      methods: { GET: (request, reply) => answerDeployment(request, reply, options) },
+    },
+    {
+      path: "/deploymentBase/:actionId/feedback",
+      methods: {
+        POST: (request, reply) =>
+          takeFeedback(request, reply, (actionId, feedback) =>
+            receiveFeedback(fleet, deviceOf(request), actionId, feedback),
+          ),
+      },
+    },
+    {
+      path: "/cancelAction/:actionId",
+      methods: { GET: (request, reply) => answerCancel(request, reply, options) },
+    },
+    {
+      path: "/cancelAction/:actionId/feedback",
+      methods: {
+        POST: (request, reply) =>
+          takeFeedback(request, reply, (actionId, feedback) =>
+            receiveCancelFeedback(fleet, deviceOf(request), actionId, feedback),
+          ),
+      },
+    },
+    {
+      path: "/installedBase",
+      methods: {
+        PUT: async (request, reply) => {
+          const installed = parseInstalled(request.body);
+          if (installed === null) return answerProblem(request, reply, problems.notReadable);
+          const isNew = await receiveInstalled(fleet, deviceOf(request), installed);
+          return answerEmpty(reply, isNew ? 201 : 200);
+        },
+      },
+    },
+    {
+      path: "/installedBase/:actionId",
+      methods: { GET: (request, reply) => answerDeployment(request, reply, options) },
+    },
+    {
+      path: "/events",
+      methods: {
+        POST: async (request, reply) => {
+          const events = parseEvents(request.body);
+          if (events === null) return answerProblem(request, reply, problems.notReadable);
+          return answer(request, reply, await receiveEvents(fleet, deviceOf(request), events));
+        },
+      },
+    },
+  ];
+}
+
+/** Looks the action of the path up and answers for it when it is none of the device's. */
+export async function withAction(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: DeviceApiOptions,
+  work: (action: ActionRow) => Promise<FastifyReply> | FastifyReply,
+): Promise<FastifyReply> {
+  const actionId = idAt(request, "actionId");
+  if (actionId === null) return answerProblem(request, reply, problems.notReadable);
+  const device = deviceOf(request);
+  const action =
+    device.action?.id === actionId
+      ? device.action
+      : await findAction(options.fleet.database.queries, device.id, actionId);
+  if (action === null) return answerProblem(request, reply, unknownAction(actionId));
+  return work(action);
+}
+
+/** Maps what became of a report to the status that hawkBit answers. */
+export function answerResult(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  actionId: number,
+  result: FeedbackResult,
+): FastifyReply {
+  switch (result) {
+    case "accepted":
+      return answerEmpty(reply, 200);
+    case "unknown-action":
+      return answerProblem(request, reply, unknownAction(actionId));
+    case "awaiting-confirmation":
+      return answerEmpty(reply, 404);
+    case "not-cancelable":
+      return answerEmpty(reply, 405);
+    case "action-closed":
+      return answerEmpty(reply, 410);
+    default:
+      return result satisfies never;
+  }
+}
+
+/** Also answers for actions that are over: what was installed can be looked up. Not while one is offered no more. */
+function answerDeployment(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: DeviceApiOptions,
+): Promise<FastifyReply> {
+  return withAction(request, reply, options, async (action) => {
+    const image = options.fleet.memory.images.get(action.image_id);
+    const { task } = deviceOf(request);
+    const isHidden = action.status === "open" && task.kind !== "install";
+    if (image === undefined || isHidden) return answerEmpty(reply, 404);
+    if (action.status === "canceling" || action.status === "confirming")
+      return answerEmpty(reply, 404);
+    const body = deploymentBody(linkBase(request, options), action, image, "deployment");
+    const history = historyLength(request);
+    if (history > 0) body["actionHistory"] = await historyOf(options, action, history);
+    return answer(request, reply, body);
+  });
+}
+
+function historyLength(request: FastifyRequest): number {
+  const text = (request.query as Record<string, unknown>)["actionHistory"];
+  if (typeof text !== "string" || !/^-?\d{1,9}$/.test(text)) return 0;
+  const wanted = Number(text);
+  // A negative number asks for all there is (DDI v1).
+  return wanted < 0 ? limits.actionHistoryMax : Math.min(wanted, limits.actionHistoryMax);
+}
+
+async function historyOf(
+  options: DeviceApiOptions,
+  action: ActionRow,
+  length: number,
+): Promise<object> {
+  const reports = await listReports(options.fleet.database.queries, action.id, length);
+  const said = reports.flatMap(({ details }) => JSON.parse(details) as string[]);
+  const rollout = options.fleet.memory.rollouts.get(action.rollout_id);
+  const messages = [...said, `Assigned by rollout ${rollout?.name ?? action.rollout_id}`];
+  const status = action.last_report === "" ? "RETRIEVED" : action.last_report.toUpperCase();
+  return { status, messages: messages.slice(0, length) };
+}
+
+function answerCancel(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: DeviceApiOptions,
+): Promise<FastifyReply> {
+  return withAction(request, reply, options, (action) => {
+    if (action.status !== "canceling" && action.status !== "canceled")
+      return answerEmpty(reply, 404);
+    const id = String(action.id);
+    return answer(request, reply, { id, cancelAction: { stopId: id } });
+  });
+}
+
+async function takeFeedback(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  receive: (actionId: number, feedback: Feedback) => Promise<FeedbackResult>,
+): Promise<FastifyReply> {
+  const actionId = idAt(request, "actionId");
+  const feedback = parseFeedback(request.body);
+  if (actionId === null || feedback === null)
+    return answerProblem(request, reply, problems.notReadable);
+  return answerResult(request, reply, actionId, await receive(actionId, feedback));
+}

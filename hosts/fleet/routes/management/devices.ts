@@ -1,0 +1,175 @@
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { findEntry } from "../../control/contact.ts";
+import { addDevice, clearRefusal } from "../../control/devices.ts";
+import type { Fleet } from "../../control/fleet.ts";
+import type { DeviceEntry } from "../../control/memory.ts";
+import type { DeviceId } from "../../names.ts";
+import { listActions } from "../../storage/actions.ts";
+import {
+  type DeviceFilter,
+  type DeviceRow,
+  listDevices,
+  listRefusals,
+  readAttributes,
+} from "../../storage/devices.ts";
+import { listEventsOfDevice } from "../../storage/events.ts";
+import { answerRefusal, page, pageLimit } from "./answers.ts";
+import { eventView } from "./events.ts";
+import {
+  addedDeviceSchema,
+  deviceDetailSchema,
+  deviceSchema,
+  errorResponses,
+  newDeviceSchema,
+  pageQuery,
+  pageSchema,
+} from "./schemas.ts";
+
+const historyMax = 50;
+
+interface NewDeviceBody {
+  readonly id: string;
+  readonly hardware: string;
+  readonly token?: string;
+}
+
+export function deviceRoutes(fleet: Fleet) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.route<{ Body: NewDeviceBody }>({
+      method: "POST",
+      url: "/devices",
+      schema: {
+        tags: ["devices"],
+        summary: "Register a device",
+        description: "Answers with the token; the server keeps only a digest of it.",
+        body: newDeviceSchema,
+        response: { 201: addedDeviceSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { id, hardware, token = null } = request.body;
+        const added = await addDevice(fleet, { id, hardware, token });
+        if (!added.ok)
+          return answerRefusal(reply, added.reason === "device-exists" ? 409 : 403, {
+            reason: added.reason,
+            message: `device ${id} cannot be added: ${added.reason}`,
+          });
+        reply.code(201);
+        return { ...deviceView(fleet, added.entry.row), token: added.token };
+      },
+    });
+    app.route<{ Querystring: DeviceFilter & { limit?: string; after?: string } }>({
+      method: "GET",
+      url: "/devices",
+      schema: {
+        tags: ["devices"],
+        summary: "List devices in the order of their ids",
+        querystring: { type: "object", properties: { ...pageQuery, ...filterQuery } },
+        response: { 200: pageSchema(deviceSchema), ...errorResponses },
+      },
+      handler: async (request) => {
+        const { limit: limitText, after = null, ...filter } = request.query;
+        const limit = pageLimit(limitText);
+        const rows = await listDevices(fleet.database.queries, filter, { after, limit });
+        const { next } = page(rows, limit, ({ id }) => id);
+        return { items: rows.map((row) => deviceView(fleet, row)), next };
+      },
+    });
+    app.route<{ Params: { id: string } }>({
+      method: "GET",
+      url: "/devices/:id",
+      schema: {
+        tags: ["devices"],
+        summary: "Show a device with its history, newest first",
+        response: { 200: deviceDetailSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const entry = await findEntry(fleet, request.params.id);
+        return entry === null ? unknownDevice(reply, request.params.id) : detail(fleet, entry);
+      },
+    });
+    app.route<{ Params: { id: string; version: string } }>({
+      method: "DELETE",
+      url: "/devices/:id/refusals/:version",
+      schema: {
+        tags: ["devices"],
+        summary: "Let a device be offered a release again that it rolled back or failed",
+        response: { 204: { type: "null" }, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { id, version } = request.params;
+        const entry = await findEntry(fleet, id);
+        if (entry === null) return unknownDevice(reply, id);
+        const release = fleet.memory.release(version);
+        const result = release && (await clearRefusal(fleet, entry, release.id));
+        if (result === "cleared") return reply.code(204).send();
+        const message = `device ${id} refuses nothing of release ${version}`;
+        return answerRefusal(reply, 404, { reason: "nothing-to-clear", message });
+      },
+    });
+  };
+}
+
+const filterQuery = {
+  hardware: { type: "string", maxLength: 32 },
+  version: { type: "string", maxLength: 32, description: "of the image that runs" },
+  state: { type: "string", maxLength: 32 },
+} as const;
+
+/** What memory knows goes before what was written: contacts reach the disk in batches. */
+function deviceView(fleet: Fleet, stored: DeviceRow): object {
+  const entry = fleet.memory.devices.get(stored.id as DeviceId);
+  const row = entry?.row ?? stored;
+  const running =
+    row.running_hash === null
+      ? null
+      : {
+          version: row.running_version,
+          imageHash: row.running_hash,
+          confirmed: row.running_confirmed === 1,
+        };
+  return {
+    id: row.id,
+    hardware: row.hardware,
+    running,
+    state: row.state,
+    reason: row.reason,
+    stateAtUnixMs: row.state_at,
+    lastSeenAtUnixMs: entry?.lastSeenAtUnixMs ?? row.last_seen_at,
+    createdAtUnixMs: row.created_at,
+  };
+}
+
+async function detail(fleet: Fleet, entry: DeviceEntry): Promise<object> {
+  const { queries } = fleet.database;
+  const { memory } = fleet;
+  const refusals = await listRefusals(queries, entry.id);
+  const actions = await listActions(queries, entry.id, historyMax);
+  const events = await listEventsOfDevice(queries, entry.id, historyMax);
+  return {
+    ...deviceView(fleet, entry.row),
+    attributes: await readAttributes(queries, entry.id),
+    refusals: refusals.map(({ imageHash, releaseId, reason, atUnixMs }) => ({
+      releaseVersion: memory.releases.get(releaseId)?.version ?? "",
+      imageHash,
+      reason,
+      atUnixMs,
+    })),
+    actions: actions.map((action) => ({
+      id: action.id,
+      rolloutId: action.rollout_id,
+      releaseVersion: memory.images.get(action.image_id)?.version ?? "",
+      status: action.status,
+      lastReport: action.last_report,
+      createdAtUnixMs: action.created_at,
+      changedAtUnixMs: action.changed_at,
+    })),
+    events: events.map(eventView),
+  };
+}
+
+function unknownDevice(reply: FastifyReply, id: string): FastifyReply {
+  return answerRefusal(reply, 404, {
+    reason: "unknown-device",
+    message: `there is no device ${id}`,
+  });
+}

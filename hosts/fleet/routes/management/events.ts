@@ -1,0 +1,53 @@
+import type { FastifyInstance } from "fastify";
+import type { Fleet } from "../../control/fleet.ts";
+import { listEvents, type StoredEvent } from "../../storage/events.ts";
+import { page, pageLimit } from "./answers.ts";
+import { errorResponses, eventSchema, pageQuery, pageSchema } from "./schemas.ts";
+
+export function eventRoutes(fleet: Fleet) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.route<{ Querystring: { limit?: string; after?: string; device?: string } }>({
+      method: "GET",
+      url: "/events",
+      schema: {
+        tags: ["events"],
+        summary: "What happened, oldest first",
+        description:
+          "Ask again with the id of the last event as `after` to follow the stream; the oldest events are dropped.",
+        querystring: {
+          type: "object",
+          properties: {
+            ...pageQuery,
+            after: { type: "string", pattern: "^[0-9]{1,15}$" },
+            device: { type: "string", maxLength: 64 },
+          },
+        },
+        response: { 200: pageSchema(eventSchema), ...errorResponses },
+      },
+      handler: async (request) => {
+        const limit = pageLimit(request.query.limit);
+        const { device } = request.query;
+        const events = await listEvents(fleet.database.queries, {
+          after: Number(request.query.after ?? 0),
+          limit,
+          ...(device === undefined ? {} : { deviceId: device }),
+        });
+        const { next } = page(events, limit, ({ id }) => String(id));
+        return { items: events.map(eventView), next };
+      },
+    });
+  };
+}
+
+export function eventView(event: StoredEvent): object {
+  return {
+    id: event.id,
+    atUnixMs: event.at,
+    kind: event.kind,
+    deviceId: event.device_id,
+    rolloutId: event.rollout_id,
+    releaseVersion: event.release_version,
+    deviceEventId: event.device_event_id,
+    details: JSON.parse(event.details),
+  };
+}

@@ -1,0 +1,102 @@
+import type { FastifyInstance } from "fastify";
+import type { Fleet } from "../../control/fleet.ts";
+import type { PublishRules } from "../../control/image-check.ts";
+import type { Image, Release } from "../../control/memory.ts";
+import { type PublishRefusal, publishImage } from "../../control/publish.ts";
+import { limits } from "../../limits.ts";
+import { answerRefusal, page, pageLimit } from "./answers.ts";
+import {
+  errorResponses,
+  pageQuery,
+  pageSchema,
+  publishedSchema,
+  releaseSchema,
+} from "./schemas.ts";
+
+export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.addContentTypeParser(
+      "application/octet-stream",
+      { parseAs: "buffer", bodyLimit: limits.imageBytesMax },
+      async (_: unknown, bytes: Buffer) => bytes,
+    );
+    app.route({
+      method: "POST",
+      url: "/releases/images",
+      bodyLimit: limits.imageBytesMax,
+      schema: {
+        tags: ["releases"],
+        summary: "Publish a signed image",
+        description:
+          "The body is the image itself. It joins the release of its version, which is created by its first image. " +
+          "Publishing the same bytes again changes nothing.",
+        consumes: ["application/octet-stream"],
+        response: { 200: publishedSchema, 201: publishedSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        if (!Buffer.isBuffer(request.body))
+          return answerRefusal(reply, 415, {
+            reason: "not-octets",
+            message: "send the image itself, as application/octet-stream",
+          });
+        const published = await publishImage(fleet, rules, request.body);
+        if (!published.ok) return answerRefusal(reply, statusOf(published.reason), published);
+        const { image, created } = published;
+        reply.code(created ? 201 : 200);
+        return { version: image.version, created, image: imageView(image) };
+      },
+    });
+    app.route<{ Querystring: { limit?: string; after?: string } }>({
+      method: "GET",
+      url: "/releases",
+      schema: {
+        tags: ["releases"],
+        summary: "List releases, oldest first",
+        querystring: { type: "object", properties: pageQuery },
+        response: { 200: pageSchema(releaseSchema), ...errorResponses },
+      },
+      handler: async (request) => {
+        const limit = pageLimit(request.query.limit);
+        const after = Number(request.query.after ?? 0) || 0;
+        const items = [...fleet.memory.releases.values()]
+          .filter(({ id }) => id > after)
+          .slice(0, limit);
+        const { next } = page(items, limit, ({ id }) => String(id));
+        return { items: items.map(releaseView), next };
+      },
+    });
+    app.route<{ Params: { version: string } }>({
+      method: "GET",
+      url: "/releases/:version",
+      schema: {
+        tags: ["releases"],
+        summary: "Show a release",
+        response: { 200: releaseSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { version } = request.params;
+        const release = fleet.memory.release(version);
+        if (release !== null) return releaseView(release);
+        const message = `there is no release ${version}`;
+        return answerRefusal(reply, 404, { reason: "unknown-release", message });
+      },
+    });
+  };
+}
+
+function statusOf(reason: PublishRefusal): number {
+  if (reason === "hardware-taken" || reason === "no-image-keys") return 409;
+  if (reason === "too-large") return 413;
+  return reason === "too-many-images" || reason === "too-many-releases" ? 403 : 422;
+}
+
+function releaseView(release: Release): object {
+  const { version, createdAtUnixMs, images } = release;
+  return { version, createdAtUnixMs, images: images.map(imageView) };
+}
+
+function imageView(image: Image): object {
+  const { hardware, imageHash, fileName, securityCounter, buildId, createdAtUnixMs } = image;
+  const file = { fileHash: image.fileSha256, fileName, sizeBytes: image.fileBytes };
+  return { hardware, imageHash, ...file, securityCounter, buildId, createdAtUnixMs };
+}

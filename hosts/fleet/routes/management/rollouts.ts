@@ -1,0 +1,260 @@
+import type { FastifyInstance, FastifyReply } from "fastify";
+import type { Fleet } from "../../control/fleet.ts";
+import type { Rollout } from "../../control/memory.ts";
+import {
+  cancelRollout,
+  createRollout,
+  type NewRollout,
+  pauseRollout,
+  type RolloutRefusal,
+  type RolloutResult,
+  resumeRollout,
+  startRollout,
+} from "../../control/rollouts.ts";
+import {
+  defaultHaltThreshold,
+  defaultProofSeconds,
+  defaultStages,
+  defaultStragglers,
+  type RolloutDefinition,
+  type StageDefinition,
+} from "../../rollout/definition.ts";
+import { type MemberState, memberStates } from "../../rollout/member.ts";
+import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
+import { countsOf, listMembers, listStages } from "../../storage/rollouts.ts";
+import { answerRefusal, page, pageLimit } from "./answers.ts";
+import {
+  errorResponses,
+  haltThresholdSchema,
+  memberSchema,
+  newRolloutSchema,
+  pageQuery,
+  pageSchema,
+  rolloutSchema,
+} from "./schemas.ts";
+
+interface NewRolloutBody extends Partial<Omit<RolloutDefinition, "halt" | "stragglers">> {
+  readonly name: string;
+  readonly releaseVersion: string;
+  readonly stages?: readonly StageDefinition[];
+  readonly haltThreshold?: Partial<HaltThreshold>;
+  readonly stragglers?: Partial<RolloutDefinition["stragglers"]>;
+  readonly start?: boolean;
+}
+
+export function rolloutRoutes(fleet: Fleet) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.route<{ Body: NewRolloutBody }>({
+      method: "POST",
+      url: "/rollouts",
+      schema: {
+        tags: ["rollouts"],
+        summary: "Plan a rollout, and start it when asked to",
+        body: newRolloutSchema,
+        response: { 201: rolloutSchema, ...errorResponses },
+      },
+      handler: async (request, reply) =>
+        answerResult(fleet, reply, await createRollout(fleet, wantedOf(request.body)), 201),
+    });
+    app.route<{ Querystring: { limit?: string; after?: string } }>({
+      method: "GET",
+      url: "/rollouts",
+      schema: {
+        tags: ["rollouts"],
+        summary: "List rollouts, newest first",
+        querystring: { type: "object", properties: pageQuery },
+        response: { 200: pageSchema(rolloutSchema), ...errorResponses },
+      },
+      handler: async (request) => {
+        const limit = pageLimit(request.query.limit);
+        const before = Number(request.query.after ?? Number.MAX_SAFE_INTEGER);
+        const rollouts = [...fleet.memory.rollouts.values()]
+          .filter(({ id }) => id < before)
+          .sort((a, b) => b.id - a.id)
+          .slice(0, limit);
+        const { next } = page(rollouts, limit, ({ id }) => String(id));
+        const items = [];
+        for (const rollout of rollouts) items.push(await rolloutView(fleet, rollout));
+        return { items, next };
+      },
+    });
+    oneRollout(app, fleet);
+    changes(app, fleet);
+  };
+}
+
+const idParameters = {
+  type: "object",
+  properties: { id: { type: "string", pattern: "^[0-9]{1,10}$" } },
+} as const;
+
+function oneRollout(app: FastifyInstance, fleet: Fleet): void {
+  app.route<{ Params: { id: string } }>({
+    method: "GET",
+    url: "/rollouts/:id",
+    schema: {
+      tags: ["rollouts"],
+      summary: "Show a rollout with the counters of its stages",
+      params: idParameters,
+      response: { 200: rolloutSchema, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const rollout = fleet.memory.rollouts.get(Number(request.params.id));
+      return rollout === undefined
+        ? unknownRollout(reply, request.params.id)
+        : rolloutView(fleet, rollout);
+    },
+  });
+  app.route<{
+    Params: { id: string };
+    Querystring: { limit?: string; after?: string; state?: MemberState };
+  }>({
+    method: "GET",
+    url: "/rollouts/:id/devices",
+    schema: {
+      tags: ["rollouts"],
+      summary: "List the devices of a rollout",
+      params: idParameters,
+      querystring: {
+        type: "object",
+        properties: { ...pageQuery, state: { type: "string", enum: memberStates } },
+      },
+      response: { 200: pageSchema(memberSchema), ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const id = Number(request.params.id);
+      if (!fleet.memory.rollouts.has(id)) return unknownRollout(reply, request.params.id);
+      const limit = pageLimit(request.query.limit);
+      const { after = "", state = null } = request.query;
+      const rows = await listMembers(fleet.database.queries, id, { after, limit, state });
+      const { next } = page(rows, limit, (row) => row.device_id);
+      return {
+        items: rows.map((row) => ({
+          deviceId: row.device_id,
+          stage: row.stage,
+          state: row.state,
+          reason: row.reason,
+          changedAtUnixMs: row.changed_at,
+        })),
+        next,
+      };
+    },
+  });
+}
+
+function changes(app: FastifyInstance, fleet: Fleet): void {
+  const simple = {
+    start: { summary: "Open the first stage", run: startRollout },
+    pause: { summary: "Offer the release to nobody else for now", run: pauseRollout },
+    cancel: { summary: "End the rollout and take open actions back", run: cancelRollout },
+  } as const;
+  for (const [name, { summary, run }] of Object.entries(simple))
+    app.route<{ Params: { id: string } }>({
+      method: "POST",
+      url: `/rollouts/:id/${name}`,
+      schema: {
+        tags: ["rollouts"],
+        summary,
+        params: idParameters,
+        response: { 200: rolloutSchema, ...errorResponses },
+      },
+      handler: async (request, reply) =>
+        answerResult(fleet, reply, await run(fleet, Number(request.params.id)), 200),
+    });
+  app.route<{
+    Params: { id: string };
+    Body: { haltThreshold?: Partial<HaltThreshold> } | undefined;
+  }>({
+    method: "POST",
+    url: "/rollouts/:id/resume",
+    schema: {
+      tags: ["rollouts"],
+      summary: "Go on with a paused rollout, or with a halted one under a new threshold",
+      params: idParameters,
+      body: {
+        type: "object",
+        nullable: true,
+        additionalProperties: false,
+        properties: { haltThreshold: haltThresholdSchema },
+      },
+      response: { 200: rolloutSchema, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const id = Number(request.params.id);
+      const wanted = request.body?.haltThreshold;
+      const before = fleet.memory.rollouts.get(id)?.definition.halt ?? defaultHaltThreshold;
+      const threshold = wanted === undefined ? null : { ...before, ...wanted };
+      return answerResult(fleet, reply, await resumeRollout(fleet, id, threshold), 200);
+    },
+  });
+}
+
+function wantedOf(body: NewRolloutBody): NewRollout {
+  return {
+    name: body.name,
+    releaseVersion: body.releaseVersion,
+    stages: body.stages ?? defaultStages,
+    start: body.start ?? false,
+    definition: {
+      selector: body.selector ?? {},
+      halt: { ...defaultHaltThreshold, ...body.haltThreshold },
+      stragglers: { ...defaultStragglers, ...body.stragglers },
+      proofSeconds: body.proofSeconds ?? defaultProofSeconds,
+      mode: body.mode ?? "forced",
+      needsConfirmation: body.needsConfirmation ?? false,
+      allowDowngrade: body.allowDowngrade ?? false,
+      acceptReported: body.acceptReported ?? false,
+    },
+  };
+}
+
+const statuses: Readonly<Record<RolloutRefusal, number>> = {
+  "unknown-release": 404,
+  "unknown-rollout": 404,
+  "stages-not-rising": 400,
+  "no-eligible-devices": 409,
+  "too-many-rollouts": 403,
+  "wrong-state": 409,
+  "over-threshold": 409,
+};
+
+async function answerResult(
+  fleet: Fleet,
+  reply: FastifyReply,
+  result: RolloutResult,
+  status: number,
+): Promise<unknown> {
+  if (!result.ok) return answerRefusal(reply, statuses[result.reason], result);
+  reply.code(status);
+  return rolloutView(fleet, result.rollout);
+}
+
+async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
+  const rows = await listStages(fleet.database.queries, rollout.id);
+  const { cutoffs: _, releaseId, ...shown } = rollout;
+  return {
+    ...shown,
+    releaseVersion: fleet.memory.releases.get(releaseId)?.version ?? "",
+    stages: rows.map((row) => {
+      const counts = countsOf(row);
+      return {
+        stage: row.stage,
+        percent: row.percent,
+        soakSeconds: row.soak_seconds,
+        openedAtUnixMs: row.opened_at,
+        settledAtUnixMs: row.settled_at,
+        completedAtUnixMs: row.completed_at,
+        members: membersCount(counts),
+        attempted: attemptedCount(counts, rollout.definition),
+        counts,
+      };
+    }),
+  };
+}
+
+function unknownRollout(reply: FastifyReply, id: string): FastifyReply {
+  return answerRefusal(reply, 404, {
+    reason: "unknown-rollout",
+    message: `there is no rollout ${id}`,
+  });
+}

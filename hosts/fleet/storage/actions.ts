@@ -1,0 +1,99 @@
+import type { Insertable, Selectable, Updateable } from "kysely";
+import type { DeviceId } from "../names.ts";
+import type { Queries } from "./database.ts";
+import type { ActionReportTable, ActionTable } from "./tables.ts";
+
+export type ActionRow = Selectable<ActionTable>;
+export type ActionReportRow = Selectable<ActionReportTable>;
+
+/** The action that is under way: at most one per device, always its newest. */
+export async function findActiveAction(db: Queries, id: DeviceId): Promise<ActionRow | null> {
+  const newest = await db
+    .selectFrom("actions")
+    .selectAll()
+    .where("device_id", "=", id)
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return newest !== undefined && isActive(newest) ? newest : null;
+}
+
+export function isActive(action: Pick<ActionRow, "status">): boolean {
+  return (
+    action.status === "open" || action.status === "canceling" || action.status === "confirming"
+  );
+}
+
+/** Null when there is none of that id, or it is another device's. */
+export async function findAction(
+  db: Queries,
+  deviceId: DeviceId,
+  actionId: number,
+): Promise<ActionRow | null> {
+  const row = await db
+    .selectFrom("actions")
+    .selectAll()
+    .where("id", "=", actionId)
+    .where("device_id", "=", deviceId)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Newest first. */
+export async function listActions(
+  db: Queries,
+  deviceId: DeviceId,
+  limit: number,
+): Promise<ActionRow[]> {
+  return db
+    .selectFrom("actions")
+    .selectAll()
+    .where("device_id", "=", deviceId)
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}
+
+export async function insertAction(
+  db: Queries,
+  action: Insertable<ActionTable>,
+): Promise<ActionRow> {
+  return db.insertInto("actions").values(action).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function updateAction(
+  db: Queries,
+  actionId: number,
+  change: Updateable<ActionTable>,
+): Promise<void> {
+  await db.updateTable("actions").set(change).where("id", "=", actionId).execute();
+}
+
+/** Keeps the first `reportsMax` reports of an action. */
+export async function addReport(
+  db: Queries,
+  report: Insertable<ActionReportTable>,
+  reportsMax: number,
+): Promise<void> {
+  const { count } = await db
+    .selectFrom("action_reports")
+    .select((select) => select.fn.countAll<number>().as("count"))
+    .where("action_id", "=", report.action_id)
+    .executeTakeFirstOrThrow();
+  if (Number(count) < reportsMax) await db.insertInto("action_reports").values(report).execute();
+}
+
+/** Newest first. */
+export async function listReports(
+  db: Queries,
+  actionId: number,
+  limit: number,
+): Promise<ActionReportRow[]> {
+  return db
+    .selectFrom("action_reports")
+    .selectAll()
+    .where("action_id", "=", actionId)
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}

@@ -1,0 +1,193 @@
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import type { DeviceId } from "../names.ts";
+import type { Queries } from "./database.ts";
+import type { DeviceTable } from "./tables.ts";
+
+export type DeviceRow = Selectable<DeviceTable>;
+
+export async function findDevice(db: Queries, id: DeviceId): Promise<DeviceRow | null> {
+  return (
+    (await db.selectFrom("devices").selectAll().where("id", "=", id).executeTakeFirst()) ?? null
+  );
+}
+
+export async function countDevices(db: Queries): Promise<number> {
+  const row = await db
+    .selectFrom("devices")
+    .select((select) => select.fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** False when the id is taken. */
+export async function insertDevice(db: Queries, device: Insertable<DeviceTable>): Promise<boolean> {
+  const result = await db
+    .insertInto("devices")
+    .values(device)
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+export async function updateDevice(
+  db: Queries,
+  id: DeviceId,
+  change: Updateable<DeviceTable>,
+): Promise<void> {
+  await db.updateTable("devices").set(change).where("id", "=", id).execute();
+}
+
+export async function writeLastSeen(
+  db: Queries,
+  contacts: ReadonlyArray<{ readonly id: DeviceId; readonly atUnixMs: number }>,
+): Promise<void> {
+  for (const { id, atUnixMs } of contacts)
+    await db.updateTable("devices").set({ last_seen_at: atUnixMs }).where("id", "=", id).execute();
+}
+
+export interface DeviceFilter {
+  readonly hardware?: string;
+  readonly version?: string;
+  readonly state?: string;
+}
+
+/** In the order of the ids, from the one after `after`. */
+export async function listDevices(
+  db: Queries,
+  filter: DeviceFilter,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<DeviceRow[]> {
+  let query = db.selectFrom("devices").selectAll().orderBy("id").limit(page.limit);
+  if (page.after !== null) query = query.where("id", ">", page.after);
+  if (filter.hardware !== undefined) query = query.where("hardware", "=", filter.hardware);
+  if (filter.version !== undefined) query = query.where("running_version", "=", filter.version);
+  if (filter.state !== undefined) query = query.where("state", "=", filter.state);
+  return query.execute();
+}
+
+/** What a rollout needs to know of every device of some hardware, a page at a time in the order of the ids. */
+export async function listCandidates(
+  db: Queries,
+  hardware: readonly string[],
+  page: { readonly after: string; readonly limit: number },
+): Promise<Pick<DeviceRow, "id" | "hardware" | "running_version" | "running_hash">[]> {
+  return db
+    .selectFrom("devices")
+    .select(["id", "hardware", "running_version", "running_hash"])
+    .where("hardware", "in", [...hardware])
+    .where("id", ">", page.after)
+    .orderBy("id")
+    .limit(page.limit)
+    .execute();
+}
+
+export type AttributeMode = "merge" | "replace" | "remove";
+
+/** Returns false, and changes nothing, when the device would then have more than `attributesMax`. */
+export async function writeAttributes(
+  db: Queries,
+  id: DeviceId,
+  change: {
+    readonly mode: AttributeMode;
+    readonly data: Readonly<Record<string, string>>;
+    readonly attributesMax: number;
+  },
+): Promise<boolean> {
+  const keys = Object.keys(change.data);
+  const before = change.mode === "replace" ? {} : await readAttributes(db, id);
+  const after = new Map(Object.entries(before));
+  for (const key of keys)
+    if (change.mode === "remove") after.delete(key);
+    else after.set(key, change.data[key] ?? "");
+  if (after.size > change.attributesMax) return false;
+  if (change.mode === "replace")
+    await db.deleteFrom("device_attributes").where("device_id", "=", id).execute();
+  for (const key of keys)
+    if (change.mode === "remove")
+      await db
+        .deleteFrom("device_attributes")
+        .where("device_id", "=", id)
+        .where("key", "=", key)
+        .execute();
+    else
+      await db
+        .insertInto("device_attributes")
+        .values({ device_id: id, key, value: change.data[key] ?? "" })
+        .onConflict((conflict) =>
+          conflict.columns(["device_id", "key"]).doUpdateSet({ value: sql`excluded.value` }),
+        )
+        .execute();
+  return true;
+}
+
+export async function readAttributes(db: Queries, id: DeviceId): Promise<Record<string, string>> {
+  const rows = await db
+    .selectFrom("device_attributes")
+    .select(["key", "value"])
+    .where("device_id", "=", id)
+    .orderBy("key")
+    .execute();
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+}
+
+export interface Refusal {
+  readonly imageHash: string;
+  readonly releaseId: number;
+  readonly reason: string | null;
+  readonly atUnixMs: number;
+}
+
+export async function listRefusals(db: Queries, id: DeviceId): Promise<Refusal[]> {
+  const rows = await db
+    .selectFrom("device_refusals")
+    .selectAll()
+    .where("device_id", "=", id)
+    .execute();
+  return rows.map((row) => ({
+    imageHash: row.image_hash,
+    releaseId: row.release_id,
+    reason: row.reason,
+    atUnixMs: row.at,
+  }));
+}
+
+/** The devices that refuse some image of a release. */
+export async function listRefusedDevices(
+  db: Queries,
+  releaseId: number,
+): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom("device_refusals")
+    .select("device_id")
+    .where("release_id", "=", releaseId)
+    .execute();
+  return new Set(rows.map((row) => row.device_id));
+}
+
+export async function addRefusal(db: Queries, id: DeviceId, refusal: Refusal): Promise<void> {
+  await db
+    .insertInto("device_refusals")
+    .values({
+      device_id: id,
+      image_hash: refusal.imageHash,
+      release_id: refusal.releaseId,
+      reason: refusal.reason,
+      at: refusal.atUnixMs,
+    })
+    .onConflict((conflict) => conflict.columns(["device_id", "image_hash"]).doNothing())
+    .execute();
+}
+
+/** False when the device refused no image of that release. */
+export async function deleteRefusals(
+  db: Queries,
+  id: DeviceId,
+  releaseId: number,
+): Promise<boolean> {
+  const result = await db
+    .deleteFrom("device_refusals")
+    .where("device_id", "=", id)
+    .where("release_id", "=", releaseId)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}

@@ -1,0 +1,77 @@
+import { sql } from "kysely";
+import type { Queries } from "./database.ts";
+
+/** One thing that happened, as the stream keeps it. */
+export interface FleetEvent {
+  readonly kind: string;
+  readonly deviceId?: string;
+  readonly rolloutId?: number;
+  readonly releaseVersion?: string;
+  /** Of an event that a device sent. */
+  readonly deviceEventId?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export interface StoredEvent {
+  readonly id: number;
+  readonly at: number;
+  readonly kind: string;
+  readonly device_id: string | null;
+  readonly rollout_id: number | null;
+  readonly release_version: string | null;
+  readonly device_event_id: string | null;
+  readonly details: string;
+}
+
+/** False for an event of a device that is here already. */
+export async function addEvent(db: Queries, event: FleetEvent, atUnixMs: number): Promise<boolean> {
+  const result = await db
+    .insertInto("events")
+    .values({
+      at: atUnixMs,
+      kind: event.kind,
+      device_id: event.deviceId ?? null,
+      rollout_id: event.rolloutId ?? null,
+      release_version: event.releaseVersion ?? null,
+      device_event_id: event.deviceEventId ?? null,
+      details: JSON.stringify(event.details ?? {}),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+/** Oldest first, from the one after `after`. */
+export async function listEvents(
+  db: Queries,
+  page: { readonly after: number; readonly limit: number; readonly deviceId?: string },
+): Promise<StoredEvent[]> {
+  let query = db
+    .selectFrom("events")
+    .selectAll()
+    .where("id", ">", page.after)
+    .orderBy("id")
+    .limit(page.limit);
+  if (page.deviceId !== undefined) query = query.where("device_id", "=", page.deviceId);
+  return query.execute();
+}
+
+/** Newest first. */
+export async function listEventsOfDevice(
+  db: Queries,
+  deviceId: string,
+  limit: number,
+): Promise<StoredEvent[]> {
+  return db
+    .selectFrom("events")
+    .selectAll()
+    .where("device_id", "=", deviceId)
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}
+
+/** Keeps the newest `keptMax` events. */
+export async function pruneEvents(db: Queries, keptMax: number): Promise<void> {
+  await sql`delete from events where id <= (select max(id) from events) - ${keptMax}`.execute(db);
+}

@@ -1,0 +1,185 @@
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import type { DeviceId } from "../names.ts";
+import type { Member, MemberState } from "../rollout/member.ts";
+import type { StageCounts } from "../rollout/stage.ts";
+import type { Queries } from "./database.ts";
+import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";
+
+export type RolloutRow = Selectable<RolloutTable>;
+export type StageRow = Selectable<RolloutStageTable>;
+export type MemberRow = Selectable<RolloutMemberTable>;
+
+type CounterColumn = Exclude<MemberState, "rolled-back"> | "rolled_back";
+
+/** Inserted per statement; one JSON parameter carries them all. */
+const membersPerInsertMax = 5000;
+
+export async function listRollouts(db: Queries): Promise<RolloutRow[]> {
+  return db.selectFrom("rollouts").selectAll().orderBy("id").execute();
+}
+
+export async function insertRollout(
+  db: Queries,
+  rollout: Insertable<RolloutTable>,
+): Promise<RolloutRow> {
+  return db.insertInto("rollouts").values(rollout).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function updateRollout(
+  db: Queries,
+  id: number,
+  change: Updateable<RolloutTable>,
+): Promise<void> {
+  await db.updateTable("rollouts").set(change).where("id", "=", id).execute();
+}
+
+export async function insertStage(
+  db: Queries,
+  stage: Insertable<RolloutStageTable>,
+): Promise<void> {
+  await db.insertInto("rollout_stages").values(stage).execute();
+}
+
+export async function updateStage(
+  db: Queries,
+  rolloutId: number,
+  stage: number,
+  change: Updateable<RolloutStageTable>,
+): Promise<void> {
+  await db
+    .updateTable("rollout_stages")
+    .set(change)
+    .where("rollout_id", "=", rolloutId)
+    .where("stage", "=", stage)
+    .execute();
+}
+
+export async function listStages(db: Queries, rolloutId: number): Promise<StageRow[]> {
+  return db
+    .selectFrom("rollout_stages")
+    .selectAll()
+    .where("rollout_id", "=", rolloutId)
+    .orderBy("stage")
+    .execute();
+}
+
+/** The counters of a stage as the rules take them. */
+export function countsOf(row: StageRow): StageCounts {
+  const { waiting, offered, working, deferred, activating, trial, reported, updated } = row;
+  const { failed, unproven, withdrawn, excluded } = row;
+  const running = { waiting, offered, working, deferred, activating, trial, reported, updated };
+  return { ...running, "rolled-back": row.rolled_back, failed, unproven, withdrawn, excluded };
+}
+
+export interface NewMember {
+  readonly deviceId: string;
+  readonly bucket: number;
+  readonly stage: number;
+}
+
+/** Adds waiting members and counts them. None of them may be a member already. */
+export async function insertMembers(
+  db: Queries,
+  rolloutId: number,
+  members: readonly NewMember[],
+  atUnixMs: number,
+): Promise<void> {
+  for (let from = 0; from < members.length; from += membersPerInsertMax) {
+    const rows = JSON.stringify(
+      members
+        .slice(from, from + membersPerInsertMax)
+        .map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]),
+    );
+    await sql`
+      insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at)
+      select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${atUnixMs}
+      from json_each(${rows})`.execute(db);
+  }
+  const perStage = new Map<number, number>();
+  for (const { stage } of members) perStage.set(stage, (perStage.get(stage) ?? 0) + 1);
+  for (const [stage, count] of perStage)
+    await db
+      .updateTable("rollout_stages")
+      .set((expression) => ({ waiting: expression("waiting", "+", count) }))
+      .where("rollout_id", "=", rolloutId)
+      .where("stage", "=", stage)
+      .execute();
+}
+
+/** The rollouts that a device is a member of, oldest first. */
+export async function listMemberships(db: Queries, deviceId: DeviceId): Promise<MemberRow[]> {
+  return db
+    .selectFrom("rollout_members")
+    .selectAll()
+    .where("device_id", "=", deviceId)
+    .orderBy("rollout_id")
+    .execute();
+}
+
+/** In the order of the device ids, from the one after `after`. */
+export async function listMembers(
+  db: Queries,
+  rolloutId: number,
+  page: { readonly after: string; readonly limit: number; readonly state: MemberState | null },
+): Promise<MemberRow[]> {
+  let query = db
+    .selectFrom("rollout_members")
+    .selectAll()
+    .where("rollout_id", "=", rolloutId)
+    .where("device_id", ">", page.after)
+    .orderBy("device_id")
+    .limit(page.limit);
+  if (page.state !== null) query = query.where("state", "=", page.state);
+  return query.execute();
+}
+
+/** Moves a member to another state and keeps the counters of its stage right. */
+export async function moveMember(
+  db: Queries,
+  member: MemberRow,
+  next: Member,
+  times: { readonly atUnixMs: number; readonly proofDueAtUnixMs: number | null },
+): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({
+      state: next.state,
+      reason: next.reason,
+      changed_at: times.atUnixMs,
+      proof_due_at: times.proofDueAtUnixMs,
+    })
+    .where("device_id", "=", member.device_id)
+    .where("rollout_id", "=", member.rollout_id)
+    .execute();
+  if (member.state === next.state) return;
+  const [from, to] = [counterOf(member.state), counterOf(next.state)];
+  await db
+    .updateTable("rollout_stages")
+    .set((expression) => ({
+      [from]: expression(from, "-", 1),
+      [to]: expression(to, "+", 1),
+    }))
+    .where("rollout_id", "=", member.rollout_id)
+    .where("stage", "=", member.stage)
+    .execute();
+}
+
+/** Members whose proof is overdue. */
+export async function listOverdue(
+  db: Queries,
+  nowUnixMs: number,
+  limit: number,
+): Promise<MemberRow[]> {
+  return db
+    .selectFrom("rollout_members")
+    .selectAll()
+    .where("proof_due_at", "is not", null)
+    .where("proof_due_at", "<=", nowUnixMs)
+    .orderBy("proof_due_at")
+    .limit(limit)
+    .execute();
+}
+
+function counterOf(state: MemberState): CounterColumn {
+  return state === "rolled-back" ? "rolled_back" : state;
+}

@@ -1,0 +1,166 @@
+import type { Generated } from "kysely";
+import type { MemberState } from "../rollout/member.ts";
+
+/** The tables as Kysely sees them. Times are milliseconds since 1970; truth values are 0 and 1. */
+export interface Tables {
+  devices: DeviceTable;
+  device_attributes: DeviceAttributeTable;
+  device_refusals: DeviceRefusalTable;
+  releases: ReleaseTable;
+  images: ImageTable;
+  rollouts: RolloutTable;
+  rollout_stages: RolloutStageTable;
+  rollout_members: RolloutMemberTable;
+  actions: ActionTable;
+  action_reports: ActionReportTable;
+  events: EventTable;
+}
+
+export interface DeviceTable {
+  id: string;
+  /** SHA-256 of the token in hex: a stolen database authenticates nobody. */
+  token_sha256: string | null;
+  hardware: string | null;
+  /** Hardware set by an operator is not changed by what the device says. */
+  hardware_by_operator: number;
+  created_at: number;
+  last_seen_at: number | null;
+  running_version: string | null;
+  running_hash: string | null;
+  running_confirmed: number | null;
+  state: string;
+  reason: string | null;
+  state_at: number;
+  attributes_wanted: number;
+  installed_action_id: number | null;
+  auto_confirm_at: number | null;
+  auto_confirm_initiator: string | null;
+  auto_confirm_remark: string | null;
+}
+
+export interface DeviceAttributeTable {
+  device_id: string;
+  key: string;
+  value: string;
+}
+
+/** A device that rolled an image back is not offered it again while its row is here. */
+export interface DeviceRefusalTable {
+  device_id: string;
+  image_hash: string;
+  release_id: number;
+  reason: string | null;
+  at: number;
+}
+
+export interface ReleaseTable {
+  id: Generated<number>;
+  version: string;
+  created_at: number;
+}
+
+export interface ImageTable {
+  /** Also the id of the DDI software module. */
+  id: Generated<number>;
+  release_id: number;
+  hardware: string;
+  image_hash: string;
+  file_sha256: string;
+  file_sha1: string;
+  file_md5: string;
+  file_bytes: number;
+  file_name: string;
+  security_counter: number | null;
+  build_id: string | null;
+  created_at: number;
+}
+
+export type RolloutState = "ready" | "running" | "paused" | "halted" | "finished" | "cancelled";
+
+export interface RolloutTable {
+  id: Generated<number>;
+  name: string;
+  release_id: number;
+  state: RolloutState;
+  /** Why it halted, as JSON, or null. */
+  halt: string | null;
+  current_stage: number;
+  /** Selector and rules as JSON; see rollout/definition.ts. */
+  definition: string;
+  eligible: number;
+  created_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+}
+
+export interface RolloutStageTable {
+  rollout_id: number;
+  stage: number;
+  percent: number;
+  soak_seconds: number;
+  cutoff: number;
+  opened_at: Generated<number | null>;
+  settled_at: Generated<number | null>;
+  completed_at: Generated<number | null>;
+  waiting: Generated<number>;
+  offered: Generated<number>;
+  working: Generated<number>;
+  deferred: Generated<number>;
+  activating: Generated<number>;
+  trial: Generated<number>;
+  reported: Generated<number>;
+  updated: Generated<number>;
+  rolled_back: Generated<number>;
+  failed: Generated<number>;
+  unproven: Generated<number>;
+  withdrawn: Generated<number>;
+  excluded: Generated<number>;
+}
+
+export interface RolloutMemberTable {
+  rollout_id: number;
+  device_id: string;
+  bucket: number;
+  stage: number;
+  state: MemberState;
+  reason: string | null;
+  changed_at: number;
+  /** When a member that awaits proof becomes unproven. */
+  proof_due_at: number | null;
+}
+
+export type ActionStatus = "confirming" | "open" | "canceling" | "finished" | "failed" | "canceled";
+
+export interface ActionTable {
+  id: Generated<number>;
+  device_id: string;
+  rollout_id: number;
+  image_id: number;
+  mode: "forced" | "soft";
+  status: ActionStatus;
+  last_report: string;
+  created_at: number;
+  changed_at: number;
+}
+
+export interface ActionReportTable {
+  id: Generated<number>;
+  action_id: number;
+  at: number;
+  execution: string;
+  finished: string;
+  /** Texts of the device, as a JSON array. */
+  details: string;
+}
+
+export interface EventTable {
+  id: Generated<number>;
+  at: number;
+  kind: string;
+  device_id: string | null;
+  rollout_id: number | null;
+  release_version: string | null;
+  /** `<bootId>-<sequence>` of an event that a device sent; each is kept once per device. */
+  device_event_id: string | null;
+  details: string;
+}

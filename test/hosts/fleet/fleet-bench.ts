@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { InjectOptions, LightMyRequestResponse } from "fastify";
+import { createFleet, type FleetServer } from "../../../hosts/fleet/app.ts";
+import type { FleetOptions } from "../../../hosts/fleet/options.ts";
+import { encodePublicKey } from "../../../src/image/keys.ts";
+import { parseVersion } from "../../../src/image/version.ts";
+import { plainImage, writeImage } from "../../../src/image/writer.ts";
+import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { testSigner } from "../../support/image-signer.ts";
+
+export const imageSigner = testSigner(7);
+
+export function publicKeyPem(signer: ReturnType<typeof testSigner>): string {
+  const base64 = Buffer.from(encodePublicKey(signer.key)).toString("base64");
+  return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`;
+}
+
+export interface ImageWishes {
+  readonly version: string;
+  readonly hardware?: string | null;
+  readonly securityCounter?: number;
+  readonly payloadBytes?: number;
+  readonly signers?: ReadonlyArray<ReturnType<typeof testSigner>>;
+  readonly fill?: number;
+}
+
+export const hardware = "esp32c3-b";
+
+/** A signed image and its hash. */
+export async function makeImage(
+  wishes: ImageWishes,
+): Promise<{ readonly bytes: Buffer; readonly imageHash: string }> {
+  const version = parseVersion(wishes.version);
+  assert.ok(version);
+  const written = await writeImage(
+    new Uint8Array(wishes.payloadBytes ?? 4096).fill(wishes.fill ?? 0x5a),
+    {
+      ...plainImage,
+      version,
+      securityCounter: wishes.securityCounter ?? 1,
+      hardware: wishes.hardware === undefined ? hardware : wishes.hardware,
+      buildId: Uint8Array.of(1, 2, 3),
+    },
+    nobleCrypto,
+    wishes.signers ?? [imageSigner],
+  );
+  assert.ok(written.ok);
+  return {
+    bytes: Buffer.from(written.image),
+    imageHash: Buffer.from(written.imageHash).toString("hex"),
+  };
+}
+
+/** A server on a clock of its own, with an empty database in memory. */
+export class FleetBench {
+  nowUnixMs = 1_800_000_000_000;
+  readonly server: FleetServer;
+  private constructor(server: FleetServer, clock: { unixMs: () => number }) {
+    this.server = server;
+    clock.unixMs = () => this.nowUnixMs;
+  }
+
+  static async open(
+    context: TestContext,
+    options: Partial<FleetOptions> = {},
+  ): Promise<FleetBench> {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
+    const clock = { unixMs: () => 1_800_000_000_000 };
+    const server = await createFleet({
+      databaseFile: ":memory:",
+      artifactsFolder: join(folder, "artifacts"),
+      clock,
+      imageKeys: [publicKeyPem(imageSigner)],
+      gatewayToken: "gateway-token",
+      ...options,
+    });
+    context.after(async () => {
+      await server.close();
+      rmSync(folder, { recursive: true });
+    });
+    return new FleetBench(server, clock);
+  }
+
+  inject(request: InjectOptions): Promise<LightMyRequestResponse> {
+    return this.server.app.inject({ headers: { host: "fleet.test" }, ...request });
+  }
+
+  /** A call of the management API that must succeed. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers by hand; wrong shapes fail their assertions
+  async api(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<any> {
+    const answer = await this.inject({
+      method,
+      url: `/api/v1${path}`,
+      ...(body === undefined ? {} : { payload: body }),
+    });
+    assert.ok(answer.statusCode < 300, `${method} ${path}: ${answer.statusCode} ${answer.body}`);
+    return answer.body === "" ? null : answer.json();
+  }
+
+  async publish(wishes: ImageWishes): Promise<string> {
+    const { bytes, imageHash } = await makeImage(wishes);
+    const answer = await this.publishBytes(bytes);
+    assert.equal(answer.statusCode, 201, answer.body);
+    return imageHash;
+  }
+
+  publishBytes(bytes: Uint8Array): Promise<LightMyRequestResponse> {
+    return this.inject({
+      method: "POST",
+      url: "/api/v1/releases/images",
+      headers: { "content-type": "application/octet-stream" },
+      payload: Buffer.from(bytes),
+    });
+  }
+
+  async addDevice(id: string, wantedHardware = hardware): Promise<BenchDevice> {
+    const { token } = await this.api("POST", "/devices", { id, hardware: wantedHardware });
+    return new BenchDevice(this, id, token);
+  }
+
+  async addDevices(count: number): Promise<BenchDevice[]> {
+    const devices: BenchDevice[] = [];
+    for (let index = 0; index < count; index++)
+      devices.push(await this.addDevice(`device-${String(index).padStart(4, "0")}`));
+    return devices;
+  }
+
+  async wait(seconds: number): Promise<void> {
+    this.nowUnixMs += seconds * 1000;
+    await this.server.tick();
+  }
+}
+
+/** A device as the wire sees it. */
+export class BenchDevice {
+  readonly id: string;
+  readonly token: string;
+  /** `Sluice-Running`; null for a client that sends none. */
+  running: string | null = null;
+  private readonly bench: FleetBench;
+
+  constructor(bench: FleetBench, id: string, token: string) {
+    this.bench = bench;
+    this.id = id;
+    this.token = token;
+  }
+
+  runs(version: string, imageHash: string, state: "confirmed" | "trial" = "confirmed"): void {
+    this.running = `${version};${imageHash};${state}`;
+  }
+
+  request(
+    method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE",
+    path: string,
+    options: { body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<LightMyRequestResponse> {
+    const isText = typeof options.body === "string";
+    return this.bench.inject({
+      method,
+      url: path.startsWith("/") ? path : `/DEFAULT/controller/v1/${this.id}${path && `/${path}`}`,
+      headers: {
+        host: "fleet.test",
+        authorization: `TargetToken ${this.token}`,
+        ...(this.running === null ? {} : { "sluice-running": this.running }),
+        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(options.body === undefined
+        ? {}
+        : { payload: isText ? (options.body as string) : JSON.stringify(options.body) }),
+    });
+  }
+
+  /** The links of a base poll, as paths. */
+  async poll(): Promise<Record<string, string>> {
+    const answer = await this.request("GET", "");
+    assert.equal(answer.statusCode, 200, answer.body);
+    const links: Record<string, { href: string }> = answer.json()._links ?? {};
+    return Object.fromEntries(
+      Object.entries(links).map(([name, { href }]) => [name, href.replace(/^http:\/\/[^/]+/, "")]),
+    );
+  }
+
+  /** The id of the action that a base poll offers, or null. */
+  async offered(): Promise<number | null> {
+    const { deploymentBase } = await this.poll();
+    const id = /deploymentBase\/(\d+)/.exec(deploymentBase ?? "")?.[1];
+    return id === undefined ? null : Number(id);
+  }
+
+  async feedback(
+    actionId: number,
+    execution: string,
+    finished: string,
+    details: readonly string[] = [],
+  ): Promise<number> {
+    const body = { status: { execution, result: { finished }, details } };
+    const answer = await this.request("POST", `deploymentBase/${actionId}/feedback`, { body });
+    return answer.statusCode;
+  }
+
+  /** Takes an offered release in until its image runs on trial. */
+  async installs(version: string, imageHash: string): Promise<number> {
+    const actionId = await this.offered();
+    assert.notEqual(actionId, null, `${this.id} is offered nothing`);
+    await this.feedback(actionId ?? 0, "download", "none", ["state=downloading"]);
+    await this.feedback(actionId ?? 0, "proceeding", "none", ["state=activating"]);
+    this.runs(version, imageHash, "trial");
+    await this.poll();
+    return actionId ?? 0;
+  }
+
+  async updates(version: string, imageHash: string): Promise<void> {
+    const actionId = await this.installs(version, imageHash);
+    this.runs(version, imageHash, "confirmed");
+    assert.equal(await this.feedback(actionId, "closed", "success", ["state=confirmed"]), 200);
+  }
+
+  async rollsBack(
+    release: { version: string; imageHash: string },
+    old: { version: string; imageHash: string },
+  ): Promise<void> {
+    const actionId = await this.installs(release.version, release.imageHash);
+    this.runs(old.version, old.imageHash, "confirmed");
+    await this.feedback(actionId, "closed", "failure", ["state=rolledBack", "reason=crashed"]);
+  }
+}
