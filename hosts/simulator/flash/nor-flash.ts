@@ -38,7 +38,7 @@ export class NorFlash {
   #erases = 0;
   #writes = 0;
   #bytesProgrammed = 0;
-  #powered = true;
+  #interrupted: FlashOperation | null = null;
   #violation: FlashRuleError | null = null;
 
   /** A chip whose every byte is 0xff. */
@@ -125,10 +125,14 @@ export class NorFlash {
 
   /** The test bench looks at bytes; works while the power is off. */
   peek(address: number, lengthBytes: number): Uint8Array {
-    this.#assertInside("peek", address, lengthBytes);
     const bytes = new Uint8Array(lengthBytes);
-    this.#copyOut(address, bytes);
+    this.peekInto(address, bytes);
     return bytes;
+  }
+
+  peekInto(address: number, into: Uint8Array): void {
+    this.#assertInside("peek", address, into.length);
+    this.#copyOut(address, into);
   }
 
   /**
@@ -158,12 +162,17 @@ export class NorFlash {
     return this.#sectorErases[Math.floor(address / sectorBytes)] ?? 0;
   }
 
+  /** The operation at which the power failed, until `restorePower`. */
+  get interrupted(): FlashOperation | null {
+    return this.#interrupted;
+  }
+
   get powered(): boolean {
-    return this.#powered;
+    return this.#interrupted === null;
   }
 
   restorePower(): void {
-    this.#powered = true;
+    this.#interrupted = null;
   }
 
   /** Starts an operation log; the answer grows with each operation, the interrupted one included. */
@@ -194,7 +203,7 @@ export class NorFlash {
     }
     if (answer === "cut-half" && half > 0) effect(0, half);
     if (answer === "cut-tail") effect(half, operation.lengthBytes);
-    this.#powered = false;
+    this.#interrupted = operation;
     throw new PowerCut();
   }
 
@@ -240,7 +249,7 @@ export class NorFlash {
 
   #assertUsable(): void {
     if (this.#violation !== null) throw this.#violation;
-    if (!this.#powered) throw new PowerCut();
+    if (this.#interrupted !== null) throw new PowerCut();
   }
 
   #assertInside(what: string, address: number, lengthBytes: number): void {
