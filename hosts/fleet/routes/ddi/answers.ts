@@ -111,8 +111,9 @@ export function answerProblem(
   problem: Problem,
 ): FastifyReply {
   const { status, ...body } = problem;
-  const accepted = negotiate(request.headers.accept);
-  const type = accepted === "application/json" ? accepted : halJson;
+  const { accept } = request.headers;
+  const isHal = accept !== undefined && negotiate(accept) === halJson;
+  const type = isHal ? halJson : "application/json";
   return reply.code(status).type(`${type};charset=UTF-8`).send(JSON.stringify(body));
 }
 

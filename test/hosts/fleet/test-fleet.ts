@@ -56,7 +56,7 @@ export async function makeImage(
 }
 
 /** A server on a clock of its own, with an empty database in memory. */
-export class FleetBench {
+export class TestFleet {
   nowUnixMs = 1_800_000_000_000;
   readonly server: FleetServer;
   private constructor(server: FleetServer, clock: { unixMs: () => number }) {
@@ -64,10 +64,7 @@ export class FleetBench {
     clock.unixMs = () => this.nowUnixMs;
   }
 
-  static async open(
-    context: TestContext,
-    options: Partial<FleetOptions> = {},
-  ): Promise<FleetBench> {
+  static async open(context: TestContext, options: Partial<FleetOptions> = {}): Promise<TestFleet> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
     const clock = { unixMs: () => 1_800_000_000_000 };
     const server = await createFleet({
@@ -82,7 +79,7 @@ export class FleetBench {
       await server.close();
       rmSync(folder, { recursive: true });
     });
-    return new FleetBench(server, clock);
+    return new TestFleet(server, clock);
   }
 
   inject(request: InjectOptions): Promise<LightMyRequestResponse> {
@@ -117,13 +114,13 @@ export class FleetBench {
     });
   }
 
-  async addDevice(id: string, wantedHardware = hardware): Promise<BenchDevice> {
+  async addDevice(id: string, wantedHardware = hardware): Promise<TestDevice> {
     const { token } = await this.api("POST", "/devices", { id, hardware: wantedHardware });
-    return new BenchDevice(this, id, token);
+    return new TestDevice(this, id, token);
   }
 
-  async addDevices(count: number): Promise<BenchDevice[]> {
-    const devices: BenchDevice[] = [];
+  async addDevices(count: number): Promise<TestDevice[]> {
+    const devices: TestDevice[] = [];
     for (let index = 0; index < count; index++)
       devices.push(await this.addDevice(`device-${String(index).padStart(4, "0")}`));
     return devices;
@@ -136,15 +133,15 @@ export class FleetBench {
 }
 
 /** A device as the wire sees it. */
-export class BenchDevice {
+export class TestDevice {
   readonly id: string;
   readonly token: string;
   /** `Sluice-Running`; null for a client that sends none. */
   running: string | null = null;
-  private readonly bench: FleetBench;
+  private readonly fleet: TestFleet;
 
-  constructor(bench: FleetBench, id: string, token: string) {
-    this.bench = bench;
+  constructor(fleet: TestFleet, id: string, token: string) {
+    this.fleet = fleet;
     this.id = id;
     this.token = token;
   }
@@ -159,7 +156,7 @@ export class BenchDevice {
     options: { body?: unknown; headers?: Record<string, string> } = {},
   ): Promise<LightMyRequestResponse> {
     const isText = typeof options.body === "string";
-    return this.bench.inject({
+    return this.fleet.inject({
       method,
       url: path.startsWith("/") ? path : `/DEFAULT/controller/v1/${this.id}${path && `/${path}`}`,
       headers: {
