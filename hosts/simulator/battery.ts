@@ -1,4 +1,4 @@
-/** The battery of a simulated device over time. */
+/** What a simulated device has for power: the raw reading of its divider and whether it charges. */
 export interface Battery {
   /** 0 to 100. */
   percentAt(nowMs: number): number;
@@ -8,17 +8,28 @@ export interface Battery {
 /** What the analog pin reads for an empty and a full battery, 12 bits. */
 export const batteryRaw = { pin: 0, emptyRaw: 2000, fullRaw: 3000 } as const;
 
-/** Stays at one charge until the charger is plugged in; from then on it fills at `percentPerHour`. */
-export function batteryChargedFrom(options: {
-  readonly percent: number;
-  readonly pluggedInMs: number;
-  readonly percentPerHour: number;
-}): Battery {
-  return {
-    percentAt(nowMs) {
-      const hours = Math.max(0, nowMs - options.pluggedInMs) / 3_600_000;
-      return Math.min(100, options.percent + hours * options.percentPerHour);
-    },
-    chargingAt: (nowMs) => nowMs >= options.pluggedInMs,
-  };
+/** Stays at its charge until somebody plugs the charger in; from then on it fills. */
+export class PluggableBattery implements Battery {
+  readonly #percent: number;
+  readonly #percentPerHour: number;
+  #pluggedInMs: number | null = null;
+
+  constructor(percent: number, percentPerHour: number) {
+    this.#percent = percent;
+    this.#percentPerHour = percentPerHour;
+  }
+
+  plugIn(nowMs: number): void {
+    this.#pluggedInMs ??= nowMs;
+  }
+
+  percentAt(nowMs: number): number {
+    if (this.#pluggedInMs === null) return this.#percent;
+    const hours = Math.max(0, nowMs - this.#pluggedInMs) / 3_600_000;
+    return Math.min(100, this.#percent + hours * this.#percentPerHour);
+  }
+
+  chargingAt(nowMs: number): boolean {
+    return this.#pluggedInMs !== null && nowMs >= this.#pluggedInMs;
+  }
 }

@@ -4,7 +4,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { Deployment, Poll } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
 import { type SlotFacts, Slots } from "../slots/slots.ts";
-import { DdiClient, type ServerResult } from "../transfer/ddi-client.ts";
+import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
@@ -76,6 +76,7 @@ export class Agent {
       headers: () => this.#client.headers(),
       running: () => this.#facts.image,
       happened: (event) => this.#happened(event),
+      unattended: (work) => this.#unattended(work),
     });
   }
 
@@ -102,7 +103,7 @@ export class Agent {
     const delayMs = this.#facts.confirmed
       ? Math.round(random.next() * this.#settings.firstPollMsMax)
       : 0;
-    this.#pollTimer = clock.after(delayMs, () => void this.#poll());
+    this.#pollTimer = clock.after(delayMs, () => this.#unattended(this.#poll()));
   }
 
   #happened(event: Event): void {
@@ -157,7 +158,7 @@ export class Agent {
     switch (effect.kind) {
       case "report":
         this.#reporter.add(effect.report);
-        void this.#reporter.flush();
+        this.#unattended(this.#reporter.flush());
         break;
       case "refuse":
         this.#refuse(effect.imageHash);
@@ -166,7 +167,7 @@ export class Agent {
         this.#requestUpgrade();
         break;
       case "restart":
-        void this.#restart();
+        this.#unattended(this.#restart());
         break;
       case "validate":
         this.#validate();
@@ -175,7 +176,7 @@ export class Agent {
         this.#confirm();
         break;
       case "acknowledgeCancel":
-        void this.#acknowledgeCancel(effect.actionId, effect.accepted);
+        this.#unattended(this.#acknowledgeCancel(effect.actionId, effect.accepted));
         break;
       default:
         this.#work.perform(effect);
@@ -233,23 +234,47 @@ export class Agent {
     });
   }
 
+  /** Whatever happens in it, another poll follows: a device that stops asking is lost. */
   async #poll(): Promise<void> {
-    const polled = await this.#client.poll();
-    const nextMs = polled.ok ? await this.#answered(polled.value) : this.#unanswered(polled);
-    this.#pollTimer = this.#ports.clock.after(nextMs, () => void this.#poll());
+    let nextMs: number;
+    try {
+      const polled = await this.#client.poll();
+      nextMs = polled.ok ? await this.#answered(polled.value) : this.#unanswered(polled);
+    } catch (error) {
+      nextMs = this.#unanswered({ reason: String(error), retryAfterMs: null });
+    }
+    this.#pollTimer = this.#ports.clock.after(nextMs, () => this.#unattended(this.#poll()));
   }
 
-  #unanswered(failed: ServerResult<Poll> & { ok: false }): number {
+  #unanswered(failed: { readonly reason: string; readonly retryAfterMs: number | null }): number {
     this.#pollFailures += 1;
     this.#log("warn", `poll ${this.#pollFailures}: ${failed.reason}`);
     const waitMs = backoffMs(this.#pollFailures, this.#settings.pollBackoff, this.#ports.random);
     return Math.max(waitMs, failed.retryAfterMs ?? 0);
   }
 
+  /**
+   * Work that nobody waits for. What it throws has no other way out: logged where there still is a console, and for the
+   * rest left to the next poll. A board that is restarting refuses even the log.
+   */
+  #unattended(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      try {
+        this.#log("error", `unexpected: ${String(error)}`);
+      } catch {
+        // the board is going down: there is nobody left to tell
+      }
+    });
+  }
+
   /** Follows the links of a poll; answers the time to the next one. */
   async #answered(poll: Poll): Promise<number> {
     this.#pollFailures = 0;
-    if (this.#state.kind === "trial") this.#happened({ kind: "healthy" });
+    if (this.#state.kind === "trial") {
+      // What this answer offers was decided before the server could know that the trial went well: the next poll asks.
+      this.#happened({ kind: "healthy" });
+      return jitteredMs(poll.sleepSeconds * 1000, this.#ports.random);
+    }
     if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
     if (poll.cancelUrl !== null) {
       const cancel = await this.#client.cancel(poll.cancelUrl);

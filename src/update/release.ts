@@ -40,7 +40,8 @@ export type FailureReason =
   | "flash-error"
   | "storage-error"
   | "bootloader-refused"
-  | "activation-not-started";
+  | "activation-not-started"
+  | "internal-error";
 
 /** Why the previous image came back. */
 export type RollbackReason =

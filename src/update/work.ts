@@ -26,6 +26,8 @@ export interface WorkTools {
   headers(): Readonly<Record<string, string>>;
   running(): ImageInfo;
   happened(event: Event): void;
+  /** Takes a promise that nobody waits for. */
+  unattended(work: Promise<void>): void;
 }
 
 type WorkEffect = Extract<
@@ -51,9 +53,14 @@ export class UpdateWork {
     const id = this.#current;
     const abandoned = (): boolean => id !== this.#current;
     if (effect.kind === "abandon") return;
-    void this.#begin(effect, abandoned).then((event) => {
+    const run = async (): Promise<void> => {
+      const event = await this.#begin(effect, abandoned).catch((error: unknown) => {
+        this.#tools.ports.log.write("error", `${effect.kind}: unexpected ${String(error)}`);
+        return endedBadly(effect.kind);
+      });
       if (!abandoned()) this.#tools.happened(event);
-    });
+    };
+    this.#tools.unattended(run());
   }
 
   #begin(
@@ -175,6 +182,14 @@ export class UpdateWork {
       imageBytesMax: this.#tools.slots.imageBytesMax,
     };
   }
+}
+
+/** A defect of ours must not leave the update without an end: the next offer begins where this one stood. */
+function endedBadly(kind: "check" | "prepare" | "download" | "verify"): Event {
+  const reason: FailureReason = "internal-error";
+  if (kind === "check") return { kind: "checkFailed", reason, passing: true };
+  if (kind === "verify") return { kind: "verifyFailed", reason };
+  return { kind: "downloadFailed", reason, passing: true };
 }
 
 function reasonOf(failure: RangeFailure): FailureReason {

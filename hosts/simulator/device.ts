@@ -1,0 +1,332 @@
+import { imageHeaderBytes, parseImageHeader } from "../../src/image/header.ts";
+import type { ResetReason } from "../../src/ports/board.ts";
+import type { Crypto } from "../../src/ports/crypto.ts";
+import { type Battery, batteryRaw } from "./battery.ts";
+import { BoardHost, type BoardStorage } from "./board/board-host.ts";
+import { type BoardFacts, type HttpCall, hostEvent, message } from "./board/host-calls.ts";
+import type { BootOutcome } from "./boot/boot.ts";
+import type { Engine, EngineKind, HostCallHandler, TurnResult } from "./engines/engine.ts";
+import { NodeEngine } from "./engines/node-engine.ts";
+import { XsEngine } from "./engines/xs-engine.ts";
+import type { NorFlash } from "./flash/nor-flash.ts";
+import { FlashRuleError, PowerCut } from "./flash/operation.ts";
+import type { DeviceLayout } from "./layout.ts";
+import type { Network } from "./network.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface DeviceOptions {
+  readonly id: string;
+  readonly flash: NorFlash;
+  readonly layout: DeviceLayout;
+  readonly engine: EngineKind;
+  readonly scheduler: Scheduler;
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly seed: number;
+  readonly battery: Battery | null;
+  /** Runs the bootloader once on the chip. */
+  bootloader(flash: NorFlash): BootOutcome;
+  /** Mounts the storage partition; called at each boot, as on a board. */
+  mountStorage(flash: NorFlash): BoardStorage;
+  readonly observer?: DeviceObserver;
+}
+
+/** Told of what happens to a device, for views and checkers. */
+export interface DeviceObserver {
+  booted?(outcome: BootOutcome, reason: ResetReason): void;
+  logged?(text: string): void;
+  /** The power failed in the middle of a flash operation; the device stays off until `powerOn`. */
+  powerLost?(): void;
+}
+
+/**
+ * - off: no power
+ * - running: the firmware runs
+ * - hung: a turn overran its budget; the watchdog will end it
+ * - crashed: a turn threw; the chip resets in a moment
+ * - halted: the bootloader found nothing to start; serial recovery waits
+ */
+export type DeviceCondition = "off" | "running" | "hung" | "crashed" | "halted";
+
+/** How long a board takes from an uncaught exception to its reset. */
+const exceptionResetMs = 500;
+/** From reset to the first turn: bootloader, verification, start of the engine. */
+const bootMs = 800;
+/** `CONFIG_BOOT_WATCHDOG_TIMEOUT_MS` of our bootloader. */
+export const watchdogMs = 30_000;
+/** One way over the network, and what it carries in a second. */
+const latencyMs = 40;
+const bytesPerSecond = 100_000;
+/** The SDK's client reads what the socket has; this much at a time. */
+const pieceBytes = 8192;
+
+const partitionLabels = ["image-0", "image-1", "bootctl"] as const;
+
+/** One board: flash, bootloader and the firmware that is read out of the primary slot and run. */
+export class SimulatedDevice {
+  readonly id: string;
+  readonly flash: NorFlash;
+  readonly engineKind: EngineKind;
+  readonly #options: DeviceOptions;
+  #condition: DeviceCondition = "off";
+  #boot: Boot | null = null;
+  #boots = 0;
+
+  constructor(options: DeviceOptions) {
+    this.id = options.id;
+    this.flash = options.flash;
+    this.engineKind = options.engine;
+    this.#options = options;
+  }
+
+  get condition(): DeviceCondition {
+    return this.#condition;
+  }
+
+  /** Resets since the device was made, power-ons included. */
+  get boots(): number {
+    return this.#boots;
+  }
+
+  /** Applies power, or takes it for a moment from a device that has it. */
+  powerOn(): Promise<void> {
+    return this.#reset("power-on");
+  }
+
+  powerOff(): void {
+    this.#boot?.end();
+    this.#boot = null;
+    this.#condition = "off";
+  }
+
+  async #reset(reason: ResetReason): Promise<void> {
+    this.powerOff();
+    this.#boots += 1;
+    const outcome = this.#options.bootloader(this.flash);
+    this.#options.observer?.booted?.(outcome, reason);
+    if (outcome.outcome === "power-cut") return this.#options.observer?.powerLost?.();
+    if (outcome.outcome !== "booted") {
+      this.#condition = "halted";
+      return;
+    }
+    const boot = new Boot(this.#options, reason, this.#boots, {
+      reset: (why) => this.#reset(why),
+      condition: (condition) => {
+        this.#condition = condition;
+      },
+      powerLost: () => {
+        this.powerOff();
+        this.#options.observer?.powerLost?.();
+      },
+    });
+    this.#boot = boot;
+    this.#condition = "running";
+    boot.begin(readFirmware(this.flash, outcome.imageOffset));
+  }
+}
+
+interface BootExits {
+  reset(reason: ResetReason): Promise<void>;
+  condition(condition: DeviceCondition): void;
+  powerLost(): void;
+}
+
+/** What one boot leaves open when it ends by itself. */
+type Ending = "restart" | "power-lost" | null;
+
+/** From one reset to the next: the engine, its timers, its connections, its watchdog. */
+class Boot {
+  readonly #options: DeviceOptions;
+  readonly #exits: BootExits;
+  readonly #reason: ResetReason;
+  readonly #startedMs: number;
+  readonly #seed: number;
+  readonly #timers = new Map<number, () => void>();
+  readonly #exchanges = new Set<number>();
+  #engine: Engine | null = null;
+  #watchdogFed = false;
+  #over = false;
+  #ending: Ending = null;
+  #violation: FlashRuleError | null = null;
+
+  constructor(options: DeviceOptions, reason: ResetReason, number: number, exits: BootExits) {
+    this.#options = options;
+    this.#exits = exits;
+    this.#reason = reason;
+    this.#startedMs = options.scheduler.nowMs + bootMs;
+    this.#seed = (options.seed ^ Math.imul(number, 0x9e3779b1)) >>> 0;
+  }
+
+  begin(firmware: string): void {
+    this.#schedule(bootMs, async () => {
+      const host = this.#host();
+      this.#engine = openEngine(this.#options.engine, (request) => host.handle(request));
+      await this.#ended(await this.#engine.start(JSON.stringify(this.#facts()), firmware));
+    });
+    this.#armWatchdog(bootMs + watchdogMs);
+  }
+
+  /** Nothing of this boot happens any more. */
+  end(): void {
+    this.#over = true;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    this.#exchanges.clear();
+    this.#engine?.close();
+    this.#engine = null;
+  }
+
+  #facts(): BoardFacts {
+    const sizes = this.#partitions();
+    return {
+      partitions: partitionLabels.map((label, index) => ({
+        label,
+        sizeBytes: sizes[index]!.sizeBytes,
+        sectorBytes: sizes[index]!.sectorBytes,
+        writeBlockBytes: sizes[index]!.writeBlockBytes,
+      })),
+      roles: { primary: "image-0", secondary: "image-1", bootControl: "bootctl" },
+      resetReason: this.#reason,
+      battery: this.#options.battery === null ? undefined : batteryRaw,
+      seed: this.#seed,
+    };
+  }
+
+  #partitions() {
+    const { flash, layout } = this.#options;
+    return [layout.primary, layout.secondary, layout.bootctl].map(({ offset, size }) =>
+      flash.area(offset, size),
+    );
+  }
+
+  #host(): BoardHost {
+    const { scheduler, battery, crypto, flash } = this.#options;
+    return new BoardHost({
+      partitions: this.#partitions(),
+      storage: this.#options.mountStorage(flash),
+      crypto,
+      log: (text) => this.#options.observer?.logged?.(text.trimEnd()),
+      uptimeMs: () => scheduler.nowMs - this.#startedMs,
+      unixMs: () => scheduler.unixMs(),
+      setTimer: (id, delayMs) => this.#setTimer(id, delayMs),
+      clearTimer: (id) => {
+        this.#timers.get(id)?.();
+        this.#timers.delete(id);
+      },
+      sendHttp: (id, json, body) => this.#sendHttp(id, JSON.parse(json) as HttpCall, body),
+      closeHttp: (id) => void this.#exchanges.delete(id),
+      analogRaw() {
+        const percent = battery?.percentAt(scheduler.nowMs) ?? 0;
+        const span = batteryRaw.fullRaw - batteryRaw.emptyRaw;
+        return Math.round(batteryRaw.emptyRaw + (span * percent) / 100);
+      },
+      charging: () => battery?.chargingAt(scheduler.nowMs) ?? true,
+      restart: () => {
+        this.#ending = "restart";
+      },
+      startWatchdog: () => {
+        this.#watchdogFed = true;
+      },
+      assertAlive: () => {
+        if (this.#over || this.#ending !== null) throw new Error("the board is down");
+      },
+      failed: (error) => {
+        if (error instanceof PowerCut) this.#ending = "power-lost";
+        if (error instanceof FlashRuleError) this.#violation = error;
+      },
+    });
+  }
+
+  #setTimer(id: number, delayMs: number): void {
+    const cancel = this.#schedule(Math.max(0, Math.min(delayMs, 0x7fff_ffff)), () => {
+      this.#timers.delete(id);
+      return this.#turn(message(hostEvent.timer, [["u32", id]]));
+    });
+    this.#timers.set(id, cancel);
+  }
+
+  #sendHttp(id: number, call: HttpCall, body: Uint8Array): void {
+    this.#exchanges.add(id);
+    const sendMs = latencyMs + (1000 * body.length) / bytesPerSecond;
+    this.#schedule(sendMs, async () => {
+      const answer = await this.#options.network.exchange(call, body);
+      if (answer.kind === "unreachable") {
+        this.#deliver(id, latencyMs, message(hostEvent.httpError, [["u32", id]]));
+        return;
+      }
+      const headers = new TextEncoder().encode(JSON.stringify(answer.headers));
+      const fields = [["u32", id] as const, ["u16", answer.status] as const];
+      this.#deliver(id, latencyMs, message(hostEvent.httpHead, fields, headers));
+      const whole = call.method === "HEAD" ? new Uint8Array(0) : answer.body;
+      const bytes = whole.subarray(0, answer.brokenAfterBytes ?? whole.length);
+      let delayMs = latencyMs;
+      for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
+        const piece = bytes.subarray(offset, offset + pieceBytes);
+        delayMs += (1000 * piece.length) / bytesPerSecond;
+        this.#deliver(id, delayMs, message(hostEvent.httpBody, [["u32", id]], piece));
+      }
+      const last = answer.brokenAfterBytes === null ? hostEvent.httpDone : hostEvent.httpError;
+      this.#deliver(id, delayMs, message(last, [["u32", id]]), true);
+    });
+  }
+
+  /** One turn for an exchange that is still open at that time. */
+  #deliver(id: number, delayMs: number, event: Uint8Array, last = false): void {
+    this.#schedule(delayMs, () => {
+      if (!this.#exchanges.has(id)) return undefined;
+      if (last) this.#exchanges.delete(id);
+      return this.#turn(event);
+    });
+  }
+
+  async #turn(event: Uint8Array): Promise<void> {
+    if (this.#engine === null) return;
+    await this.#ended(await this.#engine.turn(event));
+  }
+
+  async #ended(result: TurnResult): Promise<void> {
+    if (this.#violation !== null) throw this.#violation;
+    if (this.#over) return;
+    if (this.#ending === "power-lost") return this.#exits.powerLost();
+    if (this.#ending === "restart") return this.#exits.reset("software");
+    if (result.kind === "done") return;
+    // No code runs any more: what follows is the hardware's.
+    this.#engine?.close();
+    this.#engine = null;
+    if (result.kind === "overrun") {
+      this.#exits.condition("hung");
+      this.#watchdogFed = false;
+      this.#armWatchdog(watchdogMs);
+      this.#options.observer?.logged?.("error: the main loop hangs");
+      return;
+    }
+    this.#exits.condition("crashed");
+    this.#options.observer?.logged?.(`error: uncaught ${result.message}`);
+    this.#schedule(exceptionResetMs, () => this.#exits.reset("exception"));
+  }
+
+  /** The bootloader armed it; from `startWatchdog` on a main loop that turns feeds it by itself. */
+  #armWatchdog(delayMs: number): void {
+    this.#schedule(delayMs, () => {
+      if (this.#watchdogFed) return undefined;
+      return this.#exits.reset("watchdog");
+    });
+  }
+
+  #schedule(delayMs: number, run: () => void | Promise<void>): () => void {
+    return this.#options.scheduler.after(delayMs, () => (this.#over ? undefined : run()));
+  }
+}
+
+function openEngine(kind: EngineKind, handle: HostCallHandler): Engine {
+  return kind === "xs" ? new XsEngine(handle) : new NodeEngine(handle);
+}
+
+/** The payload of the image that the bootloader accepted: the only copy of the code that there is. */
+function readFirmware(flash: NorFlash, imageOffset: number): string {
+  const header = parseImageHeader(flash.peek(imageOffset, imageHeaderBytes));
+  if (!header.ok)
+    throw new Error(`the bootloader started an image without a header: ${header.reason}`);
+  const { headerBytes, payloadBytes } = header.header;
+  return new TextDecoder().decode(flash.peek(imageOffset + headerBytes, payloadBytes));
+}

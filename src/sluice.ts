@@ -1,0 +1,27 @@
+import { openPorts } from "./device/ports.ts";
+import type { Ports } from "./ports/ports.ts";
+import { Agent } from "./update/agent.ts";
+import { defaultSettings, type Identity, readIdentity, type Settings } from "./update/settings.ts";
+
+/** What an application holds of its updater. */
+export interface Sluice {
+  readonly ports: Ports;
+  readonly identity: Identity;
+  readonly agent: Agent;
+}
+
+/**
+ * Starts the updates of this device beside the application: call it once, early, from the main module.
+ * Null on a device that was never enrolled; it then runs on without updates.
+ */
+export function startUpdates(settings: Settings = defaultSettings): Sluice | null {
+  const ports = openPorts();
+  const identity = readIdentity(ports.keyValue);
+  if (identity === null) {
+    ports.log.write("error", "not enrolled: the storage holds no identity");
+    return null;
+  }
+  const agent = new Agent(ports, identity, settings);
+  agent.start();
+  return { ports, identity, agent };
+}

@@ -1,0 +1,149 @@
+import { hash } from "node:crypto";
+import type { HttpCall } from "../../hosts/simulator/board/host-calls.ts";
+import type { Network, NetworkAnswer } from "../../hosts/simulator/network.ts";
+
+export interface ScriptedOffer {
+  readonly actionId: string;
+  readonly version: string;
+  readonly file: Uint8Array;
+  readonly imageHash?: string;
+}
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Changes an answer on its way, or gives another one; null lets the real one through. */
+export type Interference = (request: SeenRequest, answer: NetworkAnswer) => NetworkAnswer | null;
+
+const origin = "http://fleet.test:80";
+
+/**
+ * A DDI server in memory with one device: offers what the test says, serves ranges, closes an action on closed feedback,
+ * and remembers every request. For what a server must never do, a test interferes with its answers.
+ */
+export class ScriptedServer implements Network {
+  readonly url = origin;
+  readonly requests: SeenRequest[] = [];
+  pollSleep = "00:01:00";
+  offer: ScriptedOffer | null = null;
+  cancelId: string | null = null;
+  interfere: Interference = () => null;
+
+  exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer> {
+    const request: SeenRequest = {
+      method: call.method,
+      path: call.path,
+      headers: call.headers,
+      body: new TextDecoder().decode(body),
+    };
+    this.requests.push(request);
+    const answer = this.#answer(request);
+    return Promise.resolve(this.interfere(request, answer) ?? answer);
+  }
+
+  /** The `key=value` details of every feedback so far, joined per request. */
+  get reports(): string[] {
+    return this.requests
+      .filter(({ path }) => path.endsWith("/feedback"))
+      .map(({ body }) => {
+        const { status } = JSON.parse(body) as {
+          status: { execution: string; result: { finished: string }; details: string[] };
+        };
+        return [status.execution, status.result.finished, ...status.details].join(" ");
+      });
+  }
+
+  /** Bytes of the artifact that were sent. */
+  get artifactRanges(): string[] {
+    return this.requests
+      .filter(({ path }) => path.startsWith("/artifact/"))
+      .map(({ headers }) => headers["range"] ?? "whole");
+  }
+
+  #answer(request: SeenRequest): NetworkAnswer {
+    const { path } = request;
+    if (path.endsWith("/feedback")) {
+      const { status } = JSON.parse(request.body) as { status: { execution: string } };
+      if (path.includes("/cancelAction/")) this.cancelId = null;
+      else if (status.execution === "closed") this.offer = null;
+      return json(200, {});
+    }
+    if (path.endsWith("/configData")) return json(200, {});
+    if (path.includes("/cancelAction/"))
+      return json(200, { id: this.cancelId, cancelAction: { stopId: this.cancelId } });
+    if (path.includes("/deploymentBase/")) return this.#deployment();
+    if (path.startsWith("/artifact/")) return this.#artifact(request);
+    return this.#poll();
+  }
+
+  #poll(): NetworkAnswer {
+    const base = `${origin}/DEFAULT/controller/v1/bench`;
+    const links: Record<string, object> = {};
+    if (this.cancelId !== null)
+      links["cancelAction"] = { href: `${base}/cancelAction/${this.cancelId}` };
+    else if (this.offer !== null)
+      links["deploymentBase"] = { href: `${base}/deploymentBase/${this.offer.actionId}?c=1` };
+    return json(200, { config: { polling: { sleep: this.pollSleep } }, _links: links });
+  }
+
+  #deployment(): NetworkAnswer {
+    const { offer } = this;
+    if (offer === null) return json(404, {});
+    const artifact = {
+      filename: "firmware.bin",
+      hashes: { sha256: hash("sha256", offer.file, "hex"), sha1: "", md5: "" },
+      size: offer.file.length,
+      _links: { download: { href: `${origin}/artifact/${offer.actionId}` } },
+    };
+    const metadata =
+      offer.imageHash === undefined ? [] : [{ key: "sluice-image-hash", value: offer.imageHash }];
+    const chunks = [
+      { part: "bApp", version: offer.version, name: "firmware", artifacts: [artifact], metadata },
+    ];
+    return json(200, {
+      id: offer.actionId,
+      deployment: { download: "forced", update: "forced", chunks },
+    });
+  }
+
+  #artifact(request: SeenRequest): NetworkAnswer {
+    const file = this.offer?.file;
+    const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers["range"] ?? "");
+    if (file === undefined || match === null) return json(404, {});
+    const from = Number(match[1]);
+    const to = Math.min(Number(match[2]), file.length - 1);
+    return {
+      kind: "response",
+      status: 206,
+      headers: {
+        "content-length": String(to - from + 1),
+        "content-range": `bytes ${from}-${to}/${file.length}`,
+      },
+      body: file.subarray(from, to + 1),
+      brokenAfterBytes: null,
+    };
+  }
+}
+
+export function json(status: number, value: object): NetworkAnswer {
+  return text(status, JSON.stringify(value));
+}
+
+export function text(
+  status: number,
+  body: string,
+  headers: Record<string, string> = {},
+): NetworkAnswer {
+  const bytes = new TextEncoder().encode(body);
+  return {
+    kind: "response",
+    status,
+    headers: { "content-length": String(bytes.length), ...headers },
+    body: bytes,
+    brokenAfterBytes: null,
+  };
+}
