@@ -48,7 +48,7 @@ async function buildApp(
   logLevel: string,
 ): Promise<FastifyInstance> {
   const app = fastify({
-    logger: logLevel === "silent" ? false : { level: logLevel },
+    logger: logLevel === "silent" ? false : { level: logLevel, stream: process.stderr },
     bodyLimit: limits.managementBodyBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 256 },

@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { wholeNumber } from "./fleet-serve.ts";
+import type { DeviceView, Page } from "./fleet-views.ts";
+import { formatTable, formatTime, shortHash } from "./table.ts";
+
+interface ListFlags extends FleetFlags {
+  readonly hardware?: string;
+  readonly release?: string;
+  readonly state?: string;
+  readonly limit: string;
+  readonly after?: string;
+}
+
+/** `sluice device list` */
+export function registerDeviceList(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "device", "The devices of a fleet")
+      .command("list")
+      .description("List devices in the order of their ids")
+      .option("--hardware <id>", "only devices of this hardware")
+      .option("--release <version>", "only devices that run this version")
+      .option("--state <state>", "only devices in this state")
+      .option("--limit <number>", "at most this many, up to 500", "100")
+      .option("--after <id>", "go on after this device"),
+  ).action(list);
+}
+
+async function list(flags: ListFlags): Promise<void> {
+  const query = new URLSearchParams({ limit: String(wholeNumber("--limit", flags.limit, 1, 500)) });
+  const filters = {
+    hardware: flags.hardware,
+    version: flags.release,
+    state: flags.state,
+    after: flags.after,
+  };
+  for (const [name, value] of Object.entries(filters))
+    if (value !== undefined) query.set(name, value);
+  const page = await new FleetClient(flags).get<Page<DeviceView>>(`/devices?${query}`);
+  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : `${tableOf(page.items)}\n`);
+  if (page.next !== null && !flags.json)
+    process.stderr.write(`there may be more: add --after ${page.next}\n`);
+}
+
+function tableOf(devices: readonly DeviceView[]): string {
+  return formatTable(
+    [
+      { title: "device", shrinks: true, text: ({ id }: DeviceView) => id },
+      { title: "hardware", shrinks: true, text: ({ hardware }) => hardware ?? "-" },
+      { title: "runs", text: ({ running }) => running?.version ?? "-" },
+      { title: "image", text: ({ running }) => shortHash(running?.imageHash ?? "-").slice(0, 8) },
+      {
+        title: "state",
+        shrinks: true,
+        text: ({ state, reason }) => (reason === null ? state : `${state} (${reason})`),
+      },
+      { title: "seen (UTC)", text: ({ lastSeenAtUnixMs }) => formatTime(lastSeenAtUnixMs) },
+    ],
+    devices,
+  );
+}

@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { DeviceDetailView } from "./fleet-views.ts";
+import { formatTable, formatTime } from "./table.ts";
+
+/** `sluice device show` */
+export function registerDeviceShow(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "device", "The devices of a fleet")
+      .command("show")
+      .description("Show a device and its latest events")
+      .argument("<id>", "the device"),
+  ).action(show);
+}
+
+async function show(id: string, flags: FleetFlags): Promise<void> {
+  const device = await new FleetClient(flags).get<DeviceDetailView>(
+    `/devices/${encodeURIComponent(id)}`,
+  );
+  process.stdout.write(flags.json ? `${JSON.stringify(device)}\n` : textOf(device));
+}
+
+function textOf(device: DeviceDetailView): string {
+  const { running } = device;
+  const facts = [
+    ["device", device.id],
+    ["hardware", device.hardware ?? "-"],
+    [
+      "runs",
+      running === null
+        ? "unknown"
+        : `${running.version}, ${running.confirmed ? "confirmed" : "on trial"}`,
+    ],
+    ["image", running?.imageHash ?? "-"],
+    ["state", device.reason === null ? device.state : `${device.state} (${device.reason})`],
+    ["seen", formatTime(device.lastSeenAtUnixMs)],
+    ...device.refusals.map(({ releaseVersion, reason }) => [
+      "refuses",
+      `${releaseVersion}, which it rolled back${reason === null ? "" : ` (${reason})`}`,
+    ]),
+  ];
+  const history = formatTable(
+    [
+      {
+        title: "at (UTC)",
+        text: ({ atUnixMs }: DeviceDetailView["events"][number]) => formatTime(atUnixMs),
+      },
+      { title: "event", text: ({ kind }) => kind },
+      { title: "details", shrinks: true, text: ({ details }) => JSON.stringify(details) },
+    ],
+    device.events,
+  );
+  const lines = facts.map(([name, value]) => `${(name ?? "").padEnd(10)}${value}`);
+  return `${lines.join("\n")}\n\n${history}\n`;
+}

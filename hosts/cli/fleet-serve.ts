@@ -1,0 +1,130 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+
+interface ServeFlags {
+  readonly data: string;
+  readonly port: string;
+  readonly host: string;
+  readonly gatewayToken?: string;
+  readonly adminToken?: string;
+  readonly imageKey?: readonly string[];
+  readonly pollSeconds: string;
+  readonly externalUrl?: string;
+  readonly tenant: string;
+  readonly logLevel: string;
+}
+
+const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
+
+/** `sluice fleet serve` */
+export function registerFleetServe(program: Command): void {
+  commandGroup(program, "fleet", "The fleet server")
+    .command("serve")
+    .description("Serve a fleet until it is interrupted")
+    .requiredOption("--data <dir>", "where the database and the images are kept")
+    .option("--port <number>", "0 takes a free one", "8080")
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--gateway-token <token>", "lets a gateway register devices; else SLUICE_GATEWAY_TOKEN")
+    .option("--admin-token <token>", "asked for by the management API; else SLUICE_TOKEN")
+    .option("--image-key <pem...>", "public keys of which one must have signed every image")
+    .option("--poll-seconds <number>", "how often devices poll", "300")
+    .option("--external-url <url>", "what devices reach the server at, behind a proxy")
+    .option("--tenant <name>", "the tenant in the paths of devices", "DEFAULT")
+    .option("--log-level <level>", `one of ${logLevels.join(", ")}`, "warn")
+    .action(serve);
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const logLevel = logLevels.find((level) => level === flags.logLevel);
+  if (logLevel === undefined)
+    throw new CommandError(
+      `--log-level ${flags.logLevel}: give one of ${logLevels.join(", ")}`,
+      exitCodes.usage,
+    );
+  const port = wholeNumber("--port", flags.port, 0, 65_535);
+  const pollSeconds = wholeNumber("--poll-seconds", flags.pollSeconds, 1, 86_399);
+  const gatewayToken = flags.gatewayToken ?? process.env["SLUICE_GATEWAY_TOKEN"];
+  const adminToken = flags.adminToken ?? process.env["SLUICE_TOKEN"];
+  makeFolder(flags.data);
+  const { serveFleet } = await import("../fleet/main.ts");
+  const running = await serveFleet({
+    databaseFile: join(flags.data, "fleet.sqlite"),
+    artifactsFolder: join(flags.data, "artifacts"),
+    host: flags.host,
+    port,
+    pollSeconds,
+    tenant: flags.tenant,
+    logLevel,
+    imageKeys: (flags.imageKey ?? []).map(readPem),
+    ...(gatewayToken === undefined ? {} : { gatewayToken }),
+    ...(adminToken === undefined ? {} : { adminToken }),
+    ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),
+  }).catch((error: unknown) => {
+    throw startFailure(error, flags);
+  });
+  process.stdout.write(`${running.url}\n`);
+  warn(flags, adminToken);
+  await interrupted();
+  process.stderr.write("stopping; everything acknowledged is on the disk\n");
+  await running.close();
+}
+
+function warn(flags: ServeFlags, adminToken: string | undefined): void {
+  if (adminToken === undefined && flags.host !== "127.0.0.1")
+    process.stderr.write(
+      `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token\n`,
+    );
+  if (flags.imageKey === undefined)
+    process.stderr.write("note: no --image-key, so no image can be published\n");
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new CommandError(`--image-key ${file}: ${(error as Error).message}`);
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new CommandError(`--data ${folder}: ${(error as Error).message}`);
+  }
+}
+
+function startFailure(error: unknown, flags: ServeFlags): unknown {
+  const { code, name, message } = error as NodeJS.ErrnoException;
+  if (name === "FleetOptionError") return new CommandError(message, exitCodes.usage);
+  if (code === "EADDRINUSE")
+    return new CommandError(
+      `${flags.host}:${flags.port} is taken by another program; give another --port`,
+      exitCodes.server,
+    );
+  if (code === "EACCES" || code === "EADDRNOTAVAIL")
+    return new CommandError(
+      `cannot listen on ${flags.host}:${flags.port} (${code})`,
+      exitCodes.server,
+    );
+  return error;
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** A whole number of a flag, or a `CommandError` that says which ones it takes. */
+export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d{1,12}$/.test(text) && value >= min && value <= max) return value;
+  throw new CommandError(
+    `${flag} ${text}: give a whole number from ${min} to ${max}`,
+    exitCodes.usage,
+  );
+}

@@ -1,0 +1,42 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { ImageView, Page, ReleaseView } from "./fleet-views.ts";
+import { formatTable, formatTime, shortHash } from "./table.ts";
+
+/** `sluice release list` */
+export function registerReleaseList(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "release", "Build, sign and publish releases")
+      .command("list")
+      .description("List the releases of a fleet and their images"),
+  ).action(list);
+}
+
+async function list(flags: FleetFlags): Promise<void> {
+  const page = await new FleetClient(flags).get<Page<ReleaseView>>("/releases?limit=500");
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(page.items)}\n`);
+    return;
+  }
+  const rows = page.items.flatMap((release) => release.images.map((image) => ({ release, image })));
+  process.stdout.write(`${tableOf(rows)}\n`);
+}
+
+function tableOf(rows: ReadonlyArray<{ release: ReleaseView; image: ImageView }>): string {
+  return formatTable(
+    [
+      { title: "release", text: ({ release }: (typeof rows)[number]) => release.version },
+      { title: "hardware", text: ({ image }) => image.hardware },
+      { title: "bytes", align: "right", text: ({ image }) => String(image.sizeBytes) },
+      {
+        title: "counter",
+        align: "right",
+        text: ({ image }) => String(image.securityCounter ?? "-"),
+      },
+      { title: "image hash", text: ({ image }) => shortHash(image.imageHash) },
+      { title: "since (UTC)", text: ({ release }) => formatTime(release.createdAtUnixMs) },
+    ],
+    rows,
+  );
+}

@@ -1,0 +1,65 @@
+import { readFileSync, statSync } from "node:fs";
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { PublishedView } from "./fleet-views.ts";
+import { formatTable, shortHash } from "./table.ts";
+
+const fileBytesMax = 16 * 1024 * 1024;
+
+/** `sluice release publish` */
+export function registerReleasePublish(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "release", "Build, sign and publish releases")
+      .command("publish")
+      .description("Publish signed images; each joins the release of its version")
+      .argument("<files...>", "signed images, one per hardware"),
+  ).action(publish);
+}
+
+async function publish(files: readonly string[], flags: FleetFlags): Promise<void> {
+  const client = new FleetClient(flags);
+  const images = files.map((file) => ({ file, bytes: readImage(file) }));
+  const published: PublishedView[] = [];
+  for (const { file, bytes } of images) {
+    try {
+      published.push(await client.postBytes<PublishedView>("/releases/images", bytes));
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      const before = published.length === 0 ? "" : ` (${published.length} published before it)`;
+      throw new CommandError(`${file}: ${error.message}${before}`, exitCodes.server);
+    }
+    process.stderr.write(
+      `${file}: ${published.at(-1)?.created ? "published" : "was there already"}\n`,
+    );
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(published)}\n` : tableOf(published));
+}
+
+function readImage(file: string): Uint8Array {
+  try {
+    const { size } = statSync(file);
+    if (size > fileBytesMax)
+      throw new CommandError(
+        `${file} has ${size} bytes, an image at most ${fileBytesMax}; is this the right file?`,
+      );
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`${file}: ${(error as Error).message}`);
+  }
+}
+
+function tableOf(published: readonly PublishedView[]): string {
+  const table = formatTable(
+    [
+      { title: "release", text: ({ version }: PublishedView) => version },
+      { title: "hardware", text: ({ image }) => image.hardware },
+      { title: "bytes", align: "right", text: ({ image }) => String(image.sizeBytes) },
+      { title: "image hash", text: ({ image }) => shortHash(image.imageHash) },
+    ],
+    published,
+  );
+  return `${table}\n`;
+}

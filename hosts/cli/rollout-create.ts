@@ -1,0 +1,103 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { RolloutView } from "./fleet-views.ts";
+import { rolloutText } from "./rollout-show.ts";
+
+interface CreateFlags extends FleetFlags {
+  readonly release: string;
+  readonly name?: string;
+  readonly hardware?: readonly string[];
+  readonly device?: readonly string[];
+  readonly stages?: readonly number[];
+  readonly soak?: number;
+  readonly haltShare?: number;
+  readonly soft?: true;
+  readonly confirm?: true;
+  readonly allowDowngrade?: true;
+  readonly acceptReported?: true;
+  readonly start?: true;
+}
+
+const defaultPercents = [1, 10, 50, 100];
+const daySeconds = 24 * 3600;
+
+/** `sluice rollout create` */
+export function registerRolloutCreate(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "rollout", "Bring releases to devices, stage by stage")
+      .command("create")
+      .description("Plan a rollout of a release, and start it with --start")
+      .requiredOption("--release <version>", "the release to roll out")
+      .option("--name <text>", "what to call it; else the version")
+      .option("--hardware <ids...>", "only devices of this hardware")
+      .option("--device <ids...>", "only these devices")
+      .option("--stages <percents>", "rising, with commas (default: 1,10,50,100)", readPercents)
+      .option("--soak <time>", "of every stage: 90s, 30m, 24h or 7d (default: 24h)", readSeconds)
+      .option(
+        "--halt-share <number>",
+        "share of attempts that may roll back (default: 0.05)",
+        readShare,
+      )
+      .option("--soft", "the device chooses the time of the installation")
+      .option("--confirm", "the device must agree first")
+      .option("--allow-downgrade", "also to devices that run a newer version")
+      .option("--accept-reported", "believe devices that never say which image they run")
+      .option("--start", "open the first stage at once"),
+  ).action(create);
+}
+
+async function create(flags: CreateFlags): Promise<void> {
+  const soakSeconds = flags.soak ?? daySeconds;
+  const percents = flags.stages ?? defaultPercents;
+  const { hardware, device: devices } = flags;
+  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", {
+    name: flags.name ?? flags.release,
+    releaseVersion: flags.release,
+    stages: percents.map((percent) => ({ percent, soakSeconds })),
+    selector: {
+      ...(hardware === undefined ? {} : { hardware }),
+      ...(devices === undefined ? {} : { devices }),
+    },
+    ...(flags.haltShare === undefined
+      ? {}
+      : { haltThreshold: { rolledBackShare: flags.haltShare } }),
+    mode: flags.soft ? "soft" : "forced",
+    needsConfirmation: flags.confirm ?? false,
+    allowDowngrade: flags.allowDowngrade ?? false,
+    acceptReported: flags.acceptReported ?? false,
+    start: flags.start ?? false,
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(rollout)}\n` : rolloutText(rollout));
+  if (!flags.start)
+    process.stderr.write(
+      `not started; \`sluice rollout start ${rollout.id}\` opens its first stage\n`,
+    );
+}
+
+function readPercents(text: string): readonly number[] {
+  const percents = text.split(",").map(Number);
+  const rises = percents.every(
+    (percent, index) => percent > (percents[index - 1] ?? 0) && percent <= 100,
+  );
+  if (!rises) throw new InvalidArgumentError("give rising percents up to 100, such as 1,10,50,100");
+  return percents;
+}
+
+/** Seconds of "90s", "30m", "24h" or "7d". */
+export function readSeconds(text: string): number {
+  const units = { s: 1, m: 60, h: 3600, d: daySeconds };
+  const match = /^(\d{1,9})([smhd])$/.exec(text);
+  const unit = match?.[2] as keyof typeof units | undefined;
+  if (match === null || unit === undefined)
+    throw new InvalidArgumentError("give a time such as 90s, 30m, 24h or 7d");
+  return Number(match[1]) * units[unit];
+}
+
+function readShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() === "" || !(share >= 0 && share <= 1))
+    throw new CommandError(`--halt-share ${text}: give a number from 0 to 1`, exitCodes.usage);
+  return share;
+}

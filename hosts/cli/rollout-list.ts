@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { Page, RolloutView } from "./fleet-views.ts";
+import { formatTable } from "./table.ts";
+
+/** `sluice rollout list` */
+export function registerRolloutList(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "rollout", "Bring releases to devices, stage by stage")
+      .command("list")
+      .description("List the newest rollouts"),
+  ).action(list);
+}
+
+async function list(flags: FleetFlags): Promise<void> {
+  const page = await new FleetClient(flags).get<Page<RolloutView>>("/rollouts");
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(page.items)}\n`);
+    return;
+  }
+  const table = formatTable(
+    [
+      { title: "id", align: "right", text: ({ id }: RolloutView) => String(id) },
+      { title: "name", shrinks: true, text: ({ name }) => name },
+      { title: "release", text: ({ releaseVersion }) => releaseVersion },
+      { title: "state", text: ({ state }) => state },
+      {
+        title: "stage",
+        align: "right",
+        text: ({ currentStage, stages }) => `${currentStage + 1}/${stages.length}`,
+      },
+      { title: "updated", align: "right", text: (rollout) => String(total(rollout, "updated")) },
+      {
+        title: "rolled back",
+        align: "right",
+        text: (rollout) => String(total(rollout, "rolled-back")),
+      },
+      { title: "devices", align: "right", text: ({ eligible }) => String(eligible) },
+    ],
+    page.items,
+  );
+  process.stdout.write(`${table}\n`);
+}
+
+function total({ stages }: RolloutView, state: string): number {
+  return stages.reduce((sum, { counts }) => sum + (counts[state] ?? 0), 0);
+}

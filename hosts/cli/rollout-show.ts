@@ -1,0 +1,63 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { exitCodes } from "./exit.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { wholeNumber } from "./fleet-serve.ts";
+import type { RolloutView, StageView } from "./fleet-views.ts";
+import { formatTable } from "./table.ts";
+
+/** `sluice rollout show`: exit code 1 says that the rollout halted. */
+export function registerRolloutShow(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "rollout", "Bring releases to devices, stage by stage")
+      .command("show")
+      .description("Show a rollout with its stages; exit code 1 when it halted")
+      .argument("<id>", "the rollout's number"),
+  ).action(show);
+}
+
+async function show(idText: string, flags: FleetFlags): Promise<void> {
+  const id = wholeNumber("the rollout", idText, 1, 2 ** 31 - 1);
+  const rollout = await new FleetClient(flags).get<RolloutView>(`/rollouts/${id}`);
+  process.stdout.write(flags.json ? `${JSON.stringify(rollout)}\n` : rolloutText(rollout));
+  if (rollout.state === "halted") process.exitCode = exitCodes.negative;
+}
+
+export function rolloutText(rollout: RolloutView): string {
+  const { id, name, releaseVersion, state, eligible, halt } = rollout;
+  const lines = [
+    `rollout ${id} "${name}" of release ${releaseVersion}: ${state}, ${eligible} devices`,
+  ];
+  if (halt !== null)
+    lines.push(
+      `halted in stage ${halt.stage + 1}: ${halt.bad} of ${halt.outOf} attempts are over the ${halt.reason} of ${halt.limit}`,
+    );
+  const count =
+    (...states: readonly string[]) =>
+    ({ counts }: StageView): string =>
+      String(states.reduce((sum, name) => sum + (counts[name] ?? 0), 0));
+  const table = formatTable(
+    [
+      { title: "stage", align: "right", text: ({ stage }: StageView) => String(stage + 1) },
+      { title: "%", align: "right", text: ({ percent }) => String(percent) },
+      { title: "state", text: stageState },
+      { title: "devices", align: "right", text: ({ members }) => String(members) },
+      { title: "updated", align: "right", text: count("updated") },
+      {
+        title: "under way",
+        align: "right",
+        text: count("offered", "working", "activating", "trial"),
+      },
+      { title: "deferred", align: "right", text: count("deferred") },
+      { title: "back", align: "right", text: count("rolled-back") },
+      { title: "failed", align: "right", text: count("failed", "unproven") },
+    ],
+    rollout.stages,
+  );
+  return `${lines.join("\n")}\n${table}\n`;
+}
+
+function stageState({ openedAtUnixMs, completedAtUnixMs }: StageView): string {
+  if (completedAtUnixMs !== null) return "complete";
+  return openedAtUnixMs === null ? "closed" : "open";
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { hardware, makeImage, TestFleet } from "../fleet/test-fleet.ts";
+import { type CommandRun, runCommand } from "./run-command.ts";
+
+const adminToken = "admin-token";
+
+async function listening(context: TestContext): Promise<{
+  fleet: TestFleet;
+  url: string;
+  run(...line: string[]): Promise<CommandRun>;
+  file(name: string, bytes: Uint8Array): string;
+}> {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-cli-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const fleet = await TestFleet.open(context, { adminToken });
+  const url = await fleet.server.app.listen({ host: "127.0.0.1", port: 0 });
+  return {
+    fleet,
+    url,
+    run: (...line) => runCommand(...line, "--fleet", url, "--token", adminToken),
+    file(name, bytes) {
+      const path = join(folder, name);
+      writeFileSync(path, bytes);
+      return path;
+    },
+  };
+}
+
+test("publishes an image, registers a device and brings the release to it", async (t) => {
+  const { run, file } = await listening(t);
+  const image = file("one.bin", (await makeImage({ version: "1.2.0" })).bytes);
+  const published = await run("release", "publish", image);
+  assert.equal(published.exitCode, exitCodes.ok, published.stderr);
+  assert.match(published.stdout, /^RELEASE +HARDWARE/);
+  assert.match(published.stderr, /one\.bin: published/);
+
+  const added = await run("device", "add", "lamp-1", "--hardware", hardware);
+  assert.match(added.stdout, /^[\w-]{32}\n$/);
+
+  const created = await run("rollout", "create", "--release", "1.2.0", "--start", "--json");
+  const rollout = JSON.parse(created.stdout);
+  assert.equal(rollout.state, "running");
+  assert.equal(rollout.eligible, 1);
+  const shown = await run("rollout", "show", String(rollout.id));
+  assert.match(shown.stdout, /^rollout 1 "1\.2\.0" of release 1\.2\.0: running, 1 devices\n/);
+
+  const devices = await run("device", "list");
+  assert.match(devices.stdout, /lamp-1 +esp32c3-b +- +/);
+  const cancelled = await run("rollout", "cancel", String(rollout.id), "--json");
+  assert.equal(JSON.parse(cancelled.stdout).state, "cancelled");
+});
+
+test("says why an image is refused, names its file, and fails", async (t) => {
+  const { run, file } = await listening(t);
+  const image = file("unsigned.bin", (await makeImage({ version: "1.0.0", signers: [] })).bytes);
+  const refused = await run("release", "publish", image);
+  assert.equal(refused.exitCode, exitCodes.server);
+  assert.match(refused.stderr, /unsigned\.bin: unsigned: .*sluice release sign/);
+  assert.equal(refused.stdout, "");
+});
+
+test("names the file that it cannot read", async () => {
+  const missing = await runCommand("release", "publish", "/nowhere/image.bin");
+  assert.equal(missing.exitCode, exitCodes.input);
+  assert.match(missing.stderr, /\/nowhere\/image\.bin/);
+});
+
+test("says what to do when no server answers, and when the token is wrong", async (t) => {
+  const { url } = await listening(t);
+  const silent = await runCommand("device", "list", "--fleet", "http://127.0.0.1:9");
+  assert.equal(silent.exitCode, exitCodes.server);
+  assert.match(silent.stderr, /sluice fleet serve/);
+  const refused = await runCommand("device", "list", "--fleet", url, "--token", "wrong-token");
+  assert.equal(refused.exitCode, exitCodes.server);
+  assert.match(refused.stderr, /--token/);
+});
+
+test("keeps its tables within 80 columns, whatever a device sends", async (t) => {
+  const { fleet, run } = await listening(t);
+  const id = "a-device-with-a-name-of-the-greatest-length-that-is-allowed-64ch";
+  await run(
+    "device",
+    "add",
+    id,
+    "--hardware",
+    "esp32c3-with-a-long-revision.12",
+    "--device-token",
+    "device-token",
+  );
+  await fleet.inject({
+    method: "GET",
+    url: `/default/controller/v1/${id}`,
+    headers: {
+      host: "fleet.test",
+      authorization: "TargetToken device-token",
+      "sluice-running": `255.255.65535+4294967295;${"ab".repeat(32)};confirmed`,
+    },
+  });
+  const { stdout } = await run("device", "list");
+  for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+});
+
+test("refuses flags that are no numbers, shares or stages, with what they take", async () => {
+  const lines: ReadonlyArray<readonly [readonly string[], RegExp]> = [
+    [["device", "list", "--limit", "501"], /--limit 501: give a whole number from 1 to 500/],
+    [["rollout", "show", "one"], /the rollout one/],
+    [["rollout", "create", "--release", "1.0.0", "--stages", "10,5"], /rising percents/],
+    [["rollout", "create", "--release", "1.0.0", "--soak", "1 day"], /90s, 30m, 24h or 7d/],
+    [["rollout", "create", "--release", "1.0.0", "--halt-share", "5"], /from 0 to 1/],
+    [["fleet", "serve", "--data", "/tmp", "--port", "70000"], /--port 70000/],
+    [["device", "list", "--fleet", "nonsense"], /--fleet nonsense/],
+  ];
+  for (const [line, says] of lines) {
+    const { exitCode, stderr } = await runCommand(...line);
+    assert.equal(exitCode, exitCodes.usage, line.join(" "));
+    assert.match(stderr, says);
+  }
+});
