@@ -15,6 +15,7 @@ export const nativeCrypto: Crypto = {
   },
   verifyP256(publicKey, digest, signature) {
     if (publicKey.length !== 65 || digest.length !== 32 || signature.length !== 64) return false;
+    if (publicKey[0] !== 0x04) return false;
     const x = integerOf(publicKey.subarray(1, 33));
     const y = integerOf(publicKey.subarray(33));
     if (!isOnCurve(x, y)) return false;
@@ -22,8 +23,12 @@ export const nativeCrypto: Crypto = {
     const s = integerOf(signature.subarray(32));
     // FIPS 186-5, 6.4.2: r and s are in [1, n - 1]; checked here, since the SDK leaves it to its caller.
     if (r === 0n || s === 0n || r >= order || s >= order) return false;
-    const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));
-    return key.verify(bufferOf(digest), bufferOf(signature));
+    try {
+      const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));
+      return key.verify(bufferOf(digest), bufferOf(signature));
+    } catch {
+      return false; // a sum that is the point at infinity has no x: no valid signature leads there
+    }
   },
 };
 
