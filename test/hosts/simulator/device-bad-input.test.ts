@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
+import { DeviceBench, image, strangeSigner } from "../../support/device-bench.ts";
+import type { SeenRequest } from "../../support/scripted-server.ts";
+import { text } from "../../support/scripted-server.ts";
+
+/** Offers one file as version 1.1.0 to a device on 1.0.0 and lets half an hour pass. */
+async function offered(file: Uint8Array): Promise<DeviceBench> {
+  const bench = await DeviceBench.start();
+  bench.offer("1", "1.1.0", file);
+  await bench.powerOn();
+  await bench.pass(30);
+  bench.world.close();
+  return bench;
+}
+
+async function refusedFor(file: Uint8Array, reason: string): Promise<DeviceBench> {
+  const bench = await offered(file);
+  assert.equal(bench.running, "1.0.0");
+  assert.deepEqual(bench.boots, ["booted 1.0.0 power-on"]);
+  assert.equal(bench.verdict, `closed failure state=failed version=1.1.0 reason=${reason}`);
+  return bench;
+}
+
+/** A refusal by the two ends of the image: nothing of the payload was fetched, no sector erased. */
+async function refusedAtOnce(file: Uint8Array, reason: string): Promise<void> {
+  const bench = await refusedFor(file, reason);
+  assert.ok(bench.server.artifactRanges.length <= 2, bench.server.artifactRanges.join(" "));
+  const { secondary } = bench.world.layout;
+  assert.equal(bench.device.device.flash.sectorErases(secondary.offset), 0);
+}
+
+test("refuses an unsigned image before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { signers: [] }), "key-unknown");
+});
+
+test("refuses an image of an unknown key before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { signers: [strangeSigner] }), "key-unknown");
+});
+
+test("refuses an image for another revision before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { hardware: "esp32c3-b" }), "hardware-mismatch");
+});
+
+test("refuses an image for no hardware at all before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { hardware: null }), "hardware-mismatch");
+});
+
+test("refuses a lower security counter before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { securityCounter: 0 }), "security-counter");
+});
+
+test("refuses an older version before the download", async () => {
+  await refusedAtOnce(await image("0.9.0"), "downgrade");
+});
+
+test("refuses an image that is larger than swap-using-move can take, before the download", async () => {
+  await refusedAtOnce(await image("1.1.0", { paddingBytes: 1_822_720 }), "image-too-large");
+});
+
+test("refuses a truncated image before the download", async () => {
+  const file = await image("1.1.0");
+  await refusedAtOnce(file.subarray(0, file.length - 40), "image-malformed");
+});
+
+test("refuses bytes that are no image", async () => {
+  await refusedAtOnce(new Uint8Array(5000).fill(0x42), "image-malformed");
+});
+
+test("refuses a tampered signature before the download", async () => {
+  const file = (await image("1.1.0")).slice();
+  file[file.length - 5]! ^= 1;
+  await refusedAtOnce(file, "signature-invalid");
+});
+
+test("refuses a tampered payload after it is in the slot, and never asks for the swap", async () => {
+  const file = (await image("1.1.0")).slice();
+  file[2000]! ^= 1;
+  await refusedFor(file, "hash-mismatch");
+});
+
+test("gives up after three whole downloads with a wrong hash", async () => {
+  const bench = await DeviceBench.start();
+  const file = await image("1.1.0");
+  bench.server.interfere = (request, answer) =>
+    isBlock(request) && answer.kind === "response"
+      ? { ...answer, body: flipped(answer.body) }
+      : null;
+  bench.offer("1", "1.1.0", file);
+  await bench.powerOn();
+  await bench.pass(30);
+  assert.equal(bench.verdict, "closed failure state=failed version=1.1.0 reason=hash-mismatch");
+  const starts = bench.server.artifactRanges.filter((range) => range === "bytes=0-65535");
+  assert.equal(starts.length, 3);
+  bench.world.close();
+});
+
+test("installs after a corrupted download that was whole the second time", async () => {
+  let corrupt = true;
+  const bench = await interfered((request, answer) => {
+    if (!corrupt || !isBlock(request) || answer.kind !== "response") return null;
+    corrupt = false;
+    return { ...answer, body: flipped(answer.body) };
+  });
+  assert.equal(bench.running, "1.1.0");
+});
+
+test("never writes the body of a 200 to a range request", async () => {
+  let answered = 0;
+  const bench = await interfered((request, answer) => {
+    if (!isBlock(request) || answer.kind !== "response" || answered > 2) return null;
+    answered += 1;
+    return { ...answer, status: 200, headers: { "content-length": String(answer.body.length) } };
+  });
+  assert.equal(answered, 3);
+  assert.equal(bench.running, "1.1.0");
+});
+
+for (const [name, answer] of [
+  ["a 404", text(404, "{}")],
+  ["a 500", text(500, "oops")],
+  ["a 503 that says when to come back", text(503, "", { "retry-after": "7" })],
+  [
+    "a wrong Content-Range",
+    { ...text(206, "x".repeat(65_536)), headers: { "content-range": "bytes 0-1/2" } },
+  ],
+  ["no server", { kind: "unreachable" }],
+] as readonly (readonly [string, NetworkAnswer])[])
+  test(`goes on after ${name} in the middle of the download`, async () => {
+    let left = 3;
+    const bench = await interfered((request) => {
+      if (!isBlock(request) || left === 0) return null;
+      left -= 1;
+      return answer;
+    });
+    assert.equal(left, 0);
+    assert.equal(bench.running, "1.1.0");
+  });
+
+test("goes on after connections that close in the middle of a body, without asking twice", async () => {
+  let breaks = 0;
+  const bench = await interfered((request, answer) => {
+    if (!isBlock(request) || answer.kind !== "response" || breaks === 4) return null;
+    breaks += 1;
+    return { ...answer, brokenAfterBytes: 10_000 };
+  });
+  assert.equal(bench.running, "1.1.0");
+  const starts = bench.server.artifactRanges.map((range) => /=(\d+)/.exec(range)?.[1]);
+  assert.ok(starts.includes("40000"), starts.join(" "));
+});
+
+for (const [name, body] of [
+  ["garbage", "<html>busy</html>"],
+  ["JSON without an end", '{"config":{"polling":'],
+  ["a deep nest", `{"a":${"[".repeat(2000)}${"]".repeat(2000)}}`],
+  ["an endless body", "x".repeat(100_000)],
+  ["another type", "[]"],
+] as const)
+  test(`lives with ${name} as the answer to a poll and a deployment`, async () => {
+    let polls = 0;
+    let deployments = 0;
+    const bench = await interfered((request) => {
+      if (request.path.includes("/deploymentBase/") && request.method === "GET") {
+        deployments += 1;
+        return deployments < 3 ? text(200, body) : null;
+      }
+      if (!request.path.endsWith("/v1/bench")) return null;
+      polls += 1;
+      return polls < 3 ? text(200, body) : null;
+    });
+    assert.ok(polls >= 3 && deployments >= 3);
+    assert.equal(bench.running, "1.1.0");
+  });
+
+test("asks a server that is down less and less often", async () => {
+  const bench = await DeviceBench.start();
+  bench.server.interfere = () => ({ kind: "unreachable" });
+  await bench.powerOn();
+  await bench.pass(60);
+  const first = bench.server.requests.length;
+  await bench.pass(60);
+  const second = bench.server.requests.length - first;
+  assert.ok(first > 5 && first < 60, `${first} polls in the first hour`);
+  assert.ok(second < 40, `${second} polls in the second hour`);
+  bench.world.close();
+});
+
+/** An update under interference, an hour long. */
+async function interfered(
+  interfere: (request: SeenRequest, answer: NetworkAnswer) => NetworkAnswer | null,
+): Promise<DeviceBench> {
+  const bench = await DeviceBench.start();
+  bench.server.interfere = interfere;
+  bench.offer("1", "1.1.0", await image("1.1.0", { paddingBytes: 150_000 }));
+  await bench.powerOn();
+  await bench.pass(60);
+  bench.world.close();
+  return bench;
+}
+
+/** Not the two small ranges with which the image is judged. */
+function isBlock(request: SeenRequest): boolean {
+  const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers["range"] ?? "");
+  return match !== null && Number(match[2]) - Number(match[1]) > 8192;
+}
+
+function flipped(body: Uint8Array): Uint8Array {
+  const copy = body.slice();
+  copy[copy.length >> 1]! ^= 0x10;
+  return copy;
+}
