@@ -84,3 +84,7 @@ export function copyRegion(
     to.area.write(to.offset + done, piece);
   }
 }
+
+export function isErased(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0xff);
+}

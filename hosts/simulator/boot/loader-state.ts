@@ -73,12 +73,8 @@ export class LoaderState {
   primaryState(): SwapState {
     if (this.#hook === null) return this.primary.readState();
     bootAssert(this.#bootctl !== null, "the layout has no bootctl area for the hook");
-    return this.#hook({
-      readPrimaryState: () => this.primary.readState(),
-      readSecondaryState: () => this.secondary.readState(),
-      eraseSecondaryTrailer: () => eraseTrailer(this.secondary),
-      bootctl: this.#bootctl,
-    });
+    const { primary, secondary } = this;
+    return this.#hook({ primary, secondary, bootctl: this.#bootctl });
   }
 
   image(slot: SlotName): PlacedImage {

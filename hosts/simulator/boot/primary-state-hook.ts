@@ -1,14 +1,10 @@
 import type { BootArea } from "./boot-area.ts";
-import type { SwapState } from "./trailer.ts";
+import type { SwapState, Trailer } from "./trailer.ts";
 
 /** What the hook may use of the bootloader: the public calls of bootutil and the flash map. */
 export interface HookBoard {
-  /** boot_read_swap_state_by_id of the primary slot. */
-  readPrimaryState(): SwapState;
-  /** boot_read_swap_state_by_id of the secondary slot. */
-  readSecondaryState(): SwapState;
-  /** Erases the sectors that hold the secondary slot's trailer. */
-  eraseSecondaryTrailer(): void;
+  readonly primary: Trailer;
+  readonly secondary: Trailer;
   readonly bootctl: BootArea;
 }
 

@@ -203,8 +203,18 @@ export class NorFlash {
     }
     if (answer === "cut-half" && half > 0) effect(0, half);
     if (answer === "cut-tail") effect(half, operation.lengthBytes);
+    if (answer === "cut-bits") this.#performHalfOfEachByte(operation);
     this.#interrupted = operation;
     throw new PowerCut();
+  }
+
+  #performHalfOfEachByte(operation: FlashOperation): void {
+    const bytes = this.peek(operation.address, operation.lengthBytes);
+    for (let index = 0; index < bytes.length; index++) {
+      if (operation.kind === "erase") bytes[index]! |= 0xf0;
+      else bytes[index]! &= operation.bytes[index]! | 0x0f;
+    }
+    this.#copyIn(operation.address, bytes);
   }
 
   #ownedSector(index: number): Uint8Array {

@@ -9,10 +9,16 @@ export type FlashOperation =
       readonly bytes: Uint8Array;
     };
 
-/** How much of the operation under way survives a power cut: nothing, its first half, its second half. */
-export type CutKind = "clean" | "half" | "tail";
+/**
+ * How much of the operation under way survives a power cut: nothing, its first half, its second half, or in every
+ * byte only four of the bits (a write leaves the low ones as they were, an erase sets the high ones).
+ */
+export type CutKind = "clean" | "half" | "tail" | "bits";
 
+/** The kinds in which whole bytes are done or not, those of the recorded runs of MCUboot. */
 export const cutKinds: readonly CutKind[] = ["clean", "half", "tail"];
+
+export const allCutKinds: readonly CutKind[] = [...cutKinds, "bits"];
 
 /** Asked before each operation; anything but `proceed` cuts the power at that operation. */
 export type FaultHook = (operation: FlashOperation) => "proceed" | `cut-${CutKind}`;

@@ -8,6 +8,7 @@ import { readFlashFile, writeFlashFile } from "../../../../hosts/simulator/flash
 import { sectorBytes } from "../../../../hosts/simulator/flash/geometry.ts";
 import { NorFlash } from "../../../../hosts/simulator/flash/nor-flash.ts";
 import {
+  allCutKinds,
   type CutKind,
   cutAt,
   type FlashRule,
@@ -66,13 +67,14 @@ test("the write block is the chip's: 32 bytes with flash encryption, 1 on Zephyr
   assert.equal(byteWise.peek(3, 1)[0], 7);
 });
 
-test("a cut write keeps nothing, its first half or its second half, and the chip is off", () => {
+test("a cut write keeps nothing, its first half, its second half or half the bits, and the chip is off", () => {
   const kept: Record<CutKind, number[]> = {
     clean: [255, 255, 255, 255],
     half: [1, 2, 255, 255],
     tail: [255, 255, 3, 4],
+    bits: [0x0f, 0x0f, 0x0f, 0x0f],
   };
-  for (const kind of ["clean", "half", "tail"] as const) {
+  for (const kind of allCutKinds) {
     const flash = chip();
     flash.faultHook = cutAt(1, kind);
     flash.write(100, bytes(9, 9, 9, 9));
@@ -86,14 +88,15 @@ test("a cut write keeps nothing, its first half or its second half, and the chip
   }
 });
 
-test("a cut erase makes nothing, the first half or the second half of the sector 0xff", () => {
+test("a cut erase erases nothing, the first half, the second half or half the bits of the sector", () => {
   const half = sectorBytes / 2;
   const kept: Record<CutKind, readonly [number, number]> = {
     clean: [0, 0],
     half: [255, 0],
     tail: [0, 255],
+    bits: [0xf0, 0xf0],
   };
-  for (const kind of ["clean", "half", "tail"] as const) {
+  for (const kind of allCutKinds) {
     const flash = chip();
     flash.write(0, new Uint8Array(sectorBytes));
     flash.faultHook = cutAt(0, kind);
