@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { runVectors } from "../../../../hosts/simulator/vectors/command.ts";
 import { type ReplayReport, replayFolder } from "../../../../hosts/simulator/vectors/replay.ts";
 import {
   recordVectors,
@@ -177,17 +178,23 @@ test("a folder that is no folder of vectors fails as a whole", () => {
 });
 
 test("the command counts on its last line and exits 0 only when something passed and nothing failed", () => {
-  const run = (...folders: string[]): { status: number | null; last: string | undefined } => {
-    const main = join(root, "hosts", "simulator", "vectors", "main.ts");
-    const { status, stdout } = spawnSync(process.execPath, [main, ...folders], {
-      encoding: "utf8",
-    });
-    return { status, last: stdout.trimEnd().split("\n").at(-1) };
+  const run = (...folders: string[]): unknown => {
+    const { lines, exitCode } = runVectors(folders);
+    return { exitCode, last: lines.at(-1) };
   };
   const good = inFolder(() => {}, run);
-  assert.deepEqual(good, { status: 0, last: "2 passed, 0 failed" });
+  assert.deepEqual(good, { exitCode: 0, last: "2 passed, 0 failed" });
   const bad = inFolder((files) => Object.assign(step(files, 0), { op: "levitate" }), run);
-  assert.deepEqual(bad, { status: 1, last: "1 passed, 1 failed" });
-  assert.equal(run("/nonexistent").status, 1);
-  assert.deepEqual(run(), { status: 64, last: "0 passed, 0 failed" });
+  assert.deepEqual(bad, { exitCode: 1, last: "1 passed, 1 failed" });
+  assert.deepEqual(run("/nonexistent"), { exitCode: 1, last: "0 passed, 1 failed" });
+  assert.deepEqual(run(), { exitCode: 64, last: "0 passed, 0 failed" });
+});
+
+test("the command prints what differed and leaves with its code", () => {
+  const main = join(root, "hosts", "simulator", "vectors", "main.ts");
+  const { status, stdout } = spawnSync(process.execPath, [main, "/nonexistent"], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(stdout, /^FAILED \/nonexistent.*\n.*no such file.*\n0 passed, 1 failed\n$/);
 });
