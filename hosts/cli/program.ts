@@ -1,27 +1,43 @@
-import { Command } from "commander";
+import { Command, type OutputConfiguration } from "commander";
 import { registerDeviceAdd } from "./device-add.ts";
 import { registerDeviceClear } from "./device-clear.ts";
 import { registerDeviceList } from "./device-list.ts";
 import { registerDeviceShow } from "./device-show.ts";
 import { registerFleetServe } from "./fleet-serve.ts";
+import { registerImageInfo } from "./image-info.ts";
+import { registerImageSign } from "./image-sign.ts";
+import { registerImageVerify } from "./image-verify.ts";
+import { registerKeysCreate } from "./keys-create.ts";
+import { registerKeysPublic } from "./keys-public.ts";
+import { registerReleaseBuild } from "./release-build.ts";
 import { registerReleaseList } from "./release-list.ts";
 import { registerReleasePublish } from "./release-publish.ts";
+import { registerReleaseSign } from "./release-sign.ts";
 import { registerRolloutChange } from "./rollout-change.ts";
 import { registerRolloutCreate } from "./rollout-create.ts";
 import { registerRolloutList } from "./rollout-list.ts";
 import { registerRolloutShow } from "./rollout-show.ts";
 
 /** The whole command line; each subcommand registers itself from a file of its own. */
-export function createProgram(): Command {
+export function createProgram(output: OutputConfiguration = {}): Command {
   const program = new Command("sluice");
   program
     .description("Updates ESP32 fleets over the air and never loses a device")
     .version("0.1.0")
-    .showHelpAfterError()
+    .showHelpAfterError("(add --help for the options)")
+    .configureOutput(output)
+    .enablePositionalOptions() // so that a subcommand may have a --version of its own
     .exitOverride();
-  registerFleetServe(program);
+  registerKeysCreate(program);
+  registerKeysPublic(program);
+  registerImageSign(program);
+  registerImageVerify(program);
+  registerImageInfo(program);
+  registerReleaseBuild(program);
+  registerReleaseSign(program);
   registerReleasePublish(program);
   registerReleaseList(program);
+  registerFleetServe(program);
   registerRolloutCreate(program);
   registerRolloutList(program);
   registerRolloutShow(program);

@@ -1,0 +1,147 @@
+import type { Command } from "commander";
+import type { ImageDependency } from "../../src/image/info.ts";
+import type { ImageVersion } from "../../src/image/version.ts";
+import { type ImageOptions, plainImage, type TlvValue } from "../../src/image/writer.ts";
+import { type SignRequest, signImage } from "../release/sign.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError } from "./exit.ts";
+import { readInput, writeResult } from "./files.ts";
+import * as parse from "./options.ts";
+import { formatBytes, note, printJson } from "./output.ts";
+import { readSigners } from "./signing-keys.ts";
+
+interface SignOptions {
+  readonly key: string[];
+  readonly version: ImageVersion;
+  readonly headerSize: number;
+  readonly padHeader?: true;
+  readonly slotSize: number;
+  readonly align: 1 | 2 | 4 | 8 | 16 | 32;
+  readonly maxAlign?: 8 | 16 | 32;
+  readonly securityCounter?: number | "auto";
+  readonly pad?: true;
+  readonly confirm?: true;
+  readonly customTlv: TlvValue[];
+  readonly dependencies?: ImageDependency[];
+  readonly hardware?: string;
+  readonly buildId?: Uint8Array;
+  readonly json?: true;
+}
+
+const sectorBytes = 4096;
+const alignments = [1, 2, 4, 8, 16, 32] as const;
+
+/** `sluice image sign` */
+export function registerImageSign(program: Command): void {
+  const bytes = parse.wholeNumber({ min: 1, max: 16 * 1024 * 1024 });
+  const path = (text: string): string => text;
+  commandGroup(program, "image", "Make, verify and look into MCUboot images")
+    .command("sign")
+    .description("Make a signed image from a binary; the options are those of imgtool sign")
+    .argument("<in>", "the binary")
+    .argument("<out>", "the image")
+    .option(
+      "-k, --key <pem>",
+      "private P-256 key; twice for two signatures",
+      parse.collect(path),
+      [],
+    )
+    .requiredOption("-v, --version <version>", "major.minor.revision+build", parse.version)
+    .option("-H, --header-size <bytes>", "size of the header area", bytes, 32)
+    .option("--pad-header", "the binary has no header area yet: put one in front")
+    .requiredOption("-S, --slot-size <bytes>", "size of each slot", bytes)
+    .option("--align <bytes>", "write block of the flash", parse.numberOf(alignments), 4)
+    .option("--max-align <bytes>", "BOOT_MAX_ALIGN", parse.numberOf([8, 16, 32] as const))
+    .option("-s, --security-counter <n>", "number, or auto", parse.securityCounter)
+    .option("--pad", "fill the slot and request a test upgrade")
+    .option("--confirm", "fill the slot and request a permanent upgrade")
+    .option(
+      "--custom-tlv <tag value>",
+      "protected TLV; a value with 0x is hex, else text; may be repeated",
+      parse.collect(parse.customTlv),
+      [],
+    )
+    .option("-d, --dependencies <list>", '"(image, version), ..."', parse.dependencies)
+    .option("--hardware <id>", "the hardware that it is for", parse.hardwareId)
+    .option("--build-id <hex>", "names the build", parse.buildId)
+    .option("--json", "tell the result as JSON")
+    .action(signFile);
+}
+
+async function signFile(
+  input: string,
+  output: string,
+  options: SignOptions,
+  command: Command,
+): Promise<void> {
+  const { payload, headerFill } = payloadOf(readInput(input, "the binary"), input, options);
+  refuseRepeatedTlvs(options);
+  const result = await signImage({
+    payload,
+    options: { ...imageOptions(options), headerFill },
+    signers: readSigners(options.key),
+    slot: {
+      slotBytes: options.slotSize,
+      sectorBytes,
+      writeBlockBytes: options.align,
+      maxAlignBytes: options.maxAlign ?? maxAlignOf(options.align),
+    },
+    form: formOf(options),
+  });
+  if (!result.ok) throw new CommandError(`cannot sign ${input}: ${result.message}`);
+  const { image, imageHash, fileHash } = result.signed;
+  if (options.key.length === 0) note(command, "unsigned: no --key was given; no device takes it");
+  writeResult(output, image);
+  if (options.json === true)
+    printJson(command, { file: output, bytes: image.length, imageHash, fileHash });
+  else note(command, `${output}: ${formatBytes(image.length)}, image hash ${imageHash}`);
+}
+
+/** Without `--pad-header` the binary starts with zeros where the header goes, as linkers leave them. */
+function payloadOf(
+  binary: Uint8Array,
+  path: string,
+  options: SignOptions,
+): { payload: Uint8Array; headerFill: 0x00 | 0xff } {
+  if (options.padHeader === true) return { payload: binary, headerFill: 0xff };
+  const header = binary.subarray(0, options.headerSize);
+  if (header.length < options.headerSize || header.some((byte) => byte !== 0))
+    throw new CommandError(
+      `${path} does not start with ${options.headerSize} zero bytes for the header; add --pad-header when it has none`,
+    );
+  return { payload: binary.subarray(options.headerSize), headerFill: 0x00 };
+}
+
+function imageOptions(options: SignOptions): ImageOptions {
+  const counter = options.securityCounter ?? null;
+  return {
+    ...plainImage,
+    version: options.version,
+    headerBytes: options.headerSize,
+    securityCounter: counter === "auto" ? parse.securityCounterOf(options.version) : counter,
+    dependencies: options.dependencies ?? [],
+    hardware: options.hardware ?? null,
+    buildId: options.buildId ?? null,
+    customTlvs: options.customTlv,
+  };
+}
+
+function refuseRepeatedTlvs(options: SignOptions): void {
+  const types = options.customTlv.map(({ type }) => type);
+  if (options.hardware !== undefined) types.push(0xa0);
+  if (options.buildId !== undefined) types.push(0xa1);
+  const repeated = types.find((type, index) => types.indexOf(type) !== index);
+  if (repeated !== undefined)
+    throw new CommandError(
+      `TLV 0x${repeated.toString(16)} is given twice; 0xa0 is --hardware and 0xa1 is --build-id`,
+    );
+}
+
+function maxAlignOf(align: SignOptions["align"]): 8 | 16 | 32 {
+  return align === 16 || align === 32 ? align : 8;
+}
+
+function formOf(options: SignOptions): SignRequest["form"] {
+  if (options.confirm === true) return "confirm";
+  return options.pad === true ? "pad" : "file";
+}

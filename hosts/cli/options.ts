@@ -1,0 +1,117 @@
+import { InvalidArgumentError } from "commander";
+import { isHardwareId } from "../../src/image/hardware.ts";
+import { fromHex } from "../../src/image/hex.ts";
+import { buildIdBytesMax, type ImageDependency } from "../../src/image/info.ts";
+import { type ImageVersion, parseVersion } from "../../src/image/version.ts";
+import type { TlvValue } from "../../src/image/writer.ts";
+
+// Parsers of option values: each answers the value or throws what commander shows as a usage error.
+
+/** A whole number, decimal or with 0x. */
+export function wholeNumber(limits: { min: number; max: number }): (text: string) => number {
+  return (text) => {
+    const value = /^(?:[0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= limits.min && value <= limits.max))
+      throw new InvalidArgumentError(
+        `Must be a whole number from ${limits.min} to ${limits.max}, decimal or 0x.`,
+      );
+    return value;
+  };
+}
+
+/** One of a few numbers. */
+export function numberOf<T extends number>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = choices.find((choice) => String(choice) === text);
+    if (found === undefined)
+      throw new InvalidArgumentError(`Must be one of ${choices.join(", ")}.`);
+    return found;
+  };
+}
+
+export function version(text: string): ImageVersion {
+  const parsed = parseVersion(text);
+  if (parsed === null)
+    throw new InvalidArgumentError(
+      "Must be major.minor.revision+build such as 1.2.3 or 1.2.3+4, at most 255.255.65535+4294967295.",
+    );
+  return parsed;
+}
+
+/** A security counter, or "auto" for one made of the version as imgtool makes it. */
+export function securityCounter(text: string): number | "auto" {
+  return text.toLowerCase() === "auto" ? "auto" : wholeNumber({ min: 0, max: 0xffffffff })(text);
+}
+
+/** imgtool's `auto`: major, minor and revision side by side. */
+export function securityCounterOf(version: ImageVersion): number {
+  return version.major * 2 ** 24 + version.minor * 2 ** 16 + version.revision;
+}
+
+export function hardwareId(text: string): string {
+  if (!isHardwareId(text))
+    throw new InvalidArgumentError('Must be a hardware id such as "esp32c3-b", in lower case.');
+  return text;
+}
+
+/** Several hardware ids, joined by commas. */
+export function hardwareIds(text: string): string[] {
+  return text.split(",").map(hardwareId);
+}
+
+export function buildId(text: string): Uint8Array {
+  const bytes = fromHex(text);
+  if (bytes === null || bytes.length === 0 || bytes.length > buildIdBytesMax)
+    throw new InvalidArgumentError(`Must be 1 to ${buildIdBytesMax} bytes in hex.`);
+  return bytes;
+}
+
+/** Collects an option that may be given several times. */
+export function collect<T>(parse: (text: string) => T): (text: string, before: T[]) => T[] {
+  return (text, before) => [...before, parse(text)];
+}
+
+/** imgtool's form "(1, 1.2.3+0), (2, 1.0.0)". */
+export function dependencies(text: string): ImageDependency[] {
+  const found = [...text.matchAll(/\(\s*(\d{1,3})\s*,\s*([0-9.+]+)\s*\)/g)];
+  const rest = text.replaceAll(/\(\s*\d{1,3}\s*,\s*[0-9.+]+\s*\)/g, "");
+  if (found.length === 0 || !/^[\s,]*$/.test(rest))
+    throw new InvalidArgumentError('Must look like "(1, 1.2.3+0), (2, 1.0.0)".');
+  return found.map(([, index, least]) => {
+    if (Number(index) > 255) throw new InvalidArgumentError(`Image ${index} is beyond 255.`);
+    return { imageIndex: Number(index), versionMin: version(least ?? "") };
+  });
+}
+
+const vendorTlvMin = 0x00a0;
+const vendorTlvMax = 0xfffe;
+
+/** `TAG=VALUE`: hex after 0x, else text. imgtool's two words arrive so by `joinPairedArguments`. */
+export function customTlv(text: string): TlvValue {
+  const at = text.indexOf("=");
+  const type = Number(text.slice(0, at));
+  if (at < 1 || !(type >= vendorTlvMin && type <= vendorTlvMax))
+    throw new InvalidArgumentError("Must be TAG VALUE with a tag from 0x00a0 to 0xfffe.");
+  const value = text.slice(at + 1);
+  if (!value.startsWith("0x")) return { type, value: new TextEncoder().encode(value) };
+  const bytes = fromHex(value.slice(2));
+  if (bytes === null)
+    throw new InvalidArgumentError("A value after 0x must be an even number of hex digits.");
+  return { type, value: bytes };
+}
+
+/** imgtool gives a custom TLV as two words, which commander cannot: they become one, `TAG=VALUE`. */
+export function joinPairedArguments(argv: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? "";
+    const tag = argv[index + 1];
+    const value = argv[index + 2];
+    joined.push(argument);
+    if (argument !== "--custom-tlv" || tag === undefined || tag.includes("=")) continue;
+    if (value === undefined) continue;
+    joined.push(`${tag}=${value}`);
+    index += 2;
+  }
+  return joined;
+}

@@ -1,0 +1,79 @@
+import { mkdirSync } from "node:fs";
+import { isAbsolute, join, posix, relative, resolve, sep } from "node:path";
+import type { Command } from "commander";
+import type { ImageVersion } from "../../src/image/version.ts";
+import { buildFirmware } from "../release/build.ts";
+import { encodeManifest, type FirmwareVariant, manifestFileName } from "../release/manifest.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError } from "./exit.ts";
+import { writeResult } from "./files.ts";
+import { hardwareIds, version } from "./options.ts";
+import { formatBytes, note, printJson } from "./output.ts";
+
+interface ReleaseBuildOptions {
+  readonly version: ImageVersion;
+  readonly hardware: string[];
+  readonly entry: string;
+  readonly root: string;
+  readonly variant: string;
+  readonly out: string;
+  readonly json?: true;
+}
+
+/** `sluice release build` */
+export function registerReleaseBuild(program: Command): void {
+  commandGroup(program, "release", "Build, sign and publish releases")
+    .command("build")
+    .description("Bundle a firmware into the payload of an image, the same bytes everywhere")
+    .requiredOption("--version <version>", "major.minor.revision+build", version)
+    .requiredOption("--hardware <ids>", "hardware ids, joined by commas", hardwareIds)
+    .option("--root <folder>", "folder of the sources", ".")
+    .option("--entry <file>", "first source file, in the root", "src/main.ts")
+    .option("--variant <variant>", "release (minified) or debug (readable)", "release")
+    .option("--out <folder>", "where the payloads and the manifest go", "build/release")
+    .option("--json", "print the manifest")
+    .action(buildRelease);
+}
+
+async function buildRelease(options: ReleaseBuildOptions, command: Command): Promise<void> {
+  const root = resolve(options.root);
+  const result = await buildFirmware({
+    root,
+    entry: entryIn(root, options.entry),
+    version: options.version,
+    hardware: options.hardware,
+    variant: variantOf(options.variant),
+  });
+  if (!result.ok) throw new CommandError(`cannot build the firmware: ${result.message}`);
+  const { manifest, payloads } = result.build;
+  makeFolder(options.out);
+  manifest.artifacts.forEach((artifact, index) => {
+    writeResult(join(options.out, artifact.file), payloads[index] ?? new Uint8Array(0));
+    const size = formatBytes(artifact.bytes);
+    note(command, `${join(options.out, artifact.file)}: ${size}, build ${artifact.buildId}`);
+  });
+  const text = encodeManifest(manifest);
+  writeResult(join(options.out, manifestFileName), text);
+  if (options.json === true) printJson(command, JSON.parse(text));
+}
+
+function entryIn(root: string, entry: string): string {
+  const path = relative(root, isAbsolute(entry) ? entry : resolve(root, entry));
+  if (path.startsWith("..") || isAbsolute(path))
+    throw new CommandError(`the entry ${entry} lies outside the root ${root}; set --root`);
+  return path.split(sep).join(posix.sep);
+}
+
+function variantOf(text: string): FirmwareVariant {
+  if (text === "release" || text === "debug") return text;
+  throw new CommandError(`--variant is "${text}", must be release or debug`, 2);
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`cannot make the folder ${path}: ${why}`);
+  }
+}

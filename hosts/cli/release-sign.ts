@@ -1,0 +1,168 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Command } from "commander";
+import { fromHex } from "../../src/image/hex.ts";
+import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
+import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
+import { type FlashMiB, flashMiBs, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
+import { simulatorLayout } from "../esp32/simulator-layout.ts";
+import { manifestFileName, parseManifest, type ReleaseManifest } from "../release/manifest.ts";
+import { type SlotDescription, signImage } from "../release/sign.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { isFolder, readInput, readText, writeResult } from "./files.ts";
+import * as parse from "./options.ts";
+import { formatBytes, note, printJson } from "./output.ts";
+import { readSigners } from "./signing-keys.ts";
+
+interface ReleaseSignOptions {
+  readonly key: string[];
+  readonly securityCounter: number | "auto";
+  readonly layout: string;
+  readonly slotSize?: number;
+  readonly out: string;
+  readonly version?: ImageVersion;
+  readonly hardware?: string;
+  readonly buildId?: Uint8Array;
+  readonly json?: true;
+}
+
+/** One payload with what its image says. */
+interface Candidate {
+  readonly path: string;
+  readonly payload: Uint8Array;
+  readonly version: ImageVersion;
+  readonly hardware: string;
+  readonly buildId: Uint8Array | null;
+}
+
+const layoutNames = flashMiBs.map((size) => `esp32-${size}m`);
+
+/** `sluice release sign` */
+export function registerReleaseSign(program: Command): void {
+  commandGroup(program, "release", "Build, sign and publish releases")
+    .command("sign")
+    .description("Make signed images of what release build made, or of one payload")
+    .argument("<path>", "the folder of release build, or one payload file")
+    .option("-k, --key <pem>", "private key; twice for two signatures", parse.collect(String), [])
+    .requiredOption("--security-counter <n>", "never lower than before", parse.securityCounter)
+    .requiredOption("--out <path>", "the image; a folder when there are several payloads")
+    .option("--layout <name>", `flash layout: ${layoutNames.join(", ")}`, "esp32-4m")
+    .option("--slot-size <bytes>", "size of each slot, instead of a layout", slotBytes)
+    .option("--version <version>", "of a payload without a manifest", parse.version)
+    .option("--hardware <id>", "of a payload without a manifest", parse.hardwareId)
+    .option("--build-id <hex>", "of a payload without a manifest", parse.buildId)
+    .option("--json", "tell the images as JSON")
+    .action(signRelease);
+}
+
+async function signRelease(
+  path: string,
+  options: ReleaseSignOptions,
+  command: Command,
+): Promise<void> {
+  if (options.key.length === 0)
+    throw new CommandError("give the key to sign with: --key PEM", exitCodes.usage);
+  const candidates = candidatesOf(path, options);
+  const signers = readSigners(options.key);
+  const slot = slotOf(options);
+  const signed = [];
+  for (const candidate of candidates) signed.push(await signOne(candidate, options, signers, slot));
+  const isSingle = candidates.length === 1 && !isFolder(options.out);
+  if (!isSingle) mkdirSync(options.out, { recursive: true });
+  const told = signed.map(({ image, ...facts }) => {
+    const name = `sluice-${facts.version}-${facts.hardware}.image`;
+    const file = isSingle ? options.out : join(options.out, name);
+    writeResult(file, image);
+    note(command, `${file}: ${formatBytes(facts.bytes)} of ${formatBytes(facts.imageBytesMax)}`);
+    return { file, ...facts };
+  });
+  if (options.json === true) printJson(command, { images: told });
+}
+
+async function signOne(
+  candidate: Candidate,
+  options: ReleaseSignOptions,
+  signers: readonly ImageSigner[],
+  slot: SlotDescription,
+) {
+  const { version, hardware, buildId } = candidate;
+  const counter = options.securityCounter;
+  const securityCounter = counter === "auto" ? parse.securityCounterOf(version) : counter;
+  const result = await signImage({
+    payload: candidate.payload,
+    options: { ...plainImage, version, hardware, buildId, securityCounter },
+    signers,
+    slot,
+    form: "file",
+  });
+  if (!result.ok) throw new CommandError(`cannot sign ${candidate.path}: ${result.message}`);
+  const { image, imageHash, fileHash, imageBytesMax } = result.signed;
+  return {
+    image,
+    version: formatVersion(version),
+    hardware,
+    securityCounter,
+    bytes: image.length,
+    imageBytesMax,
+    imageHash,
+    fileHash,
+  };
+}
+
+function candidatesOf(path: string, options: ReleaseSignOptions): Candidate[] {
+  if (isFolder(path)) {
+    const manifest = readManifest(join(path, manifestFileName));
+    return manifest.artifacts.map(({ file }) => fromManifest(manifest, path, file));
+  }
+  const beside = join(dirname(path), manifestFileName);
+  if (options.version === undefined && existsSync(beside))
+    return [fromManifest(readManifest(beside), dirname(path), basename(path))];
+  if (options.version === undefined || options.hardware === undefined)
+    throw new CommandError(
+      `there is no ${manifestFileName} beside ${path}; give --version and --hardware`,
+      exitCodes.usage,
+    );
+  const { version, hardware, buildId = null } = options;
+  return [{ path, payload: readInput(path, "the payload"), version, hardware, buildId }];
+}
+
+function fromManifest(manifest: ReleaseManifest, folder: string, file: string): Candidate {
+  const artifact = manifest.artifacts.find((entry) => entry.file === file);
+  if (artifact === undefined)
+    throw new CommandError(`${join(folder, manifestFileName)} does not list ${file}`);
+  const path = join(folder, file);
+  const payload = readInput(path, "the payload");
+  const sha256 = createHash("sha256").update(payload).digest("hex");
+  if (sha256 !== artifact.sha256)
+    throw new CommandError(
+      `${path} was changed after it was built: its SHA-256 is ${sha256}, the manifest says ${artifact.sha256}; build it again`,
+    );
+  const { hardware } = artifact;
+  return { path, payload, version: manifest.version, hardware, buildId: fromHex(artifact.buildId) };
+}
+
+function readManifest(path: string): ReleaseManifest {
+  const parsed = parseManifest(readText(path, "the manifest"));
+  if (!parsed.ok) throw new CommandError(`${path} ${parsed.reason}; run "sluice release build"`);
+  return parsed.manifest;
+}
+
+function slotOf(options: ReleaseSignOptions): SlotDescription {
+  const flash = { sectorBytes, writeBlockBytes, maxAlignBytes: 8 } as const;
+  if (options.slotSize !== undefined) return { ...flash, slotBytes: options.slotSize };
+  const flashMiB: FlashMiB | undefined = flashMiBs.find(
+    (_, i) => layoutNames[i] === options.layout,
+  );
+  if (flashMiB === undefined)
+    throw new CommandError(
+      `--layout is "${options.layout}", must be one of ${layoutNames.join(", ")}`,
+      exitCodes.usage,
+    );
+  return { ...flash, slotBytes: simulatorLayout(flashMiB).primary.size };
+}
+
+function slotBytes(text: string): number {
+  return parse.wholeNumber({ min: sectorBytes, max: 16 * 1024 * 1024 })(text);
+}

@@ -1,0 +1,102 @@
+import { isHardwareId } from "../../src/image/hardware.ts";
+import { formatVersion, type ImageVersion, parseVersion } from "../../src/image/version.ts";
+
+export const manifestFileName = "manifest.json";
+
+export type FirmwareVariant = "release" | "debug";
+
+/** What one build made: the payloads, what they were made of, and with what. */
+export interface ReleaseManifest {
+  readonly version: ImageVersion;
+  readonly variant: FirmwareVariant;
+  /** The first source file, relative to the root of the sources. */
+  readonly entry: string;
+  readonly artifacts: readonly ManifestArtifact[];
+  /** What the firmware asks of its board by name. */
+  readonly modules: readonly string[];
+  /** Every bundled file, sorted by path. */
+  readonly sources: readonly ManifestSource[];
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+/** One payload, for one hardware. */
+export interface ManifestArtifact {
+  readonly hardware: string;
+  /** Beside the manifest. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Of the payload, lower-case hex. */
+  readonly sha256: string;
+  /** 32 hex digits: the first 16 bytes of the SHA-256 over all inputs. */
+  readonly buildId: string;
+}
+
+export interface ManifestSource {
+  readonly path: string;
+  readonly sha256: string;
+}
+
+export function encodeManifest(manifest: ReleaseManifest): string {
+  const version = formatVersion(manifest.version);
+  return `${JSON.stringify({ ...manifest, version }, null, 2)}\n`;
+}
+
+/** Reads what `encodeManifest` wrote; answers what is wrong with any other text. */
+export function parseManifest(
+  text: string,
+): { ok: true; manifest: ReleaseManifest } | { ok: false; reason: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, reason: `is not JSON: ${error instanceof Error ? error.message : error}` };
+  }
+  if (!isRecord(json)) return { ok: false, reason: "is not a JSON object" };
+  const version = typeof json["version"] === "string" ? parseVersion(json["version"]) : null;
+  if (version === null) return { ok: false, reason: 'has no "version" like 1.2.3' };
+  const { variant, entry, artifacts, modules, sources, tools } = json;
+  if (variant !== "release" && variant !== "debug")
+    return { ok: false, reason: 'has no "variant" release or debug' };
+  if (!isListOf(artifacts, isArtifact) || artifacts.length === 0)
+    return { ok: false, reason: 'has no "artifacts" with hardware, file, bytes, sha256, buildId' };
+  if (typeof entry !== "string" || !isListOf(modules, isText) || !isListOf(sources, isSource))
+    return { ok: false, reason: 'has no "entry", "modules" and "sources"' };
+  if (!isRecord(tools) || !Object.values(tools).every(isText))
+    return { ok: false, reason: 'has no "tools"' };
+  const made = tools as Record<string, string>;
+  return {
+    ok: true,
+    manifest: { version, variant, entry, artifacts, modules, sources, tools: made },
+  };
+}
+
+function isArtifact(value: unknown): value is ManifestArtifact {
+  return (
+    isRecord(value) &&
+    isText(value["hardware"]) &&
+    isHardwareId(value["hardware"]) &&
+    isText(value["file"]) &&
+    /^[^/\\]+$/.test(value["file"]) &&
+    Number.isSafeInteger(value["bytes"]) &&
+    isText(value["sha256"]) &&
+    /^[0-9a-f]{64}$/.test(value["sha256"]) &&
+    isText(value["buildId"]) &&
+    /^[0-9a-f]{32}$/.test(value["buildId"])
+  );
+}
+
+function isSource(value: unknown): value is ManifestSource {
+  return isRecord(value) && isText(value["path"]) && isText(value["sha256"]);
+}
+
+function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.every(is);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import { toHex } from "../../src/image/hex.ts";
+import { moveImageBytesMax, moveTrailerShape } from "../../src/image/layout.ts";
+import type { TrailerShape } from "../../src/image/trailer.ts";
+import {
+  type ImageOptions,
+  type ImageSigner,
+  padImage,
+  type WriteRefusal,
+  writeImage,
+} from "../../src/image/writer.ts";
+import { nodeCrypto } from "./node-crypto.ts";
+
+/** The slot that an image is for, under swap-using-move. */
+export interface SlotDescription {
+  readonly slotBytes: number;
+  readonly sectorBytes: number;
+  readonly writeBlockBytes: number;
+  readonly maxAlignBytes: TrailerShape["maxAlignBytes"];
+}
+
+export interface SignRequest {
+  readonly payload: Uint8Array;
+  readonly options: ImageOptions;
+  /** One or two; none gives an unsigned image. */
+  readonly signers: readonly ImageSigner[];
+  readonly slot: SlotDescription;
+  /** A whole slot to be programmed from outside: `pad` requests a test upgrade, `confirm` a permanent one. */
+  readonly form: "file" | "pad" | "confirm";
+}
+
+export interface SignedImage {
+  readonly image: Uint8Array;
+  /** What runs: the hash in the image, lower-case hex. */
+  readonly imageHash: string;
+  /** What is published: the SHA-256 of all bytes, lower-case hex. */
+  readonly fileHash: string;
+  /** The largest image, header to end of TLVs, that the slot takes. */
+  readonly imageBytesMax: number;
+}
+
+export type SignResult =
+  | { readonly ok: true; readonly signed: SignedImage }
+  | {
+      readonly ok: false;
+      readonly reason: WriteRefusal | "too-large-for-slot";
+      /** With the numbers. */
+      readonly message: string;
+    };
+
+/** Writes and signs an image, and refuses one that the slot could never swap. */
+export async function signImage(request: SignRequest): Promise<SignResult> {
+  const { payload, options, signers, slot } = request;
+  const written = await writeImage(payload, options, nodeCrypto, signers);
+  if (!written.ok) return { ok: false, ...explain(written.reason, payload.length) };
+  const shape = moveTrailerShape(slot);
+  const imageBytesMax = moveImageBytesMax({ ...slot, shape });
+  const imageBytes = written.image.length;
+  if (imageBytes > imageBytesMax)
+    return {
+      ok: false,
+      reason: "too-large-for-slot",
+      message: `the image has ${imageBytes} bytes, but a slot of ${slot.slotBytes} bytes takes at most ${imageBytesMax} under swap-using-move: ${imageBytes - imageBytesMax} bytes too many`,
+    };
+  const place = { shape, slotBytes: slot.slotBytes };
+  const image =
+    request.form === "file"
+      ? written.image
+      : padImage(written.image, place, request.form === "confirm");
+  if (image === null) throw new Error("an image within imageBytesMax leaves room for the trailer");
+  const fileHash = createHash("sha256").update(image).digest("hex");
+  return {
+    ok: true,
+    signed: { image, imageHash: toHex(written.imageHash), fileHash, imageBytesMax },
+  };
+}
+
+function explain(
+  reason: WriteRefusal,
+  payloadBytes: number,
+): { reason: WriteRefusal; message: string } {
+  const messages: Readonly<Record<WriteRefusal, string>> = {
+    "payload-too-large": `the payload has ${payloadBytes} bytes; an image may have 16777216`,
+    "tlvs-too-large": "the protected TLVs take more than 65535 bytes; shorten the custom ones",
+    "signature-invalid":
+      "the signer's answer is no signature by its own public key; check that both belong together",
+  };
+  return { reason, message: messages[reason] };
+}

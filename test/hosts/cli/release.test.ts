@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { sluice, temporaryFolder } from "../../support/command-line.ts";
+
+const keys = createKeyPair();
+
+function workplace(context: TestContext): {
+  root: string;
+  out: string;
+  key: string;
+  image: string;
+} {
+  const folder = temporaryFolder(context);
+  const root = join(folder, "sources");
+  mkdirSync(root);
+  writeFileSync(join(root, "main.ts"), 'import log from "log";\nlog("hello");\n');
+  const key = join(folder, "key.pem");
+  writeFileSync(key, keys.privatePem);
+  return { root, out: join(folder, "out"), key, image: join(folder, "app.image") };
+}
+
+const build = (root: string, out: string, ...rest: string[]) =>
+  sluice(
+    ...["release", "build", "--root", root, "--entry", "main.ts", "--out", out],
+    ...["--version", "1.2.3", "--hardware", "esp32c3-b", ...rest],
+  );
+
+test("builds and signs an image that says what it is, and that verifies", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  const built = await build(root, out, "--json");
+  assert.equal(built.exitCode, 0, built.stderr);
+  const manifest = JSON.parse(built.stdout);
+  assert.deepEqual(JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")), manifest);
+  const sign = ["release", "sign", out, "--key", key, "--security-counter", "5", "--json"];
+  const signed = await sluice(...sign, "--layout", "esp32-4m", "--out", image);
+  assert.equal(signed.exitCode, 0, signed.stderr);
+  const [told] = JSON.parse(signed.stdout).images;
+  assert.deepEqual(
+    [told.file, told.version, told.hardware, told.securityCounter, told.imageBytesMax],
+    [image, "1.2.3", "esp32c3-b", 5, 1822720],
+  );
+  const info = JSON.parse((await sluice("image", "info", image, "--json")).stdout);
+  assert.equal(info.imageHash, told.imageHash);
+  assert.equal(info.buildId, manifest.artifacts[0].buildId);
+  assert.equal((await sluice("image", "verify", image, "--key", key)).exitCode, 0);
+});
+
+test("several hardwares give several payloads and a folder of images", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  assert.equal((await build(root, out, "--hardware", "esp32c3-b,esp32c6-a")).exitCode, 0);
+  const signed = await sluice(
+    ...["release", "sign", out, "--key", key, "--security-counter", "auto", "--out", image],
+  );
+  assert.equal(signed.exitCode, 0, signed.stderr);
+  const files = ["sluice-1.2.3-esp32c3-b.image", "sluice-1.2.3-esp32c6-a.image"];
+  assert.deepEqual(readdirSync(image).sort(), files);
+  const info = await sluice("image", "info", join(image, files[1] ?? ""), "--json");
+  const { hardware, securityCounter } = JSON.parse(info.stdout);
+  assert.deepEqual([hardware, securityCounter], ["esp32c6-a", 0x01020003]);
+});
+
+test("refuses a payload that was changed after it was built", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  await build(root, out);
+  writeFileSync(join(out, "sluice-1.2.3-esp32c3-b-release.payload"), "changed");
+  const signed = await sluice(
+    ...["release", "sign", out, "--key", key, "--security-counter", "1", "--out", image],
+  );
+  assert.equal(signed.exitCode, 65);
+  assert.match(signed.stderr, /was changed after it was built: .* build it again/);
+});
+
+test("signs a payload of another tool when its version and hardware are given", async (context) => {
+  const { root, key, image } = workplace(context);
+  const payload = join(root, "zephyr.bin");
+  writeFileSync(payload, new Uint8Array(1000));
+  const sign = ["release", "sign", payload, "--key", key, "--security-counter", "1"];
+  const refused = await sluice(...sign, "--out", image);
+  assert.equal(refused.exitCode, 2);
+  assert.match(refused.stderr, /no manifest\.json beside .*; give --version and --hardware/);
+  const facts = ["--version", "2.0.0", "--hardware", "esp32c3-b", "--slot-size", "0x10000"];
+  assert.equal((await sluice(...sign, ...facts, "--out", image)).exitCode, 0);
+  assert.equal(
+    JSON.parse((await sluice("image", "info", image, "--json")).stdout).version,
+    "2.0.0",
+  );
+});
+
+test("refuses a payload that does not fit the layout, with the numbers", async (context) => {
+  const { root, key, image } = workplace(context);
+  const payload = join(root, "zephyr.bin");
+  writeFileSync(payload, new Uint8Array(60000));
+  const signed = await sluice(
+    ...["release", "sign", payload, "--key", key, "--security-counter", "1", "--out", image],
+    ...["--version", "2.0.0", "--hardware", "esp32c3-b", "--slot-size", "0x10000"],
+  );
+  assert.equal(signed.exitCode, 65);
+  assert.match(signed.stderr, /a slot of 65536 bytes takes at most 57344/);
+});
+
+test("tells the place of a mistake in the sources, and missing keys, entries and layouts", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  writeFileSync(join(root, "main.ts"), "const x = ;\n");
+  const broken = await build(root, out);
+  assert.equal(broken.exitCode, 65);
+  assert.match(broken.stderr, /^sluice: cannot build the firmware: main\.ts:1: Unexpected ";"\n$/);
+  const absent = await build(root, out, "--entry", "other.ts");
+  assert.match(absent.stderr, /there is no file other\.ts in the folder of the sources/);
+  const sign = ["release", "sign", root, "--security-counter", "1", "--out", image];
+  assert.match((await sluice(...sign)).stderr, /give the key to sign with: --key PEM/);
+  const layout = await sluice(...sign, "--key", key, "--layout", "esp8266");
+  assert.equal(layout.exitCode, 65);
+  assert.match(layout.stderr, /cannot read the manifest/);
+});
