@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { decode as decodeCbor } from "cborg";
 import type { LightMyRequestResponse } from "fastify";
-import { skipWithoutVectors, vectorsDirectory } from "../../../support/vectors.ts";
-import { hardware, makeImage, TestFleet } from "../test-fleet.ts";
+import { skipWithoutVectors, vectorsDirectory } from "../../../../support/vectors.ts";
+import { hardware, makeImage, TestFleet } from "../../test-fleet.ts";
 
 /** Keys that our answers have and hawkBit's do not, with the reason. */
 const extraKeys: Readonly<Record<string, string>> = {

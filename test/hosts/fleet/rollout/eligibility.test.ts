@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type DeviceFacts,
+  eligibility,
+  type ImageFacts,
+} from "../../../../hosts/fleet/rollout/eligibility.ts";
+
+const image: ImageFacts = {
+  hardware: "esp32c3-b",
+  version: "1.2.0",
+  imageHash: "aa".repeat(32),
+  securityCounter: 3,
+};
+const device: DeviceFacts = {
+  hardware: "esp32c3-b",
+  running: { version: "1.1.9", imageHash: "bb".repeat(32) },
+  runningSecurityCounter: 3,
+  refusedImages: new Set(),
+};
+
+interface Case {
+  readonly name: string;
+  readonly device?: Partial<DeviceFacts>;
+  readonly image?: Partial<ImageFacts>;
+  readonly allowDowngrade?: true;
+  readonly reason: string | null;
+}
+
+const newer = { version: "1.10.0", imageHash: "bb".repeat(32) };
+
+const cases: readonly Case[] = [
+  { name: "an older version", reason: null },
+  { name: "nothing that it told", device: { running: null }, reason: null },
+  { name: "no hardware that is known", device: { hardware: null }, reason: "other-hardware" },
+  { name: "other hardware", device: { hardware: "esp32c3-a" }, reason: "other-hardware" },
+  {
+    name: "the image itself",
+    device: { running: { version: "1.2.0", imageHash: image.imageHash } },
+    reason: "already-running",
+  },
+  {
+    name: "the same version from another build",
+    device: { running: { version: "1.2.0", imageHash: "cc".repeat(32) } },
+    reason: null,
+  },
+  { name: "a newer version", device: { running: newer }, reason: "older-version" },
+  {
+    name: "a newer version, with downgrades allowed",
+    device: { running: newer },
+    allowDowngrade: true,
+    reason: null,
+  },
+  {
+    name: "a higher security counter",
+    device: { runningSecurityCounter: 4 },
+    reason: "lower-security-counter",
+  },
+  {
+    name: "a higher security counter, with downgrades allowed",
+    device: { runningSecurityCounter: 4 },
+    allowDowngrade: true,
+    reason: "lower-security-counter",
+  },
+  {
+    name: "a counter, for an image without one",
+    image: { securityCounter: null },
+    reason: "lower-security-counter",
+  },
+  {
+    name: "an image after it rolled this one back",
+    device: { refusedImages: new Set([image.imageHash]) },
+    reason: "rolled-back-before",
+  },
+];
+
+for (const { name, reason, allowDowngrade = false, ...facts } of cases)
+  test(`${reason === null ? "offers an image to" : "keeps an image from"} a device with ${name}`, () => {
+    const verdict = eligibility(
+      { ...device, ...facts.device },
+      { ...image, ...facts.image },
+      { allowDowngrade },
+    );
+    assert.deepEqual(verdict, reason === null ? { ok: true } : { ok: false, reason });
+  });
