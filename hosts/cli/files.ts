@@ -1,7 +1,10 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { CommandError } from "./exit.ts";
 
-/** Reads a file that the user named. A missing or unreadable one is a `CommandError` that says which and why. */
+/**
+ * Reads a file that the user named. A missing or unreadable one is a `CommandError` that says which
+ * and why.
+ */
 export function readInput(path: string, what: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path));
@@ -29,6 +32,15 @@ export function writeNew(path: string, text: string, mode: number): void {
     writeFileSync(path, text, { flag: "wx", mode });
   } catch (error) {
     throw new CommandError(`cannot create ${path}: ${explain(error)}`);
+  }
+}
+
+/** Makes a folder, and those above it, unless it is there. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new CommandError(`cannot make the folder ${path}: ${explain(error)}`);
   }
 }
 

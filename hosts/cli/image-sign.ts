@@ -97,7 +97,9 @@ async function signFile(
   else note(command, `${output}: ${formatBytes(image.length)}, image hash ${imageHash}`);
 }
 
-/** Without `--pad-header` the binary starts with zeros where the header goes, as linkers leave them. */
+/**
+ * Without `--pad-header` the binary starts with zeros where the header goes, as linkers leave them.
+ */
 function payloadOf(
   binary: Uint8Array,
   path: string,

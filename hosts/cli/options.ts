@@ -100,7 +100,9 @@ export function customTlv(text: string): TlvValue {
   return { type, value: bytes };
 }
 
-/** imgtool gives a custom TLV as two words, which commander cannot: they become one, `TAG=VALUE`. */
+/**
+ * imgtool gives a custom TLV as two words, which commander cannot: they become one, `TAG=VALUE`.
+ */
 export function joinPairedArguments(argv: readonly string[]): string[] {
   const joined: string[] = [];
   for (let index = 0; index < argv.length; index += 1) {

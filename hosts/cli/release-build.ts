@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { isAbsolute, join, posix, relative, resolve, sep } from "node:path";
 import type { Command } from "commander";
 import type { ImageVersion } from "../../src/image/version.ts";
@@ -6,7 +5,7 @@ import { buildFirmware } from "../release/build.ts";
 import { encodeManifest, type FirmwareVariant, manifestFileName } from "../release/manifest.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError } from "./exit.ts";
-import { writeResult } from "./files.ts";
+import { makeFolder, writeResult } from "./files.ts";
 import { hardwareIds, version } from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 
@@ -67,13 +66,4 @@ function entryIn(root: string, entry: string): string {
 function variantOf(text: string): FirmwareVariant {
   if (text === "release" || text === "debug") return text;
   throw new CommandError(`--variant is "${text}", must be release or debug`, 2);
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(`cannot make the folder ${path}: ${why}`);
-  }
 }

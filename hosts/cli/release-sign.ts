@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { fromHex } from "../../src/image/hex.ts";
@@ -11,7 +11,7 @@ import { manifestFileName, parseManifest, type ReleaseManifest } from "../releas
 import { type SlotDescription, signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { isFolder, readInput, readText, writeResult } from "./files.ts";
+import { isFolder, makeFolder, readInput, readText, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 import { readSigners } from "./signing-keys.ts";
@@ -70,7 +70,7 @@ async function signRelease(
   const signed = [];
   for (const candidate of candidates) signed.push(await signOne(candidate, options, signers, slot));
   const isSingle = candidates.length === 1 && !isFolder(options.out);
-  if (!isSingle) mkdirSync(options.out, { recursive: true });
+  if (!isSingle) makeFolder(options.out);
   const told = signed.map(({ image, ...facts }) => {
     const name = `sluice-${facts.version}-${facts.hardware}.image`;
     const file = isSingle ? options.out : join(options.out, name);

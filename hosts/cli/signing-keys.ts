@@ -13,7 +13,9 @@ export function readSigners(paths: readonly string[]): ImageSigner[] {
   });
 }
 
-/** The keys of `--key` options to verify with: public or private PEM files, all of one algorithm. */
+/**
+ * The keys of `--key` options to verify with: public or private PEM files, all of one algorithm.
+ */
 export function readTrustedKeys(paths: readonly string[]): TrustedImageKey[] {
   const keys = paths.map((path) => {
     const found = trustedKeyFromPem(readText(path, "the key"));

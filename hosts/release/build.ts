@@ -23,7 +23,8 @@ export interface FirmwareBuild {
 }
 
 /**
- * `bundle-failed`: a source is missing or does not compile. `hardware-invalid`: no hardware id, or one twice.
+ * `bundle-failed`: a source is missing or does not compile. `hardware-invalid`: no hardware id, or
+ * one twice.
  */
 export type BuildResult =
   | { readonly ok: true; readonly build: FirmwareBuild }
@@ -38,8 +39,9 @@ const payloadAlignBytes = 4;
 const buildIdBytes = 16;
 
 /**
- * Builds the payload of an image for each hardware: the firmware as UTF-8 text of one script with a line on top that names
- * it, padded with newlines. The same sources and options give the same bytes in any folder and on any machine.
+ * Builds the payload of an image for each hardware: the firmware as UTF-8 text of one script with a
+ * line on top that names it, padded with newlines. The same sources and options give the same bytes
+ * in any folder and on any machine.
  */
 export async function buildFirmware(options: BuildOptions): Promise<BuildResult> {
   const problem = hardwareProblem(options.hardware);

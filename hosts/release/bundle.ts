@@ -24,8 +24,9 @@ export interface BundleOptions {
 export const bundlerVersion = version;
 
 /**
- * Bundles a firmware. Only the files that it imports count: no tsconfig.json, no package.json and no path outside the root
- * reach the output, so the same files give the same bytes in any folder and on any machine.
+ * Bundles a firmware. Only the files that it imports count: no tsconfig.json, no package.json and
+ * no path outside the root reach the output, so the same files give the same bytes in any folder
+ * and on any machine.
  */
 export async function bundle(
   options: BundleOptions,

@@ -4,7 +4,10 @@ import type { Ed25519Verify } from "../../src/image/verify.ts";
 import type { Crypto } from "../../src/ports/crypto.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
 
-/** The Crypto port on Node: native SHA-256; ECDSA stays noble's, because Node verifies messages only, not digests. */
+/**
+ * The Crypto port on Node: native SHA-256; ECDSA stays noble's, because Node verifies messages
+ * only, not digests.
+ */
 export const nodeCrypto: Crypto = {
   sha256() {
     const hash = createHash("sha256");

@@ -10,8 +10,9 @@ import { signatureToDer } from "../../src/image/signature.ts";
 import type { ImageSigner } from "../../src/image/writer.ts";
 
 /**
- * `not-a-key`: no PEM of a private (or public) key. `encrypted`: a PEM with a passphrase, which is not supported.
- * `not-p256`: a key of another algorithm or curve; MCUboot here verifies ECDSA on P-256.
+ * `not-a-key`: no PEM of a private (or public) key. `encrypted`: a PEM with a passphrase, which is
+ * not supported. `not-p256`: a key of another algorithm or curve; MCUboot here verifies ECDSA on
+ * P-256.
  */
 export type KeyRefusal = "not-a-key" | "encrypted" | "not-p256";
 
@@ -29,8 +30,8 @@ export function createKeyPair(): KeyPairPem {
 }
 
 /**
- * A signer that holds its key in this process. Signatures are deterministic (RFC 6979), so that the same release signed twice
- * has the same bytes.
+ * A signer that holds its key in this process. Signatures are deterministic (RFC 6979), so that the
+ * same release signed twice has the same bytes.
  */
 export function signerFromPem(
   pem: string,
@@ -46,7 +47,10 @@ export function signerFromPem(
   return { ok: true, signer: { publicKey: key.publicKey, sign } };
 }
 
-/** The key that verifies: from a public PEM, or from the public half of a private one. P-256 or Ed25519. */
+/**
+ * The key that verifies: from a public PEM, or from the public half of a private one. P-256 or
+ * Ed25519.
+ */
 export function trustedKeyFromPem(
   pem: string,
 ): { ok: true; key: TrustedImageKey } | { ok: false; reason: KeyRefusal } {

@@ -25,7 +25,10 @@ export interface SignRequest {
   /** One or two; none gives an unsigned image. */
   readonly signers: readonly ImageSigner[];
   readonly slot: SlotDescription;
-  /** A whole slot to be programmed from outside: `pad` requests a test upgrade, `confirm` a permanent one. */
+  /**
+   * A whole slot to be programmed from outside: `pad` requests a test upgrade, `confirm` a
+   * permanent one.
+   */
   readonly form: "file" | "pad" | "confirm";
 }
 

@@ -16,7 +16,10 @@ export interface ImageEnvelope {
 export interface ImageDemand {
   /** The hardware id of this device; an image for another is refused. Null asks for nothing. */
   readonly hardware: string | null;
-  /** The lowest security counter that the device accepts; an image without one counts as lower. Null asks for nothing. */
+  /**
+   * The lowest security counter that the device accepts; an image without one counts as lower. Null
+   * asks for nothing.
+   */
   readonly securityCounterMin: number | null;
 }
 
@@ -26,7 +29,10 @@ export type DemandRefusal =
   | "security-counter-missing"
   | "security-counter-low";
 
-/** A tail longer than this is refused: imgtool's with a P-256 signature and a dozen TLVs has less than 500 bytes. */
+/**
+ * A tail longer than this is refused: imgtool's with a P-256 signature and a dozen TLVs has less
+ * than 500 bytes.
+ */
 export const envelopeTailBytesMax = 4096;
 
 export type EnvelopeRefusal = ImageRefusal | DemandRefusal | "tail-too-long";
@@ -37,8 +43,9 @@ export function imageTailOffset(header: ImageHeader): number {
 }
 
 /**
- * Decides from about 1 KB whether an image is worth downloading: its frame, the signature over its hash TLV, and what the
- * device demands. That the hash is the payload's is for `verifyImage` once the payload is there.
+ * Decides from about 1 KB whether an image is worth downloading: its frame, the signature over its
+ * hash TLV, and what the device demands. That the hash is the payload's is for `verifyImage` once
+ * the payload is there.
  */
 export function checkImageEnvelope(
   envelope: ImageEnvelope,
@@ -74,7 +81,10 @@ export function checkImageDemand(info: ImageInfo, demand: ImageDemand): DemandRe
   return null;
 }
 
-/** Header and TLVs at their places in the image. Only they are read; the payload between them is not there. */
+/**
+ * Header and TLVs at their places in the image. Only they are read; the payload between them is not
+ * there.
+ */
 function envelopeSource({ head, tail }: ImageEnvelope, tailOffset: number): ImageSource {
   return {
     sizeBytes: tailOffset + tail.length,

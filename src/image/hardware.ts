@@ -2,8 +2,9 @@
 export const hardwareIdCharactersMax = 32;
 
 /**
- * A hardware id names what an image runs on as `family-revision`, for example "esp32c3-b": lower-case letters, digits and
- * dots in at least two groups joined by "-". ASCII, so its UTF-8 in TLV 0x00A0 is one byte per character.
+ * A hardware id names what an image runs on as `family-revision`, for example "esp32c3-b":
+ * lower-case letters, digits and dots in at least two groups joined by "-". ASCII, so its UTF-8 in
+ * TLV 0x00A0 is one byte per character.
  */
 export function isHardwareId(text: string): boolean {
   return text.length <= hardwareIdCharactersMax && /^[a-z0-9.]+(?:-[a-z0-9.]+)+$/.test(text);

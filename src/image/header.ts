@@ -1,6 +1,9 @@
 import { type ImageVersion, isImageVersion } from "./version.ts";
 
-/** `IMAGE_HEADER_SIZE`: sizeof(struct image_header). A header area may be longer; only these bytes are defined. */
+/**
+ * `IMAGE_HEADER_SIZE`: sizeof(struct image_header). A header area may be longer; only these bytes
+ * are defined.
+ */
 export const imageHeaderBytes = 32;
 
 /** The defined part of MCUboot's `struct image_header`, all fields little endian. */
@@ -32,9 +35,9 @@ export const imageFlags = {
 } as const;
 
 /**
- * `header-truncated`: fewer than 32 bytes. `header-erased`: the magic is all 0xff, as on erased flash.
- * `header-magic`: another magic than `IMAGE_MAGIC`. `header-size`: `ih_hdr_size` is smaller than the header itself,
- * which MCUboot does not check and no tool writes.
+ * `header-truncated`: fewer than 32 bytes. `header-erased`: the magic is all 0xff, as on erased
+ * flash. `header-magic`: another magic than `IMAGE_MAGIC`. `header-size`: `ih_hdr_size` is smaller
+ * than the header itself, which MCUboot does not check and no tool writes.
  */
 export type HeaderRefusal = "header-truncated" | "header-erased" | "header-magic" | "header-size";
 
@@ -67,7 +70,10 @@ export function parseImageHeader(
   return { ok: true, header };
 }
 
-/** The 32 bytes of a header; `_pad1` is written as 0. Throws RangeError on a field that its width cannot hold. */
+/**
+ * The 32 bytes of a header; `_pad1` is written as 0. Throws RangeError on a field that its width
+ * cannot hold.
+ */
 export function encodeImageHeader(header: ImageHeader): Uint8Array {
   requireField("loadAddress", header.loadAddress, 0, 0xffffffff);
   requireField("headerBytes", header.headerBytes, imageHeaderBytes, 0xffff);

@@ -47,21 +47,30 @@ export interface ImageInfo {
   readonly hardware: string | null;
   /** Protected TLV 0x00A1 in hex, or null. */
   readonly buildId: string | null;
-  /** The first protected `IMAGE_TLV_SEC_CNT`, as `bootutil_get_img_security_cnt` finds it, or null. */
+  /**
+   * The first protected `IMAGE_TLV_SEC_CNT`, as `bootutil_get_img_security_cnt` finds it, or null.
+   */
   readonly securityCounter: number | null;
   readonly dependencies: readonly ImageDependency[];
-  /** `IMAGE_TLV_SHA256` in hex: header, payload and protected TLVs; what the fleet calls `imageHash`. */
+  /**
+   * `IMAGE_TLV_SHA256` in hex: header, payload and protected TLVs; what the fleet calls
+   * `imageHash`.
+   */
   readonly imageHash: string | null;
   /** From the header to the end of the TLVs, or null when `problem` is not. */
   readonly totalBytes: number | null;
 }
 
-/** `image-too-large`: the header says more than 16 MiB, or a sum that overflows the 32 bits that MCUboot adds in. */
+/**
+ * `image-too-large`: the header says more than 16 MiB, or a sum that overflows the 32 bits that
+ * MCUboot adds in.
+ */
 export type InfoRefusal = HeaderRefusal | "image-too-large";
 
 /**
- * Reads what an image says of itself from at most a few hundred bytes of the source: the header and the TLVs.
- * Fails when there is no image header; an image whose TLVs are damaged or missing is told with its `problem`.
+ * Reads what an image says of itself from at most a few hundred bytes of the source: the header and
+ * the TLVs. Fails when there is no image header; an image whose TLVs are damaged or missing is told
+ * with its `problem`.
  */
 export function readImageInfo(
   source: ImageSource,

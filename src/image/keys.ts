@@ -8,7 +8,10 @@ export interface TrustedImageKey {
   readonly publicKey: Uint8Array;
 }
 
-/** SubjectPublicKeyInfo up to the key (RFC 5480 with prime256v1, RFC 8410), the form whose SHA-256 is the key hash. */
+/**
+ * SubjectPublicKeyInfo up to the key (RFC 5480 with prime256v1, RFC 8410), the form whose SHA-256
+ * is the key hash.
+ */
 const spkiPrefixes = {
   "ecdsa-p256": Uint8Array.of(
     ...[0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],

@@ -32,8 +32,8 @@ export type LayoutRefusal =
   | "slot-too-small";
 
 /**
- * Checks a layout and tells the largest image that it can update. MCUboot would also take a primary slot of one sector more;
- * here slots are equal, so that an image that fits one fits the other.
+ * Checks a layout and tells the largest image that it can update. MCUboot would also take a primary
+ * slot of one sector more; here slots are equal, so that an image that fits one fits the other.
  */
 export function checkSlotLayout(
   layout: SlotLayout,
@@ -68,7 +68,10 @@ export function checkSlotLayout(
   return checkSize(layout);
 }
 
-/** The largest image in a slot of swap-using-move: all sectors but the trailer's and the one that the swap moves through. */
+/**
+ * The largest image in a slot of swap-using-move: all sectors but the trailer's and the one that
+ * the swap moves through.
+ */
 export function moveImageBytesMax(slot: {
   readonly slotBytes: number;
   readonly sectorBytes: number;
@@ -78,7 +81,9 @@ export function moveImageBytesMax(slot: {
   return (Math.floor(slot.slotBytes / slot.sectorBytes) - trailerSectors - 1) * slot.sectorBytes;
 }
 
-/** The trailer of a move slot with BOOT_MAX_IMG_SECTORS as Zephyr sets it: the sectors of the slot. */
+/**
+ * The trailer of a move slot with BOOT_MAX_IMG_SECTORS as Zephyr sets it: the sectors of the slot.
+ */
 export function moveTrailerShape(slot: {
   readonly slotBytes: number;
   readonly sectorBytes: number;

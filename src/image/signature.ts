@@ -1,11 +1,13 @@
-/** Why bytes are not the DER of an ECDSA signature on P-256 (RFC 3279 2.2.3, strict DER of X.690). */
+/**
+ * Why bytes are not the DER of an ECDSA signature on P-256 (RFC 3279 2.2.3, strict DER of X.690).
+ */
 export type SignatureRefusal = "signature-der";
 
 const scalarBytes = 32;
 
 /**
- * Reads `SEQUENCE { r INTEGER, s INTEGER }` into r and s of 32 bytes each. Strict: shortest lengths, shortest positive
- * integers, both from 1 to 2^256 - 1, nothing after the sequence.
+ * Reads `SEQUENCE { r INTEGER, s INTEGER }` into r and s of 32 bytes each. Strict: shortest
+ * lengths, shortest positive integers, both from 1 to 2^256 - 1, nothing after the sequence.
  */
 export function signatureFromDer(
   der: Uint8Array,
@@ -20,7 +22,10 @@ export function signatureFromDer(
   return { ok: true, raw };
 }
 
-/** The shortest DER of r and s in 64 bytes. Throws RangeError when r or s is 0 or the length is another. */
+/**
+ * The shortest DER of r and s in 64 bytes. Throws RangeError when r or s is 0 or the length is
+ * another.
+ */
 export function signatureToDer(raw: Uint8Array): Uint8Array {
   if (raw.length !== 2 * scalarBytes)
     throw new RangeError(`a raw P-256 signature has 64 bytes, not ${raw.length}`);
@@ -30,8 +35,8 @@ export function signatureToDer(raw: Uint8Array): Uint8Array {
 }
 
 /**
- * The length of the sequence that `bytes` starts with, or null. MCUboot ignores what follows it in the TLV
- * (`bootutil_decode_sig`): `imgtool --pad-sig` puts zeros there.
+ * The length of the sequence that `bytes` starts with, or null. MCUboot ignores what follows it in
+ * the TLV (`bootutil_decode_sig`): `imgtool --pad-sig` puts zeros there.
  */
 export function derSequenceBytes(bytes: Uint8Array): number | null {
   const contentBytes = bytes[1];

@@ -1,10 +1,14 @@
 /**
- * Random access to the bytes of an image: a slot of flash, a file, or bytes in memory.
- * A `FlashArea` is one as it stands; the bytes after the image in a slot are whatever the flash holds.
+ * Random access to the bytes of an image: a slot of flash, a file, or bytes in memory. A
+ * `FlashArea` is one as it stands; the bytes after the image in a slot are whatever the flash
+ * holds.
  */
 export interface ImageSource {
   readonly sizeBytes: number;
-  /** Fills `into` whole from `offsetBytes`; throws when the range leaves the source or the medium fails. */
+  /**
+   * Fills `into` whole from `offsetBytes`; throws when the range leaves the source or the medium
+   * fails.
+   */
   read(offsetBytes: number, into: Uint8Array): void;
 }
 

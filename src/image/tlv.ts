@@ -33,7 +33,9 @@ export const tlvEntryBytes = 4;
 export const tlvInfoMagic = 0x6907;
 export const protectedTlvInfoMagic = 0x6908;
 
-/** Where the TLVs of an image lie, in bytes from the start of the image: `struct image_tlv_iter`. */
+/**
+ * Where the TLVs of an image lie, in bytes from the start of the image: `struct image_tlv_iter`.
+ */
 export interface TlvArea {
   readonly startBytes: number;
   /** `prot_end`: the end of the protected area; equals `startBytes` without one. */
@@ -48,13 +50,16 @@ export interface TlvEntry {
   /** Of the value, from the start of the image. */
   readonly offsetBytes: number;
   readonly valueBytes: number;
-  /** As `bootutil_tlv_iter_is_prot` has it: the value starts before the end of the protected area. */
+  /**
+   * As `bootutil_tlv_iter_is_prot` has it: the value starts before the end of the protected area.
+   */
   readonly isProtected: boolean;
 }
 
 /**
- * `tlv-area-truncated`: the area reaches beyond the source. `tlv-protected-size`: its size is not the one in the
- * header, or one of the two says that there is none. `tlv-magic`: no `struct image_tlv_info` where one must be.
+ * `tlv-area-truncated`: the area reaches beyond the source. `tlv-protected-size`: its size is not
+ * the one in the header, or one of the two says that there is none. `tlv-magic`: no `struct
+ * image_tlv_info` where one must be.
  */
 export type TlvAreaRefusal = "tlv-area-truncated" | "tlv-protected-size" | "tlv-magic";
 
@@ -85,8 +90,8 @@ export function readTlvArea(
 }
 
 /**
- * Calls `visit` for every TLV in the order of `bootutil_tlv_iter_next` until it answers a refusal, which is passed on.
- * Bounded by the area: each TLV takes at least 4 of at most 131,070 bytes.
+ * Calls `visit` for every TLV in the order of `bootutil_tlv_iter_next` until it answers a refusal,
+ * which is passed on. Bounded by the area: each TLV takes at least 4 of at most 131,070 bytes.
  */
 export function walkTlvs<Refusal extends string>(
   source: ImageSource,

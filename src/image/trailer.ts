@@ -1,8 +1,9 @@
 import type { ImageSource } from "./source.ts";
 
 /**
- * The trailer at the end of a slot, through which application and bootloader talk (MCUboot docs/design.md, "Image trailer";
- * bootutil_misc.h has the offsets). From the end of the slot, A being BOOT_MAX_ALIGN:
+ * The trailer at the end of a slot, through which application and bootloader talk (MCUboot
+ * docs/design.md, "Image trailer"; bootutil_misc.h has the offsets). From the end of the slot, A
+ * being BOOT_MAX_ALIGN:
  *
  *   field      A = 8        A = 32        written as
  *   magic      16           16            A = 8: 16 bytes; A = 32: 32 bytes, the first 16 erased
@@ -23,7 +24,9 @@ export interface TrailerShape {
   readonly imageSectorsMax: number;
 }
 
-/** Sluice builds bootloaders with swap-using-move only; the others are for models of foreign ones. */
+/**
+ * Sluice builds bootloaders with swap-using-move only; the others are for models of foreign ones.
+ */
 export type UpgradeMode = "swap-using-move" | "swap-using-scratch" | "swap-using-offset";
 
 /** Byte offsets of the fields from the start of the slot. */
@@ -87,8 +90,9 @@ export function readTrailer(source: ImageSource, shape: TrailerShape): SlotTrail
 }
 
 /**
- * What `boot_set_pending` writes to the secondary slot, in order. Nothing when the magic is good already: a request cannot be
- * changed from test to permanent. A cut after the first write of a permanent request leaves a test request.
+ * What `boot_set_pending` writes to the secondary slot, in order. Nothing when the magic is good
+ * already: a request cannot be changed from test to permanent. A cut after the first write of a
+ * permanent request leaves a test request.
  */
 export function upgradeRequestWrites(
   trailer: SlotTrailer,
@@ -105,8 +109,9 @@ export function upgradeRequestWrites(
 }
 
 /**
- * What `boot_set_confirmed` writes to the primary slot. Nothing without a trailer, and nothing when image_ok is not unset: a
- * flag that a cut left torn reads "bad" for ever, and such an image is not reverted.
+ * What `boot_set_confirmed` writes to the primary slot. Nothing without a trailer, and nothing when
+ * image_ok is not unset: a flag that a cut left torn reads "bad" for ever, and such an image is not
+ * reverted.
  */
 export function confirmWrites(trailer: SlotTrailer, place: TrailerPlace): TrailerPlan {
   if (trailer.magic === "bad") return { ok: false, reason: "trailer-magic-bad" };
@@ -126,7 +131,10 @@ export function statusEntries(shape: TrailerShape): number {
   return (shape.upgradeMode === "swap-using-offset" ? 2 : 3) * shape.imageSectorsMax;
 }
 
-/** Where the fields of a slot's trailer lie. Throws RangeError when the slot cannot hold the trailer. */
+/**
+ * Where the fields of a slot's trailer lie. Throws RangeError when the slot cannot hold the
+ * trailer.
+ */
 export function trailerOffsets({ shape, slotBytes }: TrailerPlace): TrailerOffsets {
   const sizeBytes = trailerBytes(shape);
   if (sizeBytes > slotBytes)
@@ -141,7 +149,10 @@ export function trailerOffsets({ shape, slotBytes }: TrailerPlace): TrailerOffse
   return { magic, imageOk, copyDone, swapInfo, tlvSizes, swapSize, status: slotBytes - sizeBytes };
 }
 
-/** `boot_img_magic`: one constant for BOOT_MAX_ALIGN 8, another that starts with the alignment for more. */
+/**
+ * `boot_img_magic`: one constant for BOOT_MAX_ALIGN 8, another that starts with the alignment for
+ * more.
+ */
 export function trailerMagic(maxAlignBytes: TrailerShape["maxAlignBytes"]): Uint8Array {
   return maxAlignBytes === 8
     ? Uint8Array.of(...[0x77, 0xc2, 0x95, 0xf3, 0x60, 0xd2, 0xef, 0x7f], ...magicTailFirstForm)
@@ -153,7 +164,9 @@ export function trailerMagic(maxAlignBytes: TrailerShape["maxAlignBytes"]): Uint
       );
 }
 
-/** The write of the magic: padded in front to `BOOT_MAGIC_ALIGN_SIZE`, as `boot_write_magic` does. */
+/**
+ * The write of the magic: padded in front to `BOOT_MAGIC_ALIGN_SIZE`, as `boot_write_magic` does.
+ */
 export function magicWrite(place: TrailerPlace): TrailerWrite {
   const bytes = new Uint8Array(magicAlignedBytes(place.shape)).fill(erased);
   bytes.set(trailerMagic(place.shape.maxAlignBytes), bytes.length - magicBytes);
@@ -184,7 +197,10 @@ const swapTypeNames: Readonly<Record<number, SwapType>> = {
   4: "revert",
 };
 
-/** `boot_read_swap_state` takes an erased swap_info, or a type above BOOT_SWAP_TYPE_REVERT, for none of image 0. */
+/**
+ * `boot_read_swap_state` takes an erased swap_info, or a type above BOOT_SWAP_TYPE_REVERT, for none
+ * of image 0.
+ */
 function isNamed(swapInfo: number): boolean {
   return swapInfo !== erased && (swapInfo & 0x0f) <= 4;
 }

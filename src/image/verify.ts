@@ -32,8 +32,9 @@ export interface ImageTrust {
 }
 
 /**
- * Why an image is refused, in the order in which MCUboot looks (`boot_validate_slot`, `boot_check_header_valid`,
- * `bootutil_img_validate`). `non-bootable` and `header-erased` are its "no image"; all others are "invalid".
+ * Why an image is refused, in the order in which MCUboot looks (`boot_validate_slot`,
+ * `boot_check_header_valid`, `bootutil_img_validate`). `non-bootable` and `header-erased` are its
+ * "no image"; all others are "invalid".
  */
 export type ImageRefusal =
   | HeaderRefusal
@@ -76,9 +77,10 @@ export function verifyImage(source: ImageSource, trust: ImageTrust): ImageVerdic
 }
 
 /**
- * The verification of an image that MCUboot does before it boots or swaps it, in steps of one block, so that a device can
- * verify a slot between other work. It refuses what MCUboot refuses, and in two points more: a header size below 32
- * bytes and a signature that is not strict DER. It writes nothing; a power cut only loses the progress.
+ * The verification of an image that MCUboot does before it boots or swaps it, in steps of one
+ * block, so that a device can verify a slot between other work. It refuses what MCUboot refuses,
+ * and in two points more: a header size below 32 bytes and a signature that is not strict DER. It
+ * writes nothing; a power cut only loses the progress.
  */
 export class ImageVerification {
   private readonly source: ImageSource;
@@ -164,7 +166,8 @@ export function readFrame(
   const { header } = parsed;
   if (has(header, imageFlags.nonBootable)) return { ok: false, reason: "non-bootable" };
   const hashedBytes = header.headerBytes + header.payloadBytes + header.protectedTlvBytes;
-  // boot_check_header_valid: no 32-bit overflow (a source is smaller than 4 GiB), and room for at least one byte of TLVs.
+  // boot_check_header_valid: no 32-bit overflow (a source is smaller than 4 GiB), and room for at
+  // least one byte of TLVs.
   if (hashedBytes >= source.sizeBytes) return { ok: false, reason: "image-beyond-source" };
   if (has(header, imageFlags.encryptedAes128 | imageFlags.encryptedAes256))
     return { ok: false, reason: "encrypted" };
@@ -176,8 +179,9 @@ export function readFrame(
 }
 
 /**
- * The walk of `bootutil_img_validate` over the TLVs: the hash must be there and equal `digest`, each signature consumes
- * the key hash before it, pairs of unknown keys are skipped, and the last signature that was checked decides.
+ * The walk of `bootutil_img_validate` over the TLVs: the hash must be there and equal `digest`,
+ * each signature consumes the key hash before it, pairs of unknown keys are skipped, and the last
+ * signature that was checked decides.
  */
 export function checkTlvs(
   source: ImageSource,
@@ -254,7 +258,9 @@ class TlvCheck {
     return null;
   }
 
-  /** `bootutil_find_key` compares as many bytes as the TLV has: a shorter value selects by prefix. */
+  /**
+   * `bootutil_find_key` compares as many bytes as the TLV has: a shorter value selects by prefix.
+   */
   private visitKeyHash(entry: TlvEntry): ImageRefusal | null {
     if (entry.valueBytes > hashBytes) return "key-hash-length";
     const value = readTlvValue(this.source, entry);

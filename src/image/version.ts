@@ -23,8 +23,8 @@ const pattern =
   /^(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\+(0|[1-9][0-9]*))?)?)?$/;
 
 /**
- * Reads `major[.minor[.revision[+build]]]`, the form that imgtool takes: no leading zeros, absent parts are 0.
- * Answers null for any other text and for a part that its field cannot hold.
+ * Reads `major[.minor[.revision[+build]]]`, the form that imgtool takes: no leading zeros, absent
+ * parts are 0. Answers null for any other text and for a part that its field cannot hold.
  */
 export function parseVersion(text: string): ImageVersion | null {
   if (text.length > textCharactersMax) return null;
@@ -55,7 +55,10 @@ export function formatVersion(version: ImageVersion): string {
   return version.build === 0 ? text : `${text}+${version.build}`;
 }
 
-/** Negative when `a` is older than `b`, 0 when equal, positive when newer; the build number counts last. */
+/**
+ * Negative when `a` is older than `b`, 0 when equal, positive when newer; the build number counts
+ * last.
+ */
 export function compareVersions(a: ImageVersion, b: ImageVersion): number {
   return a.major - b.major || a.minor - b.minor || a.revision - b.revision || a.build - b.build;
 }

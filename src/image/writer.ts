@@ -58,8 +58,9 @@ export const plainImage: Omit<ImageOptions, "version"> = {
 };
 
 /**
- * `payload-too-large`: beyond 16 MiB. `tlvs-too-large`: the protected TLVs leave the 16 bits of their size.
- * `signature-invalid`: a signer answered something else than a signature of the digest by its key.
+ * `payload-too-large`: beyond 16 MiB. `tlvs-too-large`: the protected TLVs leave the 16 bits of
+ * their size. `signature-invalid`: a signer answered something else than a signature of the digest
+ * by its key.
  */
 export type WriteRefusal = "payload-too-large" | "tlvs-too-large" | "signature-invalid";
 
@@ -68,9 +69,10 @@ export type WrittenImage =
   | { readonly ok: false; readonly reason: WriteRefusal };
 
 /**
- * Builds an image in the order of imgtool: header, payload, protected TLVs (security counter, dependencies, hardware, build id,
- * custom), hash, then key hash and signature of each signer. Without signers the image is unsigned. The same inputs and
- * signatures give the same bytes. Throws RangeError on an option that its field cannot hold.
+ * Builds an image in the order of imgtool: header, payload, protected TLVs (security counter,
+ * dependencies, hardware, build id, custom), hash, then key hash and signature of each signer.
+ * Without signers the image is unsigned. The same inputs and signatures give the same bytes. Throws
+ * RangeError on an option that its field cannot hold.
  */
 export async function writeImage(
   payload: Uint8Array,
@@ -102,8 +104,9 @@ export async function writeImage(
 }
 
 /**
- * A whole slot to be programmed from outside, imgtool's `--pad`: the image, erased bytes, and the trailer's magic, which requests
- * a test upgrade. With `confirm`, image_ok is set too: permanent. Null when image and trailer do not fit the slot.
+ * A whole slot to be programmed from outside, imgtool's `--pad`: the image, erased bytes, and the
+ * trailer's magic, which requests a test upgrade. With `confirm`, image_ok is set too: permanent.
+ * Null when image and trailer do not fit the slot.
  */
 export function padImage(
   image: Uint8Array,

@@ -23,7 +23,10 @@ const withoutHeader: Readonly<Record<string, string>> = {
   "huge-img-size": "image-too-large",
 };
 
-/** What verify says of each image file under the key that its name promises; absent images are valid. */
+/**
+ * What verify says of each image file under the key that its name promises; absent images are
+ * valid.
+ */
 const invalidFiles: Readonly<Record<string, string>> = {
   "app-nonboot": "non-bootable",
   "app-pubfull": "signature-untrusted",
@@ -149,7 +152,8 @@ class ScenarioJudge {
     const offset = hasOffset && !isRevert ? config.secondary_image_offset : 0;
     const verdict = this.verdict(scenario, "secondary", before, offset);
     if (expect.swap_ran && !expect.resumed) this.compare(where, "secondary", verdict, true);
-    // swap-using-offset refuses, before it verifies, an upgrade whose slot has an image magic in its first sector.
+    // swap-using-offset refuses, before it verifies, an upgrade whose slot has an image magic in
+    // its first sector.
     const isMisplaced = offset > 0 && this.hasImageMagic(scenario, before);
     if (!expect.swap_ran && !isMisplaced && !scenario.tags.includes("downgrade"))
       this.compare(where, "secondary", verdict, false);

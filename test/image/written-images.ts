@@ -1,7 +1,9 @@
 import { fromHex } from "../../src/image/hex.ts";
 import { type ImageOptions, plainImage } from "../../src/image/writer.ts";
 
-/** A small image that the writer must give byte for byte, and that readers must take apart again. */
+/**
+ * A small image that the writer must give byte for byte, and that readers must take apart again.
+ */
 export interface WrittenImageVector {
   readonly name: string;
   readonly payload: Uint8Array;

@@ -3,7 +3,10 @@ import type { TrustedImageKey } from "../../src/image/keys.ts";
 import { signatureToDer } from "../../src/image/signature.ts";
 import type { ImageSigner } from "../../src/image/writer.ts";
 
-/** A signer whose private key is the small number `secret`: same signatures everywhere (RFC 6979), worthless elsewhere. */
+/**
+ * A signer whose private key is the small number `secret`: same signatures everywhere (RFC 6979),
+ * worthless elsewhere.
+ */
 export function testSigner(secret: number): ImageSigner & { readonly key: TrustedImageKey } {
   const privateKey = new Uint8Array(32);
   privateKey[31] = secret;

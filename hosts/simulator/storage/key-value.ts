@@ -9,8 +9,9 @@ export const valueBytesMax = 1024;
 const bufferFormat = 2;
 
 /**
- * One path of the settings as the firmware sees it through `embedded:storage/key-value` with the format "buffer" on Zephyr:
- * settings named `path/key` whose values start with the format. Empty values are values.
+ * One path of the settings as the firmware sees it through `embedded:storage/key-value` with the
+ * format "buffer" on Zephyr: settings named `path/key` whose values start with the format. Empty
+ * values are values.
  */
 export function openKeyValue(settings: Settings, path: string): KeyValue & { keys(): string[] } {
   const prefix = `${path}/`;

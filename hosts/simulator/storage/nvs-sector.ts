@@ -1,10 +1,11 @@
 /**
  * One sector of Zephyr's NVS (subsys/fs/nvs, since 4.3 subsys/kvss/nvs), from its start:
  *
- *   data of the first entry | data of the second | ... erased ... | second entry | first entry | close entry
+ *   first data | second data | ... erased ... | second entry | first entry | close entry
  *
- * Data grows up from offset 0, entries (`struct nvs_ate`) grow down from the last but one slot. The last slot stays
- * erased until the sector is full: the close entry, whose offset is that of the newest entry.
+ * Data grows up from offset 0, entries (`struct nvs_ate`) grow down from the last but one slot. The
+ * last slot stays erased until the sector is full: the close entry, whose offset is that of the
+ * newest entry.
  */
 export interface SectorShape {
   readonly sectorBytes: number;
@@ -68,7 +69,10 @@ export function encodeEntry(entry: NvsEntry, shape: SectorShape): Uint8Array {
   return slot;
 }
 
-/** The entry in a slot, or null when its check byte is wrong or its data would reach into its own slot. */
+/**
+ * The entry in a slot, or null when its check byte is wrong or its data would reach into its own
+ * slot.
+ */
 export function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry | null {
   const view = new DataView(sector.buffer, sector.byteOffset + slotOffset, entryBytes);
   if (crc8(sector.subarray(slotOffset, slotOffset + 7)) !== view.getUint8(7)) return null;
@@ -79,8 +83,9 @@ export function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry
 }
 
 /**
- * Reads a sector after any power cut. Entries that a cut left torn are passed over; an erased slot ends them, because
- * they are written without gaps. Data without an entry is passed over by `freeDataOffset`.
+ * Reads a sector after any power cut. Entries that a cut left torn are passed over; an erased slot
+ * ends them, because they are written without gaps. Data without an entry is passed over by
+ * `freeDataOffset`.
  */
 export function scanSector(
   sector: Uint8Array,

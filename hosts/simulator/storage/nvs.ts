@@ -16,7 +16,10 @@ import {
 
 const writeBlockBytesMax = 32; // NVS_BLOCK_SIZE
 const sectorsMin = 2;
-/** Data, close entry, end of a garbage collection, and one entry so that something can always be deleted. */
+/**
+ * Data, close entry, end of a garbage collection, and one entry so that something can always be
+ * deleted.
+ */
 const slotsReserved = 4;
 
 interface LiveEntry {
@@ -27,10 +30,11 @@ interface LiveEntry {
 }
 
 /**
- * Values under 16-bit ids, in the on-flash format of Zephyr's NVS without data CRC, so that a board reads what was
- * written here and the reverse. Sectors are used in a circle: entries are appended to one, the one after it is erased,
- * and before that is filled the oldest sector's live entries are moved on. A value is there once its entry is written:
- * a power cut leaves the old value or the new one. Any error from the flash makes the object unusable: mount again.
+ * Values under 16-bit ids, in the on-flash format of Zephyr's NVS without data CRC, so that a board
+ * reads what was written here and the reverse. Sectors are used in a circle: entries are appended
+ * to one, the one after it is erased, and before that is filled the oldest sector's live entries
+ * are moved on. A value is there once its entry is written: a power cut leaves the old value or the
+ * new one. Any error from the flash makes the object unusable: mount again.
  */
 export class Nvs {
   readonly #area: FlashArea;
@@ -43,8 +47,8 @@ export class Nvs {
   #failed = false;
 
   /**
-   * Mounts an area, finishing or undoing what a power cut interrupted; erased flash becomes an empty storage.
-   * Throws `StorageError` when the area is too small or holds something else.
+   * Mounts an area, finishing or undoing what a power cut interrupted; erased flash becomes an
+   * empty storage. Throws `StorageError` when the area is too small or holds something else.
    */
   constructor(area: FlashArea) {
     this.#area = area;
@@ -132,7 +136,10 @@ export class Nvs {
     this.#note(this.#sector, { ...entry, slotOffset });
   }
 
-  /** Closes the sector, moves on to the erased one after it, and makes the one after that the erased one. */
+  /**
+   * Closes the sector, moves on to the erased one after it, and makes the one after that the erased
+   * one.
+   */
   #advance(): void {
     const newest = this.#slot + this.#shape.slotBytes;
     const close = { id: systemId, offsetBytes: newest, lengthBytes: 0 };
@@ -141,7 +148,10 @@ export class Nvs {
     this.#collect();
   }
 
-  /** Moves the live entries of the oldest sector to the current one, marks that, and erases the oldest. */
+  /**
+   * Moves the live entries of the oldest sector to the current one, marks that, and erases the
+   * oldest.
+   */
   #collect(): void {
     const oldest = this.#after(this.#sector);
     const scan = this.#scan(oldest);

@@ -5,21 +5,26 @@ import { Nvs } from "./nvs.ts";
 /** Named values as Zephyr's settings subsystem keeps them on NVS (settings_nvs.c). */
 export interface Settings {
   read(key: string): Uint8Array | null;
-  /** Throws `StorageError` when the storage is full, or key or value too long; the old value then stands. */
+  /**
+   * Throws `StorageError` when the storage is full, or key or value too long; the old value then
+   * stands.
+   */
   write(key: string, value: Uint8Array): void;
   delete(key: string): void;
   keys(): string[];
 }
 
-/** CONFIG_SETTINGS_NVS_SECTOR_COUNT: a larger partition is used up to here only, as on the board. */
+/**
+ * CONFIG_SETTINGS_NVS_SECTOR_COUNT: a larger partition is used up to here only, as on the board.
+ */
 export const settingsSectorsMax = 8;
 
 /** Zephyr takes longer names; ours have a path of one level and a key of at most 32 characters. */
 export const settingNameCharactersMax = 64;
 
 /**
- * Opens the settings in a flash area, mending what a power cut interrupted. Throws `StorageError` when the area has
- * fewer than 2 sectors or holds something else.
+ * Opens the settings in a flash area, mending what a power cut interrupted. Throws `StorageError`
+ * when the area has fewer than 2 sectors or holds something else.
  */
 export function openSettings(area: FlashArea): Settings {
   return new NvsSettings(new Nvs(firstSectors(area, settingsSectorsMax)));
@@ -30,8 +35,9 @@ const valueIdOffset = 0x4000; // NVS_NAME_ID_OFFSET: from the id of a name to th
 const nameIdMax = nameCountId + valueIdOffset - 1;
 
 /**
- * A setting is two NVS entries, name and value. A new value of an old name is one write. A new name is there with the write
- * of the name, which comes last, and gone with its deletion, which comes first: a cut never leaves half a setting.
+ * A setting is two NVS entries, name and value. A new value of an old name is one write. A new name
+ * is there with the write of the name, which comes last, and gone with its deletion, which comes
+ * first: a cut never leaves half a setting.
  */
 class NvsSettings implements Settings {
   readonly #nvs: Nvs;

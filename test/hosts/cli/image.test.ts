@@ -164,7 +164,8 @@ test("info tells a file that is no image, and what is wrong with the TLVs of one
 describe("beside MCUboot's imgtool", { skip: skipWithoutImgtool }, () => {
   let signatureStart = 0;
   before(() => {
-    // header, payload, protected TLVs, TLV info, hash, key hash: all that both tools must write alike
+    // header, payload, protected TLVs, TLV info, hash, key hash: all that both tools must write
+    // alike
     const protectedTlvs = 4 + 8 + 16 + 7 + 16;
     signatureStart = 32 + 5000 + protectedTlvs + 4 + 36 + 36;
   });

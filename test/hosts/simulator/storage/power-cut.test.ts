@@ -118,7 +118,10 @@ for (const [sectors, writeBlockBytes, changes] of [
   });
 }
 
-/** Mounts after a cut, and after a second cut at any operation of that mount; all must find the same. */
+/**
+ * Mounts after a cut, and after a second cut at any operation of that mount; all must find the
+ * same.
+ */
 function recover(flash: NorFlash, where: string): string {
   const mounts = operationsOf(flash, open);
   const expected = content(open(flash.clone()));
