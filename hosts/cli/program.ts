@@ -1,4 +1,5 @@
 import { Command, type OutputConfiguration } from "commander";
+import { registerDemo } from "./demo.ts";
 import { registerDeviceAdd } from "./device-add.ts";
 import { registerDeviceClear } from "./device-clear.ts";
 import { registerDeviceList } from "./device-list.ts";
@@ -17,6 +18,7 @@ import { registerRolloutChange } from "./rollout-change.ts";
 import { registerRolloutCreate } from "./rollout-create.ts";
 import { registerRolloutList } from "./rollout-list.ts";
 import { registerRolloutShow } from "./rollout-show.ts";
+import { registerSimulate } from "./simulate.ts";
 
 /** The whole command line; each subcommand registers itself from a file of its own. */
 export function createProgram(output: OutputConfiguration = {}): Command {
@@ -46,5 +48,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceList(program);
   registerDeviceShow(program);
   registerDeviceClear(program);
+  registerDemo(program);
+  registerSimulate(program);
   return program;
 }

@@ -1,0 +1,106 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { simulatorLayouts } from "../esp32/simulator-layout.ts";
+import { xsEngineMissing } from "../simulator/engines/xs-engine.ts";
+import { writeFlashFile } from "../simulator/flash/flash-file.ts";
+import { deviceLayout } from "../simulator/layouts.ts";
+import { planFleet } from "./demo/plan.ts";
+import { Demo, type DemoOutcome, demoPollSeconds, isExpected } from "./demo/scenario.ts";
+import { DemoView } from "./demo/view.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { wholeNumber } from "./options.ts";
+import { Session } from "./simulation/session.ts";
+
+interface DemoFlags {
+  readonly once?: true;
+  readonly json?: true;
+  readonly out?: string;
+  readonly port: number;
+  readonly seed: number;
+}
+
+const layoutName = "esp32-4m";
+
+export function registerDemo(program: Command): void {
+  program
+    .command("demo")
+    .description("a fleet of 25 simulated devices takes a good release and stops a bad one")
+    .option("--once", "exit at the end instead of staying up until Ctrl-C")
+    .option("--json", "print the outcome as one line of JSON, last on stdout")
+    .option("--out <dir>", "leave summary.json, the public key and every device's flash there")
+    .option("--port <n>", "port of the fleet on 127.0.0.1; 0 takes a free one", port, 0)
+    .option("--seed <n>", "another seed gives other random numbers", seed, 1)
+    .action(run);
+}
+
+const port = wholeNumber({ min: 0, max: 65_535 });
+const seed = wholeNumber({ min: 0, max: 0xffff_ffff });
+
+async function run(flags: DemoFlags): Promise<void> {
+  const startedMs = Date.now();
+  const missing = xsEngineMissing();
+  if (missing !== null) process.stderr.write(`${missing}; every device runs on engine node\n`);
+  const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
+  const layout = deviceLayout(layoutName);
+  const session = new Session({
+    directory,
+    layout,
+    port: flags.port,
+    seed: flags.seed,
+    pollSeconds: demoPollSeconds,
+  });
+  const view = new DemoView(process.stderr);
+  try {
+    const demo = new Demo(session, planFleet(missing === null), view);
+    const outcome = await demo.run(layout);
+    view.end();
+    const { devices, ...counts } = outcome;
+    const summary = { ...counts, durationMs: Date.now() - startedMs };
+    if (flags.out !== undefined) writeResults(flags.out, session, { ...summary, devices });
+    report(outcome, flags, session.url);
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    if (flags.once !== true) await interrupted();
+    if (!isExpected(outcome))
+      throw new CommandError("the demo did not end as it should", exitCodes.negative);
+  } finally {
+    view.end();
+    await session.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function writeResults(out: string, session: Session, summary: object): void {
+  mkdirSync(join(out, "keys"), { recursive: true });
+  mkdirSync(join(out, "devices"), { recursive: true });
+  const write = (name: string, value: object): void =>
+    writeFileSync(join(out, name), `${JSON.stringify(value, null, 2)}\n`);
+  write("summary.json", summary);
+  write("layout.json", simulatorLayouts()[layoutName]);
+  writeFileSync(join(out, "keys", "image-signing-pub.pem"), session.images.publicPem);
+  for (const { id, device } of session.world.devices)
+    writeFlashFile(join(out, "devices", `${id}.flash`), device.flash);
+}
+
+function report(outcome: DemoOutcome, flags: DemoFlags, url: string): void {
+  const { good, bad, engines } = outcome;
+  const lines = [
+    "",
+    `${good.version}  ${good.confirmed} of ${good.devices} devices run it, confirmed, by the hash of what they boot`,
+    `       ${good.deferred} deferred it for its battery and took it once it was charged`,
+    `${bad.version}  ${bad.rolledBack} of the ${bad.attempted} devices that tried it went back by themselves`,
+    `       ${bad.halted ? "the rollout halted: nobody else was offered it" : "THE ROLLOUT DID NOT HALT"}`,
+    `engines: ${engines.node} devices on node, ${engines.xs} on xs`,
+  ];
+  if (flags.once !== true) lines.push("", `The fleet stays up at ${url}/ until Ctrl-C.`);
+  const stream = flags.json === true ? process.stderr : process.stdout;
+  stream.write(`${lines.join("\n")}\n`);
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+}

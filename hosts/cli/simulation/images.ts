@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import { fromHex } from "../../../src/image/hex.ts";
+import type { TrustedImageKey } from "../../../src/image/keys.ts";
+import { parseVersion } from "../../../src/image/version.ts";
+import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
+import { buildFirmware } from "../../release/build.ts";
+import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
+import { signImage } from "../../release/sign.ts";
+import type { DeviceLayout } from "../../simulator/layout.ts";
+import { CommandError, exitCodes } from "../exit.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+export const referenceFirmware = "src/main.ts";
+
+export interface WantedImage {
+  readonly version: string;
+  readonly hardware: string;
+  /** Source file of the firmware, relative to the project. */
+  readonly entry: string;
+}
+
+/** Builds and signs releases with a key that lives as long as the simulation. */
+export class ImageFactory {
+  readonly publicPem: string;
+  readonly key: TrustedImageKey;
+  readonly #signer: ImageSigner;
+  readonly #layout: DeviceLayout;
+
+  constructor(layout: DeviceLayout) {
+    const pair = createKeyPair();
+    const signer = signerFromPem(pair.privatePem);
+    const trusted = trustedKeyFromPem(pair.publicPem);
+    if (!signer.ok || !trusted.ok) throw new Error("a key that was just made cannot be read");
+    this.publicPem = pair.publicPem;
+    this.key = trusted.key;
+    this.#signer = signer.signer;
+    this.#layout = layout;
+  }
+
+  async build(wanted: WantedImage): Promise<Uint8Array> {
+    const version = parseVersion(wanted.version);
+    if (version === null) throw new Error(`"${wanted.version}" is no version`);
+    const { entry, hardware } = wanted;
+    const built = await buildFirmware({
+      root,
+      entry,
+      version,
+      hardware: [hardware],
+      variant: "release",
+    });
+    if (!built.ok) throw new CommandError(`${entry} does not build: ${built.message}`);
+    const [payload] = built.build.payloads;
+    const [artifact] = built.build.manifest.artifacts;
+    if (payload === undefined || artifact === undefined) throw new Error("a build without payload");
+    const signed = await signImage({
+      payload,
+      options: {
+        ...plainImage,
+        version,
+        hardware,
+        securityCounter: 1,
+        buildId: fromHex(artifact.buildId),
+      },
+      signers: [this.#signer],
+      slot: {
+        slotBytes: this.#layout.primary.size,
+        sectorBytes: 4096,
+        writeBlockBytes: 4,
+        maxAlignBytes: 8,
+      },
+      form: "file",
+    });
+    if (!signed.ok) throw new CommandError(signed.message, exitCodes.internal);
+    return signed.signed.image;
+  }
+}

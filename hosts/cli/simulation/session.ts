@@ -1,0 +1,128 @@
+import { nodeCrypto } from "../../release/node-crypto.ts";
+import type { DeviceLayout } from "../../simulator/layout.ts";
+import { LocalFleet } from "../../simulator/local-fleet.ts";
+import { LoopbackNetwork, type Network } from "../../simulator/network.ts";
+import { type NewDevice, World, type WorldDevice } from "../../simulator/world.ts";
+import { FleetClient } from "../fleet-client.ts";
+import type { DeviceView, Page, RolloutView } from "../fleet-views.ts";
+import { ImageFactory, type WantedImage } from "./images.ts";
+
+export interface SessionOptions {
+  /** Holds the database and the images of the fleet. */
+  readonly directory: string;
+  readonly port: number;
+  readonly seed: number;
+  readonly layout: DeviceLayout;
+  readonly pollSeconds: number;
+  /** Puts itself between the devices and the real network. */
+  readonly network?: (real: Network, session: Session) => Network;
+}
+
+const tenant = "DEFAULT";
+const startUnixMs = Date.UTC(2027, 0, 4, 9);
+/** The page size that the server allows. */
+const devicesPerPage = 500;
+
+/** A fleet server and devices in one virtual time, and the operator who drives the server over its management API. */
+export class Session {
+  readonly world: World;
+  readonly images: ImageFactory;
+  readonly #options: SessionOptions;
+  readonly #loopback = new LoopbackNetwork();
+  #fleet: LocalFleet | null = null;
+  #client: FleetClient | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.images = new ImageFactory(options.layout);
+    this.world = new World({
+      seed: options.seed,
+      startUnixMs,
+      layout: options.layout,
+      imageKeys: [this.images.key],
+      network: options.network?.(this.#loopback, this) ?? this.#loopback,
+      crypto: nodeCrypto,
+      serverUrl: () => this.url,
+      tenant,
+    });
+  }
+
+  /** The address of the fleet; empty before `open`. */
+  get url(): string {
+    return this.#fleet?.url ?? "";
+  }
+
+  get nowMs(): number {
+    return this.world.scheduler.nowMs;
+  }
+
+  async open(): Promise<void> {
+    this.#fleet = await LocalFleet.start({
+      directory: this.#options.directory,
+      scheduler: this.world.scheduler,
+      pollSeconds: this.#options.pollSeconds,
+      imageKeys: [this.images.publicPem],
+      tenant,
+      port: this.#options.port,
+    });
+    this.#client = new FleetClient({ fleet: this.#fleet.url });
+  }
+
+  async close(): Promise<void> {
+    this.world.close();
+    await this.#loopback.close();
+    await this.#fleet?.close();
+  }
+
+  async publish(wanted: WantedImage): Promise<Uint8Array> {
+    const image = await this.images.build(wanted);
+    await this.client.postBytes("/releases/images", image);
+    return image;
+  }
+
+  /** Registers a device with the server and makes it. */
+  async addDevice(device: Omit<NewDevice, "token">): Promise<WorldDevice> {
+    const { id, hardware } = device;
+    const { token } = await this.client.post<{ token: string }>("/devices", { id, hardware });
+    return this.world.add({ ...device, token });
+  }
+
+  async devices(): Promise<DeviceView[]> {
+    const all: DeviceView[] = [];
+    let after = "";
+    // Bounded by the fleet: every page but the last one has a successor.
+    for (;;) {
+      const path = `/devices?limit=${devicesPerPage}${after}`;
+      const page = await this.client.get<Page<DeviceView>>(path);
+      all.push(...page.items);
+      if (page.next === null) return all;
+      after = `&after=${encodeURIComponent(page.next)}`;
+    }
+  }
+
+  createRollout(wanted: object): Promise<RolloutView> {
+    return this.client.post("/rollouts", { start: true, ...wanted });
+  }
+
+  rollout(id: number): Promise<RolloutView> {
+    return this.client.get(`/rollouts/${id}`);
+  }
+
+  /** Lets virtual time pass until `done`, asked every `everyMs`; false when the limit comes first. */
+  async until(limitMs: number, everyMs: number, done: () => Promise<boolean>): Promise<boolean> {
+    const { scheduler } = this.world;
+    const endMs = scheduler.nowMs + limitMs;
+    while (scheduler.nowMs < endMs) {
+      const wakeMs = scheduler.nowMs + everyMs;
+      scheduler.after(everyMs, () => {});
+      await scheduler.runUntil(() => scheduler.nowMs >= wakeMs, wakeMs);
+      if (await done()) return true;
+    }
+    return false;
+  }
+
+  private get client(): FleetClient {
+    if (this.#client === null) throw new Error("the session is not open");
+    return this.#client;
+  }
+}
