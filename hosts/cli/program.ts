@@ -3,6 +3,7 @@ import { registerDemo } from "./demo.ts";
 import { registerDeviceAdd } from "./device-add.ts";
 import { registerDeviceClear } from "./device-clear.ts";
 import { registerDeviceList } from "./device-list.ts";
+import { registerDeviceRemove } from "./device-remove.ts";
 import { registerDeviceShow } from "./device-show.ts";
 import { registerFleetServe } from "./fleet-serve.ts";
 import { registerImageInfo } from "./image-info.ts";
@@ -48,6 +49,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceList(program);
   registerDeviceShow(program);
   registerDeviceClear(program);
+  registerDeviceRemove(program);
   registerDemo(program);
   registerSimulate(program);
   return program;

@@ -33,6 +33,7 @@ export async function noteContact(
     const isKnown = runningHeader === null || runningHeader === entry.runningHeader;
     if (isKnown && entry.decidedPlan === fleet.memory.planVersion) return;
     await fleet.database.write(async (unit) => {
+      if (isGone(fleet, entry)) return;
       const { planVersion } = fleet.memory;
       const change = new DeviceChange(unit, fleet, entry);
       if (runningHeader !== null && runningHeader !== entry.runningHeader)
@@ -59,6 +60,11 @@ export async function findEntry(
   const entry = fleet.memory.devices.get(id) ?? newEntry(row, action); // another request may have been faster
   fleet.memory.devices.set(id, entry);
   return entry;
+}
+
+/** The device was removed while a request of it waited for its turn. */
+export function isGone(fleet: Fleet, entry: DeviceEntry): boolean {
+  return fleet.memory.devices.get(entry.id) !== entry;
 }
 
 export interface NewDevice {

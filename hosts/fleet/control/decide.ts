@@ -45,8 +45,8 @@ async function judgeAction(change: DeviceChange): Promise<void> {
   const { action } = change;
   if (action === null || action.status === "canceling") return;
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
-  const isStopped = rollout?.state === "halted" || rollout?.state === "cancelled";
-  if (!isStopped || action.last_report === cancelRejected) return;
+  if (rollout === undefined || !isStopped(rollout)) return;
+  if (action.last_report === cancelRejected) return;
   const member = await change.memberOf(action.rollout_id);
   if (member !== null && !isOpen(member.state)) return;
   const changed = { status: "canceling", changed_at: change.unit.nowUnixMs } as const;
@@ -120,7 +120,9 @@ async function taskOf(change: DeviceChange): Promise<DeviceTask> {
   if (action.status === "canceling") return { kind: "cancel", actionId: action.id };
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
   const member = await change.memberOf(action.rollout_id);
-  if (rollout?.state === "paused" && member?.state === "offered") return { kind: "none" };
+  // Too late to take it back: the device may report how it ends, but is not sent there again.
+  if (rollout === undefined || isStopped(rollout)) return { kind: "none" };
+  if (rollout.state === "paused" && member?.state === "offered") return { kind: "none" };
   const image = change.fleet.memory.images.get(action.image_id);
   const kind = action.status === "confirming" ? "confirm" : "install";
   return { kind, actionId: action.id, etag: etagOf(image, action.status) };
@@ -156,6 +158,10 @@ async function whyNot(
     { allowDowngrade: rollout.definition.allowDowngrade },
   );
   return verdict.ok ? null : verdict.reason;
+}
+
+function isStopped(rollout: Rollout): boolean {
+  return rollout.state === "halted" || rollout.state === "cancelled";
 }
 
 function isUnderWay(rollout: Rollout): boolean {

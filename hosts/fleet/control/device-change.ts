@@ -7,7 +7,7 @@ import { addEvent } from "../storage/events.ts";
 import { listMemberships, type MemberRow, moveMember } from "../storage/rollouts.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, DeviceTask, Image } from "./memory.ts";
+import type { DeviceEntry, DeviceTask, Image, Rollout } from "./memory.ts";
 
 /**
  * One unit of work on one device: reads through it see its own changes, and the memory gets them when they are durable.
@@ -94,17 +94,20 @@ export class DeviceChange {
     });
   }
 
+  /** Until when the member must show what it runs; a client that never tells cannot be late. */
+  private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
+    if (!awaitsProof(next.state)) return null;
+    if (next.state === "reported" && this.row.running_hash === null) return null;
+    if (member.state === next.state) return member.proof_due_at;
+    return this.unit.nowUnixMs + rollout.definition.proofSeconds * 1000;
+  }
+
   private async move(member: MemberRow, next: Member, imageHash: string): Promise<void> {
     const { unit, fleet } = this;
     const rollout = fleet.memory.rollouts.get(member.rollout_id);
     if (rollout === undefined) throw new Error(`no rollout ${member.rollout_id} in memory`);
     const atUnixMs = unit.nowUnixMs;
-    const keepsDue = member.state === next.state;
-    const proofDueAtUnixMs = awaitsProof(next.state)
-      ? keepsDue
-        ? member.proof_due_at
-        : atUnixMs + rollout.definition.proofSeconds * 1000
-      : null;
+    const proofDueAtUnixMs = this.proofDue(member, next, rollout);
     await moveMember(unit.db, member, next, { atUnixMs, proofDueAtUnixMs });
     this.movedRollouts.add(rollout.id);
     this.memberRows =
@@ -113,7 +116,6 @@ export class DeviceChange {
           ? { ...row, ...next, changed_at: atUnixMs, proof_due_at: proofDueAtUnixMs }
           : row,
       ) ?? null;
-    if (member.state === next.state) return;
     if (next.state === "rolled-back")
       await addRefusal(unit.db, this.id, {
         imageHash,
@@ -121,6 +123,7 @@ export class DeviceChange {
         reason: next.reason,
         atUnixMs,
       });
+    if (member.state === next.state) return; // only the reason is another
     const version = fleet.memory.releases.get(rollout.releaseId)?.version;
     await addEvent(
       unit.db,

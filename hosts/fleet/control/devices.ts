@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { deleteRefusals } from "../storage/devices.ts";
+import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
+import { listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { tokenSha256 } from "../tokens.ts";
 import { registerDevice } from "./contact.ts";
 import { decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
+import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
 
@@ -53,5 +55,21 @@ export async function clearRefusal(
     await decideTask(change);
     await change.finish(planVersion);
     return "cleared";
+  });
+}
+
+/** Takes a device out of the fleet: its token is void and no stage waits for it any more. */
+export async function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<void> {
+  await fleet.database.write(async (unit) => {
+    const members = await listMemberships(unit.db, entry.id);
+    for (const member of members) await uncountMember(unit.db, member);
+    await deleteDevice(unit.db, entry.id);
+    await addEvent(unit.db, { kind: "device-removed", deviceId: entry.id }, unit.nowUnixMs);
+    for (const member of members) await evaluateRollout(unit, fleet, member.rollout_id);
+    unit.onCommit(() => {
+      fleet.memory.devices.delete(entry.id);
+      fleet.memory.unwrittenContacts.delete(entry);
+      fleet.memory.devicesCount -= 1;
+    });
   });
 }

@@ -14,6 +14,7 @@ import {
 } from "../storage/actions.ts";
 import { addEvent } from "../storage/events.ts";
 import type { ActionStatus } from "../storage/tables.ts";
+import { isGone } from "./contact.ts";
 import { cancelRejected, decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
@@ -166,6 +167,7 @@ async function onAction(
   work: (change: DeviceChange, action: ActionRow) => Promise<FeedbackResult>,
 ): Promise<FeedbackResult> {
   return fleet.database.write(async (unit) => {
+    if (isGone(fleet, entry)) return "unknown-action";
     const { planVersion } = fleet.memory;
     const change = new DeviceChange(unit, fleet, entry);
     const action =

@@ -37,6 +37,17 @@ export async function updateDevice(
   await db.updateTable("devices").set(change).where("id", "=", id).execute();
 }
 
+/** Deletes a device with all that hangs on it; what happened stays in the stream of events. */
+export async function deleteDevice(db: Queries, id: DeviceId): Promise<void> {
+  const actions = db.selectFrom("actions").select("id").where("device_id", "=", id);
+  await db.deleteFrom("action_reports").where("action_id", "in", actions).execute();
+  await db.deleteFrom("actions").where("device_id", "=", id).execute();
+  await db.deleteFrom("device_attributes").where("device_id", "=", id).execute();
+  await db.deleteFrom("device_refusals").where("device_id", "=", id).execute();
+  await db.deleteFrom("rollout_members").where("device_id", "=", id).execute();
+  await db.deleteFrom("devices").where("id", "=", id).execute();
+}
+
 export async function writeLastSeen(
   db: Queries,
   contacts: ReadonlyArray<{ readonly id: DeviceId; readonly atUnixMs: number }>,
@@ -164,6 +175,7 @@ export async function listRefusedDevices(
   return new Set(rows.map((row) => row.device_id));
 }
 
+/** Adds a refusal, or gives one that is there a better reason. */
 export async function addRefusal(db: Queries, id: DeviceId, refusal: Refusal): Promise<void> {
   await db
     .insertInto("device_refusals")
@@ -174,7 +186,9 @@ export async function addRefusal(db: Queries, id: DeviceId, refusal: Refusal): P
       reason: refusal.reason,
       at: refusal.atUnixMs,
     })
-    .onConflict((conflict) => conflict.columns(["device_id", "image_hash"]).doNothing())
+    .onConflict((conflict) =>
+      conflict.columns(["device_id", "image_hash"]).doUpdateSet({ reason: refusal.reason }),
+    )
     .execute();
 }
 

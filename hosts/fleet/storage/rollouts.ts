@@ -164,6 +164,17 @@ export async function moveMember(
     .execute();
 }
 
+/** Takes a member out of the counters of its stage; the row itself goes with the device. */
+export async function uncountMember(db: Queries, member: MemberRow): Promise<void> {
+  const counter = counterOf(member.state);
+  await db
+    .updateTable("rollout_stages")
+    .set((expression) => ({ [counter]: expression(counter, "-", 1) }))
+    .where("rollout_id", "=", member.rollout_id)
+    .where("stage", "=", member.stage)
+    .execute();
+}
+
 /** Members whose proof is overdue. */
 export async function listOverdue(
   db: Queries,

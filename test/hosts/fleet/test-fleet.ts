@@ -150,6 +150,13 @@ export class TestDevice {
     this.running = `${version};${imageHash};${state}`;
   }
 
+  /** The same device at another server. */
+  on(fleet: TestFleet): TestDevice {
+    const device = new TestDevice(fleet, this.id, this.token);
+    device.running = this.running;
+    return device;
+  }
+
   request(
     method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE",
     path: string,

@@ -52,6 +52,8 @@ export function deviceApi(
     readBodies(app);
     answerErrors(app, options);
     app.addHook("onRequest", async (request, reply) => {
+      if (options.externalUrl === null && !/^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host))
+        return answerProblem(request, reply, badHost);
       const entry = await authenticate(options.fleet, options, request);
       if (entry === null) return answerEmpty(reply, 401);
       request.device = entry;
@@ -127,6 +129,14 @@ function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
     return answerProblem(request, reply, internalProblem);
   });
 }
+
+/** Links are made of it. */
+const badHost: Problem = {
+  status: 400,
+  exceptionClass: "RequestRefused",
+  errorCode: "sluice.error.badHost",
+  message: "The Host header must name the server that was asked",
+};
 
 const internalProblem: Problem = {
   status: 500,

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { findEntry } from "../../control/contact.ts";
-import { addDevice, clearRefusal } from "../../control/devices.ts";
+import { addDevice, clearRefusal, removeDevice } from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import type { DeviceId } from "../../names.ts";
@@ -85,6 +85,21 @@ export function deviceRoutes(fleet: Fleet) {
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
         return entry === null ? unknownDevice(reply, request.params.id) : detail(fleet, entry);
+      },
+    });
+    app.route<{ Params: { id: string } }>({
+      method: "DELETE",
+      url: "/devices/:id",
+      schema: {
+        tags: ["devices"],
+        summary: "Take a device out of the fleet",
+        response: { 204: { type: "null" }, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const entry = await findEntry(fleet, request.params.id);
+        if (entry === null) return unknownDevice(reply, request.params.id);
+        await removeDevice(fleet, entry);
+        return reply.code(204).send();
       },
     });
     app.route<{ Params: { id: string; version: string } }>({
