@@ -68,7 +68,7 @@ export class Demo {
       booted: ({ id }, outcome, reason) => {
         if (outcome.outcome !== "booted" || !outcome.swapRan) return;
         const [version] = outcome.version.split("+");
-        this.#say(`${id}: the bootloader swapped and starts ${version} (reset: ${reason})`);
+        this.#say(`${id}: the bootloader swapped in ${version} (${reason} reset)`);
       },
     };
     const images = await this.#publish(firstVersion, referenceFirmware);
