@@ -46,7 +46,7 @@ export type RolloutResult =
   | { readonly ok: true; readonly rollout: Rollout }
   | { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string };
 
-/** Candidates read per page; between pages other requests have their turn. */
+/** Devices handled at a time; in between, requests that need no writing have their turn. */
 const candidatesPerPage = 10_000;
 
 /** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
@@ -176,6 +176,15 @@ interface Candidate {
   readonly deviceId: string;
 }
 
+interface Placed extends Candidate {
+  readonly bucket: number;
+}
+
+function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += candidatesPerPage)
+    yield items.slice(from, from + candidatesPerPage);
+}
+
 async function eligibleDevices(
   db: Queries,
   fleet: Fleet,
@@ -235,7 +244,11 @@ async function plan(
     ended_at: null,
   });
   const salt = saltOf(row.id);
-  const placed = devices.map(({ deviceId }) => ({ deviceId, bucket: bucketOf(salt, deviceId) }));
+  const placed: Placed[] = [];
+  for (const page of pagesOf(devices)) {
+    for (const { deviceId } of page) placed.push({ deviceId, bucket: bucketOf(salt, deviceId) });
+    await nextTurn();
+  }
   const cutoffs = stageCutoffs(
     wanted.stages,
     Float64Array.from(placed, ({ bucket }) => bucket).sort(),
@@ -248,11 +261,14 @@ async function plan(
       soak_seconds: soakSeconds,
       cutoff: cutoffs[stage] ?? -1,
     });
-  const members = placed.flatMap(({ deviceId, bucket }) => {
-    const stage = stageOf(bucket, cutoffs);
-    return stage === null ? [] : [{ deviceId, bucket, stage }];
-  });
-  await insertMembers(unit.db, row.id, members, unit.nowUnixMs);
+  for (const page of pagesOf(placed)) {
+    const members = page.flatMap(({ deviceId, bucket }) => {
+      const stage = stageOf(bucket, cutoffs);
+      return stage === null ? [] : [{ deviceId, bucket, stage }];
+    });
+    await insertMembers(unit.db, row.id, members, unit.nowUnixMs);
+    await nextTurn();
+  }
   await addEvent(
     unit.db,
     {

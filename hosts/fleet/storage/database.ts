@@ -20,32 +20,32 @@ export interface UnitOfWork {
  * answers (WAL with synchronous FULL), so nothing that was acknowledged is lost when the process is killed.
  */
 export class FleetDatabase {
+  /** For reading what is committed, also while a unit of work is under way. */
   readonly queries: Kysely<Tables>;
-  private readonly connection: DatabaseSync;
+  private readonly writer: Kysely<Tables>;
   private readonly clock: { unixMs(): number };
   private last: Promise<unknown> = Promise.resolve();
 
-  private constructor(connection: DatabaseSync, clock: { unixMs(): number }) {
-    this.connection = connection;
+  private constructor(
+    connections: { readonly reader: Kysely<Tables>; readonly writer: Kysely<Tables> },
+    clock: { unixMs(): number },
+  ) {
+    this.queries = connections.reader;
+    this.writer = connections.writer;
     this.clock = clock;
-    this.queries = new Kysely<Tables>({ dialect: nodeSqliteDialect(connection) });
   }
 
   /** Opens or creates the file and brings its tables up to date. `:memory:` is a database that vanishes. */
   static async open(file: string, clock: { unixMs(): number }): Promise<FleetDatabase> {
-    const connection = new DatabaseSync(file);
-    connection.exec("pragma journal_mode = wal");
-    connection.exec("pragma synchronous = full");
-    connection.exec("pragma foreign_keys = on");
-    connection.exec("pragma busy_timeout = 5000");
-    const database = new FleetDatabase(connection, clock);
-    const migrator = new Migrator({ db: database.queries, provider: migrationProvider });
+    const writer = connect(file);
+    const migrator = new Migrator({ db: writer, provider: migrationProvider });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) {
-      connection.close();
+      await writer.destroy();
       throw error;
     }
-    return database;
+    const reader = file === inMemory ? writer : connect(file);
+    return new FleetDatabase({ reader, writer }, clock);
   }
 
   /** Runs one unit of work after those before it. A throw undoes all of it. */
@@ -55,20 +55,15 @@ export class FleetDatabase {
     return result;
   }
 
-  /** Rows written since the file was opened: tests hold idle polls against it. */
-  rowsWritten(): number {
-    const row = this.connection.prepare("select total_changes() as rows").get();
-    return Number(row?.["rows"]);
-  }
-
   async close(): Promise<void> {
     await this.last;
-    await this.queries.destroy();
+    if (this.queries !== this.writer) await this.queries.destroy();
+    await this.writer.destroy();
   }
 
   private async transact<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     const afterwards: (() => void)[] = [];
-    const result = await this.queries.transaction().execute((db) =>
+    const result = await this.writer.transaction().execute((db) =>
       work({
         db,
         nowUnixMs: this.clock.unixMs(),
@@ -78,4 +73,21 @@ export class FleetDatabase {
     for (const run of afterwards) run();
     return result;
   }
+}
+
+/** A database in memory belongs to one connection, which then reads and writes. */
+const inMemory = ":memory:";
+
+function connect(file: string): Kysely<Tables> {
+  const connection = new DatabaseSync(file);
+  try {
+    connection.exec("pragma journal_mode = wal");
+    connection.exec("pragma synchronous = full");
+    connection.exec("pragma foreign_keys = on");
+    connection.exec("pragma busy_timeout = 5000");
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return new Kysely<Tables>({ dialect: nodeSqliteDialect(connection) });
 }

@@ -11,9 +11,6 @@ export type MemberRow = Selectable<RolloutMemberTable>;
 
 type CounterColumn = Exclude<MemberState, "rolled-back"> | "rolled_back";
 
-/** Inserted per statement; one JSON parameter carries them all. */
-const membersPerInsertMax = 5000;
-
 export async function listRollouts(db: Queries): Promise<RolloutRow[]> {
   return db.selectFrom("rollouts").selectAll().orderBy("id").execute();
 }
@@ -84,17 +81,14 @@ export async function insertMembers(
   members: readonly NewMember[],
   atUnixMs: number,
 ): Promise<void> {
-  for (let from = 0; from < members.length; from += membersPerInsertMax) {
-    const rows = JSON.stringify(
-      members
-        .slice(from, from + membersPerInsertMax)
-        .map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]),
-    );
-    await sql`
-      insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at)
-      select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${atUnixMs}
-      from json_each(${rows})`.execute(db);
-  }
+  // One parameter carries them all, whatever their number.
+  const rows = JSON.stringify(
+    members.map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]),
+  );
+  await sql`
+    insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at)
+    select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${atUnixMs}
+    from json_each(${rows})`.execute(db);
   const perStage = new Map<number, number>();
   for (const { stage } of members) perStage.set(stage, (perStage.get(stage) ?? 0) + 1);
   for (const [stage, count] of perStage)
