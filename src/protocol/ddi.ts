@@ -14,9 +14,12 @@ import {
 /** Larger bodies are refused before they are parsed. */
 export const pollBytesMax = 4096;
 export const deploymentBytesMax = 16_384;
-const hrefLengthMax = 1024;
-const chunksMax = 8;
-const artifactsMax = 8;
+const linkLengthMax = 1024;
+/** A longer one would not fit the journal, which must hold the whole offer. */
+export const artifactUrlLengthMax = 512;
+const versionLengthMax = 64;
+/** Of the arrays whose length says whether a deployment is one image; the body bounds it. */
+const elementsMax = deploymentBytesMax;
 const metadataMax = 32;
 const pollSecondsMin = 1;
 const pollSecondsMax = 7 * 24 * 3600;
@@ -43,53 +46,63 @@ export interface Deployment {
   readonly imageHash: DigestHex | null;
 }
 
+/** `unsupported`: well-formed, but not one image for one slot. The device reports either and installs nothing. */
 export type DeploymentRefusal = "malformed-deployment" | "unsupported-deployment";
 
+export type ParsedDeployment =
+  | { readonly ok: true; readonly deployment: Deployment }
+  | {
+      readonly ok: false;
+      readonly reason: DeploymentRefusal;
+      /** Null when not even that can be read. */
+      readonly actionId: string | null;
+    };
+
+/** Null also for a link that cannot be followed: taken as no link, it would call off the update under way. */
 export function parsePoll(body: Uint8Array): Poll | null {
   const root = parseJsonObject(body, pollBytesMax);
   if (root === null) return null;
   const polling = objectAt(objectAt(root, "config") ?? {}, "polling");
   const sleepSeconds = parseSleep(polling === null ? null : stringAt(polling, "sleep", 16));
-  if (sleepSeconds === null) return null;
-  const links = objectAt(root, "_links") ?? {};
-  return {
-    sleepSeconds,
-    deploymentUrl: hrefAt(links, "deploymentBase"),
-    cancelUrl: hrefAt(links, "cancelAction"),
-    configDataUrl: hrefAt(links, "configData"),
-  };
+  const links = Object.hasOwn(root, "_links") ? objectAt(root, "_links") : {};
+  if (sleepSeconds === null || links === null) return null;
+  const deploymentUrl = linkAt(links, "deploymentBase");
+  const cancelUrl = linkAt(links, "cancelAction");
+  const configDataUrl = linkAt(links, "configData");
+  if (deploymentUrl === undefined || cancelUrl === undefined || configDataUrl === undefined)
+    return null;
+  return { sleepSeconds, deploymentUrl, cancelUrl, configDataUrl };
 }
 
-/**
- * Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one slot.
- * `unsupported-deployment` is well-formed but not that; the device reports it and installs nothing.
- */
-export function parseDeployment(
-  body: Uint8Array,
-): { ok: true; deployment: Deployment } | { ok: false; reason: DeploymentRefusal } {
+/** Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one slot. */
+export function parseDeployment(body: Uint8Array): ParsedDeployment {
   const root = parseJsonObject(body, deploymentBytesMax);
-  const actionId = root === null ? null : stringAt(root, "id", 20);
+  const actionId = root === null ? null : parseActionId(stringAt(root, "id", 20));
+  const refused = (reason: DeploymentRefusal): ParsedDeployment => ({
+    ok: false,
+    reason,
+    actionId,
+  });
   const deployment = root === null ? null : objectAt(root, "deployment");
-  const update = deployment === null ? null : stringAt(deployment, "update", 16);
-  const chunks = deployment === null ? null : arrayAt(deployment, "chunks", chunksMax);
-  if (actionId === null || !/^\d+$/.test(actionId) || deployment === null || chunks === null)
-    return { ok: false, reason: "malformed-deployment" };
-  if (update !== "forced" && update !== "attempt" && update !== "skip")
-    return { ok: false, reason: "malformed-deployment" };
+  if (actionId === null || deployment === null) return refused("malformed-deployment");
+  const update = stringAt(deployment, "update", 16);
+  const chunks = arrayAt(deployment, "chunks", elementsMax);
+  if (chunks === null || (update !== "forced" && update !== "attempt" && update !== "skip"))
+    return refused("malformed-deployment");
   const chunk = onlyObject(chunks);
-  const artifacts = chunk === null ? null : arrayAt(chunk, "artifacts", artifactsMax);
+  const artifacts = chunk === null ? null : arrayAt(chunk, "artifacts", elementsMax);
   const artifact = artifacts === null ? null : onlyObject(artifacts);
-  if (chunk === null || artifact === null) return { ok: false, reason: "unsupported-deployment" };
+  if (chunk === null || artifact === null) return refused("unsupported-deployment");
   const file = parseArtifact(artifact);
-  const version = stringAt(chunk, "version", 64);
-  if (file === null || version === null) return { ok: false, reason: "malformed-deployment" };
+  const version = stringAt(chunk, "version", versionLengthMax);
+  if (file === null || version === null) return refused("malformed-deployment");
   return {
     ok: true,
     deployment: {
       actionId,
       update,
       windowOpen: stringAt(deployment, "maintenanceWindow", 16) !== "unavailable",
-      version,
+      version: displayText(version),
       ...file,
       imageHash: parseDigestHex(metadataAt(chunk, "sluice-image-hash")),
     },
@@ -132,11 +145,31 @@ export function encodeConfigData(data: Readonly<Record<string, string>>): Uint8A
 /** `GET cancelAction/{id}`: the action to stop. */
 export function parseCancel(body: Uint8Array): { actionId: string; stopId: string } | null {
   const root = parseJsonObject(body, pollBytesMax);
-  const actionId = root === null ? null : stringAt(root, "id", 20);
+  const actionId = root === null ? null : parseActionId(stringAt(root, "id", 20));
   const cancel = root === null ? null : objectAt(root, "cancelAction");
-  const stopId = cancel === null ? null : stringAt(cancel, "stopId", 20);
-  if (actionId === null || stopId === null || !/^\d+$/.test(actionId)) return null;
-  return { actionId, stopId };
+  const stopId = cancel === null ? null : parseActionId(stringAt(cancel, "stopId", 20));
+  return actionId === null || stopId === null ? null : { actionId, stopId };
+}
+
+/** Decimal digits, as every server of this protocol counts its actions; it becomes part of a URL. */
+export function parseActionId(text: string | null): string | null {
+  return text !== null && /^\d{1,20}$/.test(text) ? text : null;
+}
+
+/** The action that a link to its deployment names. */
+export function actionIdOfLink(url: string): string | null {
+  return parseActionId(/\/deploymentBase\/(\d+)(?:\?|$)/.exec(url)?.[1] ?? null);
+}
+
+/** Absolute and of characters that JSON does not escape: its length is its length in the journal. */
+export function parseUrl(text: string | null, lengthMax: number): string | null {
+  if (text === null || text.length > lengthMax) return null;
+  return /^https?:\/\/[!#-[\]-~]+$/.test(text) ? text : null;
+}
+
+/** For people to read: whatever is not printable ASCII becomes a question mark. */
+function displayText(text: string): string {
+  return text.replace(/[^ -~]/g, "?");
 }
 
 function parseSleep(text: string | null): number | null {
@@ -154,7 +187,7 @@ function parseArtifact(
   const fileHash = parseDigestHex(hashes === null ? null : stringAt(hashes, "sha256", 64));
   const fileBytes = integerAt(artifact, "size", 1, 0xffff_ffff);
   const links = objectAt(artifact, "_links") ?? {};
-  const url = hrefAt(links, "download") ?? hrefAt(links, "download-http");
+  const url = artifactUrlAt(links, "download") ?? artifactUrlAt(links, "download-http");
   if (fileName === null || fileHash === null || fileBytes === null || url === null) return null;
   return { fileName, fileHash, fileBytes, url };
 }
@@ -166,9 +199,19 @@ function metadataAt(chunk: JsonObject, key: string): string | null {
   return null;
 }
 
-function hrefAt(links: JsonObject, key: string): string | null {
+function artifactUrlAt(links: JsonObject, key: string): string | null {
   const link = objectAt(links, key);
-  return link === null ? null : stringAt(link, "href", hrefLengthMax);
+  return link === null
+    ? null
+    : parseUrl(stringAt(link, "href", artifactUrlLengthMax), artifactUrlLengthMax);
+}
+
+/** Null without such a link, undefined with one that leads nowhere. */
+function linkAt(links: JsonObject, key: string): string | null | undefined {
+  if (!Object.hasOwn(links, key)) return null;
+  const link = objectAt(links, key);
+  const url = link === null ? null : parseUrl(stringAt(link, "href", linkLengthMax), linkLengthMax);
+  return url ?? undefined;
 }
 
 function onlyObject(values: readonly JsonValue[]): JsonObject | null {

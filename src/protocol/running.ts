@@ -1,3 +1,4 @@
+import { formatVersion, parseVersion } from "../image/version.ts";
 import { type DigestHex, parseDigestHex } from "./digest.ts";
 
 /** What a device says of the image that runs, on every request. */
@@ -21,7 +22,8 @@ export function parseRunning(text: string): Running | null {
   if (fields.length !== 3) return null;
   const [version = "", hash = "", state = ""] = fields;
   const imageHash = parseDigestHex(hash);
-  if (!/^\d{1,3}\.\d{1,3}\.\d{1,5}(\+\d{1,10})?$/.test(version) || imageHash === null) return null;
+  const parsed = parseVersion(version);
+  if (parsed === null || formatVersion(parsed) !== version || imageHash === null) return null;
   if (state !== "confirmed" && state !== "trial") return null;
   return { version, imageHash, confirmed: state === "confirmed" };
 }
