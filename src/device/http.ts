@@ -20,17 +20,20 @@ export function openHttp(clock: Clock): Http {
 interface Target {
   readonly host: string;
   readonly port: number;
-  readonly authority: string;
   readonly path: string;
 }
 
+/** How the end of a body is known. */
+type BodyEnd = { readonly bytes: number } | "chunked" | "close";
+
 class Exchange {
-  readonly #client: HTTPClient;
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
   readonly #timer: TimerHandle;
+  #client: HTTPClient | null = null;
   #receivedBytes = 0;
-  #expectedBytes: number | null = null;
+  /** Null until the head came. */
+  #bodyEnd: BodyEnd | null = null;
   #sentBytes = 0;
   #ended = false;
 
@@ -38,24 +41,31 @@ class Exchange {
     this.#request = request;
     this.#receiver = receiver;
     this.#timer = clock.after(request.timeoutMs, () => this.#fail("timeout"));
+    try {
+      this.#open(target);
+    } catch (error) {
+      // A board without a network, or without a free socket. The receiver hears of it after `send`, as of any failure.
+      trace(`warn: no connection to ${target.host}: ${String(error)}\n`);
+      clock.after(0, () => this.#fail("connection"));
+    }
+  }
+
+  #open(target: Target): void {
     const { socket, dns } = board.network;
-    this.#client = new HTTPClient({
+    const client = new HTTPClient({
       host: target.host,
       port: target.port,
       socket,
       dns,
       onError: () => this.#fail("connection"),
     });
-    this.#send(target);
-  }
-
-  #send(target: Target): void {
+    this.#client = client;
     const exchange = this;
     const { body, method } = this.#request;
     // The SDK's client sends `host` without the port; a second one would be malformed, so the port goes unsaid.
     const headers = new Map(Object.entries(this.#request.headers));
     if (body !== null) headers.set("content-length", String(body.length));
-    this.#client.request({
+    client.request({
       method,
       path: target.path,
       headers,
@@ -68,8 +78,8 @@ class Exchange {
       onWritable(count) {
         exchange.#writable(count, (bytes) => this.write(bytes));
       },
-      onDone() {
-        exchange.#done();
+      onDone(error) {
+        exchange.#done(error ?? null);
       },
     });
   }
@@ -84,13 +94,12 @@ class Exchange {
 
   #head(status: number, headers: Map<string, string>): void {
     if (this.#ended) return;
-    const length = headers.get("content-length");
-    if (length !== undefined && this.#request.method !== "HEAD") {
-      this.#expectedBytes = /^\d{1,10}$/.test(length) ? Number(length) : Number.NaN;
-    }
-    if (Number.isNaN(this.#expectedBytes)) this.#fail("connection");
+    const end = this.#request.method === "HEAD" ? { bytes: 0 } : bodyEndOf(headers);
+    this.#bodyEnd = end;
+    if (end === null) this.#fail("connection");
     else if (!this.#receiver.head({ status, headers })) this.#fail("aborted");
-    else if ((this.#expectedBytes ?? 0) > this.#request.bodyBytesMax) this.#fail("body-too-large");
+    else if (typeof end === "object" && end.bytes > this.#request.bodyBytesMax)
+      this.#fail("body-too-large");
   }
 
   #readable(count: number, read: (bytes: number) => ArrayBuffer | undefined): void {
@@ -105,15 +114,25 @@ class Exchange {
     }
   }
 
-  /** The client also says "done" when the connection closed early; the announced length tells the two apart. */
-  #done(): void {
+  /**
+   * The client says "done" also when the connection closed, then with an error. Where the close is the end of the body,
+   * that is no failure; everywhere else only a whole body is.
+   */
+  #done(error: unknown): void {
     if (this.#ended) return;
-    if (this.#expectedBytes !== null && this.#receivedBytes < this.#expectedBytes) {
+    if (!this.#isWhole(error)) {
       this.#fail("connection");
       return;
     }
     this.#end();
     this.#receiver.done();
+  }
+
+  #isWhole(error: unknown): boolean {
+    const end = this.#bodyEnd;
+    if (end === null) return false;
+    if (end === "close") return true;
+    return end === "chunked" ? error === null : this.#receivedBytes >= end.bytes;
   }
 
   #fail(failure: HttpFailure): void {
@@ -125,8 +144,16 @@ class Exchange {
   #end(): void {
     this.#ended = true;
     this.#timer.cancel();
-    this.#client.close();
+    this.#client?.close();
   }
+}
+
+/** RFC 9112, 6.3; null for a length that is none. */
+function bodyEndOf(headers: ReadonlyMap<string, string>): BodyEnd | null {
+  if (headers.has("transfer-encoding")) return "chunked";
+  const length = headers.get("content-length");
+  if (length === undefined) return "close";
+  return /^\d{1,10}$/.test(length) ? { bytes: Number(length) } : null;
 }
 
 function parseUrl(url: string): Target | null {
@@ -135,5 +162,5 @@ function parseUrl(url: string): Target | null {
   if (host === undefined) return null;
   const port = Number(match?.[2] ?? "80");
   if (port < 1 || port > 65_535) return null;
-  return { host, port, authority: `${host}:${port}`, path: match?.[3] ?? "/" };
+  return { host, port, path: match?.[3] ?? "/" };
 }
