@@ -1,5 +1,8 @@
 import type { FlashArea } from "../ports/flash.ts";
 
+/** A divisor of every sector; a second buffer of a whole one would be too much memory. */
+const compareBytes = 256;
+
 /**
  * An image on its way into the secondary slot. Sectors are written in order, each at once, so that the slot itself
  * tells after a power cut how far the download came: the last sector that is not blank is the only one that may be torn.
@@ -10,10 +13,11 @@ export class StagingSlot {
   readonly #area: FlashArea;
   readonly #imageBytes: number;
   readonly #sector: Uint8Array;
+  readonly #trailerSectors: number;
   #durableBytes = 0;
   #bufferedBytes = 0;
-
-  readonly #trailerSectors: number;
+  /** The offset of the sector that may be torn, or null: it is compared when its bytes came again. */
+  #suspectOffset: number | null = null;
 
   constructor(area: FlashArea, imageBytes: number, trailerBytes: number) {
     this.#area = area;
@@ -46,8 +50,8 @@ export class StagingSlot {
   }
 
   /**
-   * Finds how much of the image a prepared slot holds and erases the sector that may be torn.
-   * A power cut during that erase leaves a shorter prefix, which the next call finds.
+   * Finds how much of the image a prepared slot holds. The sector that may be torn stays as it is until its bytes came
+   * again, so that a device that resumes many times without a connection loses nothing by it.
    */
   resume(): void {
     const { sectorBytes } = this.#area;
@@ -55,7 +59,7 @@ export class StagingSlot {
     while (sector > 0 && this.#isBlank((sector - 1) * sectorBytes)) sector -= 1;
     this.#bufferedBytes = 0;
     this.#durableBytes = Math.max(0, sector - 1) * sectorBytes;
-    if (sector > 0) this.#area.erase(this.#durableBytes, sectorBytes);
+    this.#suspectOffset = sector > 0 ? this.#durableBytes : null;
   }
 
   /** Takes the next bytes of the image; answers false for more bytes than the image has. Throws `FlashError`. */
@@ -79,16 +83,35 @@ export class StagingSlot {
   }
 
   #flush(): void {
+    const offsetBytes = this.#durableBytes;
     const block = this.#area.writeBlockBytes;
     const bytes = Math.ceil(this.#bufferedBytes / block) * block;
-    this.#sector.fill(0xff, this.#bufferedBytes, bytes);
-    this.#area.write(this.#durableBytes, this.#sector.subarray(0, bytes));
+    this.#sector.fill(0xff, this.#bufferedBytes);
+    const isSuspect = offsetBytes === this.#suspectOffset;
+    const isThere = isSuspect && this.#holdsBuffer(offsetBytes);
+    if (isSuspect && !isThere) this.#area.erase(offsetBytes, this.#area.sectorBytes);
+    if (!isThere) this.#area.write(offsetBytes, this.#sector.subarray(0, bytes));
+    this.#suspectOffset = null;
     this.#durableBytes += this.#bufferedBytes;
     this.#bufferedBytes = 0;
   }
 
+  #holdsBuffer(offsetBytes: number): boolean {
+    const part = new Uint8Array(compareBytes);
+    for (let done = 0; done < this.#sector.length; done += part.length) {
+      this.#area.read(offsetBytes + done, part);
+      for (let index = 0; index < part.length; index += 1)
+        if (part[index] !== this.#sector[done + index]) return false;
+    }
+    return true;
+  }
+
   #isBlank(offsetBytes: number): boolean {
     this.#area.read(offsetBytes, this.#sector);
-    return this.#sector.every((byte) => byte === 0xff);
+    // Word by word: every sector of the slot is looked at, and a call per byte would hold the main loop for seconds.
+    const words = new Uint32Array(this.#sector.buffer);
+    for (let index = 0; index < words.length; index += 1)
+      if (words[index] !== 0xffff_ffff) return false;
+    return true;
   }
 }
