@@ -19,7 +19,15 @@ export interface SlotFacts {
   readonly imageHash: DigestHex;
   /** False during a trial: the bootloader will bring the old image back unless this one confirms itself. */
   readonly confirmed: boolean;
-  readonly secondary: { readonly pending: boolean; readonly imageHash: DigestHex | null };
+  /** Null when it cannot be read: the device then runs on, and nothing is concluded from it. */
+  readonly secondary: SecondaryFacts | null;
+}
+
+export interface SecondaryFacts {
+  /** A swap is requested. */
+  readonly pending: boolean;
+  /** The hash that the TLVs of its image name, or null without a readable image. */
+  readonly imageHash: DigestHex | null;
 }
 
 export type RequestResult =
@@ -45,23 +53,34 @@ export class Slots {
     this.trailerBytes = trailerBytes(shape);
   }
 
-  /** Null when the primary slot holds no readable image. Throws `FlashError`. */
+  /** Null when the primary slot holds no readable image. Throws `FlashError` when it cannot be read at all. */
   facts(): SlotFacts | null {
-    const { primary, secondary } = this.#flash;
+    const { primary } = this.#flash;
     const read = readImageInfo(primary);
     const imageHash = parseDigestHex(read.ok ? read.info.imageHash : null);
     if (!read.ok || imageHash === null) return null;
-    const stored = readImageInfo(secondary);
     return {
       image: read.info,
       version: read.info.version,
       imageHash,
       confirmed: !isTrial(readTrailer(primary, this.#place.shape)),
-      secondary: {
+      secondary: this.secondaryFacts(),
+    };
+  }
+
+  /** Null when the secondary slot cannot be read. */
+  secondaryFacts(): SecondaryFacts | null {
+    const { secondary } = this.#flash;
+    try {
+      const stored = readImageInfo(secondary);
+      return {
         pending: readTrailer(secondary, this.#place.shape).magic === "good",
         imageHash: parseDigestHex(stored.ok ? stored.info.imageHash : null),
-      },
-    };
+      };
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return null;
+    }
   }
 
   /**

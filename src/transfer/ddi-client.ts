@@ -1,11 +1,10 @@
-import type { Http, HttpRequest } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpRequest } from "../ports/http.ts";
 import {
-  type Deployment,
-  type DeploymentRefusal,
   deploymentBytesMax,
   encodeConfigData,
   encodeFeedback,
   type Feedback,
+  type ParsedDeployment,
   type Poll,
   parseCancel,
   parseDeployment,
@@ -21,6 +20,8 @@ export type ServerFailure =
   | "unauthorized"
   | "not-found"
   | "server-error"
+  /** A 2xx answer longer than any may be. */
+  | "response-too-large"
   | "response-invalid";
 
 export type ServerResult<T> =
@@ -47,13 +48,18 @@ export class DdiClient {
   constructor(http: Http, options: DdiClientOptions) {
     this.#http = http;
     this.#options = options;
-    this.#baseUrl = `${options.serverUrl}/${options.tenant}/controller/v1/${options.deviceId}`;
+    const { serverUrl, tenant, deviceId } = options;
+    const path = `${encodeURIComponent(tenant)}/controller/v1/${encodeURIComponent(deviceId)}`;
+    this.#baseUrl = `${serverUrl}/${path}`;
   }
 
-  /** Headers that every request of this device carries, downloads included. */
-  headers(): Record<string, string> {
+  /**
+   * Headers that every request of this device carries, downloads included. Who the device is and what it runs is for its
+   * own server alone: an address on another host, or without TLS where the server has it, gets neither.
+   */
+  headers(url: string): Record<string, string> {
+    if (!isOfServer(url, this.#options.serverUrl)) return {};
     return {
-      accept: "application/json",
       authorization: `TargetToken ${this.#options.token}`,
       [runningHeader]: formatRunning(this.#options.running()),
     };
@@ -63,11 +69,7 @@ export class DdiClient {
     return this.#get(this.#baseUrl, pollBytesMax, parsePoll);
   }
 
-  async deployment(
-    url: string,
-  ): Promise<
-    ServerResult<{ ok: true; deployment: Deployment } | { ok: false; reason: DeploymentRefusal }>
-  > {
+  deployment(url: string): Promise<ServerResult<ParsedDeployment>> {
     return this.#get(url, deploymentBytesMax, parseDeployment);
   }
 
@@ -111,7 +113,7 @@ export class DdiClient {
     body: Uint8Array | null,
     bodyBytesMax: number = pollBytesMax,
   ): Promise<ServerResult<Uint8Array>> {
-    const headers = this.headers();
+    const headers: Record<string, string> = { accept: "application/json", ...this.headers(url) };
     if (body !== null) headers["content-type"] = "application/json";
     const answer = await exchange(this.#http, {
       method,
@@ -121,12 +123,7 @@ export class DdiClient {
       timeoutMs: this.#options.timeoutMs,
       bodyBytesMax,
     });
-    if (!answer.ok)
-      return failure(
-        answer.failure === "body-too-large" || answer.failure === "bad-url"
-          ? "response-invalid"
-          : "no-connection",
-      );
+    if (!answer.ok) return failure(failures[answer.failure]);
     const { status } = answer.head;
     if (status >= 200 && status < 300) return { ok: true, value: answer.body };
     if (status === 401 || status === 403) return failure("unauthorized");
@@ -136,8 +133,29 @@ export class DdiClient {
   }
 }
 
+const failures: Readonly<Record<HttpFailure, ServerFailure>> = {
+  timeout: "no-connection",
+  connection: "no-connection",
+  aborted: "no-connection",
+  "body-too-large": "response-too-large",
+  "bad-url": "response-invalid",
+};
+
+function isOfServer(url: string, serverUrl: string): boolean {
+  const [target, server] = [hostOf(url), hostOf(serverUrl)];
+  if (target === null || server === null || target.host !== server.host) return false;
+  return target.secure || !server.secure;
+}
+
+function hostOf(url: string): { readonly secure: boolean; readonly host: string } | null {
+  const match = /^http(s?):\/\/([^/?#:@]+)(?::\d+)?(?:[/?#]|$)/i.exec(url);
+  const [, secure, host] = match ?? [];
+  return host === undefined ? null : { secure: secure !== "", host: host.toLowerCase() };
+}
+
 function told(sent: ServerResult<Uint8Array>): ServerResult<null> {
-  return sent.ok || sent.reason === "not-found" ? { ok: true, value: null } : sent;
+  if (sent.ok || sent.reason === "not-found") return { ok: true, value: null };
+  return sent.reason === "response-too-large" ? { ok: true, value: null } : sent; // taken, with too many words
 }
 
 function failure(

@@ -1,12 +1,13 @@
 import { type Backoff, backoffMs } from "../policy/retry.ts";
-import type { Clock, Random } from "../ports/board.ts";
+import type { Random } from "../ports/board.ts";
 import type { Crypto, Hasher } from "../ports/crypto.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import { digestHex } from "../protocol/digest.ts";
 import type { StagingSlot } from "../slots/staging.ts";
 import type { FailureReason, Release } from "../update/release.ts";
-import { fetchRange, type RangeFailure } from "./range.ts";
+import type { LongWork } from "./long-work.ts";
+import { fetchRange, type RangeFailure, type RangeResult } from "./range.ts";
 
 export interface DownloadSettings {
   /** Asked for per request. A link that drops costs none of it, a reset at most one sector. */
@@ -29,12 +30,11 @@ export const defaultDownloadSettings: DownloadSettings = {
 
 export interface DownloadTools {
   readonly http: Http;
-  readonly clock: Clock;
   readonly random: Random;
   readonly crypto: Crypto;
-  headers(): Readonly<Record<string, string>>;
-  /** True once the work was given up; the download then ends at the next step. */
-  abandoned(): boolean;
+  /** Once it is given up the download ends at the next step. */
+  readonly work: LongWork;
+  headers(url: string): Readonly<Record<string, string>>;
 }
 
 export type DownloadResult =
@@ -52,41 +52,71 @@ export async function download(
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<DownloadResult> {
+  const hasher = tools.crypto.sha256();
+  let failure: DownloadResult | null;
   try {
     slot.resume();
-    const hasher = await hashOfPrefix(slot, tools);
-    return await fetchRest(release, slot, hasher, settings, tools);
+    await hashPrefix(slot, hasher, tools);
+    failure = await fetchRest(release, slot, hasher, settings, tools);
   } catch (error) {
-    if (error instanceof FlashError) return { ok: false, reason: "flash-error", passing: false };
-    throw error;
+    if (!(error instanceof FlashError)) throw error;
+    failure = { ok: false, reason: "flash-error", passing: false };
   }
+  const digest = hasher.digest(); // in every case: a native hasher is freed by it
+  if (failure !== null) return failure;
+  if (digestHex(digest) === release.fileHash) return { ok: true };
+  return { ok: false, reason: "hash-mismatch", passing: false };
 }
 
+/** Null when every byte of the file is in the slot. */
 async function fetchRest(
   release: Release,
   slot: StagingSlot,
   hasher: Hasher,
   settings: DownloadSettings,
   tools: DownloadTools,
-): Promise<DownloadResult> {
+): Promise<DownloadResult | null> {
   let failures = 0;
   // Bounded: every turn either brings the download forward or counts towards `failuresMax`.
   while (slot.receivedBytes < release.fileBytes) {
-    if (tools.abandoned()) return { ok: false, reason: "network", passing: true };
+    if (tools.work.abandoned) return ending("network");
     const before = slot.receivedBytes;
     const result = await fetchBlock(release, slot, hasher, settings, tools);
     if (result.ok) {
       failures = 0;
-      if (settings.pauseMs > 0) await pause(tools.clock, settings.pauseMs);
+      if (settings.pauseMs > 0) await tools.work.pause(settings.pauseMs);
       continue;
     }
+    if (!isWorthRepeating(result.failure)) return ending(result.failure);
     failures = slot.receivedBytes > before ? 1 : failures + 1;
     if (failures >= settings.failuresMax) return ending(result.failure);
-    const waitMs = backoffMs(failures, settings.backoff, tools.random);
-    await pause(tools.clock, Math.max(waitMs, result.retryAfterMs ?? 0));
+    await tools.work.pause(retryWaitMs(failures, result.retryAfterMs, settings, tools.random));
   }
-  if (digestHex(hasher.digest()) === release.fileHash) return { ok: true };
-  return { ok: false, reason: "hash-mismatch", passing: false };
+  return null;
+}
+
+/** What was withdrawn or cannot be fetched is not there a second later either: the next poll may know better. */
+export function isWorthRepeating(failure: RangeFailure): boolean {
+  return failure !== "artifact-missing" && failure !== "unsupported-url";
+}
+
+/** The words of the server's reports for a transfer that ended, and whether a later one may go better. */
+export function transferEnded(failure: RangeFailure): {
+  readonly reason: FailureReason;
+  readonly passing: boolean;
+} {
+  const reason = failure === "refused" ? "network" : failure;
+  return { reason, passing: failure !== "unsupported-url" };
+}
+
+/** Not before the server's own time, and spread behind it. */
+export function retryWaitMs(
+  failures: number,
+  retryAfterMs: number | null,
+  settings: DownloadSettings,
+  random: Random,
+): number {
+  return (retryAfterMs ?? 0) + backoffMs(failures, settings.backoff, random);
 }
 
 async function fetchBlock(
@@ -95,21 +125,21 @@ async function fetchBlock(
   hasher: Hasher,
   settings: DownloadSettings,
   tools: DownloadTools,
-): Promise<Awaited<ReturnType<typeof fetchRange>>> {
+): Promise<RangeResult> {
   let flashError: unknown = null;
   const fromBytes = slot.receivedBytes;
   const result = await fetchRange(
     tools.http,
     {
       url: release.url,
-      headers: tools.headers(),
+      headers: tools.headers(release.url),
       fromBytes,
       toBytes: Math.min(fromBytes + settings.blockBytes, release.fileBytes),
       totalBytes: release.fileBytes,
       timeoutMs: settings.timeoutMs,
     },
     (bytes) => {
-      if (tools.abandoned()) return false;
+      if (tools.work.abandoned) return false;
       try {
         if (!slot.append(bytes)) return false;
         hasher.update(bytes);
@@ -124,32 +154,18 @@ async function fetchBlock(
   return result;
 }
 
-/** The hash so far of what an earlier boot left in the slot. */
-async function hashOfPrefix(slot: StagingSlot, tools: DownloadTools): Promise<Hasher> {
-  const hasher = tools.crypto.sha256();
+/** Hashes what an earlier boot left in the slot. */
+async function hashPrefix(slot: StagingSlot, hasher: Hasher, tools: DownloadTools): Promise<void> {
   const block = new Uint8Array(4096);
   for (let offsetBytes = 0; offsetBytes < slot.receivedBytes; offsetBytes += block.length) {
+    if (tools.work.abandoned) return;
     const part = block.subarray(0, Math.min(block.length, slot.receivedBytes - offsetBytes));
     slot.read(offsetBytes, part);
     hasher.update(part);
-    await pause(tools.clock, 0);
+    await tools.work.pause(0);
   }
-  return hasher;
 }
 
 function ending(failure: RangeFailure): DownloadResult {
-  const reasons: Record<RangeFailure, FailureReason> = {
-    network: "network",
-    "server-error": "server-error",
-    "artifact-missing": "artifact-missing",
-    "response-invalid": "response-invalid",
-    refused: "network",
-  };
-  return { ok: false, reason: reasons[failure], passing: true };
-}
-
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(delayMs, resolve);
-  });
+  return { ok: false, ...transferEnded(failure) };
 }

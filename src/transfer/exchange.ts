@@ -1,53 +1,76 @@
-import type { Http, HttpFailure, HttpHead, HttpRequest } from "../ports/http.ts";
+import type { Log } from "../ports/board.ts";
+import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
 
 export type Answer =
   | { readonly ok: true; readonly head: HttpHead; readonly body: Uint8Array }
   | { readonly ok: false; readonly failure: HttpFailure };
 
-/** Sends one request and collects its body, which `request.bodyBytesMax` bounds. */
+/**
+ * Sends one request and collects the body of a 2xx answer, which `request.bodyBytesMax` bounds. The body of any other
+ * answer is for people: it is not read, so that a long error page cannot hide its status.
+ */
 export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
   return new Promise((resolve) => {
     const parts: Uint8Array[] = [];
     let head: HttpHead = { status: 0, headers: new Map() };
+    let refused = false;
     http.send(request, {
       head(received) {
         head = received;
-        return true;
+        refused = received.status < 200 || received.status > 299;
+        return !refused;
       },
       body(bytes) {
         parts.push(bytes.slice());
         return true;
       },
       done: () => resolve({ ok: true, head, body: joined(parts) }),
-      failed: (failure) => resolve({ ok: false, failure }),
+      failed(failure) {
+        resolve(refused ? { ok: true, head, body: joined([]) } : { ok: false, failure });
+      },
     });
   });
 }
 
-/** Lets one exchange run at a time; a small device has no memory for two. */
-export function oneAtATime(http: Http): Http {
+/**
+ * Lets one exchange run at a time; a small device has no memory for two. Whatever the client below does, each exchange
+ * ends exactly once: one that throws counts as a connection that failed, and the next has its turn.
+ */
+export function oneAtATime(http: Http, log: Log): Http {
   let last: Promise<void> = Promise.resolve();
   return {
     send(request, receiver) {
-      last = last.then(
-        () =>
-          new Promise((release) => {
-            http.send(request, {
-              head: (head) => receiver.head(head),
-              body: (bytes) => receiver.body(bytes),
-              done() {
-                release();
-                receiver.done();
-              },
-              failed(failure) {
-                release();
-                receiver.failed(failure);
-              },
-            });
-          }),
-      );
+      last = last.then(() => sendAlone(http, request, receiver, log));
     },
   };
+}
+
+function sendAlone(
+  http: Http,
+  request: HttpRequest,
+  receiver: HttpReceiver,
+  log: Log,
+): Promise<void> {
+  return new Promise((release) => {
+    let ended = false;
+    const end = (tell: () => void): void => {
+      if (ended) return;
+      ended = true;
+      release();
+      tell();
+    };
+    try {
+      http.send(request, {
+        head: (head) => !ended && receiver.head(head),
+        body: (bytes) => !ended && receiver.body(bytes),
+        done: () => end(() => receiver.done()),
+        failed: (failure) => end(() => receiver.failed(failure)),
+      });
+    } catch (error) {
+      log.write("error", `${request.method} ${request.url} not sent: ${String(error)}`);
+      end(() => receiver.failed("connection"));
+    }
+  });
 }
 
 /** Seconds of a `Retry-After` header as milliseconds, at most an hour; null for none or for a date. */

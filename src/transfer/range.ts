@@ -1,4 +1,4 @@
-import type { Http, HttpHead } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpHead } from "../ports/http.ts";
 import { retryAfterMs } from "./exchange.ts";
 
 export type RangeFailure =
@@ -10,6 +10,8 @@ export type RangeFailure =
   | "artifact-missing"
   /** Anything but the exact range that was asked for, a 200 included. */
   | "response-invalid"
+  /** This device cannot fetch from such an address. */
+  | "unsupported-url"
   /** The sink refused the bytes. */
   | "refused";
 
@@ -73,12 +75,20 @@ export function fetchRange(
           resolve(refusal ?? { ok: true });
         },
         failed(failure) {
-          resolve(refusal ?? fail(failure === "body-too-large" ? "response-invalid" : "network"));
+          resolve(refusal ?? fail(failures[failure]));
         },
       },
     );
   });
 }
+
+const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
+  timeout: "network",
+  connection: "network",
+  aborted: "network",
+  "body-too-large": "response-invalid",
+  "bad-url": "unsupported-url",
+};
 
 function judge(
   head: HttpHead,

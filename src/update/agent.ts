@@ -1,7 +1,10 @@
-import { backoffMs, jitteredMs } from "../policy/retry.ts";
-import { type LogLevel, StorageError, type TimerHandle } from "../ports/board.ts";
+import {
+  type LogLevel,
+  type PowerReading,
+  StorageError,
+  type TimerHandle,
+} from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { Deployment, Poll } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
 import { type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
@@ -9,7 +12,8 @@ import { oneAtATime } from "../transfer/exchange.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
 import { Journal } from "./journal.ts";
-import type { Offer, RollbackReason } from "./release.ts";
+import { Poller } from "./poller.ts";
+import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
 import type { Identity, Settings } from "./settings.ts";
 import type { State } from "./state.ts";
@@ -28,34 +32,37 @@ const farewellMs = 5000;
  */
 export class Agent {
   readonly #ports: Ports;
-  readonly #identity: Identity;
   readonly #settings: Settings;
   readonly #slots: Slots;
   readonly #journal: Journal;
   readonly #client: DdiClient;
   readonly #reporter: Reporter;
+  readonly #poller: Poller;
   readonly #work: UpdateWork;
   #facts: SlotFacts;
   #state: State = { kind: "idle" };
-  #events: Event[] = [];
+  readonly #events: Event[] = [];
   #draining = false;
-  #windowOpen = true;
-  #pollTimer: TimerHandle | null = null;
-  #pollFailures = 0;
-  #deployment: { readonly url: string; readonly deployment: Deployment } | null = null;
+  #trialTimer: TimerHandle | null = null;
+  #restarting = false;
 
-  /** Throws when the primary slot holds no readable image: such firmware was not started by a bootloader. */
+  /**
+   * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read: such firmware was not
+   * started by a bootloader, or its flash fails. An application that does not catch it restarts, and a trial so ends.
+   */
   constructor(ports: Ports, identity: Identity, settings: Settings) {
     const slots = new Slots(ports.flash);
     const facts = slots.facts();
     if (facts === null) throw new Error("the primary slot holds no readable image");
     this.#ports = ports;
-    this.#identity = identity;
     this.#settings = settings;
     this.#slots = slots;
     this.#facts = facts;
     this.#journal = new Journal(ports.keyValue);
-    const http = oneAtATime(ports.http);
+    const http = oneAtATime(ports.http, ports.log);
+    const happened = (event: Event): void => this.#happened(event);
+    const unattended = (work: Promise<void>): void => this.#unattended(work);
+    const unexpected = (what: string): void => this.#unexpected(what);
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -73,10 +80,23 @@ export class Agent {
       identity,
       settings,
       slots,
-      headers: () => this.#client.headers(),
+      headers: (url) => this.#client.headers(url),
       running: () => this.#facts.image,
-      happened: (event) => this.#happened(event),
-      unattended: (work) => this.#unattended(work),
+      happened,
+      unattended,
+      unexpected,
+    });
+    this.#poller = new Poller({
+      ports,
+      settings,
+      client: this.#client,
+      onTrial: () => this.#state.kind === "trial",
+      reached: () => this.#takeUpLostWork(),
+      attributes: () => this.#attributes(identity),
+      happened,
+      report: () => this.#reporter.flush(),
+      unattended,
+      unexpected,
     });
   }
 
@@ -91,7 +111,7 @@ export class Agent {
 
   /** Begins to work; returns at once. */
   start(): void {
-    const { clock, random, reset, watchdog } = this.#ports;
+    const { random, reset, watchdog } = this.#ports;
     watchdog.start();
     this.#state = this.#journal.read();
     this.#log(
@@ -100,21 +120,22 @@ export class Agent {
     );
     this.#happened({ kind: "booted" });
     // A trial polls as its health check; others come a little later, each at its own time.
-    const delayMs = this.#facts.confirmed
-      ? Math.round(random.next() * this.#settings.firstPollMsMax)
-      : 0;
-    this.#pollTimer = clock.after(delayMs, () => this.#unattended(this.#poll()));
+    this.#poller.start(
+      this.#facts.confirmed ? Math.round(random.next() * this.#settings.firstPollMsMax) : 0,
+    );
   }
 
+  /** Takes the events in order; one that comes up during another waits for its end. */
   #happened(event: Event): void {
     this.#events.push(event);
     if (this.#draining) return;
     this.#draining = true;
     let turns = 0;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const current = next;
       turns += 1;
-      if (turns > cascadeMax) throw new Error(`${cascadeMax} transitions in a row at ${next.kind}`);
-      this.#step(next);
+      if (turns <= cascadeMax) this.#attempt(() => this.#step(current));
+      else this.#unexpected(`${cascadeMax} transitions in a row, ${current.kind} dropped`);
     }
     this.#draining = false;
   }
@@ -124,11 +145,15 @@ export class Agent {
     if (next.state.kind !== this.#state.kind)
       this.#log("info", `${this.#state.kind} -> ${next.state.kind} on ${event.kind}`);
     this.#state = next.state;
+    if (next.state.kind !== "trial") this.#endTrialTimer();
     if (!this.#store(next.state)) return;
-    for (const effect of next.effects) this.#perform(effect);
+    for (const effect of next.effects) this.#attempt(() => this.#perform(effect));
   }
 
-  /** A state that cannot be stored must not lead to a swap; every other one is followed all the same. */
+  /**
+   * A state that cannot be stored must not lead to a swap; every other one is followed all the same. Once the swap is
+   * requested it will come with the next reset anyway, and the stored state before this one tells how.
+   */
   #store(state: State): boolean {
     try {
       this.#journal.write(state);
@@ -136,7 +161,7 @@ export class Agent {
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#log("error", `journal: ${error.message}`);
-      if (state.kind !== "activating") return true;
+      if (state.kind !== "activating" || state.requested) return true;
       this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
       return false;
     }
@@ -147,11 +172,21 @@ export class Agent {
       running: this.running,
       resetReason: this.#ports.reset.reason,
       secondary: this.#facts.secondary,
-      power: this.#ports.power.read(),
+      power: this.#readPower(),
       thresholds: this.#settings.power,
-      windowOpen: this.#windowOpen,
+      windowOpen: this.#poller.windowOpen,
       refused: this.#journal.readRefused(),
     };
+  }
+
+  /** A sensor that fails must not hold up updates for ever: a power cut costs time and nothing else. */
+  #readPower(): PowerReading {
+    try {
+      return this.#ports.power.read();
+    } catch (error) {
+      this.#unexpected(`battery: ${String(error)}`);
+      return { batteryPercent: null, charging: false };
+    }
   }
 
   #perform(effect: Effect): void {
@@ -164,10 +199,10 @@ export class Agent {
         this.#refuse(effect.imageHash);
         break;
       case "requestUpgrade":
-        this.#requestUpgrade();
+        this.#requestUpgrade(effect.release);
         break;
       case "restart":
-        this.#unattended(this.#restart());
+        this.#restart();
         break;
       case "validate":
         this.#validate();
@@ -177,6 +212,9 @@ export class Agent {
         break;
       case "acknowledgeCancel":
         this.#unattended(this.#acknowledgeCancel(effect.actionId, effect.accepted));
+        break;
+      case "abandon":
+        this.#work.abandon();
         break;
       default:
         this.#work.perform(effect);
@@ -192,125 +230,108 @@ export class Agent {
     }
   }
 
-  #requestUpgrade(): void {
-    const requested = this.#slots.requestUpgrade();
-    this.#happened(
-      requested.ok
-        ? { kind: "upgradeRequested" }
-        : { kind: "upgradeFailed", reason: requested.reason },
-    );
+  /** Looks once more at what would be swapped in: the slot may be another's when the storage lost a state. */
+  #requestUpgrade(release: Release): void {
+    const stored = this.#slots.secondaryFacts();
+    if (stored === null) this.#happened({ kind: "upgradeFailed", reason: "flash-error" });
+    else if (stored.imageHash !== release.imageHash)
+      this.#happened({ kind: "upgradeFailed", reason: "hash-mismatch" });
+    else {
+      const requested = this.#slots.requestUpgrade();
+      this.#happened(
+        requested.ok
+          ? { kind: "upgradeRequested" }
+          : { kind: "upgradeFailed", reason: requested.reason },
+      );
+    }
   }
 
-  async #restart(): Promise<void> {
+  /** Restarts after the last reports, or after a while without them. On a board nothing follows the restart. */
+  #restart(): void {
+    if (this.#restarting) return;
+    this.#restarting = true;
+    this.#poller.stop();
     const { clock, reset } = this.#ports;
-    this.#pollTimer?.cancel();
-    const timer = clock.after(farewellMs, () => reset.restart());
-    await this.#reporter.flush();
-    timer.cancel();
-    reset.restart();
+    let left = false;
+    const leave = (): void => {
+      if (left) return;
+      left = true;
+      reset.restart();
+    };
+    this.#unattended(this.#reporter.flush().finally(leave));
+    clock.after(farewellMs, leave);
   }
 
   /** The health check of the first cut: the server answered a poll that carries this image's own hash. */
   #validate(): void {
+    this.#endTrialTimer();
     const leftMs = Math.max(0, this.#settings.trialMs - this.#ports.clock.uptimeMs());
-    this.#ports.clock.after(leftMs, () => {
-      const reason: RollbackReason = "no-server";
-      this.#happened({ kind: "trialEnded", reason });
+    this.#trialTimer = this.#ports.clock.after(leftMs, () => {
+      this.#trialTimer = null;
+      this.#happened({ kind: "trialEnded", reason: "no-server" });
     });
+  }
+
+  #endTrialTimer(): void {
+    this.#trialTimer?.cancel();
+    this.#trialTimer = null;
   }
 
   #confirm(): void {
     const confirmed = this.#slots.confirm();
-    const facts = this.#slots.facts();
-    if (facts !== null) this.#facts = facts;
+    this.#facts = { ...this.#facts, confirmed };
     this.#happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
   }
 
+  /** What was reported before goes first, so that the server knows what it is that ends here. */
   async #acknowledgeCancel(actionId: string, accepted: boolean): Promise<void> {
+    const details = [`state=${this.#state.kind}`];
+    await this.#reporter.flush();
     await this.#client.cancelFeedback(actionId, {
       execution: accepted ? "closed" : "rejected",
       finished: accepted ? "success" : "failure",
-      details: [`state=${this.#state.kind}`],
+      details,
     });
-  }
-
-  /** Whatever happens in it, another poll follows: a device that stops asking is lost. */
-  async #poll(): Promise<void> {
-    let nextMs: number;
-    try {
-      const polled = await this.#client.poll();
-      nextMs = polled.ok ? await this.#answered(polled.value) : this.#unanswered(polled);
-    } catch (error) {
-      nextMs = this.#unanswered({ reason: String(error), retryAfterMs: null });
-    }
-    this.#pollTimer = this.#ports.clock.after(nextMs, () => this.#unattended(this.#poll()));
-  }
-
-  #unanswered(failed: { readonly reason: string; readonly retryAfterMs: number | null }): number {
-    this.#pollFailures += 1;
-    this.#log("warn", `poll ${this.#pollFailures}: ${failed.reason}`);
-    const waitMs = backoffMs(this.#pollFailures, this.#settings.pollBackoff, this.#ports.random);
-    return Math.max(waitMs, failed.retryAfterMs ?? 0);
   }
 
   /**
-   * Work that nobody waits for. What it throws has no other way out: logged where there still is a console, and for the
-   * rest left to the next poll. A board that is restarting refuses even the log.
+   * An exception that nothing foresaw may have swallowed an effect, and then nothing would ever happen in this state.
+   * What the state wants and nobody does is begun again, as after a reset.
    */
-  #unattended(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      try {
-        this.#log("error", `unexpected: ${String(error)}`);
-      } catch {
-        // the board is going down: there is nobody left to tell
-      }
-    });
+  #takeUpLostWork(): void {
+    const { kind } = this.#state;
+    const wantsWork = kind === "checking" || kind === "downloading" || kind === "verifying";
+    const isIdle =
+      (wantsWork && !this.#work.underWay) ||
+      (kind === "activating" && !this.#restarting) ||
+      (kind === "trial" && this.#trialTimer === null && !this.#restarting);
+    if (isIdle) this.#happened({ kind: "booted" });
   }
 
-  /** Follows the links of a poll; answers the time to the next one. */
-  async #answered(poll: Poll): Promise<number> {
-    this.#pollFailures = 0;
-    if (this.#state.kind === "trial") {
-      // What this answer offers was decided before the server could know that the trial went well: the next poll asks.
-      this.#happened({ kind: "healthy" });
-      return jitteredMs(poll.sleepSeconds * 1000, this.#ports.random);
-    }
-    if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
-    if (poll.cancelUrl !== null) {
-      const cancel = await this.#client.cancel(poll.cancelUrl);
-      if (cancel.ok) this.#happened({ kind: "cancelled", actionId: cancel.value.actionId });
-    } else {
-      const offer = poll.deploymentUrl === null ? null : await this.#offer(poll.deploymentUrl);
-      if (offer !== "unknown") this.#happened({ kind: "polled", offer });
-    }
-    await this.#reporter.flush();
-    return jitteredMs(poll.sleepSeconds * 1000, this.#ports.random);
-  }
-
-  /** The offer behind a link; the link changes with its content, so what it led to is asked once. */
-  async #offer(url: string): Promise<Offer | null | "unknown"> {
-    if (this.#deployment?.url !== url) {
-      const answer = await this.#client.deployment(url);
-      if (!answer.ok) return "unknown";
-      if (!answer.value.ok) {
-        this.#log("warn", `offer refused: ${answer.value.reason}`);
-        return "unknown";
-      }
-      this.#deployment = { url, deployment: answer.value.deployment };
-    }
-    const { deployment } = this.#deployment;
-    this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
-    const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
-    return { actionId, version, fileHash, fileBytes, imageHash, url: deployment.url };
-  }
-
-  async #describe(url: string): Promise<void> {
+  #attributes({ hardware }: Identity): Readonly<Record<string, string>> {
     const { version, imageHash } = this.#facts;
-    await this.#client.configData(url, {
-      hardware: this.#identity.hardware,
-      version,
-      imageHash,
-    });
+    return { hardware, version, imageHash };
+  }
+
+  #attempt(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#unexpected(String(error));
+    }
+  }
+
+  /** Work that nobody waits for: what it throws has no other way out. For the rest see `#takeUpLostWork`. */
+  #unattended(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#unexpected(String(error)));
+  }
+
+  #unexpected(what: string): void {
+    try {
+      this.#log("error", `unexpected: ${what}`);
+    } catch {
+      // the board is going down: there is nobody left to tell
+    }
   }
 
   #log(level: LogLevel, message: string): void {

@@ -1,6 +1,7 @@
 import type { Execution } from "../protocol/ddi.ts";
 import type { DigestHex } from "../protocol/digest.ts";
-import type { Offer, Release, RollbackReason } from "./release.ts";
+import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } from "./release.ts";
+import type { State } from "./state.ts";
 
 /**
  * What to do next, as data. The runner stores the state before it performs any of them, and each is safe to repeat:
@@ -34,7 +35,8 @@ export interface Report {
   readonly actionId: string;
   readonly execution: Execution;
   readonly finished: "none" | "success" | "failure";
-  readonly state: string;
-  readonly reason: string | RollbackReason | null;
-  readonly version: string;
+  readonly state: State["kind"];
+  readonly reason: FailureReason | RollbackReason | DeferralReason | null;
+  /** Null when the offer could not be read. */
+  readonly version: string | null;
 }

@@ -1,7 +1,9 @@
 import type { PowerThresholds } from "../policy/power.ts";
 import type { PowerReading, ResetReason } from "../ports/board.ts";
+import type { DeploymentRefusal } from "../protocol/ddi.ts";
 import type { DigestHex } from "../protocol/digest.ts";
 import type { Running } from "../protocol/running.ts";
+import type { SecondaryFacts } from "../slots/slots.ts";
 import type { FailureReason, Offer, Release, RollbackReason } from "./release.ts";
 
 /** What happened. Results of effects come back as events too. */
@@ -10,6 +12,12 @@ export type Event =
   | { readonly kind: "booted" }
   /** A poll was answered; null means that the server wants nothing of this device. */
   | { readonly kind: "polled"; readonly offer: Offer | null }
+  /** A poll led to an offer that this device can make nothing of. */
+  | {
+      readonly kind: "offerRefused";
+      readonly actionId: string;
+      readonly reason: DeploymentRefusal;
+    }
   | { readonly kind: "cancelled"; readonly actionId: string }
   | { readonly kind: "checked"; readonly release: Release }
   | { readonly kind: "checkFailed"; readonly reason: FailureReason; readonly passing: boolean }
@@ -34,10 +42,11 @@ export type EventKind = Event["kind"];
 export interface Context {
   readonly running: Running;
   readonly resetReason: ResetReason;
-  /** What the secondary slot holds: whether a swap of it is requested, and the hash its TLVs name. */
-  readonly secondary: { readonly pending: boolean; readonly imageHash: DigestHex | null };
+  /** What the secondary slot held at the start. */
+  readonly secondary: SecondaryFacts | null;
   readonly power: PowerReading;
   readonly thresholds: PowerThresholds;
+  /** False until a poll of this boot told. */
   readonly windowOpen: boolean;
   /** Images that were rolled back on this device. */
   readonly refused: readonly DigestHex[];

@@ -1,4 +1,5 @@
 import type { KeyValue } from "../ports/board.ts";
+import { artifactUrlLengthMax, parseActionId, parseUrl } from "../protocol/ddi.ts";
 import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import {
   arrayAt,
@@ -9,12 +10,26 @@ import {
   parseJsonObject,
   stringAt,
 } from "../protocol/json.ts";
-import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } from "./release.ts";
-import type { CheckingState, DownloadingState, StagedState, State } from "./state.ts";
+import {
+  asRelease,
+  deferralReasons,
+  failureReasons,
+  type Offer,
+  rollbackReasons,
+} from "./release.ts";
+import {
+  type CheckingState,
+  type DownloadingState,
+  offerOf,
+  type StagedState,
+  type State,
+} from "./state.ts";
 
 /** A value of the key-value storage holds no more. */
 const journalBytesMax = 1024;
 const journalFormat = 1;
+/** Of the counters in a state; all of them stop at 3. */
+const countMax = 16;
 const stateKey = "update";
 const refusedKey = "refused";
 /** Images remembered as rolled back; the oldest is forgotten first. */
@@ -79,13 +94,9 @@ export function encodeState(state: State): JsonObject {
 function encodeInner(state: State): JsonObject {
   if (state.kind === "deferred")
     return { kind: state.kind, reason: state.reason, resume: encodeInner(state.resume) };
-  if (state.kind === "failed")
-    return {
-      kind: state.kind,
-      offer: { ...state.offer },
-      reason: state.reason,
-      resume: state.resume === null ? null : encodeInner(state.resume),
-    };
+  // A value holds one offer, not two: the offer of a failure that can pass is the one of what it goes on with.
+  if (state.kind === "failed" && state.resume !== null)
+    return { kind: state.kind, reason: state.reason, resume: encodeInner(state.resume) };
   const { ...fields } = state as unknown as Record<string, never>;
   return fields;
 }
@@ -113,25 +124,29 @@ function decodeInner(object: JsonObject): State | null {
   if (kind === "checking") return { kind, offer };
   const release = asRelease(offer);
   if (release === null) return null;
-  const hashFailures = integerAt(object, "hashFailures", 0, 16);
+  const hashFailures = integerAt(object, "hashFailures", 0, countMax);
+  const requests = integerAt(object, "requests", 0, countMax);
   switch (kind) {
-    case "downloading":
-      return hashFailures === null
-        ? null
-        : { kind, release, hashFailures, prepared: object["prepared"] === true };
+    case "downloading": {
+      const prepared = booleanAt(object, "prepared");
+      if (hashFailures === null || prepared === null) return null;
+      return { kind, release, hashFailures, prepared };
+    }
     case "verifying":
       return hashFailures === null ? null : { kind, release, hashFailures };
     case "staged":
+      return requests === null ? null : { kind, release, requests };
+    case "activating": {
+      const requested = booleanAt(object, "requested");
+      return requests === null || requested === null
+        ? null
+        : { kind, release, requests, requested };
+    }
     case "confirmed":
       return { kind, release };
-    case "activating": {
-      const requests = integerAt(object, "requests", 0, 16);
-      if (requests === null) return null;
-      return { kind, release, requests, requested: object["requested"] === true };
-    }
     case "rolledBack": {
-      const reason = stringAt(object, "reason", 32);
-      return reason === null ? null : { kind, release, reason: reason as RollbackReason };
+      const reason = wordAt(object, "reason", rollbackReasons);
+      return reason === null ? null : { kind, release, reason };
     }
     default:
       return null;
@@ -140,29 +155,29 @@ function decodeInner(object: JsonObject): State | null {
 
 function decodeTrial(object: JsonObject): State | null {
   const offer = decodeOffer(objectAt(object, "release"));
-  const lastFailure = stringAt(object, "lastFailure", 32) as RollbackReason | null;
+  const lastFailure = wordAt(object, "lastFailure", rollbackReasons);
   return { kind: "trial", release: offer === null ? null : asRelease(offer), lastFailure };
 }
 
 function decodeDeferred(object: JsonObject): State | null {
-  const resume = decodeResumable(objectAt(object, "resume"));
-  const reason = stringAt(object, "reason", 32);
-  if (resume === null || reason === null) return null;
-  return { kind: "deferred", reason: reason as DeferralReason, resume };
+  const resume = decodeResumable(object);
+  const reason = wordAt(object, "reason", deferralReasons);
+  return resume === null || reason === null ? null : { kind: "deferred", reason, resume };
 }
 
 function decodeFailed(object: JsonObject): State | null {
-  const offer = decodeOffer(objectAt(object, "offer"));
-  const reason = stringAt(object, "reason", 32);
-  const resume = decodeResumable(objectAt(object, "resume"));
-  if (offer === null || reason === null || resume?.kind === "staged") return null;
-  return { kind: "failed", offer, reason: reason as FailureReason, resume };
+  const resume = decodeResumable(object);
+  if (resume?.kind === "staged") return null;
+  const offer = resume === null ? decodeOffer(objectAt(object, "offer")) : offerOf(resume);
+  const reason = wordAt(object, "reason", failureReasons);
+  return offer === null || reason === null ? null : { kind: "failed", offer, reason, resume };
 }
 
 function decodeResumable(
-  object: JsonObject | null,
+  object: JsonObject,
 ): CheckingState | DownloadingState | StagedState | null {
-  const state = object === null ? null : decodeInner(object);
+  const resume = objectAt(object, "resume");
+  const state = resume === null ? null : decodeInner(resume);
   return state?.kind === "checking" || state?.kind === "downloading" || state?.kind === "staged"
     ? state
     : null;
@@ -170,17 +185,28 @@ function decodeResumable(
 
 function decodeOffer(object: JsonObject | null): Offer | null {
   if (object === null) return null;
-  const actionId = stringAt(object, "actionId", 20);
+  const actionId = parseActionId(stringAt(object, "actionId", 20));
   const version = stringAt(object, "version", 64);
   const fileHash = parseDigestHex(stringAt(object, "fileHash", 64));
   const fileBytes = integerAt(object, "fileBytes", 1, 0xffff_ffff);
-  const url = stringAt(object, "url", 512);
+  const url = parseUrl(stringAt(object, "url", artifactUrlLengthMax), artifactUrlLengthMax);
   const imageHash = parseDigestHex(stringAt(object, "imageHash", 64));
   if (actionId === null || version === null || fileHash === null) return null;
   if (fileBytes === null || url === null) return null;
   return { actionId, version, fileHash, fileBytes, url, imageHash };
 }
 
-function asRelease(offer: Offer): Release | null {
-  return offer.imageHash === null ? null : { ...offer, imageHash: offer.imageHash };
+function booleanAt(object: JsonObject, key: string): boolean | null {
+  const value = Object.hasOwn(object, key) ? object[key] : undefined;
+  return typeof value === "boolean" ? value : null;
+}
+
+/** The member when it is one of the words, else null. */
+function wordAt<Word extends string>(
+  object: JsonObject,
+  key: string,
+  words: readonly Word[],
+): Word | null {
+  const text = stringAt(object, key, 32);
+  return words.find((word) => word === text) ?? null;
 }

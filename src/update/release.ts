@@ -19,37 +19,60 @@ export interface Release extends Offer {
 }
 
 /** Why a release will not be installed, or was not kept. The server gets these words. */
-export type FailureReason =
+export const failureReasons = [
+  // the offer
+  "malformed-deployment",
+  "unsupported-deployment",
+  "unsupported-url",
   // the image is not for this device, found before the download
-  | "hardware-mismatch"
-  | "downgrade"
-  | "security-counter"
-  | "image-too-large"
-  | "image-malformed"
-  | "key-unknown"
-  | "signature-invalid"
-  | "rolled-back-before"
+  "hardware-mismatch",
+  "downgrade",
+  "security-counter",
+  "image-too-large",
+  "image-malformed",
+  "key-unknown",
+  "signature-invalid",
+  "rolled-back-before",
   // the transfer
-  | "network"
-  | "server-error"
-  | "artifact-missing"
-  | "response-invalid"
-  | "hash-mismatch"
-  | "offer-mismatch"
+  "network",
+  "server-error",
+  "artifact-missing",
+  "response-invalid",
+  "hash-mismatch",
+  "offer-mismatch",
   // the device
-  | "flash-error"
-  | "storage-error"
-  | "bootloader-refused"
-  | "activation-not-started"
-  | "internal-error";
+  "flash-error",
+  "storage-error",
+  "bootloader-refused",
+  "activation-not-started",
+  "internal-error",
+] as const;
+
+export type FailureReason = (typeof failureReasons)[number];
 
 /** Why the previous image came back. */
-export type RollbackReason =
-  | "crashed"
-  | "watchdog"
-  | "no-server"
-  | "health-check"
-  | "confirm-failed"
-  | "not-confirmed";
+export const rollbackReasons = [
+  "crashed",
+  "watchdog",
+  "no-server",
+  "health-check",
+  "confirm-failed",
+  "not-confirmed",
+] as const;
 
-export type DeferralReason = "low-battery" | "window-closed";
+export type RollbackReason = (typeof rollbackReasons)[number];
+
+export const deferralReasons = ["low-battery", "window-closed"] as const;
+
+export type DeferralReason = (typeof deferralReasons)[number];
+
+/** The same file under the same action; only its address may have changed. */
+export function isSameOffer(a: Offer | null, b: Offer | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.actionId === b.actionId && a.fileHash === b.fileHash && a.fileBytes === b.fileBytes;
+}
+
+/** Null while the hash of the image is not known. */
+export function asRelease(offer: Offer): Release | null {
+  return offer.imageHash === null ? null : { ...offer, imageHash: offer.imageHash };
+}

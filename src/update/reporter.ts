@@ -11,9 +11,10 @@ export const reportsMax = 16;
 export class Reporter {
   readonly #client: DdiClient;
   readonly #acknowledged: (actionId: string) => void;
-  #waiting: Report[] = [];
+  #waiting: readonly Report[] = [];
   #sending: Promise<void> | null = null;
 
+  /** `acknowledged` is told of each final report that the server took. */
   constructor(client: DdiClient, acknowledged: (actionId: string) => void) {
     this.#client = client;
     this.#acknowledged = acknowledged;
@@ -22,37 +23,53 @@ export class Reporter {
   add(report: Report): void {
     const text = JSON.stringify(report);
     if (this.#waiting.some((waiting) => JSON.stringify(waiting) === text)) return;
-    this.#waiting.push(report);
-    if (this.#waiting.length > reportsMax) this.#waiting.shift();
+    this.#waiting = [...this.#waiting, report];
+    if (this.#waiting.length <= reportsMax) return;
+    const oldest = this.#waiting.find((waiting) => !isFinal(waiting)) ?? this.#waiting[0];
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== oldest);
   }
 
   /** Sends what waits until one fails; a second call during it joins the first. */
   flush(): Promise<void> {
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = null;
-    });
+    if (this.#waiting.length === 0) return this.#sending ?? Promise.resolve();
+    this.#sending ??= this.#sendAll();
     return this.#sending;
   }
 
   async #sendAll(): Promise<void> {
-    // Bounded by the queue: each turn takes one report out or ends.
-    for (;;) {
-      const [report] = this.#waiting;
-      if (report === undefined) return;
-      const sent = await this.#client.feedback(report.actionId, {
-        execution: report.execution,
-        finished: report.finished,
-        details: detailsOf(report),
-      });
-      if (!sent.ok) return;
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== report);
-      if (report.execution === "closed") this.#acknowledged(report.actionId);
+    try {
+      // Bounded by the queue: each turn takes one report out or ends. Nothing may come between the last look at the queue
+      // and the end, or a report added there would wait for a flush that nobody calls.
+      for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting)
+        if (!(await this.#send(next))) return;
+    } finally {
+      this.#sending = null;
     }
+  }
+
+  /** False when the server cannot take it now. */
+  async #send(report: Report): Promise<boolean> {
+    const sent = await this.#client.feedback(report.actionId, {
+      execution: report.execution,
+      finished: report.finished,
+      details: detailsOf(report),
+    });
+    // Refused for what it says, it would be refused for ever, and hold up all behind it. It does not count as told.
+    const isRefused = !sent.ok && sent.reason === "response-invalid";
+    if (!sent.ok && !isRefused) return false;
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== report);
+    if (sent.ok && isFinal(report)) this.#acknowledged(report.actionId);
+    return true;
   }
 }
 
+function isFinal(report: Report): boolean {
+  return report.execution === "closed";
+}
+
 function detailsOf(report: Report): string[] {
-  const details = [`state=${report.state}`, `version=${report.version}`];
+  const details = [`state=${report.state}`];
+  if (report.version !== null) details.push(`version=${report.version}`);
   if (report.reason !== null) details.push(`reason=${report.reason}`);
   return details;
 }

@@ -46,7 +46,7 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   const bytes = keyValue.read(identityKey);
   const root = bytes === null ? null : parseJsonObject(bytes, identityBytesMax);
   if (root === null) return null;
-  const serverUrl = stringAt(root, "server", 256);
+  const serverUrl = stringAt(root, "server", 256)?.replace(/\/+$/, "") ?? null;
   const tenant = stringAt(root, "tenant", 64);
   const deviceId = stringAt(root, "id", 64);
   const token = stringAt(root, "token", 128);

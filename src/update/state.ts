@@ -50,12 +50,14 @@ export interface VerifyingState {
 export interface StagedState {
   readonly kind: "staged";
   readonly release: Release;
+  /** How often its swap was requested already, without effect. */
+  readonly requests: number;
 }
 
 export interface ActivatingState {
   readonly kind: "activating";
   readonly release: Release;
-  /** How often the swap was requested for this release. */
+  /** How often the swap was requested for this release, this time included. */
   readonly requests: number;
   /** The trailer that requests the swap was written; the next thing is a restart. */
   readonly requested: boolean;
@@ -94,7 +96,7 @@ export interface FailedState {
   readonly kind: "failed";
   readonly offer: Offer;
   readonly reason: FailureReason;
-  /** What to go on with at the next offer when the fault can pass; null ends the release with a report. */
+  /** What to go on with at the next offer when the fault can pass; it is about `offer`. Null ends the release. */
   readonly resume: CheckingState | DownloadingState | null;
 }
 

@@ -1,30 +1,41 @@
-import { powerAllows } from "../policy/power.ts";
-import type { Effect, Report } from "./effect.ts";
+import type { DeploymentRefusal } from "../protocol/ddi.ts";
+import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
-import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } from "./release.ts";
+import { recover } from "./recovery.ts";
+import { isSameOffer, type Offer } from "./release.ts";
 import {
   type ActivatingState,
   type CheckingState,
+  type ConfirmedState,
   type DeferredState,
   type DownloadingState,
   type FailedState,
   offerOf,
+  type RolledBackState,
   type StagedState,
   type State,
   type TrialState,
   type VerifyingState,
 } from "./state.ts";
+import {
+  activate,
+  begin,
+  enter,
+  fail,
+  idle,
+  proceed,
+  reportsOf,
+  stay,
+  type Transition,
+  take,
+  unreachable,
+} from "./steps.ts";
+
+export { upgradeRequestsMax } from "./recovery.ts";
+export type { Transition } from "./steps.ts";
 
 /** A release whose whole download had a wrong hash this often is given up. */
 export const hashFailuresMax = 3;
-
-/** A swap is requested this often at most; more would mean that the restart never reaches the bootloader. */
-export const upgradeRequestsMax = 3;
-
-export interface Transition {
-  readonly state: State;
-  readonly effects: readonly Effect[];
-}
 
 /**
  * The whole life of an update as one pure function: the same state, event and context always give the same answer.
@@ -33,6 +44,7 @@ export interface Transition {
 export function transition(state: State, event: Event, context: Context): Transition {
   if (event.kind === "booted") return recover(state, context);
   if (event.kind === "cancelled") return cancel(state, event.actionId);
+  if (event.kind === "offerRefused") return refuseOffer(state, event.actionId, event.reason);
   switch (state.kind) {
     case "idle":
       return event.kind === "polled" ? take(event.offer, context) : stay(state);
@@ -43,118 +55,23 @@ export function transition(state: State, event: Event, context: Context): Transi
     case "verifying":
       return inVerifying(state, event, context);
     case "staged":
-      return inStaged(state, event, context);
+      return event.kind === "polled" ? replaced(state, event.offer, context) : stay(state);
     case "activating":
-      return inActivating(state, event, context);
+      return inActivating(state, event);
     case "trial":
       return inTrial(state, event);
     case "confirmed":
     case "rolledBack":
-      return inFinished(state, event);
+      return inFinished(state, event, context);
     case "deferred":
       return inDeferred(state, event, context);
     case "failed":
-      return inFailed(state, event, context);
+      return state.resume === null
+        ? inFinished(state, event, context)
+        : inPassingFailure(state, state.resume, event, context);
     default:
       return unreachable(state);
   }
-}
-
-/** After a reset: what the flash says goes before what the journal says. */
-function recover(state: State, context: Context): Transition {
-  const { running } = context;
-  if (!running.confirmed) {
-    const known = state.kind === "activating" || state.kind === "trial" ? state.release : null;
-    const release = known?.imageHash === running.imageHash ? known : null;
-    const lastFailure = state.kind === "trial" ? state.lastFailure : null;
-    const trial: TrialState = { kind: "trial", release, lastFailure };
-    return { state: trial, effects: [...reportsOf(trial), { kind: "validate" }] };
-  }
-  switch (state.kind) {
-    case "idle":
-    case "failed":
-    case "deferred":
-      return stay(state);
-    case "checking":
-      return { state, effects: [{ kind: "check", offer: state.offer }] };
-    case "downloading":
-      return { state, effects: [downloadStep(state)] };
-    case "verifying":
-      return { state, effects: [{ kind: "verify", release: state.release }] };
-    case "staged":
-      return activate(state, context);
-    case "activating":
-      return recoverActivation(state, context);
-    case "trial":
-      return state.release === null ? idle() : endTrial(state.release, state.lastFailure, context);
-    case "confirmed":
-    case "rolledBack":
-      return { state, effects: reportsOf(state) };
-    default:
-      return unreachable(state);
-  }
-}
-
-/** The swap was requested, or about to be, and a confirmed image runs: the new one, or the old one (again). */
-function recoverActivation(state: ActivatingState, context: Context): Transition {
-  if (context.running.imageHash === state.release.imageHash)
-    return finish({ kind: "confirmed", release: state.release });
-  if (state.requested) {
-    // After a revert the rejected image is in the secondary slot again; a refused one was erased by the bootloader.
-    if (context.secondary.imageHash === state.release.imageHash && !context.secondary.pending)
-      return endTrial(state.release, null, context);
-    if (context.secondary.imageHash !== state.release.imageHash)
-      return fail(state.release, "bootloader-refused", null);
-  }
-  if (state.requests >= upgradeRequestsMax)
-    return fail(state.release, "activation-not-started", null);
-  return activate({ kind: "staged", release: state.release }, context, state.requests);
-}
-
-function endTrial(
-  release: Release,
-  lastFailure: RollbackReason | null,
-  context: Context,
-): Transition {
-  if (context.running.imageHash === release.imageHash)
-    return finish({ kind: "confirmed", release });
-  const reason = lastFailure ?? reasonOfReset(context);
-  const next = finish({ kind: "rolledBack", release, reason });
-  return {
-    state: next.state,
-    effects: [{ kind: "refuse", imageHash: release.imageHash }, ...next.effects],
-  };
-}
-
-function reasonOfReset(context: Context): RollbackReason {
-  if (context.resetReason === "exception") return "crashed";
-  return context.resetReason === "watchdog" ? "watchdog" : "not-confirmed";
-}
-
-/** A new offer, or none. */
-function take(offer: Offer | null, context: Context): Transition {
-  if (offer === null) return idle();
-  if (offer.imageHash !== null && offer.imageHash === context.running.imageHash)
-    return finish({ kind: "confirmed", release: { ...offer, imageHash: offer.imageHash } });
-  if (offer.imageHash !== null && context.refused.includes(offer.imageHash))
-    return fail(offer, "rolled-back-before", null);
-  return begin({ kind: "checking", offer }, context);
-}
-
-function begin(
-  state: CheckingState | DownloadingState | StagedState,
-  context: Context,
-): Transition {
-  if (state.kind === "staged") return activate(state, context);
-  if (!powerAllows("download", context.power, context.thresholds))
-    return defer(state, "low-battery");
-  const effect: Effect =
-    state.kind === "checking" ? { kind: "check", offer: state.offer } : downloadStep(state);
-  return { state, effects: [...reportsOf(state), effect] };
-}
-
-function downloadStep(state: DownloadingState): Effect {
-  return { kind: state.prepared ? "download" : "prepare", release: state.release };
 }
 
 function inChecking(state: CheckingState, event: Event, context: Context): Transition {
@@ -164,7 +81,7 @@ function inChecking(state: CheckingState, event: Event, context: Context): Trans
     case "checked": {
       const { release } = event;
       if (release.imageHash === context.running.imageHash)
-        return finish({ kind: "confirmed", release });
+        return enter({ kind: "confirmed", release });
       if (context.refused.includes(release.imageHash))
         return fail(release, "rolled-back-before", null);
       return begin({ kind: "downloading", release, prepared: false, hashFailures: 0 }, context);
@@ -181,7 +98,7 @@ function inDownloading(state: DownloadingState, event: Event, context: Context):
     case "polled":
       return replaced(state, event.offer, context);
     case "prepared":
-      return begin({ ...state, prepared: true }, context);
+      return proceed({ ...state, prepared: true }, context);
     case "downloaded": {
       const { release, hashFailures } = state;
       const next: VerifyingState = { kind: "verifying", release, hashFailures };
@@ -200,7 +117,7 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
     case "polled":
       return replaced(state, event.offer, context);
     case "verified":
-      return activate({ kind: "staged", release: state.release }, context);
+      return activate({ kind: "staged", release: state.release, requests: 0 }, context);
     case "verifyFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
       return fail(state.release, event.reason, null);
@@ -210,36 +127,13 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
 }
 
 function downloadAgain(state: DownloadingState | VerifyingState, context: Context): Transition {
+  const { release } = state;
   const hashFailures = state.hashFailures + 1;
-  if (hashFailures >= hashFailuresMax) return fail(state.release, "hash-mismatch", null);
-  return begin(
-    { kind: "downloading", release: state.release, prepared: false, hashFailures },
-    context,
-  );
+  if (hashFailures >= hashFailuresMax) return fail(release, "hash-mismatch", null);
+  return begin({ kind: "downloading", release, prepared: false, hashFailures }, context);
 }
 
-function inStaged(state: StagedState, event: Event, context: Context): Transition {
-  return event.kind === "polled" ? replaced(state, event.offer, context) : stay(state);
-}
-
-/** Swaps only inside the window and with the charge for it. */
-function activate(state: StagedState, context: Context, requests = 0): Transition {
-  if (!powerAllows("activate", context.power, context.thresholds))
-    return defer(state, "low-battery");
-  if (!context.windowOpen) return defer(state, "window-closed");
-  const next: ActivatingState = {
-    kind: "activating",
-    release: state.release,
-    requests: requests + 1,
-    requested: false,
-  };
-  return {
-    state: next,
-    effects: [...reportsOf(next), { kind: "requestUpgrade", release: state.release }],
-  };
-}
-
-function inActivating(state: ActivatingState, event: Event, _context: Context): Transition {
+function inActivating(state: ActivatingState, event: Event): Transition {
   switch (event.kind) {
     case "upgradeRequested":
       return { state: { ...state, requested: true }, effects: [{ kind: "restart" }] };
@@ -255,9 +149,7 @@ function inTrial(state: TrialState, event: Event): Transition {
     case "healthy":
       return { state, effects: [{ kind: "confirm" }] };
     case "confirmWritten":
-      return state.release === null
-        ? idle()
-        : finish({ kind: "confirmed", release: state.release });
+      return state.release === null ? idle() : enter({ kind: "confirmed", release: state.release });
     case "confirmFailed":
       return { state: { ...state, lastFailure: "confirm-failed" }, effects: [{ kind: "restart" }] };
     case "trialEnded":
@@ -267,18 +159,25 @@ function inTrial(state: TrialState, event: Event): Transition {
   }
 }
 
-/** Over, but the server must hear of it: reported at every poll that still names the action. */
+/**
+ * Over, and told at every poll that still names the action. A success is done once the server acknowledged it; what went
+ * wrong is remembered until the server names something else, so that a late answer cannot start it all over.
+ */
 function inFinished(
-  state: Extract<State, { kind: "confirmed" | "rolledBack" }> | FailedState,
+  state: ConfirmedState | RolledBackState | FailedState,
   event: Event,
+  context: Context,
 ): Transition {
-  const actionId = offerOf(state)?.actionId;
+  const offer = offerOf(state);
   switch (event.kind) {
     case "reported":
-      return event.actionId === actionId ? idle() : stay(state);
+      return state.kind === "confirmed" && event.actionId === offer?.actionId
+        ? idle()
+        : stay(state);
     case "polled":
-      if (event.offer?.actionId !== actionId) return idle();
-      return { state, effects: reportsOf(state) };
+      return isSameOffer(event.offer, offer)
+        ? { state, effects: reportsOf(state) }
+        : take(event.offer, context);
     default:
       return stay(state);
   }
@@ -286,114 +185,120 @@ function inFinished(
 
 function inDeferred(state: DeferredState, event: Event, context: Context): Transition {
   if (event.kind !== "polled") return stay(state);
-  if (event.offer?.actionId !== offerOf(state)?.actionId) return take(event.offer, context);
-  const next = begin(state.resume, context);
+  if (!isSameOffer(event.offer, offerOf(state.resume))) return take(event.offer, context);
+  const next = begin(withUrlOf(state.resume, event.offer), context);
   return next.state.kind === "deferred" && next.state.reason === state.reason ? stay(state) : next;
 }
 
-function inFailed(state: FailedState, event: Event, context: Context): Transition {
-  if (state.resume === null) return inFinished(state, event);
+function inPassingFailure(
+  state: FailedState,
+  resume: CheckingState | DownloadingState,
+  event: Event,
+  context: Context,
+): Transition {
   if (event.kind !== "polled") return stay(state);
-  return event.offer?.actionId === state.offer.actionId
-    ? begin(state.resume, context)
+  return isSameOffer(event.offer, state.offer)
+    ? begin(withUrlOf(resume, event.offer), context)
     : take(event.offer, context);
 }
 
-/** A poll during the work: the same action goes on, anything else ends it. */
+/** Goes on from where the server has the file now: an address may hold for a time only. */
+function withUrlOf<Resumed extends CheckingState | DownloadingState | StagedState>(
+  state: Resumed,
+  offer: Offer | null,
+): Resumed {
+  if (offer === null) return state;
+  const { url } = offer;
+  return state.kind === "checking"
+    ? { ...state, offer: { ...state.offer, url } }
+    : { ...state, release: { ...state.release, url } };
+}
+
+/** A poll during the work: the same offer goes on, anything else ends it. */
 function replaced(
   state: CheckingState | DownloadingState | VerifyingState | StagedState,
   offer: Offer | null,
   context: Context,
 ): Transition {
-  if (offer?.actionId === offerOf(state)?.actionId) return stay(state);
-  const next = take(offer, context);
+  return isSameOffer(offer, offerOf(state)) ? stay(state) : abandonFor(take(offer, context));
+}
+
+function abandonFor(next: Transition): Transition {
   return { state: next.state, effects: [{ kind: "abandon" }, ...next.effects] };
 }
 
-/** Accepted until the swap is requested; afterwards the bootloader decides and the answer is no. */
+/**
+ * Accepted until the swap is requested; afterwards the bootloader decides and the answer is no. What went wrong before
+ * is told first: a device that rolled back was not cancelled.
+ */
 function cancel(state: State, actionId: string): Transition {
-  const offer = offerOf(state);
-  const begun = state.kind === "activating" || state.kind === "trial" || state.kind === "confirmed";
-  if (begun && offer?.actionId === actionId)
-    return { state, effects: [{ kind: "acknowledgeCancel", actionId, accepted: false }] };
-  const acknowledge: Effect = { kind: "acknowledgeCancel", actionId, accepted: true };
-  if (offer?.actionId !== actionId) return { state, effects: [acknowledge] };
-  return { state: { kind: "idle" }, effects: [{ kind: "abandon" }, acknowledge] };
-}
-
-function defer(
-  resume: CheckingState | DownloadingState | StagedState,
-  reason: DeferralReason,
-): Transition {
-  const state: DeferredState = { kind: "deferred", reason, resume };
-  return { state, effects: reportsOf(state) };
-}
-
-function fail(
-  offer: Offer,
-  reason: FailureReason,
-  resume: CheckingState | DownloadingState | null,
-): Transition {
-  const state: FailedState = { kind: "failed", offer, reason, resume };
-  return { state, effects: reportsOf(state) };
-}
-
-function finish(state: Extract<State, { kind: "confirmed" | "rolledBack" }>): Transition {
-  return { state, effects: reportsOf(state) };
-}
-
-function idle(): Transition {
-  return { state: { kind: "idle" }, effects: [] };
-}
-
-function stay(state: State): Transition {
-  return { state, effects: [] };
-}
-
-/** What the server hears on entering a state (hawkBit DDI v1 executions). */
-function reportsOf(state: State): Effect[] {
-  const offer = offerOf(state);
-  if (offer === null) return [];
-  const say = (
-    execution: Report["execution"],
-    finished: Report["finished"],
-    reason: string | null,
-  ): Effect[] => {
-    const { actionId, version } = offer;
-    return [
-      {
-        kind: "report",
-        report: { actionId, execution, finished, state: state.kind, reason, version },
-      },
-    ];
-  };
+  const isOwn = offerOf(state)?.actionId === actionId;
+  const answer = (accepted: boolean): Effect => ({ kind: "acknowledgeCancel", actionId, accepted });
   switch (state.kind) {
-    case "idle":
-      return [];
-    case "checking":
     case "activating":
-    case "trial":
-      return say("proceeding", "none", null);
+    case "confirmed":
+      return { state, effects: [answer(!isOwn)] };
+    case "trial": // of an unknown action: most likely of the one that is to be stopped
+      return { state, effects: [answer(!isOwn && state.release !== null)] };
+    case "idle":
+      return { state, effects: [answer(true)] };
+    case "checking":
     case "downloading":
-      return say("download", "none", null);
     case "verifying":
     case "staged":
-      return say("downloaded", "none", null);
-    case "confirmed":
-      return say("closed", "success", null);
+      if (!isOwn) return { state, effects: [answer(true)] };
+      return abandonFor({ state: { kind: "idle" }, effects: [answer(true)] });
     case "rolledBack":
-      return say("closed", "failure", state.reason);
     case "deferred":
-      return say("scheduled", "none", state.reason);
-    case "failed":
-      return state.resume === null
-        ? say("closed", "failure", state.reason)
-        : say("proceeding", "none", state.reason);
+    case "failed": {
+      if (!isOwn) return { state, effects: [answer(true)] };
+      const reports = isOver(state) ? reportsOf(state) : [];
+      return { state: { kind: "idle" }, effects: [...reports, answer(true)] };
+    }
     default:
       return unreachable(state);
   }
 }
 
-function unreachable(state: never): never {
-  throw new Error(`no such state: ${JSON.stringify(state)}`);
+/** Nothing will follow but reports. */
+function isOver(state: State): boolean {
+  if (state.kind === "failed") return state.resume === null;
+  return state.kind === "confirmed" || state.kind === "rolledBack";
+}
+
+/** The server hears it at every poll that leads there; what it wanted before, it wants no more. */
+function refuseOffer(state: State, actionId: string, reason: DeploymentRefusal): Transition {
+  const offer = offerOf(state);
+  const isOwn = offer !== null && offer.actionId === actionId;
+  switch (state.kind) {
+    case "activating":
+    case "trial":
+      return stay(state);
+    case "idle":
+    case "confirmed":
+    case "rolledBack":
+    case "deferred":
+    case "failed":
+      if (isOwn && isOver(state)) return { state, effects: reportsOf(state) };
+      return isOwn ? fail(offer, reason, null) : refusal(actionId, reason);
+    case "checking":
+    case "downloading":
+    case "verifying":
+    case "staged":
+      return abandonFor(isOwn ? fail(offer, reason, null) : refusal(actionId, reason));
+    default:
+      return unreachable(state);
+  }
+}
+
+function refusal(actionId: string, reason: DeploymentRefusal): Transition {
+  const report = {
+    actionId,
+    execution: "closed",
+    finished: "failure",
+    state: "failed",
+    reason,
+    version: null,
+  } as const;
+  return { state: { kind: "idle" }, effects: [{ kind: "report", report }] };
 }

@@ -2,7 +2,6 @@ import type { EnvelopeRefusal } from "../image/envelope.ts";
 import type { ImageInfo } from "../image/info.ts";
 import { type ImageTrust, ImageVerification } from "../image/verify.ts";
 import { incompatibility } from "../policy/compatibility.ts";
-import { backoffMs } from "../policy/retry.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -10,8 +9,8 @@ import { parseDigestHex } from "../protocol/digest.ts";
 import type { Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
-import { download, pause } from "../transfer/download.ts";
-import type { RangeFailure } from "../transfer/range.ts";
+import { download, isWorthRepeating, retryWaitMs, transferEnded } from "../transfer/download.ts";
+import { LongWork } from "../transfer/long-work.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import type { FailureReason, Offer, Release } from "./release.ts";
@@ -23,17 +22,16 @@ export interface WorkTools {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly slots: Slots;
-  headers(): Readonly<Record<string, string>>;
+  headers(url: string): Readonly<Record<string, string>>;
   running(): ImageInfo;
   happened(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
+  /** Notes an exception that nothing foresaw; throws nothing itself. */
+  unexpected(what: string): void;
 }
 
-type WorkEffect = Extract<
-  Effect,
-  { kind: "check" | "prepare" | "download" | "verify" | "abandon" }
->;
+type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
 
 /**
  * The long effects of an update: they run in small steps beside the polls, one at a time, and end in one event.
@@ -41,52 +39,60 @@ type WorkEffect = Extract<
  */
 export class UpdateWork {
   readonly #tools: WorkTools;
-  /** Counts up with each piece of work, so that an abandoned one knows itself. */
-  #current = 0;
+  #current: LongWork | null = null;
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
   }
 
-  perform(effect: WorkEffect): void {
-    this.#current += 1;
-    const id = this.#current;
-    const abandoned = (): boolean => id !== this.#current;
-    if (effect.kind === "abandon") return;
+  /** Whether an event of some work is still to come. */
+  get underWay(): boolean {
+    return this.#current !== null;
+  }
+
+  abandon(): void {
+    this.#current?.abandon();
+    this.#current = null;
+  }
+
+  /** Abandons what is under way and begins this. */
+  perform(effect: Work): void {
+    this.abandon();
+    const work = new LongWork(this.#tools.ports.clock);
+    this.#current = work;
     const run = async (): Promise<void> => {
-      const event = await this.#begin(effect, abandoned).catch((error: unknown) => {
-        this.#tools.ports.log.write("error", `${effect.kind}: unexpected ${String(error)}`);
+      const event = await this.#begin(effect, work).catch((error: unknown) => {
+        this.#tools.unexpected(`${effect.kind}: ${String(error)}`);
         return endedBadly(effect.kind);
       });
-      if (!abandoned()) this.#tools.happened(event);
+      if (work.abandoned) return;
+      this.#current = null;
+      this.#tools.happened(event);
     };
     this.#tools.unattended(run());
   }
 
-  #begin(
-    effect: Exclude<WorkEffect, { kind: "abandon" }>,
-    abandoned: () => boolean,
-  ): Promise<Event> {
+  #begin(effect: Work, work: LongWork): Promise<Event> {
     switch (effect.kind) {
       case "check":
-        return this.#check(effect.offer, abandoned);
+        return this.#check(effect.offer, work);
       case "prepare":
-        return this.#prepare(effect.release, abandoned);
+        return this.#prepare(effect.release, work);
       case "download":
-        return this.#download(effect.release, abandoned);
+        return this.#download(effect.release, work);
       case "verify":
-        return this.#verify(effect.release, abandoned);
+        return this.#verify(effect.release, work);
       default:
         return effect satisfies never;
     }
   }
 
-  async #check(offer: Offer, abandoned: () => boolean): Promise<Event> {
+  async #check(offer: Offer, work: LongWork): Promise<Event> {
     const { ports, http, settings } = this.#tools;
     const request = {
       url: offer.url,
       fileBytes: offer.fileBytes,
-      headers: this.#tools.headers(),
+      headers: this.#tools.headers(offer.url),
       timeoutMs: settings.download.timeoutMs,
       trust: this.#trust(),
     };
@@ -94,10 +100,11 @@ export class UpdateWork {
     for (let failures = 1; ; failures += 1) {
       const result = await checkImage(http, request);
       if (result.ok || result.kind === "image") return this.#judged(offer, result);
-      const over = failures >= settings.download.failuresMax || abandoned();
-      if (over) return { kind: "checkFailed", reason: reasonOf(result.failure), passing: true };
-      const waitMs = backoffMs(failures, settings.download.backoff, ports.random);
-      await pause(ports.clock, Math.max(waitMs, result.retryAfterMs ?? 0));
+      const { failure, retryAfterMs } = result;
+      const over = failures >= settings.download.failuresMax || work.abandoned;
+      if (over || !isWorthRepeating(failure))
+        return { kind: "checkFailed", ...transferEnded(failure) };
+      await work.pause(retryWaitMs(failures, retryAfterMs, settings.download, ports.random));
     }
   }
 
@@ -121,12 +128,12 @@ export class UpdateWork {
     return { kind: "checked", release: { ...offer, imageHash } };
   }
 
-  async #prepare(release: Release, abandoned: () => boolean): Promise<Event> {
+  async #prepare(release: Release, work: LongWork): Promise<Event> {
     const slot = this.#staging(release);
     try {
-      for (let step = 0; step < slot.prepareSteps && !abandoned(); step += 1) {
+      for (let step = 0; step < slot.prepareSteps && !work.abandoned; step += 1) {
         slot.prepareSector(step);
-        await pause(this.#tools.ports.clock, 0);
+        await work.pause(0);
       }
       return { kind: "prepared" };
     } catch (error) {
@@ -135,28 +142,27 @@ export class UpdateWork {
     }
   }
 
-  async #download(release: Release, abandoned: () => boolean): Promise<Event> {
+  async #download(release: Release, work: LongWork): Promise<Event> {
     const { ports, http, settings } = this.#tools;
     const result = await download(release, this.#staging(release), settings.download, {
       http,
-      clock: ports.clock,
       random: ports.random,
       crypto: ports.crypto,
-      headers: () => this.#tools.headers(),
-      abandoned,
+      work,
+      headers: (url) => this.#tools.headers(url),
     });
     if (result.ok) return { kind: "downloaded" };
     return { kind: "downloadFailed", reason: result.reason, passing: result.passing };
   }
 
-  async #verify(release: Release, abandoned: () => boolean): Promise<Event> {
+  async #verify(release: Release, work: LongWork): Promise<Event> {
     const verification = new ImageVerification(this.#tools.ports.flash.secondary, this.#trust());
     try {
       // Bounded: each step hashes a block of an image that fits the slot, or answers.
       for (let verdict = verification.step(); ; verdict = verification.step()) {
-        if (abandoned()) return { kind: "verifyFailed", reason: "network" };
+        if (work.abandoned) return { kind: "verifyFailed", reason: "network" }; // nobody will hear it
         if (verdict === null) {
-          await pause(this.#tools.ports.clock, 0);
+          await work.pause(0);
           continue;
         }
         if (!verdict.ok) return { kind: "verifyFailed", reason: imageReason(verdict.reason) };
@@ -185,15 +191,11 @@ export class UpdateWork {
 }
 
 /** A defect of ours must not leave the update without an end: the next offer begins where this one stood. */
-function endedBadly(kind: "check" | "prepare" | "download" | "verify"): Event {
+function endedBadly(kind: Work["kind"]): Event {
   const reason: FailureReason = "internal-error";
   if (kind === "check") return { kind: "checkFailed", reason, passing: true };
   if (kind === "verify") return { kind: "verifyFailed", reason };
   return { kind: "downloadFailed", reason, passing: true };
-}
-
-function reasonOf(failure: RangeFailure): FailureReason {
-  return failure === "refused" ? "network" : failure;
 }
 
 /** The words of the server's reports for what the codec found. */

@@ -1,0 +1,89 @@
+import type { Context } from "./event.ts";
+import { asRelease, type Release, type RollbackReason } from "./release.ts";
+import { type ActivatingState, offerOf, type State, type TrialState } from "./state.ts";
+import {
+  activate,
+  enter,
+  fail,
+  idle,
+  proceed,
+  reportsOf,
+  stay,
+  type Transition,
+  unreachable,
+} from "./steps.ts";
+
+/** A swap is requested this often at most; more would mean that the restart never reaches the bootloader. */
+export const upgradeRequestsMax = 3;
+
+/** The state after a reset: what the flash says goes before what the journal says. */
+export function recover(state: State, context: Context): Transition {
+  if (!context.running.confirmed) return beginTrial(state, context);
+  switch (state.kind) {
+    case "idle":
+    case "failed":
+    case "deferred":
+      return stay(state);
+    case "checking":
+    case "downloading":
+      return proceed(state, context);
+    case "verifying":
+      return { state, effects: [{ kind: "verify", release: state.release }] };
+    case "staged":
+      return activate(state, context);
+    case "activating":
+      return recoverActivation(state, context);
+    case "trial":
+      return state.release === null ? idle() : endTrial(state.release, state.lastFailure, context);
+    case "confirmed":
+    case "rolledBack":
+      return { state, effects: reportsOf(state) };
+    default:
+      return unreachable(state);
+  }
+}
+
+/** Whatever the journal holds, an image that runs unconfirmed is on trial; the journal may know its action. */
+function beginTrial(state: State, { running }: Context): Transition {
+  const offer = offerOf(state);
+  const isKnown = offer !== null && offer.imageHash === running.imageHash;
+  const trial: TrialState = {
+    kind: "trial",
+    release: isKnown ? asRelease(offer) : null,
+    lastFailure: state.kind === "trial" ? state.lastFailure : null,
+  };
+  return { state: trial, effects: [...reportsOf(trial), { kind: "validate" }] };
+}
+
+/** The swap was requested, or about to be, and a confirmed image runs: the new one, or the old one (again). */
+function recoverActivation(state: ActivatingState, context: Context): Transition {
+  const { release, requests, requested } = state;
+  const { secondary } = context;
+  if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
+  // A refused image was erased by the bootloader; after a revert it is in the secondary slot again, not pending.
+  if (secondary !== null && secondary.imageHash !== release.imageHash)
+    return fail(release, "bootloader-refused", null);
+  if (secondary !== null && requested && !secondary.pending)
+    return endTrial(release, null, context);
+  if (requests >= upgradeRequestsMax) return fail(release, "activation-not-started", null);
+  return activate({ kind: "staged", release, requests }, context);
+}
+
+function endTrial(
+  release: Release,
+  lastFailure: RollbackReason | null,
+  context: Context,
+): Transition {
+  if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
+  const reason = lastFailure ?? reasonOfReset(context);
+  const next = enter({ kind: "rolledBack", release, reason });
+  return {
+    state: next.state,
+    effects: [{ kind: "refuse", imageHash: release.imageHash }, ...next.effects],
+  };
+}
+
+function reasonOfReset(context: Context): RollbackReason {
+  if (context.resetReason === "exception") return "crashed";
+  return context.resetReason === "watchdog" ? "watchdog" : "not-confirmed";
+}

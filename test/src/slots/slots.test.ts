@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { moveTrailerShape } from "../../../src/image/layout.ts";
+import { readTrailer, trailerMagic, trailerOffsets } from "../../../src/image/trailer.ts";
+import { FlashError } from "../../../src/ports/flash.ts";
+import { Slots } from "../../../src/slots/slots.ts";
+import { failingArea, type TwoSlots, twoSlots } from "../../support/secondary-slot.ts";
+import { smallImage } from "../../support/small-images.ts";
+
+const sectors = 10;
+const slotBytes = sectors * 4096;
+const shape = moveTrailerShape({
+  slotBytes,
+  sectorBytes: 4096,
+  writeBlockBytes: 4,
+  maxAlignBytes: 8,
+});
+const offsets = trailerOffsets({ shape, slotBytes });
+const magic = trailerMagic(8);
+const oldImage = await smallImage("1.0.0", 5000);
+const newImage = await smallImage("1.1.0", 9000, { securityCounter: 2 });
+
+/** The old image runs, the new one is in the secondary slot, and both trailers are blank. */
+function board(): TwoSlots {
+  const slots = twoSlots(sectors);
+  slots.chip.poke(0, oldImage.bytes);
+  slots.chip.poke(slotBytes, newImage.bytes);
+  return slots;
+}
+
+function slotsOf({ primary, secondary }: TwoSlots): Slots {
+  return new Slots({ primary, secondary, bootControl: null });
+}
+
+/** The trailer of the primary slot as a test swap leaves it. */
+function swapped(slots: TwoSlots, flags: { copyDone: number; imageOk: number }): void {
+  slots.chip.poke(offsets.magic, magic);
+  slots.chip.poke(offsets.copyDone, Uint8Array.of(flags.copyDone));
+  slots.chip.poke(offsets.imageOk, Uint8Array.of(flags.imageOk));
+}
+
+test("tells what both slots hold", () => {
+  const facts = slotsOf(board()).facts();
+  assert.ok(facts !== null);
+  assert.equal(facts.version, "1.0.0");
+  assert.equal(facts.imageHash, oldImage.imageHash);
+  assert.equal(facts.confirmed, true);
+  assert.deepEqual(facts.secondary, { pending: false, imageHash: newImage.imageHash });
+});
+
+test("leaves room for the trailer and for the sector that the swap moves through", () => {
+  const slots = slotsOf(board());
+  assert.equal(slots.imageBytesMax, (sectors - 2) * 4096);
+  assert.ok(slots.trailerBytes <= 4096);
+});
+
+for (const [name, copyDone, imageOk, confirmed] of [
+  ["swapped in and not confirmed", 0x01, 0xff, false],
+  ["swapped in and confirmed", 0x01, 0x01, true],
+  ["with a torn copy_done", 0x0f, 0xff, false],
+  ["with a torn image_ok", 0x01, 0x0f, true],
+  ["programmed from outside", 0xff, 0xff, true],
+] as const)
+  test(`takes an image ${name} for ${confirmed ? "confirmed" : "on trial"}`, () => {
+    const slots = board();
+    swapped(slots, { copyDone, imageOk });
+    assert.equal(slotsOf(slots).facts()?.confirmed, confirmed);
+  });
+
+test("knows no running image in a slot without a readable one", () => {
+  const slots = board();
+  slots.chip.poke(0, new Uint8Array(32).fill(0xff));
+  assert.equal(slotsOf(slots).facts(), null);
+});
+
+test("finds no image in a secondary slot that is blank or torn", () => {
+  const slots = board();
+  slots.chip.poke(slotBytes, new Uint8Array(newImage.bytes.length).fill(0xff));
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, { pending: false, imageHash: null });
+  slots.chip.poke(slotBytes, newImage.bytes.subarray(0, 4096));
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, { pending: false, imageHash: null });
+});
+
+test("runs on with a secondary slot that cannot be read, and concludes nothing from it", () => {
+  const { primary, secondary } = board();
+  const broken = failingArea(secondary, (operation) => operation === "read");
+  const slots = new Slots({ primary, secondary: broken, bootControl: null });
+  assert.equal(slots.facts()?.secondary, null);
+  assert.equal(slots.facts()?.imageHash, oldImage.imageHash);
+  assert.deepEqual(slots.requestUpgrade(), { ok: false, reason: "flash-error" });
+});
+
+test("throws for a primary slot that cannot be read", () => {
+  const { primary, secondary } = board();
+  const broken = failingArea(primary, () => true);
+  const slots = new Slots({ primary: broken, secondary, bootControl: null });
+  assert.throws(() => slots.facts(), FlashError);
+});
+
+test("requests a test swap as the bootloader reads it, and only once", () => {
+  const slots = board();
+  assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+  const trailer = readTrailer(slots.secondary, shape);
+  assert.equal(trailer.magic, "good");
+  assert.equal(trailer.swapType, "test");
+  assert.equal(trailer.imageOk, "unset");
+  assert.equal(slotsOf(slots).facts()?.secondary?.pending, true);
+  const { writes } = slots.chip.counts;
+  assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+  assert.equal(slots.chip.counts.writes, writes);
+});
+
+test("a request that the power cut can be repeated, and never asks for a permanent swap", () => {
+  const clean = board();
+  slotsOf(clean).requestUpgrade();
+  const operations = clean.chip.counts.writes + clean.chip.counts.erases;
+  for (let operation = 0; operation < operations; operation += 1)
+    for (const kind of cutKinds) {
+      const slots = board();
+      slots.chip.faultHook = cutAt(operation, kind);
+      assert.throws(() => slotsOf(slots).requestUpgrade(), PowerCut);
+      slots.chip.faultHook = null;
+      slots.chip.restorePower();
+      assert.notEqual(readTrailer(slots.secondary, shape).imageOk, "set");
+      assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+      assert.equal(readTrailer(slots.secondary, shape).magic, "good");
+    }
+});
+
+test("answers flash-error when the trailer cannot be written", () => {
+  const { primary, secondary } = board();
+  const broken = failingArea(secondary, (operation) => operation === "write");
+  const slots = new Slots({ primary, secondary: broken, bootControl: null });
+  assert.deepEqual(slots.requestUpgrade(), { ok: false, reason: "flash-error" });
+});
+
+test("confirms a trial, and a second time without a write", () => {
+  const slots = board();
+  swapped(slots, { copyDone: 0x01, imageOk: 0xff });
+  assert.equal(slotsOf(slots).confirm(), true);
+  assert.equal(readTrailer(slots.primary, shape).imageOk, "set");
+  const { writes } = slots.chip.counts;
+  assert.equal(slotsOf(slots).confirm(), true);
+  assert.equal(slots.chip.counts.writes, writes);
+});
+
+test("does not try again to confirm what a power cut tore: such an image is not reverted", () => {
+  const slots = board();
+  swapped(slots, { copyDone: 0x01, imageOk: 0x0f });
+  assert.equal(slotsOf(slots).confirm(), true);
+  assert.equal(slots.chip.counts.writes, 0);
+});
+
+test("counts an image without a trailer as confirmed", () => {
+  assert.equal(slotsOf(board()).confirm(), true);
+});
+
+test("answers that a confirmation failed when its flag cannot be written", () => {
+  const slots = board();
+  swapped(slots, { copyDone: 0x01, imageOk: 0xff });
+  const { primary, secondary } = slots;
+  const broken = failingArea(primary, (operation) => operation === "write");
+  assert.equal(new Slots({ primary: broken, secondary, bootControl: null }).confirm(), false);
+});

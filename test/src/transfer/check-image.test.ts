@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { HttpRequest } from "../../../src/ports/http.ts";
+import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { type CheckResult, checkImage } from "../../../src/transfer/check-image.ts";
+import { rangeOf, type Script, ScriptedHttp } from "../../support/scripted-http.ts";
+import { smallImage, trustedSigner, unknownSigner } from "../../support/small-images.ts";
+
+const image = await smallImage("1.1.0", 100_000);
+const imageBytesMax = 200_000;
+
+async function checked(
+  bytes: Uint8Array,
+  answer: (request: HttpRequest) => Script = (request) => rangeOf(bytes, request),
+  fileBytes = bytes.length,
+): Promise<{ result: CheckResult; http: ScriptedHttp }> {
+  const http = new ScriptedHttp(answer);
+  const result = await checkImage(http, {
+    url: "http://server/file",
+    fileBytes,
+    headers: {},
+    timeoutMs: 1000,
+    trust: { keys: [trustedSigner.key], crypto: nobleCrypto, imageBytesMax },
+  });
+  return { result, http };
+}
+
+const refused = (refusal: string) => ({ ok: false, kind: "image", refusal });
+
+test("judges an image by its first 32 bytes and by what follows the payload", async () => {
+  const { result, http } = await checked(image.bytes);
+  assert.ok(result.ok);
+  assert.equal(result.info.version, "1.1.0");
+  assert.equal(result.info.imageHash, image.imageHash);
+  assert.equal(result.info.hardware, "esp32c3-a");
+  assert.equal(result.info.securityCounter, 1);
+  assert.deepEqual(
+    http.requests.map(({ headers }) => headers["range"]),
+    ["bytes=0-31", `bytes=100032-${image.bytes.length - 1}`],
+  );
+  assert.ok(http.deliveredBytes < 1024);
+});
+
+test("reads at most 4 KiB of what follows the payload", async () => {
+  const padded = new Uint8Array(150_000).fill(0xff);
+  padded.set(image.bytes);
+  const { result, http } = await checked(padded);
+  assert.equal(result.ok, true);
+  assert.equal(http.deliveredBytes, 32 + 4096);
+});
+
+const changed = (index: number, value: number): Uint8Array =>
+  image.bytes.map((byte, at) => (at === index ? value : byte));
+const fromEnd = (bytes: number): number => image.bytes.length - bytes;
+
+for (const [name, bytes, refusal] of [
+  [
+    "an image signed by another key",
+    (await smallImage("1.1.0", 1000, { signer: unknownSigner })).bytes,
+    "signature-untrusted",
+  ],
+  [
+    "a signature with a flipped bit",
+    changed(fromEnd(1), (image.bytes.at(-1) ?? 0) ^ 1),
+    "signature-invalid",
+  ],
+  ["an image without the magic", changed(0, 0), "header-magic"],
+  ["erased flash", new Uint8Array(5000).fill(0xff), "header-erased"],
+  ["a file of 31 bytes", image.bytes.subarray(0, 31), "header-truncated"],
+  ["a file that ends with its header", image.bytes.subarray(0, 32), "image-beyond-source"],
+  ["a file that ends with its payload", image.bytes.subarray(0, 100_032), "image-beyond-source"],
+  ["a file without its last byte", image.bytes.subarray(0, fromEnd(1)), "tlv-area-truncated"],
+  ["a payload size beyond the file", changed(14, 0xff), "image-beyond-source"],
+  ["a payload size of 4 GiB", changed(15, 0xff), "image-beyond-source"],
+  ["an encrypted image", changed(16, 0x04), "encrypted"],
+] as const)
+  test(`refuses ${name}: ${refusal}`, async () => {
+    assert.deepEqual((await checked(bytes)).result, refused(refusal));
+  });
+
+test("refuses a file that the slot cannot hold before it asks for any of it", async () => {
+  const { result, http } = await checked(image.bytes, () => ({ status: 500 }), imageBytesMax + 1);
+  assert.deepEqual(result, refused("image-too-large"));
+  assert.deepEqual(http.requests, []);
+});
+
+test("tells a failed transfer of either end from a refused image", async () => {
+  const transfer = (failure: string, retryAfterMs: number | null = null) => ({
+    ok: false,
+    kind: "transfer",
+    failure,
+    retryAfterMs,
+  });
+  const atHead = await checked(image.bytes, () => ({ status: 404 }));
+  assert.deepEqual(atHead.result, transfer("artifact-missing"));
+  const atTail = await checked(image.bytes, (request) =>
+    request.headers["range"]?.startsWith("bytes=0-")
+      ? rangeOf(image.bytes, request)
+      : { status: 503, headers: { "retry-after": "9" } },
+  );
+  assert.deepEqual(atTail.result, transfer("server-error", 9000));
+  const noRanges = await checked(image.bytes, () => ({ status: 200, body: image.bytes }));
+  assert.deepEqual(noRanges.result, transfer("response-invalid"));
+});
+
+test("never throws on an image with any byte of its two ends changed", async () => {
+  const tail = 100_032;
+  const indexes = [
+    ...Array.from({ length: 32 }, (_, index) => index),
+    ...Array.from({ length: image.bytes.length - tail }, (_, index) => tail + index),
+  ];
+  for (const index of indexes)
+    for (const value of [0x00, 0x7f, 0xff]) {
+      const { result } = await checked(changed(index, value));
+      if (result.ok || result.kind !== "image") continue;
+      assert.notEqual(result.refusal, "");
+    }
+});

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fetchRange, type RangeRequest } from "../../../src/transfer/range.ts";
+import { rangeOf, type Script, ScriptedHttp } from "../../support/scripted-http.ts";
+
+const file = Uint8Array.from({ length: 10_000 }, (_, index) => (index * 7) % 251);
+
+const request: RangeRequest = {
+  url: "http://server/file",
+  headers: { authorization: "TargetToken t" },
+  fromBytes: 4096,
+  toBytes: 8192,
+  totalBytes: file.length,
+  timeoutMs: 60_000,
+};
+
+async function fetched(script: Script | null, sink?: (bytes: Uint8Array) => boolean) {
+  const got: number[] = [];
+  const http = new ScriptedHttp((sent) => script ?? rangeOf(file, sent));
+  const result = await fetchRange(http, request, (bytes) => {
+    const wanted = sink?.(bytes) ?? true;
+    if (wanted) got.push(...bytes);
+    return wanted;
+  });
+  return { result, got, http };
+}
+
+const failed = (failure: string, retryAfterMs: number | null = null) => ({
+  ok: false,
+  failure,
+  retryAfterMs,
+});
+const whole = { "content-range": "bytes 4096-8191/10000" };
+
+test("asks for exactly the range and hands over its bytes", async () => {
+  const { result, got, http } = await fetched(null);
+  assert.deepEqual(result, { ok: true });
+  assert.deepEqual(got, [...file.subarray(4096, 8192)]);
+  const [sent] = http.requests;
+  assert.equal(sent?.headers["range"], "bytes=4096-8191");
+  assert.equal(sent?.headers["authorization"], "TargetToken t");
+  assert.equal(sent?.bodyBytesMax, 4096);
+});
+
+for (const [name, script, expected] of [
+  ["the whole file under 200", { status: 200, body: file }, failed("response-invalid")],
+  [
+    "the range under 200",
+    { status: 200, headers: whole, body: file.subarray(4096, 8192) },
+    failed("response-invalid"),
+  ],
+  [
+    "206 without Content-Range",
+    { status: 206, body: file.subarray(4096, 8192) },
+    failed("response-invalid"),
+  ],
+  [
+    "another start",
+    {
+      status: 206,
+      headers: { "content-range": "bytes 0-4095/10000" },
+      body: file.subarray(0, 4096),
+    },
+    failed("response-invalid"),
+  ],
+  [
+    "a shorter range",
+    {
+      status: 206,
+      headers: { "content-range": "bytes 4096-8190/10000" },
+      body: file.subarray(4096, 8191),
+    },
+    failed("response-invalid"),
+  ],
+  [
+    "a file of another length",
+    {
+      status: 206,
+      headers: { "content-range": "bytes 4096-8191/10001" },
+      body: file.subarray(4096, 8192),
+    },
+    failed("response-invalid"),
+  ],
+  [
+    "a length of *",
+    {
+      status: 206,
+      headers: { "content-range": "bytes 4096-8191/*" },
+      body: file.subarray(4096, 8192),
+    },
+    failed("response-invalid"),
+  ],
+  ["416", { status: 416 }, failed("response-invalid")],
+  [
+    "a redirect",
+    { status: 302, headers: { location: "http://elsewhere/" } },
+    failed("response-invalid"),
+  ],
+  ["401", { status: 401 }, failed("response-invalid")],
+  ["404", { status: 404 }, failed("artifact-missing")],
+  ["410", { status: 410 }, failed("artifact-missing")],
+  ["500", { status: 500 }, failed("server-error")],
+  [
+    "503 with Retry-After",
+    { status: 503, headers: { "retry-after": "30" } },
+    failed("server-error", 30_000),
+  ],
+  [
+    "429 with Retry-After",
+    { status: 429, headers: { "retry-after": "5" } },
+    failed("server-error", 5000),
+  ],
+  ["a timeout", { failure: "timeout" }, failed("network")],
+  ["no connection", { failure: "connection" }, failed("network")],
+  ["an address that cannot be fetched", { failure: "bad-url" }, failed("unsupported-url")],
+  [
+    "a longer body",
+    { status: 206, headers: whole, body: file.subarray(4096, 8193) },
+    failed("response-invalid"),
+  ],
+] as const)
+  test(`answers ${expected.failure} for ${name}, and no byte reaches the sink`, async () => {
+    const { result, got } = await fetched(script);
+    assert.deepEqual(result, expected);
+    assert.deepEqual(got, []);
+  });
+
+test("keeps what came before the connection broke, and answers network", async () => {
+  const body = file.subarray(4096, 8192);
+  const { result, got } = await fetched({
+    status: 206,
+    headers: whole,
+    body,
+    brokenAfterBytes: 2000,
+  });
+  assert.deepEqual(result, failed("network"));
+  assert.deepEqual(got, [...file.subarray(4096, 6096)]);
+});
+
+test("answers network for a body that ends early without an error", async () => {
+  const body = file.subarray(4096, 8000);
+  const { result, got } = await fetched({ status: 206, headers: whole, body });
+  assert.deepEqual(result, failed("network"));
+  assert.equal(got.length, body.length);
+});
+
+test("never hands over more than the range when a port does not hold the bound", async () => {
+  const got: number[] = [];
+  const result = await fetchRange(
+    {
+      send(_request, receiver) {
+        receiver.head({ status: 206, headers: new Map(Object.entries(whole)) });
+        const more = receiver.body(file.subarray(4096, 8192)) && receiver.body(file.subarray(0, 1));
+        if (more) receiver.done();
+        else receiver.failed("aborted");
+      },
+    },
+    request,
+    (bytes) => got.push(...bytes) > 0,
+  );
+  assert.deepEqual(result, failed("response-invalid"));
+  assert.equal(got.length, 4096);
+});
+
+test("answers refused when the sink wants no more", async () => {
+  let calls = 0;
+  const { result } = await fetched(null, () => {
+    calls += 1;
+    return calls < 2;
+  });
+  assert.deepEqual(result, failed("refused"));
+  assert.equal(calls, 2);
+});

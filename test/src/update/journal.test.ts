@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { StorageError } from "../../../src/ports/board.ts";
+import { artifactUrlLengthMax } from "../../../src/protocol/ddi.ts";
+import type { DigestHex } from "../../../src/protocol/digest.ts";
+import { encodeJson } from "../../../src/protocol/json.ts";
+import { decodeState, encodeState, Journal, refusedMax } from "../../../src/update/journal.ts";
+import {
+  failureReasons,
+  type Offer,
+  type Release,
+  rollbackReasons,
+} from "../../../src/update/release.ts";
+import type { State } from "../../../src/update/state.ts";
+import { MemoryKeyValue, valueBytesMax } from "../../support/memory-key-value.ts";
+import { blindChecking, deferredStaged, passing, prepared, release, states } from "./examples.ts";
+
+const stored = (state: State): Uint8Array => encodeJson(encodeState(state));
+const longest = (words: readonly string[]): string =>
+  words.reduce((long, word) => (word.length > long.length ? word : long));
+
+const variants: readonly (readonly [string, State])[] = [
+  ...Object.entries(states),
+  ["deferred check", { kind: "deferred", reason: "low-battery", resume: blindChecking }],
+  [
+    "failed check",
+    { kind: "failed", offer: blindChecking.offer, reason: "network", resume: blindChecking },
+  ],
+  ["trial that failed", { kind: "trial", release, lastFailure: "confirm-failed" }],
+  ["third download", { ...prepared, hashFailures: 2 }],
+  ["third request", { kind: "activating", release, requests: 3, requested: true }],
+];
+
+for (const [name, state] of variants)
+  test(`reads back: ${name}`, () => {
+    assert.deepEqual(decodeState(stored(state)), state);
+  });
+
+for (const reason of failureReasons)
+  test(`reads back a failure with ${reason}`, () => {
+    const state: State = { kind: "failed", offer: release, reason, resume: null };
+    assert.deepEqual(decodeState(stored(state)), state);
+    const later: State = { kind: "failed", offer: release, reason, resume: prepared };
+    assert.deepEqual(decodeState(stored(later)), later);
+  });
+
+for (const reason of rollbackReasons)
+  test(`reads back a rollback with ${reason}`, () => {
+    const state: State = { kind: "rolledBack", release, reason };
+    assert.deepEqual(decodeState(stored(state)), state);
+  });
+
+// ---- size
+
+/** The longest offer that the protocol lets through, every quote of its version escaped in the journal. */
+const longRelease: Release = {
+  actionId: "9".repeat(20),
+  version: '"'.repeat(64),
+  fileHash: "f".repeat(64) as DigestHex,
+  fileBytes: 0xffff_ffff,
+  url: `https://${"a".repeat(artifactUrlLengthMax - 8)}`,
+  imageHash: "0".repeat(64) as DigestHex,
+};
+
+function lengthened(state: State): State {
+  const text = JSON.stringify(state, (key, value) => {
+    if (key === "release" || key === "offer") return value === null ? null : longRelease;
+    if (key === "hashFailures" || key === "requests") return 16;
+    if (key === "prepared" || key === "requested") return false;
+    if (key === "lastFailure") return longest(rollbackReasons);
+    return value;
+  });
+  const long = JSON.parse(text) as State;
+  if (long.kind === "failed") return { ...long, reason: "unsupported-deployment" };
+  return long.kind === "rolledBack" ? { ...long, reason: "confirm-failed" } : long;
+}
+
+for (const [name, state] of variants)
+  test(`fits a value of the storage with the longest offer: ${name}`, () => {
+    const long = lengthened(state);
+    const bytes = stored(long);
+    assert.ok(bytes.length <= valueBytesMax, `${bytes.length} bytes`);
+    assert.deepEqual(decodeState(bytes), long);
+  });
+
+// ---- damage
+
+for (const [name, state] of variants)
+  test(`takes every truncation for nothing: ${name}`, () => {
+    const bytes = stored(state);
+    for (let length = 0; length < bytes.length; length += 1)
+      assert.equal(decodeState(bytes.subarray(0, length)), null);
+  });
+
+for (const [name, state] of variants)
+  test(`takes every changed byte for nothing or for a valid state: ${name}`, () => {
+    const bytes = stored(state);
+    for (let index = 0; index < bytes.length; index += 1)
+      for (const change of [0x01, 0x20, 0x80]) {
+        const mutated = bytes.slice();
+        mutated[index] = (mutated[index] ?? 0) ^ change;
+        const read = decodeState(mutated);
+        // valid: it can be stored again and read back as the same
+        if (read !== null) assert.deepEqual(decodeState(stored(read)), read);
+      }
+  });
+
+test("takes random bytes and random JSON for nothing", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      assert.equal(decodeState(bytes), null);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      assert.equal(decodeState(new TextEncoder().encode(JSON.stringify({ v: 1, s: value }))), null);
+    }),
+  );
+});
+
+const withOffer = (changes: object): unknown => ({
+  kind: "checking",
+  offer: { ...release, ...changes },
+});
+for (const [name, value] of [
+  ["another format", { v: 2, s: { kind: "idle" } }],
+  ["no format", { s: { kind: "idle" } }],
+  ["no state", { v: 1 }],
+  ["a kind that is none", { v: 1, s: { kind: "waiting" } }],
+  ["an action that is no number", { v: 1, s: withOffer({ actionId: "../7" }) }],
+  ["an address that is none", { v: 1, s: withOffer({ url: "file" }) }],
+  ["a size of 0", { v: 1, s: withOffer({ fileBytes: 0 }) }],
+  ["no file hash", { v: 1, s: withOffer({ fileHash: "" }) }],
+  [
+    "a download without an image hash",
+    { v: 1, s: { ...prepared, release: { ...release, imageHash: null } } },
+  ],
+  ["a count beyond reason", { v: 1, s: { ...prepared, hashFailures: 17 } }],
+  ["a negative count", { v: 1, s: { ...prepared, hashFailures: -1 } }],
+  ["prepared that is no truth value", { v: 1, s: { ...prepared, prepared: 1 } }],
+  ["a reason that is none", { v: 1, s: { kind: "rolledBack", release, reason: "bored" } }],
+  ["a deferral without what to resume", { v: 1, s: { kind: "deferred", reason: "low-battery" } }],
+  [
+    "a deferral of a trial",
+    { v: 1, s: { kind: "deferred", reason: "low-battery", resume: states["trial"] } },
+  ],
+  [
+    "a failure that resumes what is staged",
+    { v: 1, s: { ...passing, resume: deferredStaged.resume } },
+  ],
+  ["a deferral of a deferral", { v: 1, s: { ...deferredStaged, resume: deferredStaged } }],
+] as const)
+  test(`takes ${name} for nothing`, () => {
+    assert.equal(decodeState(new TextEncoder().encode(JSON.stringify(value))), null);
+  });
+
+// ---- the journal in its storage
+
+test("begins idle in an empty storage, and with whatever cannot be read", () => {
+  const keyValue = new MemoryKeyValue();
+  assert.deepEqual(new Journal(keyValue).read(), { kind: "idle" });
+  keyValue.values.set("update", Uint8Array.of(1, 2, 3));
+  assert.deepEqual(new Journal(keyValue).read(), { kind: "idle" });
+  keyValue.values.set("update", new Uint8Array(5000).fill(0x20));
+  assert.deepEqual(new Journal(keyValue).read(), { kind: "idle" });
+});
+
+test("finds after a reset what was written before it", () => {
+  const keyValue = new MemoryKeyValue();
+  new Journal(keyValue).write(prepared);
+  assert.deepEqual(new Journal(keyValue).read(), prepared);
+});
+
+test("writes a state once, however often it is given", () => {
+  const keyValue = new MemoryKeyValue();
+  const journal = new Journal(keyValue);
+  journal.write(prepared);
+  journal.write({ ...prepared });
+  assert.equal(keyValue.writes.length, 1);
+  assert.equal(journal.writes, 1);
+  const next = new Journal(keyValue);
+  next.write(next.read());
+  assert.equal(keyValue.writes.length, 1);
+});
+
+test("keeps the old state when a write is refused, and tries the same one again", () => {
+  const keyValue = new MemoryKeyValue();
+  const journal = new Journal(keyValue);
+  journal.write(prepared);
+  keyValue.refuses = () => true;
+  const trial: State = { kind: "trial", release, lastFailure: null };
+  assert.throws(() => journal.write(trial), StorageError);
+  assert.deepEqual(new Journal(keyValue).read(), prepared);
+  keyValue.refuses = () => false;
+  journal.write(trial);
+  assert.deepEqual(new Journal(keyValue).read(), trial);
+});
+
+test("remembers the last images that were rolled back, each once, the oldest forgotten first", () => {
+  const keyValue = new MemoryKeyValue();
+  const hashOf = (index: number): DigestHex =>
+    index.toString(16).padStart(2, "0").repeat(32) as DigestHex;
+  const journal = new Journal(keyValue);
+  for (let index = 0; index < refusedMax + 3; index += 1) journal.refuse(hashOf(index));
+  journal.refuse(hashOf(5));
+  const expected = [3, 4, 6, 7, 8, 9, 10, 5].map(hashOf);
+  assert.deepEqual(new Journal(keyValue).readRefused(), expected);
+  assert.ok(keyValue.writes.every(({ bytes }) => bytes <= valueBytesMax));
+});
+
+test("forgets what of the refused images cannot be read", () => {
+  const keyValue = new MemoryKeyValue();
+  const hash = "ab".repeat(32);
+  const write = (value: unknown): void =>
+    void keyValue.values.set("refused", new TextEncoder().encode(JSON.stringify(value)));
+  write({ hashes: [hash, 5, "x", null] });
+  assert.deepEqual(new Journal(keyValue).readRefused(), [hash]);
+  write({ hashes: "x" });
+  assert.deepEqual(new Journal(keyValue).readRefused(), []);
+  write([hash]);
+  assert.deepEqual(new Journal(keyValue).readRefused(), []);
+});
+
+test("an offer of any allowed length can be stored", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 64, unit: fc.constantFrom(...'azAZ09.+- "\\') }),
+      fc.nat({ max: artifactUrlLengthMax - 8 }),
+      (version, length) => {
+        const offer: Offer = { ...longRelease, version, url: `https://${"u".repeat(length)}/` };
+        if (offer.url.length > artifactUrlLengthMax) return;
+        const state: State = { kind: "checking", offer };
+        const keyValue = new MemoryKeyValue();
+        new Journal(keyValue).write(state);
+        assert.deepEqual(new Journal(keyValue).read(), state);
+      },
+    ),
+  );
+});

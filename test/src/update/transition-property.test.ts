@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Context, Event } from "../../../src/update/event.ts";
+import {
+  failureReasons,
+  type Offer,
+  type Release,
+  rollbackReasons,
+} from "../../../src/update/release.ts";
+import type { State } from "../../../src/update/state.ts";
+import { transition } from "../../../src/update/transition.ts";
+import {
+  context,
+  newHash,
+  offer,
+  otherHash,
+  otherOffer,
+  release,
+  runningHash,
+  states,
+} from "./examples.ts";
+import { stateText } from "./notation.ts";
+
+const offers: readonly Offer[] = [offer, otherOffer, { ...offer, imageHash: null }];
+const releases: readonly Release[] = [release, { ...otherOffer, imageHash: otherHash }];
+const hashes = [runningHash, newHash, otherHash];
+
+const actionId = fc.constantFrom("7", "8", "9");
+const reason = fc.constantFrom(...failureReasons);
+const passing = fc.boolean();
+
+const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+  fc.constantFrom<Event>(
+    { kind: "booted" },
+    { kind: "prepared" },
+    { kind: "downloaded" },
+    { kind: "verified" },
+    { kind: "upgradeRequested" },
+    { kind: "healthy" },
+    { kind: "confirmWritten" },
+    { kind: "confirmFailed" },
+  ),
+  fc.record({ kind: fc.constant("polled"), offer: fc.constantFrom(null, ...offers) }),
+  fc.record({
+    kind: fc.constant("offerRefused"),
+    actionId,
+    reason: fc.constantFrom("malformed-deployment", "unsupported-deployment"),
+  }),
+  fc.record({ kind: fc.constant("cancelled"), actionId }),
+  fc.record({ kind: fc.constant("reported"), actionId }),
+  fc.record({ kind: fc.constant("checked"), release: fc.constantFrom(...releases) }),
+  fc.record({ kind: fc.constant("checkFailed"), reason, passing }),
+  fc.record({ kind: fc.constant("downloadFailed"), reason, passing }),
+  fc.record({ kind: fc.constant("verifyFailed"), reason }),
+  fc.record({ kind: fc.constant("upgradeFailed"), reason }),
+  fc.record({ kind: fc.constant("trialEnded"), reason: fc.constantFrom(...rollbackReasons) }),
+);
+
+const anyContext: fc.Arbitrary<Context> = fc.record({
+  running: fc.record({
+    version: fc.constant("1.0.0"),
+    imageHash: fc.constantFrom(...hashes),
+    confirmed: fc.boolean(),
+  }),
+  resetReason: fc.constantFrom("power-on", "software", "exception", "watchdog"),
+  secondary: fc.option(
+    fc.record({ pending: fc.boolean(), imageHash: fc.constantFrom(null, ...hashes) }),
+  ),
+  power: fc.record({
+    batteryPercent: fc.constantFrom(null, 0, 25, 100),
+    charging: fc.boolean(),
+  }),
+  thresholds: fc.constant(context.thresholds),
+  windowOpen: fc.boolean(),
+  refused: fc.subarray(hashes),
+});
+
+const anyState = fc.constantFrom(...Object.values(states));
+const steps = fc.array(fc.tuple(anyEvent, anyContext), { maxLength: 40 });
+
+/** Steps from a state, each with what was before it. */
+function* run(from: State, list: readonly (readonly [Event, Context])[]) {
+  let state = from;
+  for (const [event, facts] of list) {
+    const next = transition(state, event, facts);
+    yield { before: state, event, facts, ...next };
+    state = next.state;
+  }
+}
+
+test("no sequence of events throws, and every state that comes of one can be named", () => {
+  fc.assert(
+    fc.property(anyState, steps, (from, list) => {
+      for (const step of run(from, list)) assert.notEqual(stateText(step.state), "");
+    }),
+  );
+});
+
+test("nothing that may reboot is done before the state has changed, so that it is stored first", () => {
+  fc.assert(
+    fc.property(anyState, steps, (from, list) => {
+      for (const { before, event, state, effects } of run(from, list)) {
+        const mayReboot = effects.some(
+          ({ kind }) => kind === "requestUpgrade" || kind === "restart",
+        );
+        if (!mayReboot) continue;
+        const isRepeat = JSON.stringify(before) === JSON.stringify(state);
+        // A repeat of the very same event finds its state stored already.
+        const wasStored =
+          (event.kind === "upgradeRequested" && state.kind === "activating" && state.requested) ||
+          (state.kind === "trial" && state.lastFailure !== null);
+        assert.ok(!isRepeat || wasStored, `${stateText(before)} on ${event.kind}`);
+      }
+    }),
+  );
+});
+
+test("a swap is asked for only from a state that names its release, with power and in the window", () => {
+  fc.assert(
+    fc.property(anyState, steps, (from, list) => {
+      for (const { facts, state, effects } of run(from, list))
+        for (const effect of effects) {
+          if (effect.kind !== "requestUpgrade") continue;
+          assert.ok(state.kind === "activating" && !state.requested);
+          assert.equal(state.release, effect.release);
+          assert.ok(facts.windowOpen);
+          const { batteryPercent, charging } = facts.power;
+          assert.ok(batteryPercent === null || charging || batteryPercent >= 30);
+        }
+    }),
+  );
+});
+
+test("at most one piece of work is begun at a time, and none is left to run for nobody", () => {
+  const work = ["check", "prepare", "download", "verify"];
+  const working = ["checking", "downloading", "verifying"];
+  fc.assert(
+    fc.property(anyState, steps, (from, list) => {
+      for (const { before, event, state, effects } of run(from, list)) {
+        const begun = effects.filter(({ kind }) => work.includes(kind));
+        assert.ok(begun.length <= 1);
+        assert.ok(begun.length === 0 || working.includes(state.kind));
+        const isResult = /^(checked|checkFailed|prepared|download|verif)/.test(event.kind);
+        const leavesWork = working.includes(before.kind) && !working.includes(state.kind);
+        const isAbandoned = effects.some(({ kind }) => kind === "abandon");
+        if (leavesWork && !isResult && event.kind !== "booted") assert.ok(isAbandoned);
+      }
+    }),
+  );
+});
+
+test("an image that was rolled back here is never begun again while its hash is known", () => {
+  fc.assert(
+    fc.property(anyContext, fc.constantFrom(...offers), (facts, polled) => {
+      if (polled.imageHash === null || !facts.refused.includes(polled.imageHash)) return;
+      const next = transition({ kind: "idle" }, { kind: "polled", offer: polled }, facts);
+      assert.ok(next.state.kind === "failed" || next.state.kind === "confirmed");
+    }),
+  );
+});
+
+test("without a new offer everything comes to rest: no event is answered by itself for ever", () => {
+  // Each effect is answered by the event that it leads to; a poll is not among them.
+  const answers: Readonly<Record<string, readonly Event[]>> = {
+    check: [
+      { kind: "checked", release },
+      { kind: "checkFailed", reason: "network", passing: true },
+    ],
+    prepare: [
+      { kind: "prepared" },
+      { kind: "downloadFailed", reason: "flash-error", passing: false },
+    ],
+    download: [
+      { kind: "downloaded" },
+      { kind: "downloadFailed", reason: "hash-mismatch", passing: false },
+    ],
+    verify: [{ kind: "verified" }, { kind: "verifyFailed", reason: "hash-mismatch" }],
+    requestUpgrade: [
+      { kind: "upgradeRequested" },
+      { kind: "upgradeFailed", reason: "flash-error" },
+    ],
+    confirm: [{ kind: "confirmWritten" }, { kind: "confirmFailed" }],
+    report: [{ kind: "reported", actionId: "7" }],
+  };
+  const stepsMax = 40;
+  fc.assert(
+    fc.property(
+      anyState,
+      anyEvent,
+      anyContext,
+      fc.array(fc.nat(1)),
+      (from, event, facts, choices) => {
+        const queue: Event[] = [event];
+        let state = from;
+        let count = 0;
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          count += 1;
+          assert.ok(count < stepsMax, `still at it: ${stateText(state)} on ${next.kind}`);
+          const { state: after, effects } = transition(state, next, facts);
+          state = after;
+          for (const { kind } of effects) {
+            const [usual, other] = answers[kind] ?? [];
+            const answer = choices[count] === 1 ? (other ?? usual) : usual;
+            if (answer !== undefined) queue.push(answer);
+          }
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
