@@ -59,6 +59,8 @@ const latencyMs = 40;
 const bytesPerSecond = 100_000;
 /** The SDK's client reads what the socket has; this much at a time. */
 const pieceBytes = 8192;
+/** A response that fits one segment arrives at once, headers and body together. */
+const segmentBytes = 1460;
 
 const partitionLabels = ["image-0", "image-1", "bootctl"] as const;
 
@@ -255,9 +257,15 @@ class Boot {
         return;
       }
       const headers = new TextEncoder().encode(JSON.stringify(answer.headers));
-      const fields = [["u32", id] as const, ["u16", answer.status] as const];
-      this.#deliver(id, latencyMs, message(hostEvent.httpHead, fields, headers));
       const whole = call.method === "HEAD" ? new Uint8Array(0) : answer.body;
+      const fields = [["u32", id] as const, ["u16", answer.status] as const];
+      if (answer.brokenAfterBytes === null && whole.length <= segmentBytes) {
+        const sized = [...fields, ["u32", headers.length] as const];
+        const event = message(hostEvent.httpResponse, sized, headers, whole);
+        this.#deliver(id, latencyMs + (1000 * whole.length) / bytesPerSecond, event, true);
+        return;
+      }
+      this.#deliver(id, latencyMs, message(hostEvent.httpHead, fields, headers));
       const bytes = whole.subarray(0, answer.brokenAfterBytes ?? whole.length);
       let delayMs = latencyMs;
       for (let offset = 0; offset < bytes.length; offset += pieceBytes) {

@@ -59,6 +59,8 @@ export const hostEvent = {
   httpDone: 4,
   /** id u32 */
   httpError: 5,
+  /** id u32, status u16, JSON length u32, JSON of the headers, whole body: a small response arrives in one piece */
+  httpResponse: 6,
 } as const;
 
 /** What the host tells a board at its start, as JSON. */

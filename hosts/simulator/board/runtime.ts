@@ -240,22 +240,40 @@ class SimulatedRequest {
   }
 
   handle(kind: number, reader: MessageReader): void {
-    if (kind === hostEvent.httpHead) {
+    if (kind === hostEvent.httpHead) this.#headers(reader.u16(), reader.rest());
+    else if (kind === hostEvent.httpBody) this.#body(reader.rest());
+    else if (kind === hostEvent.httpResponse) {
       const status = reader.u16();
-      const headers = JSON.parse(text(reader.rest())) as Record<string, string>;
-      this.#options.onHeaders?.call(this, status, new Map(Object.entries(headers)), "");
-    } else if (kind === hostEvent.httpBody) {
-      const bytes = reader.rest();
-      const whole = new Uint8Array(this.#readable.length + bytes.length);
-      whole.set(this.#readable);
-      whole.set(bytes, this.#readable.length);
-      this.#readable = whole;
-      this.#options.onReadable?.call(this, whole.length);
-    } else {
-      exchanges.delete(this.#id);
-      if (kind === hostEvent.httpDone) this.#options.onDone?.call(this, null);
-      else this.#client.options.onError?.(new Error("connection"));
-    }
+      const headers = reader.take(reader.u32());
+      // The firmware may close the connection in any of its callbacks: nothing more then comes of it.
+      this.#headers(status, headers);
+      const body = reader.rest();
+      if (body.length > 0 && this.#isOpen) this.#body(body);
+      if (this.#isOpen) this.#end(true);
+    } else this.#end(kind === hostEvent.httpDone);
+  }
+
+  get #isOpen(): boolean {
+    return exchanges.has(this.#id);
+  }
+
+  #headers(status: number, json: Uint8Array): void {
+    const headers = JSON.parse(text(json)) as Record<string, string>;
+    this.#options.onHeaders?.call(this, status, new Map(Object.entries(headers)), "");
+  }
+
+  #body(bytes: Uint8Array): void {
+    const whole = new Uint8Array(this.#readable.length + bytes.length);
+    whole.set(this.#readable);
+    whole.set(bytes, this.#readable.length);
+    this.#readable = whole;
+    this.#options.onReadable?.call(this, whole.length);
+  }
+
+  #end(done: boolean): void {
+    exchanges.delete(this.#id);
+    if (done) this.#options.onDone?.call(this, null);
+    else this.#client.options.onError?.(new Error("connection"));
   }
 
   #send(body: Uint8Array): void {
