@@ -16,7 +16,7 @@ export interface LocalFleetOptions {
 }
 
 /** How often the server looks at its rollouts, in virtual time. */
-const tickMs = 60_000;
+const tickMs = 300_000;
 
 /** The real fleet server on loopback, living in the virtual time of a simulation. */
 export class LocalFleet {
