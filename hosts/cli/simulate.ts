@@ -20,6 +20,7 @@ interface SimulateFlags {
   readonly flash?: string;
   readonly layout?: string;
   readonly key?: string;
+  readonly out?: string;
   readonly seconds: number;
 }
 
@@ -41,7 +42,8 @@ export function registerSimulate(program: Command): void {
     .option("--faults", "power cuts, bad networks, low batteries")
     .option("--flash <file>", "boot this flash file instead; the file itself is not changed")
     .option("--layout <file>", "its layout: JSON as the demo leaves it")
-    .option("--key <pem>", "the public key of its bootloader")
+    .option("--key <pem>", "the public key of its bootloader; else the one its storage enrols")
+    .option("--out <file>", "leave the flash there as it is afterwards")
     .option(
       "--seconds <n>",
       "how long it runs, virtually",
@@ -58,7 +60,7 @@ async function run(flags: SimulateFlags, command: Command): Promise<void> {
   if (flags.flash !== undefined) return runFlash(flags, command);
   if (flags.devices === undefined)
     throw new CommandError(
-      "give --devices N for a fleet, or --flash FILE --layout FILE --key PEM for one board",
+      "give --devices N for a fleet, or --flash FILE --layout FILE for one board",
       exitCodes.usage,
     );
   await runDevices(flags.devices, flags, command);
@@ -110,12 +112,13 @@ function conclude(result: FleetRunResult, flags: SimulateFlags, command: Command
 }
 
 async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
-  if (flags.flash === undefined || flags.layout === undefined || flags.key === undefined)
-    throw new CommandError("--flash FILE needs --layout FILE and --key PEM", exitCodes.usage);
+  if (flags.flash === undefined || flags.layout === undefined)
+    throw new CommandError("--flash FILE needs --layout FILE", exitCodes.usage);
   const outcome = await bootFlashFile({
     flashFile: flags.flash,
     layoutJson: readText(flags.layout),
-    keyPem: readText(flags.key),
+    keyPem: flags.key === undefined ? null : readText(flags.key),
+    outFile: flags.out ?? null,
     engine: flags.engine,
     seed: flags.seed,
     runMs: flags.seconds * 1000,

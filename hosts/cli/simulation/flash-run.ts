@@ -1,41 +1,71 @@
+import type { TrustedImageKey } from "../../../src/image/keys.ts";
+import { readIdentity } from "../../../src/update/settings.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import { trustedKeyFromPem } from "../../release/pem-keys.ts";
+import { type BootOutcome, boot } from "../../simulator/boot/boot.ts";
 import type { EngineKind } from "../../simulator/engines/engine.ts";
-import { readFlashFile } from "../../simulator/flash/flash-file.ts";
+import { readFlashFile, writeFlashFile } from "../../simulator/flash/flash-file.ts";
 import type { NorFlash } from "../../simulator/flash/nor-flash.ts";
-import { parseDeviceLayout } from "../../simulator/layout.ts";
+import {
+  type DeviceLayout,
+  type FlashLayout,
+  parseDeviceLayout,
+  parseFlashLayout,
+} from "../../simulator/layout.ts";
 import { LoopbackNetwork } from "../../simulator/network.ts";
+import { openKeyValue } from "../../simulator/storage/key-value.ts";
+import { openSettings } from "../../simulator/storage/settings.ts";
 import { World } from "../../simulator/world.ts";
-import { CommandError } from "../exit.ts";
+import { CommandError, exitCodes } from "../exit.ts";
 
 export interface FlashRunOptions {
   readonly flashFile: string;
   readonly layoutJson: string;
-  readonly keyPem: string;
+  /** The key of the bootloader; null takes the keys that the storage partition enrols. */
+  readonly keyPem: string | null;
   readonly engine: EngineKind;
   readonly seed: number;
   readonly runMs: number;
+  /** Where to leave the flash as it is afterwards; null leaves it nowhere. */
+  readonly outFile: string | null;
   /** Each boot and each line of the console. */
   told(line: string): void;
 }
 
-/** Boots the copy of a flash file that any tool made and runs its firmware; its server is asked where one listens. */
+/**
+ * Boots a copy of a flash file that any tool made. On the layout of one of our devices the firmware runs too, and asks its
+ * server where one listens; a layout without `bootctl` and `storage` is that of a foreign board, whose bootloader runs once.
+ */
 export async function bootFlashFile(options: FlashRunOptions): Promise<{ booted: boolean }> {
-  const flash = read(options.flashFile);
-  const layout = parseDeviceLayout(parseJson(options.layoutJson));
+  const flash = readFlash(options.flashFile);
+  const json = parseJson(options.layoutJson);
+  const layout = parseFlashLayout(json);
   if (!layout.ok) throw new CommandError(`--layout: ${layout.message}`);
   if (layout.layout.flashBytes !== flash.sizeBytes)
     throw new CommandError(
       `${options.flashFile} has ${flash.sizeBytes} bytes, the layout is for ${layout.layout.flashBytes}`,
     );
-  const key = trustedKeyFromPem(options.keyPem);
-  if (!key.ok) throw new CommandError(`--key: ${key.reason}; give a P-256 key in PEM`);
+  const keys = bootloaderKeys(options.keyPem, flash, layout.layout);
+  const device = parseDeviceLayout(json);
+  const booted = device.ok
+    ? await runFirmware(options, flash, device.layout, keys)
+    : bootOnce(options, flash, layout.layout, keys);
+  if (options.outFile !== null) writeFlashFile(options.outFile, flash);
+  return { booted };
+}
+
+async function runFirmware(
+  options: FlashRunOptions,
+  flash: NorFlash,
+  layout: DeviceLayout,
+  imageKeys: readonly TrustedImageKey[],
+): Promise<boolean> {
   const network = new LoopbackNetwork();
   const world = new World({
     seed: options.seed,
     startUnixMs: Date.UTC(2027, 0, 4, 9),
-    layout: layout.layout,
-    imageKeys: [key.key],
+    layout,
+    imageKeys,
     network,
     crypto: nodeCrypto,
     serverUrl: () => "",
@@ -45,9 +75,7 @@ export async function bootFlashFile(options: FlashRunOptions): Promise<{ booted:
   world.observer = {
     booted(_, outcome, reason) {
       booted = outcome.outcome === "booted";
-      const what = outcome.outcome === "booted" ? `starts ${outcome.version}` : outcome.outcome;
-      const swap = outcome.swapRan ? ", after a swap" : "";
-      options.told(`boot (${reason}): ${what}${swap}`);
+      options.told(`boot (${reason}): ${tell(outcome)}`);
     },
     logged: (_, text) => options.told(`  ${text}`),
   };
@@ -62,10 +90,69 @@ export async function bootFlashFile(options: FlashRunOptions): Promise<{ booted:
     world.close();
     await network.close();
   }
-  return { booted };
+  return booted;
 }
 
-function read(path: string): NorFlash {
+function bootOnce(
+  options: FlashRunOptions,
+  flash: NorFlash,
+  layout: FlashLayout,
+  keys: readonly TrustedImageKey[],
+): boolean {
+  const outcome = boot(flash, {
+    mode: "swap-using-move",
+    layout,
+    maxAlign: 8,
+    imageSectorsMax: Math.max(layout.primary.sectors, layout.secondary.sectors),
+    keys,
+    validatePrimary: true,
+    downgradePrevention: "none",
+    hardwareCounter: null,
+    primaryStateHook: null,
+  });
+  options.told(`boot (power-on): ${tell(outcome)}`);
+  options.told("  the layout has no bootctl and storage: the bootloader alone ran");
+  return outcome.outcome === "booted";
+}
+
+function tell(outcome: BootOutcome): string {
+  const what = outcome.outcome === "booted" ? `starts ${outcome.version}` : outcome.outcome;
+  return outcome.swapRan ? `${what}, after a swap` : what;
+}
+
+function bootloaderKeys(
+  pem: string | null,
+  flash: NorFlash,
+  { storage }: FlashLayout,
+): readonly TrustedImageKey[] {
+  if (pem !== null) {
+    const key = trustedKeyFromPem(pem);
+    if (!key.ok) throw new CommandError(`--key: ${key.reason}; give a P-256 key in PEM`);
+    return [key.key];
+  }
+  const keys = storage === null ? [] : enrolledKeys(flash, storage);
+  if (keys.length === 0)
+    throw new CommandError(
+      "the flash enrols no image key: give the bootloader's with --key PEM",
+      exitCodes.usage,
+    );
+  return keys;
+}
+
+/** What enrolment wrote into the storage partition, read on a copy: mounting may mend what a power cut left. */
+function enrolledKeys(
+  flash: NorFlash,
+  storage: { readonly offset: number; readonly size: number },
+): readonly TrustedImageKey[] {
+  try {
+    const area = flash.clone().area(storage.offset, storage.size);
+    return readIdentity(openKeyValue(openSettings(area), "sluice"))?.imageKeys ?? [];
+  } catch {
+    return []; // no storage that a board could mount: the same as none
+  }
+}
+
+function readFlash(path: string): NorFlash {
   try {
     return readFlashFile(path);
   } catch (error) {

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { simulatorLayouts } from "../../../hosts/esp32/simulator-layout.ts";
+import { writeFlashFile } from "../../../hosts/simulator/flash/flash-file.ts";
+import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
+import { manufacture } from "../../../hosts/simulator/manufacture.ts";
+import { sluice } from "../../support/command-line.ts";
+import { benchSigner, image, strangeSigner } from "../../support/device-bench.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sluice-simulate-test-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const path = (name: string): string => join(folder, name);
+const layoutFile = path("layout.json");
+writeFileSync(layoutFile, JSON.stringify(simulatorLayouts()["esp32-4m"]));
+
+function linesOf({ stdout }: { readonly stdout: string }): string[] {
+  return stdout.trimEnd().split("\n");
+}
+
+async function flashFile(name: string, file: Uint8Array): Promise<string> {
+  const flash = manufacture(deviceLayout("esp32-4m"), file, {
+    serverUrl: "http://127.0.0.1:1",
+    tenant: "DEFAULT",
+    deviceId: "bench",
+    token: "bench-token",
+    hardware: "esp32c3-a",
+    imageKeys: [benchSigner.publicKey],
+  });
+  writeFlashFile(path(name), flash);
+  return path(name);
+}
+
+test("a fleet with faults ends on its target, says so last, and the same seed says the same", async () => {
+  const first = await sluice("simulate", "--devices", "6", "--seed", "5", "--faults", "--json");
+  assert.equal(first.exitCode, 0, first.stderr);
+  assert.equal(linesOf(first).at(-1), "6 on target, 0 with reason, 0 lost");
+  const again = await sluice("simulate", "--devices", "6", "--seed", "5", "--faults", "--json");
+  assert.deepEqual(again.stdout, first.stdout);
+  const result = JSON.parse(linesOf(first).at(-2) ?? "");
+  assert.equal(result.countedUpdated, 6);
+  assert.equal(result.runningTarget, 6);
+});
+
+test("a flash file boots with the keys that it enrols, and its firmware runs", async () => {
+  const file = await flashFile("good.flash", await image("1.0.0"));
+  const before = readFileSync(file);
+  const said = await sluice("simulate", "--flash", file, "--layout", layoutFile, "--seconds", "5");
+  assert.equal(said.exitCode, 0, said.stderr);
+  assert.match(linesOf(said)[0] ?? "", /^boot \(power-on\): starts 1\.0\.0/);
+  assert.match(linesOf(said)[1] ?? "", /running 1\.0\.0 \(confirmed\) after power-on/);
+  assert.deepEqual(readFileSync(file), before);
+});
+
+test("a flash file whose image another key signed does not boot, and the command says so", async () => {
+  const file = await flashFile("bad.flash", await image("1.0.0", { signers: [strangeSigner] }));
+  const said = await sluice("simulate", "--flash", file, "--layout", layoutFile);
+  assert.equal(said.exitCode, 1);
+  assert.deepEqual(linesOf(said), ["boot (power-on): no-bootable-image"]);
+});
+
+test("what cannot be simulated is refused with the next step", async () => {
+  for (const [argv, code, says] of [
+    [["simulate"], 2, /--devices N/],
+    [["simulate", "--devices", "0"], 2, /whole number from 1/],
+    [["simulate", "--flash", layoutFile], 2, /--layout FILE/],
+    [
+      ["simulate", "--flash", path("none"), "--layout", layoutFile],
+      65,
+      /cannot read the flash file/,
+    ],
+    [
+      ["simulate", "--flash", layoutFile, "--layout", layoutFile],
+      65,
+      /whole number of 4096-byte sectors|bytes, the layout is for/,
+    ],
+  ] as const) {
+    const said = await sluice(...argv);
+    assert.equal(said.exitCode, code, `${argv.join(" ")}: ${said.stderr}`);
+    assert.match(said.stderr, says);
+  }
+});
