@@ -29,10 +29,16 @@ export interface DeviceOptions {
   /** Mounts the storage partition; called at each boot, as on a board. */
   mountStorage(flash: NorFlash): BoardStorage;
   readonly observer?: DeviceObserver;
+  /** Resets that this device had before it was made anew around its flash; they seed what is random in a boot. */
+  readonly bootsBefore?: number;
+  /** Engine node only: null for firmware that is known not to hang, see `NodeEngine`. */
+  readonly turnBudgetMs?: number | null;
 }
 
 /** Told of what happens to a device, for views and checkers. */
 export interface DeviceObserver {
+  /** The bootloader is about to run; nothing of the last boot runs any more. */
+  resetting?(reason: ResetReason): void;
   booted?(outcome: BootOutcome, reason: ResetReason): void;
   logged?(text: string): void;
   /** The power failed in the middle of a flash operation; the device stays off until `powerOn`. */
@@ -72,9 +78,10 @@ export class SimulatedDevice {
   readonly #options: DeviceOptions;
   #condition: DeviceCondition = "off";
   #boot: Boot | null = null;
-  #boots = 0;
+  #boots: number;
 
   constructor(options: DeviceOptions) {
+    this.#boots = options.bootsBefore ?? 0;
     this.id = options.id;
     this.flash = options.flash;
     this.engineKind = options.engine;
@@ -92,7 +99,7 @@ export class SimulatedDevice {
 
   /** Applies power, or takes it for a moment from a device that has it. */
   powerOn(): Promise<void> {
-    return this.#reset("power-on");
+    return this.reset("power-on");
   }
 
   powerOff(): void {
@@ -101,8 +108,10 @@ export class SimulatedDevice {
     this.#condition = "off";
   }
 
-  async #reset(reason: ResetReason): Promise<void> {
+  /** Resets the chip for that reason: the bootloader runs, then what it starts. */
+  async reset(reason: ResetReason): Promise<void> {
     this.powerOff();
+    this.#options.observer?.resetting?.(reason);
     this.#boots += 1;
     const outcome = this.#options.bootloader(this.flash);
     this.#options.observer?.booted?.(outcome, reason);
@@ -112,7 +121,7 @@ export class SimulatedDevice {
       return;
     }
     const boot = new Boot(this.#options, reason, this.#boots, {
-      reset: (why) => this.#reset(why),
+      reset: (why) => this.reset(why),
       condition: (condition) => {
         this.#condition = condition;
       },
@@ -161,8 +170,9 @@ class Boot {
 
   begin(firmware: string): void {
     this.#schedule(bootMs, async () => {
-      const host = this.#host();
-      this.#engine = openEngine(this.#options.engine, (request) => host.handle(request));
+      const host = this.#hostUnlessCut();
+      if (host === null) return this.#exits.powerLost();
+      this.#engine = this.#openEngine((request) => host.handle(request));
       await this.#ended(await this.#engine.start(JSON.stringify(this.#facts()), firmware));
     });
     this.#armWatchdog(bootMs + watchdogMs);
@@ -199,6 +209,21 @@ class Boot {
     return [layout.primary, layout.secondary, layout.bootctl].map(({ offset, size }) =>
       flash.area(offset, size),
     );
+  }
+
+  /** Mounting the storage mends what an earlier cut left there: the power can fail in that as well. */
+  #hostUnlessCut(): BoardHost | null {
+    try {
+      return this.#host();
+    } catch (error) {
+      if (error instanceof PowerCut) return null;
+      throw error;
+    }
+  }
+
+  #openEngine(handle: HostCallHandler): Engine {
+    const { engine, turnBudgetMs } = this.#options;
+    return engine === "xs" ? new XsEngine(handle) : new NodeEngine(handle, turnBudgetMs);
   }
 
   #host(): BoardHost {
@@ -324,10 +349,6 @@ class Boot {
   #schedule(delayMs: number, run: () => void | Promise<void>): () => void {
     return this.#options.scheduler.after(delayMs, () => (this.#over ? undefined : run()));
   }
-}
-
-function openEngine(kind: EngineKind, handle: HostCallHandler): Engine {
-  return kind === "xs" ? new XsEngine(handle) : new NodeEngine(handle);
 }
 
 /** The payload of the image that the bootloader accepted: the only copy of the code that there is. */

@@ -1,12 +1,14 @@
 /** Virtual time: what happens next happens at once, in the order of its time and then of its making. */
 export class Scheduler {
-  #nowMs = 0;
+  #nowMs: number;
   #sequence = 0;
   readonly #startUnixMs: number;
   readonly #heap: Entry[] = [];
 
-  constructor(startUnixMs: number) {
+  /** `nowMs` takes a simulation up where another one was left. */
+  constructor(startUnixMs: number, nowMs = 0) {
     this.#startUnixMs = startUnixMs;
+    this.#nowMs = nowMs;
   }
 
   /** Milliseconds since the simulation began. */

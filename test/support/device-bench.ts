@@ -2,13 +2,13 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
 import type { Battery } from "../../hosts/simulator/battery.ts";
+import { DdiServer, ddiDeviceId } from "../../hosts/simulator/ddi-server.ts";
 import type { EngineKind } from "../../hosts/simulator/engines/engine.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { parseVersion } from "../../src/image/version.ts";
 import { type ImageOptions, plainImage, writeImage } from "../../src/image/writer.ts";
 import { testSigner } from "./image-signer.ts";
-import { ScriptedServer } from "./scripted-server.ts";
 
 export const benchSigner = testSigner(11);
 export const strangeSigner = testSigner(12);
@@ -61,7 +61,7 @@ export async function image(version: string, options: BenchImage = {}): Promise<
 
 /** One device on 1.0.0 and a server that the test scripts. */
 export class DeviceBench {
-  readonly server = new ScriptedServer();
+  readonly server = new DdiServer();
   readonly world: World;
   readonly device: WorldDevice;
   /** One line per boot: outcome, version and reset reason. */
@@ -94,7 +94,7 @@ export class DeviceBench {
       },
     };
     this.device = this.world.add({
-      id: "bench",
+      id: ddiDeviceId,
       hardware,
       token: "bench-token",
       engine: options.engine ?? "node",

@@ -16,8 +16,11 @@ const firmwareScriptsMax = 16;
 /** The firmware in a V8 context of its own, in this process. */
 export class NodeEngine implements Engine {
   readonly #context: Context;
+  readonly #runOptions: { readonly timeout?: number };
 
-  constructor(handle: HostCallHandler) {
+  /** `budgetMs` null lets a turn take forever: for known firmware, because a budget costs a thread at every turn. */
+  constructor(handle: HostCallHandler, budgetMs: number | null = turnBudgetMs) {
+    this.#runOptions = budgetMs === null ? {} : { timeout: budgetMs };
     runtime ??= new Script(runtimeSource(), { filename: "board-runtime.js" });
     this.#context = createContext(
       {
@@ -49,7 +52,7 @@ export class NodeEngine implements Engine {
   #run(script: Script | string): TurnResult {
     if (typeof script === "string") return { kind: "exception", message: script };
     try {
-      script.runInContext(this.#context, { timeout: turnBudgetMs });
+      script.runInContext(this.#context, this.#runOptions);
       return { kind: "done" };
     } catch (error) {
       if ((error as { code?: unknown }).code === "ERR_SCRIPT_EXECUTION_TIMEOUT")

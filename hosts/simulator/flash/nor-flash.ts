@@ -201,6 +201,7 @@ export class NorFlash {
       effect(0, operation.lengthBytes);
       return;
     }
+    if (answer === "drop") return;
     if (answer === "cut-half" && half > 0) effect(0, half);
     if (answer === "cut-tail") effect(half, operation.lengthBytes);
     if (answer === "cut-bits") this.#performHalfOfEachByte(operation);

@@ -20,8 +20,11 @@ export const cutKinds: readonly CutKind[] = ["clean", "half", "tail"];
 
 export const allCutKinds: readonly CutKind[] = [...cutKinds, "bits"];
 
-/** Asked before each operation; anything but `proceed` cuts the power at that operation. */
-export type FaultHook = (operation: FlashOperation) => "proceed" | `cut-${CutKind}`;
+/**
+ * Asked before each operation: `drop` reports success and changes nothing, as a worn chip does; `cut-...` cuts the power
+ * at that operation.
+ */
+export type FaultHook = (operation: FlashOperation) => "proceed" | "drop" | `cut-${CutKind}`;
 
 /** Power failed: thrown at the operation that was cut, and by every access until `restorePower`. */
 export class PowerCut extends Error {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type SeenRequest, text } from "../../../hosts/simulator/ddi-server.ts";
 import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
 import { DeviceBench, image, strangeSigner } from "../../support/device-bench.ts";
-import type { SeenRequest } from "../../support/scripted-server.ts";
-import { text } from "../../support/scripted-server.ts";
 
 /** Offers one file as version 1.1.0 to a device on 1.0.0 and lets half an hour pass. */
 async function offered(file: Uint8Array): Promise<DeviceBench> {

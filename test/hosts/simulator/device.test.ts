@@ -180,3 +180,23 @@ test("gives up an update that the server cancels before the swap", async () => {
   assert.equal(bench.verdict, "closed success state=idle");
   bench.world.close();
 });
+
+test("stays off when the power fails while the storage is mended at a start, and runs once it is back", async () => {
+  const bench = await DeviceBench.start();
+  await bench.powerOn();
+  await bench.pass(1);
+  bench.device.device.powerOff();
+  const { flash } = bench.device.device;
+  const { storage } = bench.world.layout;
+  // A sector that is not blank where the storage expects its erased one: the mount erases it.
+  flash.poke(storage.offset + 4096, new Uint8Array(16));
+  flash.faultHook = () => "cut-half";
+  await bench.powerOn();
+  await bench.pass(1);
+  assert.equal(bench.device.device.condition, "off");
+  flash.faultHook = null;
+  await bench.powerOn();
+  await bench.pass(1);
+  assert.equal(bench.device.device.condition, "running");
+  bench.world.close();
+});

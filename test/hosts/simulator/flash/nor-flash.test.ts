@@ -30,6 +30,16 @@ test("a new chip is erased, keeps what is written and forgets it when its sector
   assert.deepEqual(flash.peek(sectorBytes - 4, 8), bytes(255, 255, 255, 255, 5, 6, 7, 8));
 });
 
+test("an operation that a worn chip drops changes nothing and is not noticed", () => {
+  const flash = chip();
+  flash.write(0, bytes(1, 2, 3, 4));
+  flash.faultHook = () => "drop";
+  flash.write(4, bytes(5, 6, 7, 8));
+  flash.eraseSector(0);
+  assert.deepEqual(flash.peek(0, 8), bytes(1, 2, 3, 4, 255, 255, 255, 255));
+  assert.equal(flash.powered, true);
+});
+
 test("a write may clear bits of what stands there and nothing else", () => {
   const flash = chip();
   flash.write(0, bytes(0b1100, 0xff, 0xff, 0xff));

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
-import type { HttpCall } from "../../hosts/simulator/board/host-calls.ts";
-import type { Network, NetworkAnswer } from "../../hosts/simulator/network.ts";
+import type { HttpCall } from "./board/host-calls.ts";
+import type { Network, NetworkAnswer } from "./network.ts";
 
-export interface ScriptedOffer {
+export interface DdiOffer {
   readonly actionId: string;
   readonly version: string;
   readonly file: Uint8Array;
@@ -16,22 +16,47 @@ export interface SeenRequest {
   readonly body: string;
 }
 
-/** Changes an answer on its way, or gives another one; null lets the real one through. */
-export type Interference = (request: SeenRequest, answer: NetworkAnswer) => NetworkAnswer | null;
+export interface HandledRequest extends SeenRequest {
+  /** False when the answer never reached the device. */
+  readonly answered: boolean;
+  readonly atMs: number;
+}
+
+/** Changes an answer on its way, or gives another one; null lets the server's own through. */
+export type Interference = (
+  request: SeenRequest,
+  answer: NetworkAnswer,
+  server: DdiServer,
+) => NetworkAnswer | null;
 
 const origin = "http://fleet.test:80";
+/** The device's name in the paths that the server gives out. */
+export const ddiDeviceId = "bench";
 
 /**
- * A DDI server in memory with one device: offers what the test says, serves ranges, closes an action on closed feedback,
- * and remembers every request. For what a server must never do, a test interferes with its answers.
+ * A DDI server in memory with one device: offers what it is told to, serves ranges, closes an action on closed feedback,
+ * and remembers every request. Its answers can be interfered with, for networks and servers that misbehave.
  */
-export class ScriptedServer implements Network {
+export class DdiServer implements Network {
   readonly url = origin;
-  readonly requests: SeenRequest[] = [];
+  readonly requests: HandledRequest[] = [];
   pollSleep = "00:01:00";
-  offer: ScriptedOffer | null = null;
+  offer: DdiOffer | null = null;
   cancelId: string | null = null;
   interfere: Interference = () => null;
+  /** The time that requests are remembered with. */
+  nowMs: () => number = () => 0;
+
+  /** A server in the same state, to go on from here more than once. */
+  fork(): DdiServer {
+    const copy = new DdiServer();
+    copy.requests.push(...this.requests);
+    copy.pollSleep = this.pollSleep;
+    copy.offer = this.offer;
+    copy.cancelId = this.cancelId;
+    copy.interfere = this.interfere;
+    return copy;
+  }
 
   exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer> {
     const request: SeenRequest = {
@@ -40,9 +65,11 @@ export class ScriptedServer implements Network {
       headers: call.headers,
       body: new TextDecoder().decode(body),
     };
-    this.requests.push(request);
-    const answer = this.#answer(request);
-    return Promise.resolve(this.interfere(request, answer) ?? answer);
+    const own = this.#answer(request);
+    const answer = this.interfere(request, own, this) ?? own;
+    const answered = answer.kind === "response";
+    this.requests.push({ ...request, answered, atMs: this.nowMs() });
+    return Promise.resolve(answer);
   }
 
   /** The `key=value` details of every feedback so far, joined per request. */
@@ -69,6 +96,7 @@ export class ScriptedServer implements Network {
     if (path.endsWith("/feedback")) {
       const { status } = JSON.parse(request.body) as { status: { execution: string } };
       if (path.includes("/cancelAction/")) this.cancelId = null;
+      else if (!path.includes(`/deploymentBase/${this.offer?.actionId}/`)) return json(410, {});
       else if (status.execution === "closed") this.offer = null;
       return json(200, {});
     }
@@ -81,7 +109,7 @@ export class ScriptedServer implements Network {
   }
 
   #poll(): NetworkAnswer {
-    const base = `${origin}/DEFAULT/controller/v1/bench`;
+    const base = `${origin}/DEFAULT/controller/v1/${ddiDeviceId}`;
     const links: Record<string, object> = {};
     if (this.cancelId !== null)
       links["cancelAction"] = { href: `${base}/cancelAction/${this.cancelId}` };
