@@ -49,7 +49,8 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
   manifest.artifacts.forEach((artifact, index) => {
     writeResult(join(options.out, artifact.file), payloads[index] ?? new Uint8Array(0));
     const size = formatBytes(artifact.bytes);
-    note(command, `${join(options.out, artifact.file)}: ${size}, build ${artifact.buildId}`);
+    const file = join(options.out, artifact.file);
+    note(command, `${file}: ${size}, build ${artifact.buildId}, SHA-256 ${artifact.sha256}`);
   });
   const text = encodeManifest(manifest);
   writeResult(join(options.out, manifestFileName), text);

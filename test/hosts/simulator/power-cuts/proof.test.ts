@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { addTallies, emptyTally } from "../../../../hosts/simulator/power-cuts/crew.ts";
+import { proofHardware, referenceEntry } from "../../../../hosts/simulator/power-cuts/images.ts";
+import { samplePairs, sampleSingles } from "../../../../hosts/simulator/power-cuts/plan.ts";
+import {
+  buildImages,
+  historyKinds,
+  Proof,
+  type ProofImages,
+} from "../../../../hosts/simulator/power-cuts/proof.ts";
+import {
+  describeTally,
+  reportAsJson,
+  summaryLine,
+} from "../../../../hosts/simulator/power-cuts/report.ts";
+import { operationCounts, runPlanned } from "../../../../hosts/simulator/power-cuts/share.ts";
+import { sluice, temporaryFolder } from "../../../support/command-line.ts";
+
+const seed = 20;
+const singles = 100;
+const pairs = 40;
+let images: ProofImages;
+let proof: Proof;
+
+before(async () => {
+  images = await buildImages(seed);
+  proof = new Proof("small", images);
+});
+
+test("no cut of a seeded sample bricks a device or loses a rollback", async () => {
+  const counts = await operationCounts(proof);
+  const plan = [...sampleSingles(counts, seed, singles), ...samplePairs(counts, seed, pairs)];
+  let tally = emptyTally;
+  for (const planned of plan) tally = addTallies(tally, await runPlanned(proof, planned, null));
+  const options = {
+    layout: "small",
+    seed,
+    sample: pairs,
+    dumpFolder: null,
+    json: false,
+    replay: null,
+  } as const;
+  assert.deepEqual(tally.failures, [], describeTally(tally, options).join("\n"));
+  assert.equal(summaryLine(tally), `${singles + pairs} cuts, 0 bricked, 0 lost rollbacks`);
+});
+
+test("tries the bundle that release build makes", async (context) => {
+  const folder = temporaryFolder(context);
+  const root = new URL("../../../../", import.meta.url).pathname;
+  const { exitCode, stdout, stderr } = await sluice(
+    ...["release", "build", "--version", images.old.version, "--hardware", proofHardware],
+    ...["--root", root, "--out", folder, "--json"],
+  );
+  assert.equal(exitCode, 0);
+  const { artifacts } = JSON.parse(stdout) as { artifacts: { sha256: string }[] };
+  assert.equal(artifacts[0]?.sha256, images.old.payloadSha256);
+  assert.match(stderr, new RegExp(images.old.payloadSha256));
+  assert.equal(images.old.entry, referenceEntry);
+});
+
+test("makes slots just large enough for the images and what the swap needs", () => {
+  const { primary } = proof.layout;
+  const imageSectors = Math.ceil(images.old.file.length / 4096);
+  assert.equal(primary.sectors, imageSectors + 2);
+  assert.ok(primary.sectors <= 64);
+});
+
+test("goes through every phase of an update and of a rollback", async () => {
+  const phasesOf = async (index: number): Promise<string[]> => {
+    const run = await proof.cleanRun(historyKinds[index]!);
+    return [...new Set(run.operations.map(({ phase }) => phase))];
+  };
+  const toTheTrial = ["staging", "request", "swap", "trial"];
+  for (const [index, { name }] of historyKinds.entries()) {
+    const rest = name.startsWith("rollback") ? ["revert", "report"] : ["confirm"];
+    assert.deepEqual(await phasesOf(index), [...toTheTrial, ...rest], name);
+  }
+});
+
+test("tells as JSON what the number of cuts is made of", async () => {
+  const runs = await Promise.all(historyKinds.map((kind) => proof.cleanRun(kind)));
+  const total = runs.reduce((sum, run) => sum + run.operations.length, 0);
+  const tally = { ...emptyTally, singles: 3 * total, pairs };
+  const json = reportAsJson(proof, runs, tally, 0) as {
+    modes: string[];
+    histories: { operations: number; phases: { operations: number; byArea: object }[] }[];
+    pairs: number;
+    cuts: number;
+  };
+  const sum = json.histories.reduce((all, { operations }) => all + operations, 0);
+  assert.equal(json.cuts, json.modes.length * sum + json.pairs);
+  for (const { operations, phases } of json.histories) {
+    assert.equal(
+      phases.reduce((all, phase) => all + phase.operations, 0),
+      operations,
+    );
+    const areas = phases.flatMap(({ byArea }) => Object.values(byArea) as number[]);
+    assert.equal(
+      areas.reduce((all, count) => all + count, 0),
+      operations,
+    );
+  }
+});
