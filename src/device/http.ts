@@ -1,18 +1,22 @@
 import HTTPClient from "embedded:network/http/client";
-import board from "sluice/board";
+import board, { type SocketOptions } from "sluice/board";
 import type { Clock, TimerHandle } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpReceiver, HttpRequest } from "../ports/http.ts";
 
 /** Read from the socket at once. */
 const pieceBytesMax = 4096;
 
+/** From the first byte of a response to its body; the SDK's client collects header lines without a limit of its own. */
+const headBytesMax = 16_384;
+
 /** HTTP over the ECMA-419 client: a connection per request, no redirects. */
 export function openHttp(clock: Clock): Http {
+  const socket = guardedSocket();
   return {
     send(request, receiver) {
       const target = parseUrl(request.url);
       if (target === null) clock.after(0, () => receiver.failed("bad-url"));
-      else new Exchange(target, request, receiver, clock);
+      else new Exchange(target, request, receiver, clock, socket);
     },
   };
 }
@@ -31,18 +35,26 @@ class Exchange {
   readonly #receiver: HttpReceiver;
   readonly #timer: TimerHandle;
   #client: HTTPClient | null = null;
+  #headBytes = 0;
   #receivedBytes = 0;
   /** Null until the head came. */
   #bodyEnd: BodyEnd | null = null;
   #sentBytes = 0;
   #ended = false;
+  #inReceiver = false;
 
-  constructor(target: Target, request: HttpRequest, receiver: HttpReceiver, clock: Clock) {
+  constructor(
+    target: Target,
+    request: HttpRequest,
+    receiver: HttpReceiver,
+    clock: Clock,
+    socket: object,
+  ) {
     this.#request = request;
     this.#receiver = receiver;
     this.#timer = clock.after(request.timeoutMs, () => this.#fail("timeout"));
     try {
-      this.#open(target);
+      this.#open(target, socket);
     } catch (error) {
       // A board without a network, or without a free socket. The receiver hears of it after `send`, as of any failure.
       trace(`warn: no connection to ${target.host}: ${String(error)}\n`);
@@ -50,13 +62,37 @@ class Exchange {
     }
   }
 
-  #open(target: Target): void {
-    const { socket, dns } = board.network;
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Runs a callback of the socket. The SDK's client trusts its server: a malformed status line or chunk makes it throw
+   * there, where nobody catches and the board would reset. What the receiver throws is a defect and goes on its way.
+   */
+  guard(run: () => void): void {
+    if (this.#ended) return;
+    try {
+      run();
+    } catch (error) {
+      if (this.#inReceiver) throw error;
+      this.#fail("connection");
+    }
+  }
+
+  /** Counts what arrives before the client has handed over the whole head. */
+  arrived(bytes: number): void {
+    if (this.#bodyEnd !== null) return;
+    this.#headBytes += bytes;
+    if (this.#headBytes > headBytesMax) this.#fail("connection");
+  }
+
+  #open(target: Target, socket: object): void {
     const client = new HTTPClient({
       host: target.host,
       port: target.port,
-      socket,
-      dns,
+      socket: { ...socket, exchange: this },
+      dns: board.network.dns,
       onError: () => this.#fail("connection"),
     });
     this.#client = client;
@@ -97,9 +133,10 @@ class Exchange {
     const end = this.#request.method === "HEAD" ? { bytes: 0 } : bodyEndOf(headers);
     this.#bodyEnd = end;
     if (end === null) this.#fail("connection");
-    else if (!this.#receiver.head({ status, headers })) this.#fail("aborted");
+    else if (!this.#tell(() => this.#receiver.head({ status, headers }))) this.#fail("aborted");
     else if (typeof end === "object" && end.bytes > this.#request.bodyBytesMax)
       this.#fail("body-too-large");
+    else if (this.#request.method === "HEAD") this.#done(null); // the client would wait for the announced body
   }
 
   #readable(count: number, read: (bytes: number) => ArrayBuffer | undefined): void {
@@ -110,7 +147,7 @@ class Exchange {
       left -= piece.byteLength;
       this.#receivedBytes += piece.byteLength;
       if (this.#receivedBytes > this.#request.bodyBytesMax) this.#fail("body-too-large");
-      else if (!this.#receiver.body(new Uint8Array(piece))) this.#fail("aborted");
+      else if (!this.#tell(() => this.#receiver.body(new Uint8Array(piece)))) this.#fail("aborted");
     }
   }
 
@@ -118,17 +155,17 @@ class Exchange {
    * The client says "done" also when the connection closed, then with an error. Where the close is the end of the body,
    * that is no failure; everywhere else only a whole body is.
    */
-  #done(error: unknown): void {
+  #done(error: Error | null): void {
     if (this.#ended) return;
     if (!this.#isWhole(error)) {
       this.#fail("connection");
       return;
     }
     this.#end();
-    this.#receiver.done();
+    this.#tell(() => this.#receiver.done());
   }
 
-  #isWhole(error: unknown): boolean {
+  #isWhole(error: Error | null): boolean {
     const end = this.#bodyEnd;
     if (end === null) return false;
     if (end === "close") return true;
@@ -138,7 +175,14 @@ class Exchange {
   #fail(failure: HttpFailure): void {
     if (this.#ended) return;
     this.#end();
-    this.#receiver.failed(failure);
+    this.#tell(() => this.#receiver.failed(failure));
+  }
+
+  #tell<T>(call: () => T): T {
+    this.#inReceiver = true;
+    const answer = call();
+    this.#inReceiver = false;
+    return answer;
   }
 
   #end(): void {
@@ -146,6 +190,28 @@ class Exchange {
     this.#timer.cancel();
     this.#client?.close();
   }
+}
+
+/** The board's socket, with every callback under the guard of its exchange. */
+function guardedSocket(): object {
+  const { socket } = board.network;
+  class GuardedSocket extends socket.io {
+    constructor(options: SocketOptions & { readonly exchange: Exchange }) {
+      const { exchange, onReadable, onWritable, onError, ...rest } = options;
+      // A name may resolve after its exchange has ended: closing the client does not stop that.
+      if (exchange.ended) throw new Error("the exchange is over");
+      super({
+        ...rest,
+        onReadable(count) {
+          exchange.arrived(count);
+          exchange.guard(() => onReadable?.(count));
+        },
+        onWritable: (count) => exchange.guard(() => onWritable?.(count)),
+        onError: (error) => exchange.guard(() => onError?.(error)),
+      });
+    }
+  }
+  return { ...socket, io: GuardedSocket };
 }
 
 /** RFC 9112, 6.3; null for a length that is none. */

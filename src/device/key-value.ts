@@ -8,9 +8,9 @@ export function openKeyValue(path: string): KeyValue {
     read(key) {
       try {
         const value = storage.read(key);
-        return value === undefined ? null : new Uint8Array(value);
+        return value === undefined ? null : new Uint8Array(value as ArrayBuffer);
       } catch {
-        return null; // the SDK's storage throws for a key that was never written
+        return null; // a key that was never written is undefined on Zephyr, and an exception on the SDK's other ports
       }
     },
     write(key, value) {

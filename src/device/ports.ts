@@ -2,7 +2,7 @@ import Analog from "embedded:io/analog";
 import board from "sluice/board";
 import time from "time";
 import timer from "timer";
-import type { Clock, Log, Power, Reset, ResetReason } from "../ports/board.ts";
+import type { Clock, Log, Power, Random, Reset, ResetReason, TimerHandle } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { nativeCrypto } from "./crypto.ts";
 import { openPartitions } from "./flash.ts";
@@ -11,11 +11,12 @@ import { openKeyValue } from "./key-value.ts";
 
 /** The world of the agent on this board. */
 export function openPorts(): Ports {
+  const clock = openClock();
   return {
     flash: openPartitions(),
     http: openHttp(clock),
     clock,
-    random: { next: () => Math.random() },
+    random,
     keyValue: openKeyValue("sluice"),
     power: openPower(),
     watchdog: { start: () => board.startWatchdog() },
@@ -28,25 +29,59 @@ export function openPorts(): Ports {
 /** Before it (2025-01-01) the clock was never set: boards start in 1970. */
 const plausibleUnixMs = 1_735_689_600_000;
 
-const clock: Clock = {
-  uptimeMs: () => time.ticks,
-  unixMs() {
-    const now = Date.now();
-    return now < plausibleUnixMs ? null : now;
-  },
-  after(delayMs, run) {
-    let pending = true; // the SDK frees a timer that has fired: it must not be cleared afterwards
-    const handle = timer.set(() => {
+/** Longer delays are waited for in parts: the SDK's timers count milliseconds in 32 bits with a sign. */
+const timerMsMax = 0x3fff_ffff;
+
+/**
+ * The SDK's ticks have an origin of their own, may wrap at 32 bits (every 50 days on Zephyr) and follow the wall clock on
+ * Linux: what has passed is summed up from call to call, which a device that polls makes often enough.
+ */
+function openClock(): Clock {
+  let lastTicks = time.ticks;
+  let uptimeMs = 0;
+  return {
+    uptimeMs() {
+      const ticks = time.ticks;
+      uptimeMs += Math.max(0, (ticks - lastTicks) | 0); // a wall clock that was set back counts as no time
+      lastTicks = ticks;
+      return uptimeMs;
+    },
+    unixMs() {
+      const now = Date.now();
+      return now < plausibleUnixMs ? null : now;
+    },
+    after: startTimer,
+  };
+}
+
+function startTimer(delayMs: number, run: () => void): TimerHandle {
+  let pending = true; // a timer that has fired is the SDK's again: it must not be cleared
+  let leftMs = Math.max(0, delayMs);
+  const next = (): ReturnType<typeof timer.set> => {
+    const partMs = Math.min(leftMs, timerMsMax);
+    leftMs -= partMs;
+    return timer.set(fired, partMs);
+  };
+  const fired = (): void => {
+    if (leftMs > 0) {
+      handle = next();
+      return;
+    }
+    pending = false;
+    run();
+  };
+  let handle = next();
+  return {
+    cancel() {
+      if (pending) timer.clear(handle);
       pending = false;
-      run();
-    }, delayMs);
-    return {
-      cancel() {
-        if (pending) timer.clear(handle);
-        pending = false;
-      },
-    };
-  },
+    },
+  };
+}
+
+/** `Math.random` of XS is an unseeded `rand()` on Zephyr: a whole fleet would draw the same jitter at every boot. */
+const random: Random = {
+  next: () => new DataView(board.entropy(4)).getUint32(0) / 0x1_0000_0000,
 };
 
 const reasons: readonly ResetReason[] = [

@@ -101,7 +101,11 @@ const board = {
   get charging() {
     return call(hostCall.charging).u8() === 1;
   },
-  network: { socket: {}, dns: {} },
+  network: { socket: { io: class {} }, dns: {} },
+  entropy(byteLength: number): ArrayBuffer {
+    const bytes = Uint8Array.from({ length: byteLength }, () => Math.random() * 256);
+    return bytes.buffer;
+  },
   restart() {
     call(hostCall.restart);
   },
@@ -156,10 +160,9 @@ const keyValue = {
     const name = (key: string): Uint8Array => utf8.encode(`${path}/${key}`);
     return {
       close() {},
-      read(key: string): ArrayBuffer {
+      read(key: string): ArrayBuffer | undefined {
         const reply = call(hostCall.keyValueRead, [], name(key));
-        if (reply.u8() === 0) throw new Error(`key "${key}" not found`);
-        return reply.rest().slice().buffer as ArrayBuffer;
+        return reply.u8() === 0 ? undefined : (reply.rest().slice().buffer as ArrayBuffer);
       },
       write(key: string, value: Uint8Array) {
         const named = name(key);
@@ -184,7 +187,7 @@ interface RequestOptions {
   onHeaders?(status: number, headers: Map<string, string>, statusText: string): void;
   onReadable?(count: number): void;
   onWritable?(count: number): void;
-  onDone?(error: unknown): void;
+  onDone?(error: Error | null): void;
 }
 
 /** As the SDK's client: one connection, the request goes out when its body is whole, callbacks are later turns. */
@@ -272,8 +275,13 @@ class SimulatedRequest {
 
   #end(done: boolean): void {
     exchanges.delete(this.#id);
-    if (done) this.#options.onDone?.call(this, null);
-    else this.#client.options.onError?.(new Error("connection"));
+    if (done) {
+      this.#options.onDone?.call(this, null);
+      return;
+    }
+    // As the SDK's client: a connection that breaks ends its request with an error, and then the client.
+    this.#options.onDone?.call(this, new Error());
+    this.#client.options.onError?.(undefined);
   }
 
   #send(body: Uint8Array): void {

@@ -89,7 +89,7 @@ class FakeClient {
   }
 }
 
-const network = { socket: { io: "tcp" }, dns: { io: "dns" } };
+const network = { socket: { io: class {} }, dns: { io: "dns" } };
 Object.assign(globalThis, { trace: () => undefined });
 const { openHttp } = loadDeviceModule<{ openHttp(clock: Clock): Http }>("http.ts", {
   "embedded:network/http/client": FakeClient,
@@ -149,7 +149,7 @@ test("asks for path and query on the host and port of the address", () => {
       port: 8080,
     },
   );
-  assert.equal(client.options.socket, network.socket);
+  assert.equal(client.options.dns, network.dns);
   assert.equal(client.requested?.method, "GET");
   assert.equal(client.requested?.path, "/path?query=1");
   assert.deepEqual([...(client.requested?.headers ?? [])], [["accept", "application/json"]]);
@@ -259,8 +259,7 @@ test("takes the close for the end of a body that announced none", () => {
 
 test("expects no body of a HEAD, whatever length it announces", () => {
   const { told, client } = run({ method: "HEAD" });
-  client.head(200, ofLength(1_000_000));
-  client.finish();
+  client.head(200, ofLength(1_000_000)); // the SDK's client would wait for it until the server closes
   assert.deepEqual(told.slice(1), ["done"]);
 });
 

@@ -1,8 +1,10 @@
-// What the firmware uses of ECMA-419, of the Moddable SDK and of our own native modules, and no more.
+// What the firmware uses of ECMA-419 and of the Moddable SDK, and no more, where the SDK has typings of its own: an
+// application is compiled against those, and `npm run test:moddable` holds these against them.
 // `hosts/esp32` and `hosts/simulator` provide each of them.
 
 declare module "embedded:storage/flash" {
   export interface Flash {
+    readonly format: "buffer";
     close(): void;
     /** Erases the blocks from index `start` up to, not including, `end`. */
     eraseBlock(start: number, end?: number): void;
@@ -27,7 +29,8 @@ declare module "embedded:storage/key-value" {
   export interface Storage {
     close(): void;
     delete(key: string): void;
-    read(key: string): ArrayBuffer | undefined;
+    /** Undefined on Zephyr, and an exception on other ports, for a key that was never written. */
+    read(key: string): ArrayBuffer | string | number | bigint | undefined;
     write(key: string, value: Uint8Array): void;
     [Symbol.iterator](): IterableIterator<string>;
   }
@@ -40,7 +43,7 @@ declare module "embedded:storage/key-value" {
 declare module "embedded:network/http/client" {
   export interface HTTPRequest {
     read(byteLength?: number): ArrayBuffer | undefined;
-    write(bytes: Uint8Array | undefined): number;
+    write(bytes: Uint8Array | undefined): void;
   }
   export interface RequestOptions {
     method?: string;
@@ -54,7 +57,8 @@ declare module "embedded:network/http/client" {
     ): void;
     onReadable?(this: HTTPRequest, count: number): void;
     onWritable?(this: HTTPRequest, count: number): void;
-    onDone?(this: HTTPRequest, error: unknown): void;
+    /** Null once the body is whole; an error, without a text, when the connection closed before the client saw its end. */
+    onDone?(this: HTTPRequest, error: Error | null): void;
   }
   export default class HTTPClient {
     constructor(options: {
@@ -74,12 +78,11 @@ declare module "embedded:io/analog" {
     constructor(options: { pin: number });
     readonly resolution: number;
     read(): number;
-    close(): void;
   }
 }
 
 declare module "timer" {
-  export type Timer = { readonly brand: "Timer" };
+  type Timer = { readonly brand: "Timer" };
   const timer: {
     set(callback: () => void, delayMs?: number): Timer;
     clear(timer: Timer): void;
@@ -89,63 +92,29 @@ declare module "timer" {
 
 declare module "time" {
   const time: {
-    /** Milliseconds since the start of the machine. */
+    /** Milliseconds from an origin of the platform's own: a signed 32-bit count on Zephyr, Unix time on Linux. */
     readonly ticks: number;
   };
   export default time;
 }
 
+declare module "text/encoder" {
+  const TextEncoder: { new (): { encode(text: string): Uint8Array<ArrayBuffer> } };
+
+  export { TextEncoder as default };
+}
+
+declare module "text/decoder" {
+  const TextDecoder: { new (): { decode(bytes: Uint8Array | ArrayBuffer): string } };
+
+  export { TextDecoder as default };
+}
+
 declare module "crypt" {
   export class Digest {
     constructor(type: "SHA256");
-    write(message: ArrayBuffer | Uint8Array): void;
+    /** The typings of the SDK name only `ArrayBuffer`; its code takes any view of bytes. */
+    write(message: ArrayBuffer): void;
     close(): ArrayBuffer;
   }
-}
-
-declare module "curve" {
-  export default class Curve {
-    constructor(name: "secp256r1");
-  }
-}
-
-declare module "ecp" {
-  export default class ECPoint {
-    constructor(x: bigint, y: bigint);
-  }
-}
-
-declare module "ecdsa" {
-  import type Curve from "curve";
-  import type ECPoint from "ecp";
-  export default class ECDSA {
-    constructor(key: ECPoint, curve: Curve);
-    verify(digest: ArrayBuffer, signature: ArrayBuffer): boolean;
-  }
-}
-
-/** The facts of the board that no standard module tells. Provided natively by each host. */
-declare module "sluice/board" {
-  const board: {
-    /** Labels of the partitions, as the devicetree has them. */
-    readonly partitions: {
-      readonly primary: string;
-      readonly secondary: string;
-      readonly bootControl: string | undefined;
-    };
-    /** One of the values of `ResetReason`. */
-    readonly resetReason: string;
-    /** The analog pin of the battery divider and what full and empty read, or undefined without a battery. */
-    readonly battery:
-      | { readonly pin: number; readonly emptyRaw: number; readonly fullRaw: number }
-      | undefined;
-    readonly charging: boolean;
-    /** Options for the HTTP client: its socket and its resolver. */
-    readonly network: { readonly socket: object; readonly dns: object };
-    /** Restarts the chip at once. */
-    restart(): void;
-    /** Feeds the hardware watchdog from the main loop from now on, as long as that loop turns. */
-    startWatchdog(): void;
-  };
-  export default board;
 }

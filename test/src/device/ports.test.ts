@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Ports } from "../../../src/ports/ports.ts";
+import { loadDeviceModule } from "../../support/device-module.ts";
+
+const dayMs = 86_400_000;
+
+/** A board whose ticks and timers a test moves by hand. */
+function openBoard(startTicks: number) {
+  const board = {
+    ticks: startTicks,
+    entropy: Uint8Array.of(0x40, 0, 0, 0),
+    timers: [] as { run(): void; delayMs: number; cleared: boolean }[],
+  };
+  const modules = {
+    "embedded:storage/flash": { open: () => ({ status: () => ({}) }) },
+    "embedded:storage/key-value": { open: () => ({}) },
+    "embedded:network/http/client": class {},
+    "embedded:io/analog": class {},
+    "sluice/board": {
+      partitions: { primary: "image-0", secondary: "image-1", bootControl: undefined },
+      network: { socket: { io: class {} }, dns: {} },
+      entropy: () => board.entropy.slice().buffer,
+    },
+    time: {
+      get ticks() {
+        return board.ticks;
+      },
+    },
+    timer: {
+      set(run: () => void, delayMs: number) {
+        const timer = { run, delayMs, cleared: false };
+        board.timers.push(timer);
+        return timer;
+      },
+      clear(timer: { cleared: boolean }) {
+        timer.cleared = true;
+      },
+    },
+    crypt: {},
+    curve: class {},
+    ecp: class {},
+    ecdsa: class {},
+  };
+  const { openPorts } = loadDeviceModule<{ openPorts(): Ports }>("ports.ts", modules);
+  return { board, ports: openPorts() };
+}
+
+test("counts its uptime from its start, whatever the ticks begin with", () => {
+  const { board, ports } = openBoard(1_800_000_000_123);
+  assert.equal(ports.clock.uptimeMs(), 0);
+  board.ticks += 1500;
+  assert.equal(ports.clock.uptimeMs(), 1500);
+});
+
+test("goes on counting when 32 bits of ticks wrap", () => {
+  const { board, ports } = openBoard(0x7fff_ff00);
+  board.ticks = -0x7fff_ff00;
+  assert.equal(ports.clock.uptimeMs(), 0x200);
+  board.ticks += 20 * dayMs;
+  assert.equal(ports.clock.uptimeMs(), 0x200 + 20 * dayMs);
+});
+
+test("stands still, and never runs back, while ticks that follow a wall clock are set back", () => {
+  const { board, ports } = openBoard(1_800_000_000_000);
+  board.ticks += 5000;
+  assert.equal(ports.clock.uptimeMs(), 5000);
+  board.ticks -= 3_600_000;
+  assert.equal(ports.clock.uptimeMs(), 5000);
+  board.ticks += 10;
+  assert.equal(ports.clock.uptimeMs(), 5010);
+});
+
+test("waits in parts for what 32 bits of milliseconds cannot hold", () => {
+  const { board, ports } = openBoard(0);
+  let fired = 0;
+  ports.clock.after(40 * dayMs, () => {
+    fired += 1;
+  });
+  let waitedMs = 0;
+  for (let turn = 0; fired === 0 && turn < 10; turn += 1) {
+    const timer = board.timers.at(-1)!;
+    assert.ok(timer.delayMs < 2 ** 31);
+    waitedMs += timer.delayMs;
+    timer.run();
+  }
+  assert.equal(fired, 1);
+  assert.equal(waitedMs, 40 * dayMs);
+});
+
+test("cancels the part that it waits for, and leaves a timer that fired alone", () => {
+  const { board, ports } = openBoard(0);
+  const long = ports.clock.after(40 * dayMs, () => assert.fail("cancelled"));
+  board.timers.at(-1)!.run();
+  long.cancel();
+  assert.deepEqual(
+    board.timers.map(({ cleared }) => cleared),
+    [false, true],
+  );
+  const short = ports.clock.after(1, () => {});
+  board.timers.at(-1)!.run();
+  short.cancel();
+  assert.equal(board.timers.at(-1)!.cleared, false);
+});
+
+test("draws its random numbers from the board's generator", () => {
+  const { board, ports } = openBoard(0);
+  assert.equal(ports.random.next(), 0.25);
+  board.entropy = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
+  assert.ok(ports.random.next() < 1);
+});
