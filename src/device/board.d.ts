@@ -38,7 +38,10 @@ declare module "sluice/board" {
     };
     /** One of the values of `ResetReason`. */
     readonly resetReason: string;
-    /** The analog pin of the battery divider and what full and empty read, or undefined without a battery. */
+    /**
+     * The analog pin of the battery divider and what full and empty read, or undefined without a
+     * battery.
+     */
     readonly battery:
       | { readonly pin: number; readonly emptyRaw: number; readonly fullRaw: number }
       | undefined;

@@ -9,7 +9,8 @@ export const nativeCrypto: Crypto = {
   sha256() {
     const digest = new Digest("SHA256");
     return {
-      // The code of `crypt` takes any view of bytes, its typings do not say so; a copy per block is what this saves.
+      // The code of `crypt` takes any view of bytes, its typings do not say so; a copy per block is
+      // what this saves.
       update: (bytes) => digest.write(bytes as Uint8Array & ArrayBuffer),
       digest: () => new Uint8Array(digest.close()),
     };
@@ -22,7 +23,8 @@ export const nativeCrypto: Crypto = {
     if (!isOnCurve(x, y)) return false;
     const r = integerOf(signature.subarray(0, 32));
     const s = integerOf(signature.subarray(32));
-    // FIPS 186-5, 6.4.2: r and s are in [1, n - 1]; checked here, since the SDK leaves it to its caller.
+    // FIPS 186-5, 6.4.2: r and s are in [1, n - 1]; checked here, since the SDK leaves it to its
+    // caller.
     if (r === 0n || s === 0n || r >= order || s >= order) return false;
     try {
       const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));

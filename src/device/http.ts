@@ -6,7 +6,10 @@ import type { Http, HttpFailure, HttpReceiver, HttpRequest } from "../ports/http
 /** Read from the socket at once. */
 const pieceBytesMax = 4096;
 
-/** From the first byte of a response to its body; the SDK's client collects header lines without a limit of its own. */
+/**
+ * From the first byte of a response to its body; the SDK's client collects header lines without a
+ * limit of its own.
+ */
 const headBytesMax = 16_384;
 
 /** HTTP over the ECMA-419 client: a connection per request, no redirects. */
@@ -56,7 +59,8 @@ class Exchange {
     try {
       this.#open(target, socket);
     } catch (error) {
-      // A board without a network, or without a free socket. The receiver hears of it after `send`, as of any failure.
+      // A board without a network, or without a free socket. The receiver hears of it after `send`,
+      // as of any failure.
       trace(`warn: no connection to ${target.host}: ${String(error)}\n`);
       clock.after(0, () => this.#fail("connection"));
     }
@@ -67,8 +71,9 @@ class Exchange {
   }
 
   /**
-   * Runs a callback of the socket. The SDK's client trusts its server: a malformed status line or chunk makes it throw
-   * there, where nobody catches and the board would reset. What the receiver throws is a defect and goes on its way.
+   * Runs a callback of the socket. The SDK's client trusts its server: a malformed status line or
+   * chunk makes it throw there, where nobody catches and the board would reset. What the receiver
+   * throws is a defect and goes on its way.
    */
   guard(run: () => void): void {
     if (this.#ended) return;
@@ -98,7 +103,8 @@ class Exchange {
     this.#client = client;
     const exchange = this;
     const { body, method } = this.#request;
-    // The SDK's client sends `host` without the port; a second one would be malformed, so the port goes unsaid.
+    // The SDK's client sends `host` without the port; a second one would be malformed, so the port
+    // goes unsaid.
     const headers = new Map(Object.entries(this.#request.headers));
     if (body !== null) headers.set("content-length", String(body.length));
     client.request({
@@ -136,7 +142,7 @@ class Exchange {
     else if (!this.#tell(() => this.#receiver.head({ status, headers }))) this.#fail("aborted");
     else if (typeof end === "object" && end.bytes > this.#request.bodyBytesMax)
       this.#fail("body-too-large");
-    else if (this.#request.method === "HEAD") this.#done(null); // the client would wait for the announced body
+    else if (this.#request.method === "HEAD") this.#done(null); // the client would await a body
   }
 
   #readable(count: number, read: (bytes: number) => ArrayBuffer | undefined): void {
@@ -152,8 +158,8 @@ class Exchange {
   }
 
   /**
-   * The client says "done" also when the connection closed, then with an error. Where the close is the end of the body,
-   * that is no failure; everywhere else only a whole body is.
+   * The client says "done" also when the connection closed, then with an error. Where the close is
+   * the end of the body, that is no failure; everywhere else only a whole body is.
    */
   #done(error: Error | null): void {
     if (this.#ended) return;

@@ -10,7 +10,8 @@ export function openKeyValue(path: string): KeyValue {
         const value = storage.read(key);
         return value === undefined ? null : new Uint8Array(value as ArrayBuffer);
       } catch {
-        return null; // a key that was never written is undefined on Zephyr, and an exception on the SDK's other ports
+        // A key never written is undefined on Zephyr, and an exception on the SDK's other ports.
+        return null;
       }
     },
     write(key, value) {

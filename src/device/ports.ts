@@ -29,12 +29,16 @@ export function openPorts(): Ports {
 /** Before it (2025-01-01) the clock was never set: boards start in 1970. */
 const plausibleUnixMs = 1_735_689_600_000;
 
-/** Longer delays are waited for in parts: the SDK's timers count milliseconds in 32 bits with a sign. */
+/**
+ * Longer delays are waited for in parts: the SDK's timers count milliseconds in 32 bits with a
+ * sign.
+ */
 const timerMsMax = 0x3fff_ffff;
 
 /**
- * The SDK's ticks have an origin of their own, may wrap at 32 bits (every 50 days on Zephyr) and follow the wall clock on
- * Linux: what has passed is summed up from call to call, which a device that polls makes often enough.
+ * The SDK's ticks have an origin of their own, may wrap at 32 bits (every 50 days on Zephyr) and
+ * follow the wall clock on Linux: what has passed is summed up from call to call, which a device
+ * that polls makes often enough.
  */
 function openClock(): Clock {
   let lastTicks = time.ticks;
@@ -42,7 +46,7 @@ function openClock(): Clock {
   return {
     uptimeMs() {
       const ticks = time.ticks;
-      uptimeMs += Math.max(0, (ticks - lastTicks) | 0); // a wall clock that was set back counts as no time
+      uptimeMs += Math.max(0, (ticks - lastTicks) | 0); // a wall clock set back is no time
       lastTicks = ticks;
       return uptimeMs;
     },
@@ -79,7 +83,10 @@ function startTimer(delayMs: number, run: () => void): TimerHandle {
   };
 }
 
-/** `Math.random` of XS is an unseeded `rand()` on Zephyr: a whole fleet would draw the same jitter at every boot. */
+/**
+ * `Math.random` of XS is an unseeded `rand()` on Zephyr: a whole fleet would draw the same jitter
+ * at every boot.
+ */
 const random: Random = {
   next: () => new DataView(board.entropy(4)).getUint32(0) / 0x1_0000_0000,
 };

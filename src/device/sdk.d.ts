@@ -1,6 +1,6 @@
-// What the firmware uses of ECMA-419 and of the Moddable SDK, and no more, where the SDK has typings of its own: an
-// application is compiled against those, and `npm run test:moddable` holds these against them.
-// `hosts/esp32` and `hosts/simulator` provide each of them.
+// What the firmware uses of ECMA-419 and of the Moddable SDK, and no more, where the SDK has
+// typings of its own: an application is compiled against those, and `npm run test:moddable` holds
+// these against them. `hosts/esp32` and `hosts/simulator` provide each of them.
 
 declare module "embedded:storage/flash" {
   export interface Flash {
@@ -57,7 +57,10 @@ declare module "embedded:network/http/client" {
     ): void;
     onReadable?(this: HTTPRequest, count: number): void;
     onWritable?(this: HTTPRequest, count: number): void;
-    /** Null once the body is whole; an error, without a text, when the connection closed before the client saw its end. */
+    /**
+     * Null once the body is whole; an error, without a text, when the connection closed before the
+     * client saw its end.
+     */
     onDone?(this: HTTPRequest, error: Error | null): void;
   }
   export default class HTTPClient {
@@ -92,7 +95,10 @@ declare module "timer" {
 
 declare module "time" {
   const time: {
-    /** Milliseconds from an origin of the platform's own: a signed 32-bit count on Zephyr, Unix time on Linux. */
+    /**
+     * Milliseconds from an origin of the platform's own: a signed 32-bit count on Zephyr, Unix time
+     * on Linux.
+     */
     readonly ticks: number;
   };
   export default time;

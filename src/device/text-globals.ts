@@ -1,4 +1,5 @@
-// Preloaded by the manifest: XS has no TextEncoder and TextDecoder of its own, the SDK has them as modules.
+// Preloaded by the manifest: XS has no TextEncoder and TextDecoder of its own, the SDK has them as
+// modules.
 import TextDecoder from "text/decoder";
 import TextEncoder from "text/encoder";
 

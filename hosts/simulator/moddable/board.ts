@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { gunzipSync } from "node:zlib";
+import { imageHeaderBytes, parseImageHeader } from "../../../src/image/header.ts";
+import type { TrustedImageKey } from "../../../src/image/keys.ts";
+import type { ResetReason } from "../../../src/ports/board.ts";
+import { bootDevice } from "../boot/sluice-config.ts";
+import { readFlashFile, writeFlashFile } from "../flash/flash-file.ts";
+import type { NorFlash } from "../flash/nor-flash.ts";
+import type { CutKind } from "../flash/operation.ts";
+import type { DeviceLayout, Extent } from "../layout.ts";
+import { runningImage } from "../world.ts";
+import { type BootEnd, bootEndOf } from "./process-exit.ts";
+import { payloadName } from "./sdk.ts";
+
+/**
+ * The power fails at one flash operation of the application in one partition, counted from 0 from
+ * its start.
+ */
+export interface PartitionCut {
+  readonly partition: "image-0" | "image-1" | "storage" | "bootctl";
+  readonly operation: number;
+  readonly kind: CutKind;
+}
+
+/** What surrounds a board from one power-on to the next. */
+export interface Conditions {
+  readonly cut?: PartitionCut;
+  /** What the battery's pin reads, 12 bits; without it the board has no battery. */
+  readonly analogRaw?: number;
+  readonly charging?: boolean;
+  /** Gets a line per flash operation of the application: partition, kind, offset, bytes. */
+  readonly operationLog?: string;
+}
+
+export interface ModdableBoardOptions {
+  /** Holds the flash file and what was unpacked from it. */
+  readonly directory: string;
+  /** The program of runner.c. */
+  readonly runner: string;
+  readonly layout: DeviceLayout;
+  readonly imageKeys: readonly TrustedImageKey[];
+  readonly watchdogSeconds: number;
+  logged?(line: string): void;
+}
+
+/** More resets than any test means in one run: a board that has them swings for ever. */
+const bootsMax = 32;
+
+/**
+ * A board whose flash is a file and whose firmware is what mcconfig built. Each reset runs the
+ * bootloader's model on the file, takes the payload out of the image that it starts, and runs it as
+ * a process, which ends as the chip would reset.
+ */
+export class ModdableBoard {
+  /** One line per boot: outcome, version and reset reason. */
+  readonly boots: string[] = [];
+  readonly console: string[] = [];
+  readonly flashFile: string;
+  readonly #options: ModdableBoardOptions;
+  #child: ChildProcess | null = null;
+  #isOn = false;
+
+  constructor(options: ModdableBoardOptions, flash: NorFlash) {
+    mkdirSync(options.directory, { recursive: true });
+    this.#options = options;
+    this.flashFile = join(options.directory, "flash.bin");
+    writeFlashFile(this.flashFile, flash);
+  }
+
+  /** The version that the primary slot holds now. */
+  get running(): string {
+    return runningImage(readFlashFile(this.flashFile), this.#options.layout)?.version ?? "nothing";
+  }
+
+  /** Boots until the power goes, or until something happens that no board may do. */
+  async powerOn(conditions: Conditions = {}): Promise<BootEnd> {
+    this.#isOn = true;
+    let reason: ResetReason = "power-on";
+    for (let boots = 0; boots < bootsMax; boots += 1) {
+      const library = this.#bootloader(reason);
+      if (library === null) return { kind: "defect", message: "the bootloader starts nothing" };
+      if (!this.#isOn) return { kind: "off" };
+      const end = await this.#run(library, reason, conditions);
+      if (end.kind !== "reset") return end;
+      reason = end.reason;
+    }
+    return { kind: "defect", message: `${bootsMax} resets in one run` };
+  }
+
+  /** Takes the power; `powerOn` then answers. */
+  powerOff(): void {
+    this.#isOn = false;
+    this.#child?.kill("SIGKILL");
+  }
+
+  /**
+   * One run of the bootloader; the path of the firmware that it starts, as the slot holds it, or
+   * null.
+   */
+  #bootloader(reason: ResetReason): string | null {
+    const { layout, imageKeys, directory } = this.#options;
+    const flash = readFlashFile(this.flashFile);
+    const outcome = bootDevice(flash, layout, imageKeys);
+    writeFlashFile(this.flashFile, flash);
+    const version = outcome.outcome === "booted" ? ` ${outcome.version.split("+")[0]}` : "";
+    this.boots.push(`${outcome.outcome}${version} ${reason}`);
+    if (outcome.outcome !== "booted") return null;
+    const payload = payloadAt(flash, outcome.imageOffset);
+    const library = join(directory, `firmware-${payloadName(payload)}.so`);
+    if (!existsSync(library)) writeFileSync(library, gunzipSync(payload));
+    return library;
+  }
+
+  #run(library: string, reason: ResetReason, conditions: Conditions): Promise<BootEnd> {
+    const child = spawn(this.#options.runner, [library], {
+      env: { ...process.env, ...this.#environment(reason, conditions) },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#child = child;
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      this.console.push(line);
+      this.#options.logged?.(line);
+    });
+    return new Promise((resolve) => {
+      child.on("close", (code, signal) => resolve(bootEndOf(code, signal)));
+      child.on("error", (error) => resolve({ kind: "defect", message: error.message }));
+    });
+  }
+
+  #environment(reason: ResetReason, conditions: Conditions): Record<string, string> {
+    const { cut, analogRaw, charging = false, operationLog } = conditions;
+    return {
+      SLUICE_FLASH: this.flashFile,
+      SLUICE_PARTITIONS: partitionsText(this.#options.layout),
+      SLUICE_RESET_REASON: reason,
+      SLUICE_WATCHDOG_SECONDS: String(this.#options.watchdogSeconds),
+      SLUICE_CHARGING: charging ? "1" : "0",
+      ...(analogRaw === undefined ? {} : { SLUICE_ANALOG_RAW: String(analogRaw) }),
+      ...(cut === undefined ? {} : { SLUICE_CUT: `${cut.partition}:${cut.operation}:${cut.kind}` }),
+      ...(operationLog === undefined ? {} : { SLUICE_FLASH_LOG: operationLog }),
+    };
+  }
+}
+
+/**
+ * The partitions under the labels that board-module.ts gives them, in the form that chip.c reads.
+ */
+export function partitionsText(layout: DeviceLayout): string {
+  const { primary, secondary, bootctl, storage } = layout;
+  const named: readonly (readonly [string, Extent])[] = [
+    ["image-0", primary],
+    ["image-1", secondary],
+    ["bootctl", bootctl],
+    ["storage", storage],
+  ];
+  return named.map(([label, { offset, size }]) => `${label}:${offset}:${size}`).join(",");
+}
+
+function payloadAt(flash: NorFlash, imageOffset: number): Uint8Array {
+  const header = parseImageHeader(flash.peek(imageOffset, imageHeaderBytes));
+  if (!header.ok)
+    throw new Error(`the bootloader started an image without a header: ${header.reason}`);
+  const { headerBytes, payloadBytes } = header.header;
+  return flash.peek(imageOffset + headerBytes, payloadBytes);
+}

@@ -1,0 +1,27 @@
+/* A raw flash file as a NOR chip, shared by the modules that look at it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHIP_SECTOR_BYTES 4096
+#define CHIP_WRITE_BLOCK_BYTES 4
+
+struct chip_partition {
+	char label[32];
+	uint32_t offset;
+	uint32_t size;
+	/* Counts the operations of this partition, for the cut. */
+	uint32_t operations;
+};
+
+/* Maps the file that SLUICE_FLASH names; ends the process when there is none. */
+void chip_open(void);
+
+/* NULL when SLUICE_PARTITIONS does not name it. */
+struct chip_partition *chip_find(const char *label);
+struct chip_partition *chip_at(unsigned index);
+
+void chip_read(const struct chip_partition *partition, uint32_t offset, void *into, uint32_t length);
+void chip_write(struct chip_partition *partition, uint32_t offset, const void *bytes, uint32_t length);
+void chip_erase_sector(struct chip_partition *partition, uint32_t offset);

@@ -1,0 +1,2 @@
+// What hosts/simulator/storage finds at ../../../src/ports/board.
+export { StorageError } from "sluice/ports/board";

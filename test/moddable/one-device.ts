@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../hosts/release/pem-keys.ts";
+import { signImage } from "../../hosts/release/sign.ts";
+import { deviceLayout } from "../../hosts/simulator/layouts.ts";
+import { manufacture } from "../../hosts/simulator/manufacture.ts";
+import { type Conditions, ModdableBoard } from "../../hosts/simulator/moddable/board.ts";
+import type { BootEnd } from "../../hosts/simulator/moddable/process-exit.ts";
+import type { TrustedImageKey } from "../../src/image/keys.ts";
+import { parseVersion } from "../../src/image/version.ts";
+import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
+import { RealFleet } from "./real-fleet.ts";
+
+export interface OneDeviceOptions {
+  /** Emptied first. */
+  readonly directory: string;
+  readonly runner: string;
+  /** What the device leaves the factory with, as 1.0.0. */
+  readonly payload: Uint8Array;
+  readonly watchdogSeconds?: number;
+  readonly layout?: "esp32-4m" | "esp32-8m";
+}
+
+export const deviceId = "board-1";
+const hardware = "esp32c3-a";
+
+/** A fleet server, a key, and one board that runs what mcconfig built. */
+export class OneDevice {
+  readonly fleet: RealFleet;
+  readonly board: ModdableBoard;
+  readonly #signer: ImageSigner;
+  readonly #slotBytes: number;
+  #running: Promise<BootEnd> | null = null;
+
+  static async start(options: OneDeviceOptions): Promise<OneDevice> {
+    const { directory, runner, payload } = options;
+    rmSync(directory, { recursive: true, force: true });
+    const layout = deviceLayout(options.layout ?? "esp32-4m");
+    const { signer, key, publicPem } = newKey();
+    const slotBytes = layout.primary.size;
+    const fleet = await RealFleet.start(join(directory, "fleet"), publicPem);
+    const token = await fleet.addDevice(deviceId, hardware);
+    const flash = manufacture(layout, await image("1.0.0", payload, signer, slotBytes), {
+      serverUrl: fleet.url,
+      tenant: "DEFAULT",
+      deviceId,
+      token,
+      hardware,
+      imageKeys: [key.publicKey],
+    });
+    const { watchdogSeconds = 0 } = options;
+    const board = new ModdableBoard(
+      { directory: join(directory, "board"), runner, layout, imageKeys: [key], watchdogSeconds },
+      flash,
+    );
+    return new OneDevice(fleet, board, signer, slotBytes);
+  }
+
+  private constructor(
+    fleet: RealFleet,
+    board: ModdableBoard,
+    signer: ImageSigner,
+    slotBytes: number,
+  ) {
+    this.fleet = fleet;
+    this.board = board;
+    this.#signer = signer;
+    this.#slotBytes = slotBytes;
+  }
+
+  /** Publishes a release and offers it; answers the rollout and the size of the image. */
+  async offer(version: string, payload: Uint8Array): Promise<{ rollout: number; bytes: number }> {
+    const file = await image(version, payload, this.#signer, this.#slotBytes);
+    await this.fleet.publish(file);
+    return { rollout: await this.fleet.rollOut(version), bytes: file.length };
+  }
+
+  /** Switches the board on; the answer is how it ended, and it ends by itself at a power cut. */
+  powerOn(conditions: Conditions = {}): Promise<BootEnd> {
+    this.#running = this.board.powerOn(conditions);
+    return this.#running;
+  }
+
+  async powerOff(): Promise<BootEnd | null> {
+    this.board.powerOff();
+    return this.#running;
+  }
+
+  async close(): Promise<void> {
+    await this.powerOff();
+    await this.fleet.close();
+  }
+}
+
+function newKey(): { signer: ImageSigner; key: TrustedImageKey; publicPem: string } {
+  const { privatePem, publicPem } = createKeyPair();
+  const signer = signerFromPem(privatePem);
+  const key = trustedKeyFromPem(publicPem);
+  if (!signer.ok || !key.ok) throw new Error("a key that was just made cannot be read");
+  return { signer: signer.signer, key: key.key, publicPem };
+}
+
+async function image(
+  version: string,
+  payload: Uint8Array,
+  signer: ImageSigner,
+  slotBytes: number,
+): Promise<Uint8Array> {
+  const parsed = parseVersion(version);
+  if (parsed === null) throw new Error(`"${version}" is no version`);
+  const buildId = createHash("sha256").update(version).update(payload).digest();
+  const signed = await signImage({
+    payload,
+    options: { ...plainImage, version: parsed, hardware, securityCounter: 1, buildId },
+    signers: [signer],
+    slot: { slotBytes, sectorBytes: 4096, writeBlockBytes: 4, maxAlignBytes: 8 },
+    form: "file",
+  });
+  if (!signed.ok) throw new Error(signed.message);
+  return signed.signed.image;
+}

@@ -1,0 +1,130 @@
+import { mkdirSync } from "node:fs";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FleetClient } from "../../hosts/cli/fleet-client.ts";
+import type { DeviceDetailView, RolloutView } from "../../hosts/cli/fleet-views.ts";
+import { createFleet, type FleetServer } from "../../hosts/fleet/app.ts";
+
+/** What a device asked for, as the wire showed it. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly range: string | null;
+}
+
+const pollSeconds = 1;
+const tickMs = 500;
+const lookMs = 200;
+
+/** The real fleet server in real time, behind a proxy that writes down what devices ask. */
+export class RealFleet {
+  readonly url: string;
+  readonly client: FleetClient;
+  readonly requests: SeenRequest[] = [];
+  readonly #server: FleetServer;
+  readonly #proxy: Server;
+  readonly #ticking: NodeJS.Timeout;
+
+  static async start(directory: string, publicPem: string): Promise<RealFleet> {
+    mkdirSync(directory, { recursive: true });
+    const proxy = createServer();
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const server = await createFleet({
+      databaseFile: join(directory, "fleet.sqlite"),
+      artifactsFolder: join(directory, "artifacts"),
+      clock: { unixMs: () => Date.now() },
+      pollSeconds,
+      imageKeys: [publicPem],
+      externalUrl: url,
+    });
+    await server.app.listen({ port: 0, host: "127.0.0.1" });
+    const { port } = server.app.server.address() as AddressInfo;
+    return new RealFleet(url, server, proxy, port);
+  }
+
+  private constructor(url: string, server: FleetServer, proxy: Server, port: number) {
+    this.url = url;
+    this.#server = server;
+    this.#proxy = proxy;
+    this.client = new FleetClient({ fleet: url });
+    this.#ticking = setInterval(() => void server.tick(), tickMs);
+    proxy.on("request", (incoming, outgoing) => {
+      this.#note(incoming);
+      const { method, url: path, headers } = incoming;
+      const forward = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      });
+      // A device that was switched off, or a server that is closing: the other side hears of it the
+      // same way.
+      forward.on("error", () => outgoing.destroy());
+      outgoing.on("close", () => forward.destroy());
+      incoming.pipe(forward);
+    });
+  }
+
+  async addDevice(id: string, hardware: string): Promise<string> {
+    return (await this.client.post<{ token: string }>("/devices", { id, hardware })).token;
+  }
+
+  async publish(image: Uint8Array): Promise<void> {
+    await this.client.postBytes("/releases/images", image);
+  }
+
+  /** A rollout to everybody at once, without a soak. */
+  async rollOut(releaseVersion: string): Promise<number> {
+    const { id } = await this.client.post<RolloutView>("/rollouts", {
+      name: `to ${releaseVersion}`,
+      releaseVersion,
+      start: true,
+      stages: [{ percent: 100, soakSeconds: 0 }],
+      haltThreshold: { rolledBackShare: 1, failedShare: 1 },
+    });
+    return id;
+  }
+
+  device(id: string): Promise<DeviceDetailView> {
+    return this.client.get(`/devices/${id}`);
+  }
+
+  /** How many devices of a rollout are in a state. */
+  async count(rollout: number, state: string): Promise<number> {
+    const { stages } = await this.client.get<RolloutView>(`/rollouts/${rollout}`);
+    return stages.reduce((sum, stage) => sum + (stage.counts[state] ?? 0), 0);
+  }
+
+  /** The ranges of images that were asked for, oldest first. */
+  get ranges(): string[] {
+    return this.requests.flatMap(({ range }) => (range === null ? [] : [range]));
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#ticking);
+    this.#proxy.closeAllConnections();
+    await new Promise((resolve) => this.#proxy.close(resolve));
+    await this.#server.close();
+  }
+
+  #note(incoming: IncomingMessage): void {
+    const { method = "", url: path = "", headers } = incoming;
+    if (path.startsWith("/api/")) return;
+    this.requests.push({ method, path, range: headers.range ?? null });
+  }
+}
+
+/** Looks until `done` says so; throws with what it waited for when the limit comes first. */
+export async function until(
+  what: string,
+  limitSeconds: number,
+  done: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const endMs = performance.now() + limitSeconds * 1000;
+  while (performance.now() < endMs) {
+    if (await done()) return;
+    await sleep(lookMs);
+  }
+  throw new Error(`waited ${limitSeconds} s for: ${what}`);
+}
