@@ -21,6 +21,8 @@ export class CuttableKeyValue implements KeyValue {
   cut: { readonly change: number; readonly side: (typeof cutSides)[number] } | null = null;
   /** Bytes of keys and values that fit. */
   capacityBytes = Number.POSITIVE_INFINITY;
+  /** Answers true to refuse a write, as a full storage does. */
+  refuses: (key: string) => boolean = () => false;
 
   clone(): CuttableKeyValue {
     const copy = new CuttableKeyValue();
@@ -45,7 +47,8 @@ export class CuttableKeyValue implements KeyValue {
     assert.ok(value.length <= valueBytesMax, `${value.length} bytes under ${key}`);
     const standing = this.values.get(key);
     const grownBytes = value.length - (standing?.length ?? -key.length);
-    if (this.bytes + grownBytes > this.capacityBytes) throw new StorageError("the storage is full");
+    if (this.bytes + grownBytes > this.capacityBytes || this.refuses(key))
+      throw new StorageError("the storage is full");
     this.#change(() => this.values.set(key, value.slice()));
   }
 
