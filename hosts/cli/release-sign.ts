@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
+import { blockBytesDefault } from "../../src/image/block-hashes.ts";
 import { fromHex } from "../../src/image/hex.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
@@ -92,7 +93,14 @@ async function signOne(
   const securityCounter = counter === "auto" ? parse.securityCounterOf(version) : counter;
   const result = await signImage({
     payload: candidate.payload,
-    options: { ...plainImage, version, hardware, buildId, securityCounter },
+    options: {
+      ...plainImage,
+      version,
+      hardware,
+      buildId,
+      securityCounter,
+      blockBytes: blockBytesDefault,
+    },
     signers,
     slot,
     form: "file",

@@ -31,9 +31,9 @@ export type DemandRefusal =
 
 /**
  * A tail longer than this is refused: imgtool's with a P-256 signature and a dozen TLVs has less
- * than 500 bytes.
+ * than 500 bytes, the block hashes of the largest slot of a 16 MiB flash have 4,000.
  */
-export const envelopeTailBytesMax = 4096;
+export const envelopeTailBytesMax = 8192;
 
 export type EnvelopeRefusal = ImageRefusal | DemandRefusal | "tail-too-long";
 
@@ -85,7 +85,7 @@ export function checkImageDemand(info: ImageInfo, demand: ImageDemand): DemandRe
  * Header and TLVs at their places in the image. Only they are read; the payload between them is not
  * there.
  */
-function envelopeSource({ head, tail }: ImageEnvelope, tailOffset: number): ImageSource {
+export function envelopeSource({ head, tail }: ImageEnvelope, tailOffset: number): ImageSource {
   return {
     sizeBytes: tailOffset + tail.length,
     read(offsetBytes, into) {

@@ -23,6 +23,8 @@ export const tlvTypes = {
   hardware: 0x00a0,
   /** Protected; the bytes that name the build, see hosts/release. */
   buildId: 0x00a1,
+  /** Protected; hashes of the image's blocks, see block-hashes.ts. */
+  blockHashes: 0x00a2,
 } as const;
 
 /** sizeof(struct image_tlv_info) and sizeof(struct image_tlv). */

@@ -1,4 +1,5 @@
 import type { Crypto } from "../ports/crypto.ts";
+import { blockHashesValueBytes, encodeBlockHashes } from "./block-hashes.ts";
 import { encodeHardwareId } from "./hardware.ts";
 import { encodeImageHeader, imageHeaderBytes } from "./header.ts";
 import { buildIdBytesMax, type ImageDependency, imageBytesLargest } from "./info.ts";
@@ -42,6 +43,8 @@ export interface ImageOptions {
   readonly buildId: Uint8Array | null;
   /** More protected TLVs, written last and in this order. */
   readonly customTlvs: readonly TlvValue[];
+  /** Adds the hashes of blocks of so many bytes (block-hashes.ts), or null for none. */
+  readonly blockBytes: number | null;
 }
 
 /** The options of a plain image, to be spread and overridden. */
@@ -55,6 +58,7 @@ export const plainImage: Omit<ImageOptions, "version"> = {
   hardware: null,
   buildId: null,
   customTlvs: [],
+  blockBytes: null,
 };
 
 /**
@@ -70,7 +74,7 @@ export type WrittenImage =
 
 /**
  * Builds an image in the order of imgtool: header, payload, protected TLVs (security counter,
- * dependencies, hardware, build id, custom), hash, then key hash and signature of each signer.
+ * dependencies, hardware, build id, block hashes, custom), hash, then key hash and signature of each signer.
  * Without signers the image is unsigned. The same inputs and signatures give the same bytes. Throws
  * RangeError on an option that its field cannot hold.
  */
@@ -82,13 +86,8 @@ export async function writeImage(
 ): Promise<WrittenImage> {
   if (options.headerBytes + payload.length > imageBytesLargest)
     return { ok: false, reason: "payload-too-large" };
-  const protectedTlvs = encodeTlvArea(protectedTlvInfoMagic, protectedValues(options));
-  if (protectedTlvs.length > 0xffff) return { ok: false, reason: "tlvs-too-large" };
-  const signed = concatenate([
-    encodeHeaderArea(options, payload.length, protectedTlvs.length),
-    payload,
-    protectedTlvs,
-  ]);
+  const signed = encodeSigned(payload, options, crypto);
+  if (signed === null) return { ok: false, reason: "tlvs-too-large" };
   const imageHash = sha256(crypto, signed);
   const values: TlvValue[] = [{ type: tlvTypes.sha256, value: imageHash }];
   for (const signer of signers) {
@@ -122,6 +121,25 @@ export function padImage(
   return slot;
 }
 
+/** What the hash covers: header, payload and protected TLVs; null when the TLVs leave 16 bits. */
+function encodeSigned(
+  payload: Uint8Array,
+  options: ImageOptions,
+  crypto: Crypto,
+): Uint8Array | null {
+  const { blockBytes, headerBytes } = options;
+  const encodeProtected = (hashes: Uint8Array | null): Uint8Array =>
+    encodeTlvArea(protectedTlvInfoMagic, protectedValues(options, hashes));
+  // The header has the size of the TLVs and the block hashes cover the header: the size comes first.
+  const hashesBytes =
+    blockBytes === null ? null : blockHashesValueBytes(headerBytes + payload.length, blockBytes);
+  const sized = encodeProtected(hashesBytes === null ? null : new Uint8Array(hashesBytes));
+  if (sized.length > 0xffff) return null;
+  const covered = concatenate([encodeHeaderArea(options, payload.length, sized.length), payload]);
+  if (blockBytes === null) return concatenate([covered, sized]);
+  return concatenate([covered, encodeProtected(encodeBlockHashes(covered, crypto, blockBytes))]);
+}
+
 function encodeHeaderArea(
   options: ImageOptions,
   payloadBytes: number,
@@ -141,7 +159,7 @@ function encodeHeaderArea(
   return area;
 }
 
-function protectedValues(options: ImageOptions): TlvValue[] {
+function protectedValues(options: ImageOptions, blockHashes: Uint8Array | null): TlvValue[] {
   const values: TlvValue[] = [];
   if (options.securityCounter !== null)
     values.push({ type: tlvTypes.securityCounter, value: uint32(options.securityCounter) });
@@ -156,6 +174,7 @@ function protectedValues(options: ImageOptions): TlvValue[] {
       );
     values.push({ type: tlvTypes.buildId, value: options.buildId });
   }
+  if (blockHashes !== null) values.push({ type: tlvTypes.blockHashes, value: blockHashes });
   return [...values, ...options.customTlvs];
 }
 

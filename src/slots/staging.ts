@@ -77,6 +77,21 @@ export class StagingSlot {
     return true;
   }
 
+  /**
+   * Takes everything from `toBytes` on back, the start of a sector at or before `receivedBytes`: its sectors are blank
+   * again. A power cut leaves a shorter prefix, or one torn sector at its end, which `resume` finds.
+   */
+  rewind(toBytes: number): void {
+    const { sectorBytes } = this.#area;
+    // The last sector first, so that what stays is always one piece from the start.
+    const sectors = Math.ceil((this.#durableBytes - toBytes) / sectorBytes);
+    for (let sector = sectors - 1; sector >= 0; sector -= 1)
+      this.#area.erase(toBytes + sector * sectorBytes, sectorBytes);
+    this.#durableBytes = toBytes;
+    this.#bufferedBytes = 0;
+    this.#suspectOffset = null;
+  }
+
   /** Copies durable bytes back, for the hash after a resume. */
   read(offsetBytes: number, into: Uint8Array): void {
     this.#area.read(offsetBytes, into);

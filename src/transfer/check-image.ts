@@ -1,6 +1,8 @@
+import { type BlockHashes, readBlockHashes } from "../image/block-hashes.ts";
 import {
   checkImageEnvelope,
   type EnvelopeRefusal,
+  envelopeSource,
   envelopeTailBytesMax,
   imageTailOffset,
 } from "../image/envelope.ts";
@@ -26,7 +28,8 @@ interface TransferFailure {
 }
 
 export type CheckResult =
-  | { readonly ok: true; readonly info: ImageInfo }
+  /** `blocks` are the image's block hashes, or null when it brings none. */
+  | { readonly ok: true; readonly info: ImageInfo; readonly blocks: BlockHashes | null }
   | TransferFailure
   | { readonly ok: false; readonly kind: "image"; readonly refusal: EnvelopeRefusal };
 
@@ -51,7 +54,9 @@ export async function checkImage(http: Http, request: CheckRequest): Promise<Che
   if (tailFailure !== null) return tailFailure;
   const anyDevice = { hardware: null, securityCounterMin: null }; // compatibility is for src/policy
   const checked = checkImageEnvelope({ head, tail }, trust, anyDevice);
-  return checked.ok ? checked : refused(checked.reason);
+  if (!checked.ok) return refused(checked.reason);
+  const blocks = readBlockHashes(envelopeSource({ head, tail }, tailOffset), parsed.header);
+  return { ok: true, info: checked.info, blocks };
 }
 
 function refused(refusal: EnvelopeRefusal): CheckResult {

@@ -1,11 +1,12 @@
+import type { BlockHashes } from "../image/block-hashes.ts";
 import { type Backoff, backoffMs } from "../policy/retry.ts";
 import type { Random } from "../ports/board.ts";
-import type { Crypto, Hasher } from "../ports/crypto.ts";
+import type { Crypto } from "../ports/crypto.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
-import { digestHex } from "../protocol/digest.ts";
 import type { StagingSlot } from "../slots/staging.ts";
 import type { FailureReason, Release } from "../update/release.ts";
+import { BlockLanding, FileLanding, type Landing } from "./landing.ts";
 import type { LongWork } from "./long-work.ts";
 import { fetchRange, type RangeFailure, type RangeResult } from "./range.ts";
 
@@ -42,48 +43,63 @@ export type DownloadResult =
   /** `passing` failures may be gone later: what is in the slot stays good. */
   | { readonly ok: false; readonly reason: FailureReason; readonly passing: boolean };
 
+/** A block that came spoilt this often in a row ends the download: the server's copy may be the spoilt one. */
+const badBlocksMax = 3;
+
 /**
- * Streams the rest of a release into a prepared slot, block by block, and hashes the file as it lands.
- * Nothing of the image is kept in memory but one sector. After a power cut the same call goes on where the slot ends.
+ * Streams the rest of a release into a prepared slot, block by block, and judges it as it lands: each block by its hash
+ * where the image brings them, else the whole file at its end. Nothing of the image is kept in memory but one sector.
+ * After a power cut the same call goes on where the slot ends.
  */
 export async function download(
   release: Release,
+  blocks: BlockHashes | null,
   slot: StagingSlot,
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<DownloadResult> {
-  const hasher = tools.crypto.sha256();
-  let failure: DownloadResult | null;
+  const landing =
+    blocks === null
+      ? new FileLanding(tools.crypto, release.fileHash, settings.blockBytes)
+      : new BlockLanding(tools.crypto, blocks);
   try {
     slot.resume();
-    await hashPrefix(slot, hasher, tools);
-    failure = await fetchRest(release, slot, hasher, settings, tools);
+    const failure = await fetchRest(release, slot, landing, settings, tools);
+    if (failure !== null) return failure;
+    return landing.fileEnded() ? { ok: true } : spoilt;
   } catch (error) {
     if (!(error instanceof FlashError)) throw error;
-    failure = { ok: false, reason: "flash-error", passing: false };
+    return { ok: false, reason: "flash-error", passing: false };
+  } finally {
+    landing.close();
   }
-  const digest = hasher.digest(); // in every case: a native hasher is freed by it
-  if (failure !== null) return failure;
-  if (digestHex(digest) === release.fileHash) return { ok: true };
-  return { ok: false, reason: "hash-mismatch", passing: false };
 }
+
+const spoilt: DownloadResult = { ok: false, reason: "hash-mismatch", passing: false };
 
 /** Null when every byte of the file is in the slot. */
 async function fetchRest(
   release: Release,
   slot: StagingSlot,
-  hasher: Hasher,
+  landing: Landing,
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<DownloadResult | null> {
   let failures = 0;
-  // Bounded: every turn either brings the download forward or counts towards `failuresMax`.
+  let badBlocks = 0;
+  // Bounded: every turn brings the download forward, or counts towards `failuresMax` or `badBlocksMax`.
   while (slot.receivedBytes < release.fileBytes) {
     if (tools.work.abandoned) return ending("network");
+    await catchUp(slot, landing, tools);
     const before = slot.receivedBytes;
-    const result = await fetchBlock(release, slot, hasher, settings, tools);
+    const result = await fetchBlock(release, slot, landing, settings, tools);
     if (result.ok) {
       failures = 0;
+      if (landing.blockEnded() === "bad") {
+        badBlocks += 1;
+        if (badBlocks >= badBlocksMax) return spoilt;
+        slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
+      } else badBlocks = 0;
       if (settings.pauseMs > 0) await tools.work.pause(settings.pauseMs);
       continue;
     }
@@ -119,22 +135,24 @@ export function retryWaitMs(
   return (retryAfterMs ?? 0) + backoffMs(failures, settings.backoff, random);
 }
 
+/** Fetches up to the end of the block that the download stands in. */
 async function fetchBlock(
   release: Release,
   slot: StagingSlot,
-  hasher: Hasher,
+  landing: Landing,
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<RangeResult> {
   let flashError: unknown = null;
   const fromBytes = slot.receivedBytes;
+  const blockEnd = blockStart(fromBytes, landing.blockBytes) + landing.blockBytes;
   const result = await fetchRange(
     tools.http,
     {
       url: release.url,
       headers: tools.headers(release.url),
       fromBytes,
-      toBytes: Math.min(fromBytes + settings.blockBytes, release.fileBytes),
+      toBytes: Math.min(blockEnd, release.fileBytes),
       totalBytes: release.fileBytes,
       timeoutMs: settings.timeoutMs,
     },
@@ -142,7 +160,7 @@ async function fetchBlock(
       if (tools.work.abandoned) return false;
       try {
         if (!slot.append(bytes)) return false;
-        hasher.update(bytes);
+        landing.update(bytes);
         return true;
       } catch (error) {
         flashError = error;
@@ -154,16 +172,22 @@ async function fetchBlock(
   return result;
 }
 
-/** Hashes what an earlier boot left in the slot. */
-async function hashPrefix(slot: StagingSlot, hasher: Hasher, tools: DownloadTools): Promise<void> {
-  const block = new Uint8Array(4096);
-  for (let offsetBytes = 0; offsetBytes < slot.receivedBytes; offsetBytes += block.length) {
+/** Gives the landing what the slot already holds of the block, or of the file. */
+async function catchUp(slot: StagingSlot, landing: Landing, tools: DownloadTools): Promise<void> {
+  const fromBytes = landing.catchUpFrom(slot.receivedBytes);
+  if (fromBytes === null || fromBytes === slot.receivedBytes) return;
+  const piece = new Uint8Array(4096);
+  for (let offset = fromBytes; offset < slot.receivedBytes; offset += piece.length) {
     if (tools.work.abandoned) return;
-    const part = block.subarray(0, Math.min(block.length, slot.receivedBytes - offsetBytes));
-    slot.read(offsetBytes, part);
-    hasher.update(part);
+    const part = piece.subarray(0, Math.min(piece.length, slot.receivedBytes - offset));
+    slot.read(offset, part);
+    landing.update(part);
     await tools.work.pause(0);
   }
+}
+
+function blockStart(offsetBytes: number, blockBytes: number): number {
+  return offsetBytes - (offsetBytes % blockBytes);
 }
 
 function ending(failure: RangeFailure): DownloadResult {

@@ -1,3 +1,4 @@
+import type { BlockHashes } from "../image/block-hashes.ts";
 import type { EnvelopeRefusal } from "../image/envelope.ts";
 import type { ImageInfo } from "../image/info.ts";
 import { type ImageTrust, ImageVerification } from "../image/verify.ts";
@@ -5,7 +6,7 @@ import { incompatibility } from "../policy/compatibility.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
-import { parseDigestHex } from "../protocol/digest.ts";
+import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import type { Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
@@ -40,6 +41,8 @@ type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" 
 export class UpdateWork {
   readonly #tools: WorkTools;
   #current: LongWork | null = null;
+  /** Block hashes of the image that was checked last; after a reset they are fetched again, a kilobyte. */
+  #checked: { readonly fileHash: DigestHex; readonly blocks: BlockHashes | null } | null = null;
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
@@ -88,6 +91,14 @@ export class UpdateWork {
   }
 
   async #check(offer: Offer, work: LongWork): Promise<Event> {
+    const result = await this.#fetchEnds(offer, work);
+    return result.ok || result.kind === "image"
+      ? this.#judged(offer, result)
+      : { kind: "checkFailed", ...transferEnded(result.failure) };
+  }
+
+  /** Both ends of the image, asked for again with growing pauses while that makes sense. */
+  async #fetchEnds(offer: Offer, work: LongWork): Promise<CheckResult> {
     const { ports, http, settings } = this.#tools;
     const request = {
       url: offer.url,
@@ -96,14 +107,14 @@ export class UpdateWork {
       timeoutMs: settings.download.timeoutMs,
       trust: this.#trust(),
     };
-    // Bounded by `failuresMax`; a failure that may pass is tried again with growing pauses.
+    // Bounded by `failuresMax`.
     for (let failures = 1; ; failures += 1) {
       const result = await checkImage(http, request);
-      if (result.ok || result.kind === "image") return this.#judged(offer, result);
+      if (result.ok) this.#checked = { fileHash: offer.fileHash, blocks: result.blocks };
+      if (result.ok || result.kind === "image") return result;
       const { failure, retryAfterMs } = result;
       const over = failures >= settings.download.failuresMax || work.abandoned;
-      if (over || !isWorthRepeating(failure))
-        return { kind: "checkFailed", ...transferEnded(failure) };
+      if (over || !isWorthRepeating(failure)) return result;
       await work.pause(retryWaitMs(failures, retryAfterMs, settings.download, ports.random));
     }
   }
@@ -144,7 +155,15 @@ export class UpdateWork {
 
   async #download(release: Release, work: LongWork): Promise<Event> {
     const { ports, http, settings } = this.#tools;
-    const result = await download(release, this.#staging(release), settings.download, {
+    if (this.#checked?.fileHash !== release.fileHash) {
+      const ends = await this.#fetchEnds(release, work);
+      if (!ends.ok && ends.kind === "transfer")
+        return { kind: "downloadFailed", ...transferEnded(ends.failure) };
+      if (!ends.ok)
+        return { kind: "downloadFailed", reason: imageReason(ends.refusal), passing: false };
+    }
+    const blocks = this.#checked?.blocks ?? null;
+    const result = await download(release, blocks, this.#staging(release), settings.download, {
       http,
       random: ports.random,
       crypto: ports.crypto,

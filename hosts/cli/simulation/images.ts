@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { blockBytesDefault } from "../../../src/image/block-hashes.ts";
 import { fromHex } from "../../../src/image/hex.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
@@ -60,6 +61,7 @@ export class ImageFactory {
         version,
         hardware,
         securityCounter: 1,
+        blockBytes: blockBytesDefault,
         buildId: fromHex(artifact.buildId),
       },
       signers: [this.#signer],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
 import { toHex } from "../../../src/image/hex.ts";
-import { storedImage, writtenImages } from "../../image/written-images.ts";
+import { storedImage, writtenImages } from "../../src/image/written-images.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 import { imgtool, skipWithoutImgtool } from "../../support/imgtool.ts";
 

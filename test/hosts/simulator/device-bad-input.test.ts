@@ -105,6 +105,47 @@ test("installs after a corrupted download that was whole the second time", async
   assert.equal(bench.running, "1.1.0");
 });
 
+test("fetches a spoilt block again, and that block alone, when the image brings block hashes", async () => {
+  let spoilt = "";
+  const bench = await DeviceBench.start();
+  bench.server.interfere = (request, answer) => {
+    const range = request.headers["range"] ?? "";
+    if (spoilt !== "" || !range.startsWith("bytes=65536-") || answer.kind !== "response")
+      return null;
+    spoilt = range;
+    return { ...answer, body: flipped(answer.body) };
+  };
+  const file = await image("1.1.0", { paddingBytes: 200_000, blockBytes: 65_536 });
+  bench.offer("1", "1.1.0", file);
+  await bench.powerOn();
+  await bench.pass(30);
+  assert.equal(bench.running, "1.1.0");
+  const blocks = bench.server.artifactRanges.slice(2);
+  assert.deepEqual(blocks, [
+    "bytes=0-65535",
+    "bytes=65536-131071",
+    "bytes=65536-131071",
+    "bytes=131072-196607",
+    `bytes=196608-${Math.min(262_144, file.length) - 1}`,
+    ...(file.length > 262_144 ? [`bytes=262144-${file.length - 1}`] : []),
+  ]);
+  bench.world.close();
+});
+
+test("gives a release up whose blocks never match", async () => {
+  const bench = await DeviceBench.start();
+  bench.server.interfere = (request, answer) =>
+    isBlock(request) && answer.kind === "response"
+      ? { ...answer, body: flipped(answer.body) }
+      : null;
+  bench.offer("1", "1.1.0", await image("1.1.0", { paddingBytes: 200_000, blockBytes: 65_536 }));
+  await bench.powerOn();
+  await bench.pass(60);
+  assert.equal(bench.verdict, "closed failure state=failed version=1.1.0 reason=hash-mismatch");
+  assert.ok(bench.server.artifactRanges.length <= 2 + 9, "three times three blocks");
+  bench.world.close();
+});
+
 test("never writes the body of a 200 to a range request", async () => {
   let answered = 0;
   const bench = await interfered((request, answer) => {

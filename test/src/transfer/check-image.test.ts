@@ -41,12 +41,12 @@ test("judges an image by its first 32 bytes and by what follows the payload", as
   assert.ok(http.deliveredBytes < 1024);
 });
 
-test("reads at most 4 KiB of what follows the payload", async () => {
+test("reads at most 8 KiB of what follows the payload", async () => {
   const padded = new Uint8Array(150_000).fill(0xff);
   padded.set(image.bytes);
   const { result, http } = await checked(padded);
   assert.equal(result.ok, true);
-  assert.equal(http.deliveredBytes, 32 + 4096);
+  assert.equal(http.deliveredBytes, 32 + 8192);
 });
 
 const changed = (index: number, value: number): Uint8Array =>

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { toHex } from "../../src/image/hex.ts";
-import { bytesSource } from "../../src/image/source.ts";
+import { toHex } from "../../../src/image/hex.ts";
+import { bytesSource } from "../../../src/image/source.ts";
 import {
   confirmWrites,
   readTrailer,
@@ -14,15 +14,15 @@ import {
   trailerBytes,
   trailerOffsets,
   upgradeRequestWrites,
-} from "../../src/image/trailer.ts";
+} from "../../../src/image/trailer.ts";
 import {
   loadMcubootVectors,
   type VectorConfig,
   VectorFlash,
   type VectorSlot,
   type VectorTrailer,
-} from "../support/mcuboot-vectors.ts";
-import { skipWithoutVectors } from "../support/vectors.ts";
+} from "../../support/mcuboot-vectors.ts";
+import { skipWithoutVectors } from "../../support/vectors.ts";
 
 const slotBytes = 65536;
 const move: TrailerShape = {

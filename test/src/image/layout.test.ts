@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkSlotLayout, type SlotLayout } from "../../src/image/layout.ts";
-import { loadMcubootVectors } from "../support/mcuboot-vectors.ts";
-import { skipWithoutVectors } from "../support/vectors.ts";
+import { checkSlotLayout, type SlotLayout } from "../../../src/image/layout.ts";
+import { loadMcubootVectors } from "../../support/mcuboot-vectors.ts";
+import { skipWithoutVectors } from "../../support/vectors.ts";
 
 const fourMegabytes: SlotLayout = {
   sectorBytes: 4096,

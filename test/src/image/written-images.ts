@@ -1,5 +1,5 @@
-import { fromHex } from "../../src/image/hex.ts";
-import { type ImageOptions, plainImage } from "../../src/image/writer.ts";
+import { fromHex } from "../../../src/image/hex.ts";
+import { type ImageOptions, plainImage } from "../../../src/image/writer.ts";
 
 /**
  * A small image that the writer must give byte for byte, and that readers must take apart again.

@@ -6,7 +6,7 @@ import {
   formatVersion,
   type ImageVersion,
   parseVersion,
-} from "../../src/image/version.ts";
+} from "../../../src/image/version.ts";
 
 const anyVersion: fc.Arbitrary<ImageVersion> = fc.record(
   {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fromHex, toHex } from "../../src/image/hex.ts";
-import { derSequenceBytes, signatureFromDer, signatureToDer } from "../../src/image/signature.ts";
+import { fromHex, toHex } from "../../../src/image/hex.ts";
+import {
+  derSequenceBytes,
+  signatureFromDer,
+  signatureToDer,
+} from "../../../src/image/signature.ts";
 
 const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
 const zeros = (count: number): string => "00".repeat(count);

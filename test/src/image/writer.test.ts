@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toHex } from "../../src/image/hex.ts";
-import { readImageInfo } from "../../src/image/info.ts";
-import { moveTrailerShape } from "../../src/image/layout.ts";
-import { bytesSource } from "../../src/image/source.ts";
-import { readTrailer } from "../../src/image/trailer.ts";
-import { verifyImage } from "../../src/image/verify.ts";
-import { type ImageOptions, padImage, plainImage, writeImage } from "../../src/image/writer.ts";
-import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
-import { testSigner } from "../support/image-signer.ts";
+import { toHex } from "../../../src/image/hex.ts";
+import { readImageInfo } from "../../../src/image/info.ts";
+import { moveTrailerShape } from "../../../src/image/layout.ts";
+import { bytesSource } from "../../../src/image/source.ts";
+import { readTrailer } from "../../../src/image/trailer.ts";
+import { verifyImage } from "../../../src/image/verify.ts";
+import { type ImageOptions, padImage, plainImage, writeImage } from "../../../src/image/writer.ts";
+import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { testSigner } from "../../support/image-signer.ts";
 import { storedImage, writtenImages } from "./written-images.ts";
 
 const options: ImageOptions = {

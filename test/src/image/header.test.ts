@@ -6,8 +6,8 @@ import {
   type ImageHeader,
   imageHeaderBytes,
   parseImageHeader,
-} from "../../src/image/header.ts";
-import { fromHex, toHex } from "../../src/image/hex.ts";
+} from "../../../src/image/header.ts";
+import { fromHex, toHex } from "../../../src/image/hex.ts";
 
 const vectors: ReadonlyArray<{ name: string; header: ImageHeader; hex: string }> = [
   {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { nodeCrypto, nodeVerifyEd25519 } from "../../hosts/release/node-crypto.ts";
-import { parseImageHeader } from "../../src/image/header.ts";
-import { readImageInfo } from "../../src/image/info.ts";
-import { bytesSource } from "../../src/image/source.ts";
-import { type ImageVerdict, verifyImage } from "../../src/image/verify.ts";
-import { formatVersion, parseVersion } from "../../src/image/version.ts";
+import { nodeCrypto, nodeVerifyEd25519 } from "../../../hosts/release/node-crypto.ts";
+import { parseImageHeader } from "../../../src/image/header.ts";
+import { readImageInfo } from "../../../src/image/info.ts";
+import { bytesSource } from "../../../src/image/source.ts";
+import { type ImageVerdict, verifyImage } from "../../../src/image/verify.ts";
+import { formatVersion, parseVersion } from "../../../src/image/version.ts";
 import {
   loadMcubootVectors,
   type McubootVectors,
@@ -13,8 +13,8 @@ import {
   readVectorKey,
   VectorFlash,
   type VectorScenario,
-} from "../support/mcuboot-vectors.ts";
-import { skipWithoutVectors } from "../support/vectors.ts";
+} from "../../support/mcuboot-vectors.ts";
+import { skipWithoutVectors } from "../../support/vectors.ts";
 
 const withoutHeader: Readonly<Record<string, string>> = {
   "bad-header-magic": "header-magic",

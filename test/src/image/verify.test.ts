@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fromHex } from "../../src/image/hex.ts";
-import { readImageInfo } from "../../src/image/info.ts";
-import { bytesSource, type ImageSource } from "../../src/image/source.ts";
+import { fromHex } from "../../../src/image/hex.ts";
+import { readImageInfo } from "../../../src/image/info.ts";
+import { bytesSource, type ImageSource } from "../../../src/image/source.ts";
 import {
   type ImageTrust,
   ImageVerification,
   verifyBlockBytes,
   verifyImage,
-} from "../../src/image/verify.ts";
-import { type ImageOptions, plainImage, writeImage } from "../../src/image/writer.ts";
-import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
-import { testSigner } from "../support/image-signer.ts";
+} from "../../../src/image/verify.ts";
+import { type ImageOptions, plainImage, writeImage } from "../../../src/image/writer.ts";
+import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { testSigner } from "../../support/image-signer.ts";
 import { storedImage, writtenImages } from "./written-images.ts";
 
 const trust: ImageTrust = {

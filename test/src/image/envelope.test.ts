@@ -6,11 +6,11 @@ import {
   envelopeTailBytesMax,
   type ImageDemand,
   imageTailOffset,
-} from "../../src/image/envelope.ts";
-import { parseImageHeader } from "../../src/image/header.ts";
-import type { ImageTrust } from "../../src/image/verify.ts";
-import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
-import { testSigner } from "../support/image-signer.ts";
+} from "../../../src/image/envelope.ts";
+import { parseImageHeader } from "../../../src/image/header.ts";
+import type { ImageTrust } from "../../../src/image/verify.ts";
+import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { testSigner } from "../../support/image-signer.ts";
 import { storedImage, writtenImages } from "./written-images.ts";
 
 const trust: ImageTrust = {
