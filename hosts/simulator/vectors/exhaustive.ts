@@ -21,7 +21,7 @@ export function replayExhaustive(
   file: JsonObject,
   modes: readonly CutKind[] = cutKinds,
 ): Differences {
-  const setup = vectorSetup(folder, file.text("config"), file.text("layout"));
+  const setup = vectorSetup(folder, file);
   const start = folder.snapshot(file.text("start_flash"), setup.writeBlockBytes);
   const uncut = replayUncut(folder, file, setup, start.clone());
   if (uncut.length > 0) return uncut;
@@ -57,7 +57,11 @@ function replayUncut(
       .keys()
       .filter((key) => key in seen)
       .flatMap((key) => compareValue(key, expect.raw(key), seen[key])),
-    ...compareTrailers(expect.object("trailers_after"), outcome.after, "trailers_after"),
+    ...(["before", "after"] as const)
+      .filter((when) => expect.has(`trailers_${when}`))
+      .flatMap((when) =>
+        compareTrailers(expect.object(`trailers_${when}`), outcome[when], `trailers_${when}`),
+      ),
     ...(recorded.has("trace") ? compareTrace(recorded.list("trace"), log) : []),
     ...compareFlash(folder, recorded.text("flash_after"), flash),
   ];

@@ -1,6 +1,6 @@
 import { imageHeaderBytes } from "../../../src/image/header.ts";
 import { type CallResult, setConfirmed, setPending } from "../boot/application.ts";
-import { boot, readTrailers } from "../boot/boot.ts";
+import { boot, readTrailers, type TrailerReports } from "../boot/boot.ts";
 import { decodeRawHeader, fullVersion, imageMagic } from "../boot/raw-header.ts";
 import { sectorBytes } from "../flash/geometry.ts";
 import { NorFlash } from "../flash/nor-flash.ts";
@@ -22,10 +22,10 @@ import { type JsonObject, VectorFormatError } from "./vector-json.ts";
 
 /** Replays one scenario step by step and stops at the first step that differs. */
 export function replayScenario(folder: VectorFolder, scenario: JsonObject): Differences {
-  const setup = vectorSetup(folder, scenario.text("config"), scenario.text("layout"));
+  const setup = vectorSetup(folder, scenario);
   const config = folder.index.object("configs").object(scenario.text("config"));
-  const sameLayout = config.raw("layout") === scenario.text("layout");
-  const geometry = sameLayout ? compareGeometry(config, setup) : [];
+  const isOwnLayout = !scenario.has("layout") || config.raw("layout") === scenario.raw("layout");
+  const geometry = isOwnLayout ? compareGeometry(config, setup) : [];
   if (geometry.length > 0) return geometry.map((text) => `config: ${text}`);
   const bench: Bench = {
     folder,
@@ -132,18 +132,31 @@ function callApplication({ setup, flash }: Bench, step: JsonObject): Differences
     result = null;
   }
   disarmFlash(flash);
-  const returnCodes = { ok: 0, "bad-image": 3, "bad-vector": 4 } as const;
-  const trailers = readTrailers(flash, setup.boot);
+  return compareCall(step, result, log, readTrailers(flash, setup.boot));
+}
+
+/** BOOT_EBADIMAGE and BOOT_EBADVECT. */
+const returnCodes = { ok: 0, "bad-image": 3, "bad-vector": 4 } as const;
+
+function compareCall(
+  step: JsonObject,
+  result: CallResult | null,
+  log: readonly FlashOperation[],
+  trailers: TrailerReports,
+): Differences {
+  const seen: Record<string, unknown> = {
+    rc: result === null ? null : returnCodes[result],
+    outcome: result === null ? "power-cut" : result === "ok" ? "ok" : "error",
+    trailer_swap_type_after: trailers.swapType,
+  };
   return [
-    ...compareValue("rc", step.raw("rc"), result === null ? null : returnCodes[result]),
-    ...compareValue(
-      "outcome",
-      step.raw("outcome"),
-      result === null ? "power-cut" : result === "ok" ? "ok" : "error",
-    ),
-    ...compareWrites(step.list("writes"), log),
-    ...compareTrailers(step.object("trailers_after"), trailers, "trailers_after"),
-    ...compareValue("swap type after", step.raw("trailer_swap_type_after"), trailers.swapType),
+    ...Object.entries(seen)
+      .filter(([name]) => step.defines(name))
+      .flatMap(([name, value]) => compareValue(name, step.raw(name), value)),
+    ...(step.has("writes") ? compareWrites(step.list("writes"), log) : []),
+    ...(step.has("trailers_after")
+      ? compareTrailers(step.object("trailers_after"), trailers, "trailers_after")
+      : []),
   ];
 }
 
@@ -211,8 +224,7 @@ function disarmFlash(flash: NorFlash): void {
 }
 
 function cutKind(step: JsonObject): CutKind {
-  if (!step.has("torn")) return "clean";
-  const torn = step.text("torn");
-  if (torn === "half" || torn === "tail") return torn;
+  const torn = step.has("torn") ? step.text("torn") : "clean";
+  if (torn === "clean" || torn === "half" || torn === "tail") return torn;
   throw new VectorFormatError(`unknown way to tear an operation: ${torn}`);
 }

@@ -45,9 +45,11 @@ const fixedFlags: Readonly<Record<string, unknown>> = {
   tlv_allow_list: true,
 };
 
-/** Makes the bootloader that a configuration of the vectors describes; refuses what is not modelled by name. */
-export function vectorSetup(folder: VectorFolder, config: string, layout: string): VectorSetup {
+/** Makes the bootloader that a scenario or an exhaustive file names; refuses what is not modelled by name. */
+export function vectorSetup(folder: VectorFolder, scenario: JsonObject): VectorSetup {
+  const config = scenario.text("config");
   const entry = folder.index.object("configs").object(config);
+  const layout = (scenario.has("layout") ? scenario : entry).text("layout");
   const flags = entry.object("flags");
   for (const [name, value] of Object.entries(fixedFlags))
     if (flags.has(name) && flags.raw(name) !== value)
@@ -81,11 +83,15 @@ export function vectorSetup(folder: VectorFolder, config: string, layout: string
   };
 }
 
-/** One file, a list of them, or a list under its plural. */
+/** The files of the trusted keys: one or a list, under `public_key` or its plural. */
 function keyFiles(flags: JsonObject): string[] {
-  const name = flags.has("public_keys") ? "public_keys" : "public_key";
-  const value = flags.raw(name);
-  return Array.isArray(value) ? value.map(String) : [flags.text(name)];
+  const values = flags
+    .keys()
+    .filter((name) => /keys?$/.test(name))
+    .flatMap((name) => flags.raw(name));
+  const files = values.filter((value) => typeof value === "string" && value.endsWith(".pem"));
+  if (files.length === 0) throw new VectorFormatError("unknown config: it names no public key");
+  return files as string[];
 }
 
 function oneOf<T extends string | number>(flags: JsonObject, name: string, known: readonly T[]): T {

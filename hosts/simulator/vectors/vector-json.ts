@@ -19,6 +19,12 @@ export class JsonObject {
     return Object.keys(this.#value);
   }
 
+  /** Whether the key is there, be it null. */
+  defines(key: string): boolean {
+    return this.#value[key] !== undefined;
+  }
+
+  /** Whether the key is there with a value. */
   has(key: string): boolean {
     return this.#value[key] !== undefined && this.#value[key] !== null;
   }

@@ -62,6 +62,14 @@ test("a listed exhaustive file that is not there fails where the folder has othe
   assert.match(failure, /^exhaustive\/no\.gz: .*no such file/);
 });
 
+test("several trusted keys may be listed", () => {
+  const report = replay(({ index }) => {
+    delete index.configs.T.flags["public_key"];
+    index.configs.T.flags["public_keys"] = ["keys/key.pem", "keys/key.pem"];
+  });
+  assert.deepEqual(report, { passed: 2, failures: [] });
+});
+
 test("every way in which a boot can differ fails its scenario by name", () => {
   const spoils: ReadonlyArray<readonly [RegExp, (files: VectorFiles) => void]> = [
     [
@@ -133,6 +141,8 @@ test("an unknown configuration fails everything under it, by name", () => {
     [/unknown config T: encryption is true/, { encryption: true }],
     [/unknown config: signature is "rsa"/, { signature: "rsa" }],
     [/unknown config T: a key is not for ed25519/, { signature: "ed25519" }],
+    [/it names no public key/, { public_key: null }],
+    [/unknown config: max_align is 12/, { max_align: 12 }],
     [/no such file.*keys\/none\.pem/, { public_key: "keys/none.pem" }],
   ];
   for (const [expected, changes] of spoils) {
