@@ -32,7 +32,7 @@ export function imageIsValid(
   counter: SecurityCounter | null,
 ): boolean {
   const source = sourceOf(image);
-  const framed = readFrame(source, trust.imageBytesMax);
+  const framed = readFrame(withHeader(source, image.header), trust.imageBytesMax);
   if (!framed.ok) return false;
   const { area } = framed.frame;
   const hash = createHash("sha256");
@@ -107,6 +107,14 @@ function readInfo(area: BootArea, offset: number): { magic: number; totalBytes: 
   area.read(offset, bytes);
   const view = new DataView(bytes.buffer);
   return { magic: view.getUint16(0, true), totalBytes: view.getUint16(2, true) };
+}
+
+/** MCUboot frames an image by the header it has in memory, which an interrupted swap can leave behind the flash. */
+function withHeader(source: ImageSource, header: RawImageHeader): ImageSource {
+  return {
+    sizeBytes: source.sizeBytes,
+    read: (offset, into) => (offset === 0 ? into.set(header.bytes) : source.read(offset, into)),
+  };
 }
 
 function sourceOf({ area, startOffset }: PlacedImage): ImageSource {

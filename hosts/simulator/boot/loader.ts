@@ -148,11 +148,15 @@ function performSwap(state: LoaderState, status: BootStatus): void {
   swapImages(state, status);
   const type = state.swapType;
   if (type === "revert" || type === "perm") confirmPrimary(state);
-  if (type === "perm" && state.config.hardwareCounter !== null) {
-    const image: PlacedImage = { ...state.image("primary"), header: state.headers.secondary };
-    bootAssert(raiseCounter(state, image), "the new image has no security counter");
-  }
+  const counted = type !== "perm" || raiseCounterToNewImage(state);
   state.primary.writeCopyDone();
+  bootAssert(counted, "the new image has no security counter");
+}
+
+/** A permanent image will never be reverted: the counter follows it at once. The headers are still those from before. */
+function raiseCounterToNewImage(state: LoaderState): boolean {
+  if (state.config.hardwareCounter === null) return true;
+  return raiseCounter(state, { ...state.image("primary"), header: state.headers.secondary });
 }
 
 /** boot_complete_partial_swap. */

@@ -5,6 +5,8 @@ import type { BootArea } from "./boot-area.ts";
 /** struct image_header as MCUboot holds it: whatever stands in those 32 bytes, an image or not. */
 export interface RawImageHeader extends ImageHeader {
   readonly magic: number;
+  /** The 32 bytes that it was read from. */
+  readonly bytes: Uint8Array;
 }
 
 /** IMAGE_MAGIC. */
@@ -21,6 +23,7 @@ export function readRawHeader(area: BootArea, offset: number): RawImageHeader {
 export function decodeRawHeader(bytes: Uint8Array): RawImageHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, imageHeaderBytes);
   return {
+    bytes,
     magic: view.getUint32(0, true),
     loadAddress: view.getUint32(4, true),
     headerBytes: view.getUint16(8, true),

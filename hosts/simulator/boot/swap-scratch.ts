@@ -74,7 +74,8 @@ export const swapUsingScratch: SwapAlgorithm = {
   },
 
   progressTrailer(state) {
-    return state.primary.readMagic() === "good" ? state.primary : scratchOf(state);
+    const scratch = scratchOf(state);
+    return scratch.readMagic() === "good" ? scratch : state.primary;
   },
 
   run(state, status, copyBytes) {

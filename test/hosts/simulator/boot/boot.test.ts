@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setConfirmed, setPending } from "../../../../hosts/simulator/boot/application.ts";
-import { boot } from "../../../../hosts/simulator/boot/boot.ts";
+import { boot, loaderState } from "../../../../hosts/simulator/boot/boot.ts";
 import type { BootConfig } from "../../../../hosts/simulator/boot/config.ts";
 import { sectorBytes } from "../../../../hosts/simulator/flash/geometry.ts";
 import { cutAt, cutKinds } from "../../../../hosts/simulator/flash/operation.ts";
@@ -171,6 +171,32 @@ test("a boot reports what it did: counts of completed operations and the trailer
   flash.faultHook = null;
   const { swapRan, resumed, outcome } = boot(flash, config);
   assert.deepEqual([outcome, swapRan, resumed], ["booted", true, false]);
+});
+
+test("swap using scratch resumes with the size in the scratch area, whatever an earlier upgrade left in the primary trailer", async () => {
+  const config = makeConfig({ mode: "swap-using-scratch" });
+  const start = makeChip(config, { primary: old, secondary: next });
+  setPending(start, config, "permanent");
+  boot(start, config);
+  const intoTrailerSector = await makeImage({ version: "3.0.0", sectors: 8 });
+  start.poke(smallLayout.secondary.offset, intoTrailerSector);
+  setPending(start, config, "test");
+  for (let cut = 12; cut < 24; cut++) {
+    const flash = start.clone();
+    flash.faultHook = cutAt(cut, "clean");
+    assert.equal(bootLine(flash, config), "power-cut");
+    assert.match(bootLine(flash, config), /^3\.0\.0 (test|resumed)$/, `cut at operation ${cut}`);
+  }
+});
+
+test("an image is judged by the header that the bootloader holds, as when garbage tells of a swap under way", () => {
+  const config = makeConfig();
+  const flash = makeChip(config, { primary: old });
+  const { primary } = loaderState(flash, config);
+  primary.writeSwapSize(700);
+  primary.writeStatusEntry(6, 1);
+  primary.writeMagic();
+  assert.equal(bootLine(flash, config), "no-bootable-image");
 });
 
 test("power may fail at any operation of an upgrade and of its revert: the device always boots, and ends reverted", () => {
