@@ -1,4 +1,5 @@
 import {
+  type Log,
   type LogLevel,
   type PowerReading,
   StorageError,
@@ -50,7 +51,8 @@ export class Agent {
    * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read: such firmware was not
    * started by a bootloader, or its flash fails. An application that does not catch it restarts, and a trial so ends.
    */
-  constructor(ports: Ports, identity: Identity, settings: Settings) {
+  constructor(given: Ports, identity: Identity, settings: Settings) {
+    const ports = { ...given, log: patientLog(given.log) };
     const slots = new Slots(ports.flash);
     const facts = slots.facts();
     if (facts === null) throw new Error("the primary slot holds no readable image");
@@ -62,7 +64,6 @@ export class Agent {
     const http = oneAtATime(ports.http, ports.log);
     const happened = (event: Event): void => this.#happened(event);
     const unattended = (work: Promise<void>): void => this.#unattended(work);
-    const unexpected = (what: string): void => this.#unexpected(what);
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -84,7 +85,6 @@ export class Agent {
       running: () => this.#facts.image,
       happened,
       unattended,
-      unexpected,
     });
     this.#poller = new Poller({
       ports,
@@ -96,7 +96,6 @@ export class Agent {
       happened,
       report: () => this.#reporter.flush(),
       unattended,
-      unexpected,
     });
   }
 
@@ -305,7 +304,10 @@ export class Agent {
       (wantsWork && !this.#work.underWay) ||
       (kind === "activating" && !this.#restarting) ||
       (kind === "trial" && this.#trialTimer === null && !this.#restarting);
-    if (isIdle) this.#happened({ kind: "booted" });
+    if (!isIdle) return;
+    this.#log("warn", `${kind}, and nothing under way: taken up again`);
+    this.#facts = { ...this.#facts, secondary: this.#slots.secondaryFacts() };
+    this.#happened({ kind: "booted" });
   }
 
   #attributes({ hardware }: Identity): Readonly<Record<string, string>> {
@@ -327,14 +329,23 @@ export class Agent {
   }
 
   #unexpected(what: string): void {
-    try {
-      this.#log("error", `unexpected: ${what}`);
-    } catch {
-      // the board is going down: there is nobody left to tell
-    }
+    this.#log("error", `unexpected: ${what}`);
   }
 
   #log(level: LogLevel, message: string): void {
     this.#ports.log.write(level, message);
   }
+}
+
+/** A console that throws, as that of a board which is going down, must not end what is told about. */
+function patientLog(log: Log): Log {
+  return {
+    write(level, message) {
+      try {
+        log.write(level, message);
+      } catch {
+        // there is nobody left to tell
+      }
+    },
+  };
 }

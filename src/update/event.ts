@@ -42,7 +42,7 @@ export type EventKind = Event["kind"];
 export interface Context {
   readonly running: Running;
   readonly resetReason: ResetReason;
-  /** What the secondary slot held at the start. */
+  /** What the secondary slot held at the start, or when lost work was taken up. */
   readonly secondary: SecondaryFacts | null;
   readonly power: PowerReading;
   readonly thresholds: PowerThresholds;

@@ -33,8 +33,6 @@ export interface PollerTools {
   report(): Promise<void>;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
-  /** Notes an exception that nothing foresaw; throws nothing itself. */
-  unexpected(what: string): void;
 }
 
 /** Asks the server again and again, follows the links of its answers and tells what they lead to. */
@@ -77,7 +75,7 @@ export class Poller {
       const polled = await this.#tools.client.poll();
       nextMs = polled.ok ? await this.#answered(polled.value) : this.#unanswered(polled);
     } catch (error) {
-      this.#tools.unexpected(`poll: ${String(error)}`);
+      this.#log("error", `unexpected in a poll: ${String(error)}`);
       nextMs = this.#retryMs(null);
     } finally {
       this.start(nextMs);

@@ -28,8 +28,6 @@ export interface WorkTools {
   happened(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
-  /** Notes an exception that nothing foresaw; throws nothing itself. */
-  unexpected(what: string): void;
 }
 
 type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
@@ -65,7 +63,7 @@ export class UpdateWork {
     this.#current = work;
     const run = async (): Promise<void> => {
       const event = await this.#begin(effect, work).catch((error: unknown) => {
-        this.#tools.unexpected(`${effect.kind}: ${String(error)}`);
+        this.#tools.ports.log.write("error", `unexpected in ${effect.kind}: ${String(error)}`);
         return endedBadly(effect.kind);
       });
       if (work.abandoned) return;

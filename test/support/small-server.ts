@@ -1,0 +1,123 @@
+import type { HttpRequest } from "../../src/ports/http.ts";
+import { rangeOf, type Script } from "./scripted-http.ts";
+import { type SmallImage, sha256Hex } from "./small-images.ts";
+
+export interface SmallOffer {
+  readonly actionId: string;
+  readonly image: SmallImage;
+  /** What the server says of the image beforehand; null for a plain hawkBit. */
+  readonly imageHash?: string | null;
+  readonly update?: "forced" | "attempt" | "skip";
+  readonly window?: "available" | "unavailable";
+  /** The last part of the file's address; the action unless the test says otherwise. */
+  readonly place?: string;
+}
+
+export const serverUrl = "http://fleet.test:8080";
+const base = `${serverUrl}/DEFAULT/controller/v1/dev-1`;
+
+/**
+ * The other side of the agent at the level of the HTTP port: one device, what it is offered, what it reported. Final
+ * feedback closes an action as hawkBit does; `interfere` puts any other answer in place of its own.
+ */
+export class SmallServer {
+  sleep = "00:05:00";
+  offer: SmallOffer | null = null;
+  cancelId: string | null = null;
+  wantsAttributes = false;
+  /** Counts with each offer, as the link to a deployment changes with its content. */
+  revision = 1;
+  interfere: (request: HttpRequest) => Script | null = () => null;
+  /** Every feedback that was taken: action, execution, result and details. */
+  readonly reports: string[] = [];
+  readonly attributes: unknown[] = [];
+
+  answer(request: HttpRequest): Script {
+    return this.interfere(request) ?? this.#answer(request);
+  }
+
+  #answer(request: HttpRequest): Script {
+    const path = request.url.slice(base.length);
+    if (request.url === base) return json(this.#poll());
+    if (path.endsWith("/feedback")) return this.#feedback(request, path);
+    if (path.startsWith("/deploymentBase/")) return this.#deployment();
+    if (path.startsWith("/cancelAction/"))
+      return json({ id: this.cancelId, cancelAction: { stopId: this.cancelId } });
+    if (path === "/configData") {
+      this.attributes.push(JSON.parse(text(request.body)));
+      this.wantsAttributes = false;
+      return { status: 200 };
+    }
+    const image = this.offer?.image;
+    if (path.startsWith("/file/") && image !== undefined) return rangeOf(image.bytes, request);
+    return { status: 404 };
+  }
+
+  #poll(): object {
+    const links: Record<string, object> = {};
+    if (this.wantsAttributes) links["configData"] = { href: `${base}/configData` };
+    if (this.cancelId !== null)
+      links["cancelAction"] = { href: `${base}/cancelAction/${this.cancelId}` };
+    else if (this.offer !== null)
+      links["deploymentBase"] = {
+        href: `${base}/deploymentBase/${this.offer.actionId}?c=${this.revision}`,
+      };
+    return { config: { polling: { sleep: this.sleep } }, _links: links };
+  }
+
+  #deployment(): Script {
+    const { offer } = this;
+    return offer === null ? { status: 404 } : json(deploymentBody(offer));
+  }
+
+  #feedback(request: HttpRequest, path: string): Script {
+    const [, link, actionId = ""] = path.split("/");
+    const { status } = JSON.parse(text(request.body)) as {
+      status: { execution: string; result: { finished: string }; details: string[] };
+    };
+    const { execution, result, details } = status;
+    const isCancel = link === "cancelAction";
+    const isKnown = isCancel ? actionId === this.cancelId : actionId === this.offer?.actionId;
+    if (!isKnown) return { status: 410 };
+    this.reports.push(
+      [isCancel ? "cancel" : actionId, execution, result.finished, ...details].join(" "),
+    );
+    if (isCancel && execution === "closed") this.offer = null;
+    if (isCancel) this.cancelId = null;
+    else if (execution === "closed") this.offer = null;
+    return { status: 200 };
+  }
+}
+
+export function deploymentBody(offer: SmallOffer): object {
+  const { actionId, image, update = "forced", window, place = actionId } = offer;
+  const imageHash = offer.imageHash === undefined ? image.imageHash : offer.imageHash;
+  const artifact = {
+    filename: "firmware.bin",
+    hashes: { sha1: "", md5: "", sha256: sha256Hex(image.bytes) },
+    size: image.bytes.length,
+    _links: { download: { href: `${base}/file/${place}` } },
+  };
+  const metadata = imageHash === null ? [] : [{ key: "sluice-image-hash", value: imageHash }];
+  const chunk = {
+    part: "bApp",
+    version: image.version,
+    name: "firmware",
+    artifacts: [artifact],
+    metadata,
+  };
+  const schedule = window === undefined ? {} : { maintenanceWindow: window };
+  return { id: actionId, deployment: { download: "forced", update, ...schedule, chunks: [chunk] } };
+}
+
+export function json(value: unknown): Script {
+  return {
+    status: 200,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(value),
+  };
+}
+
+function text(body: Uint8Array | null): string {
+  return new TextDecoder().decode(body ?? new Uint8Array(0));
+}
