@@ -1,10 +1,12 @@
 // Writes every file that repeats the partition table. Run by `npm run generate`; a test compares without writing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { buildBlock, renderSectors, sectorsPath } from "./bootloader-build.ts";
+import { hasBlock, withBlock } from "./markdown-block.ts";
 import { overlayPath, renderOverlay } from "./overlay.ts";
 import { flashMiBs, socs } from "./partitions.ts";
 import { simulatorLayouts } from "./simulator-layout.ts";
-import { slotMapStart, withSlotMap } from "./slot-map.ts";
+import { slotMapBlock } from "./slot-map.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -14,7 +16,7 @@ export interface GeneratedFile {
   readonly text: string;
 }
 
-/** Every generated file as it should be now. README.md takes part once it holds the slot map's markers. */
+/** Every generated file as it should be now. */
 export function generatedFiles(): GeneratedFile[] {
   const overlays = socs.flatMap((soc) =>
     flashMiBs.map((flashMiB) => ({
@@ -26,11 +28,24 @@ export function generatedFiles(): GeneratedFile[] {
     path: "hosts/simulator/layouts.json",
     text: `${JSON.stringify(simulatorLayouts(), null, 2)}\n`,
   };
-  const pages = ["bootloader/README.md", "README.md"]
-    .map((path) => ({ path, text: readText(path) }))
-    .filter(({ path, text }) => path === "bootloader/README.md" || text.includes(slotMapStart))
-    .map(({ path, text }) => ({ path, text: withSlotMap(text) }));
-  return [...overlays, layouts, ...pages];
+  const sectors = flashMiBs.map((flashMiB) => ({
+    path: sectorsPath(flashMiB),
+    text: renderSectors(flashMiB),
+  }));
+  return [...overlays, ...sectors, layouts, ...pages()];
+}
+
+/** bootloader/README.md must show both blocks; README.md shows the slot map once it holds the markers. */
+function pages(): GeneratedFile[] {
+  const bootloader = "bootloader/README.md";
+  const text = withBlock(withBlock(readText(bootloader), slotMapBlock), buildBlock);
+  const front = readText("README.md");
+  return [
+    { path: bootloader, text },
+    ...(hasBlock(front, slotMapBlock)
+      ? [{ path: "README.md", text: withBlock(front, slotMapBlock) }]
+      : []),
+  ];
 }
 
 /** The committed text of a file, empty where there is none. */

@@ -30,6 +30,7 @@ export function overlayPath(choice: { soc: Soc; flashMiB: FlashMiB }): string {
  */
 export function renderOverlay(choice: { soc: Soc; flashMiB: FlashMiB }): string {
   const table = partitionTable(choice);
+  const flashBytes = `0x${(choice.flashMiB * 1024 * 1024).toString(16)}`;
   const partitions = partitionNames.map((name) => {
     const { offset, size } = table[name];
     return [
@@ -43,7 +44,8 @@ export function renderOverlay(choice: { soc: Soc; flashMiB: FlashMiB }): string 
   });
   return `${preamble(choice)}
 &flash0 {
-\treg = <0x0 0x${(choice.flashMiB * 1024 * 1024).toString(16)}>;
+\treg = <0x0 ${flashBytes}>;
+\tSLUICE_FLASH(${flashBytes})
 
 \tpartitions {
 \t\tSLUICE_TABLE
@@ -62,9 +64,11 @@ function preamble(choice: { soc: Soc; flashMiB: FlashMiB }): string {
 
 /* Zephyr 4.4 binds each partition by its own compatible, 4.3 and earlier bind the table. */
 #if __has_include(<zephyr/devicetree/partitions.h>)
+#define SLUICE_FLASH(bytes) ranges = <0x0 0x0 bytes>;
 #define SLUICE_TABLE ranges;
 #define SLUICE_PARTITION compatible = "zephyr,mapped-partition";
 #else
+#define SLUICE_FLASH(bytes)
 #define SLUICE_TABLE compatible = "fixed-partitions";
 #define SLUICE_PARTITION
 #endif

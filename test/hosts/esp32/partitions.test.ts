@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generatedFiles, readText } from "../../../hosts/esp32/generate.ts";
+import { withBlock } from "../../../hosts/esp32/markdown-block.ts";
 import {
   type Extent,
   flashMiBs,
@@ -8,8 +9,10 @@ import {
   partitionTable,
   sectorBytes,
   socs,
+  writeBlockBytes,
 } from "../../../hosts/esp32/partitions.ts";
-import { slotMapEnd, slotMapStart, withSlotMap } from "../../../hosts/esp32/slot-map.ts";
+import { imageBytesMax, slotMapBlock } from "../../../hosts/esp32/slot-map.ts";
+import { checkSlotLayout } from "../../../src/image/layout.ts";
 
 const choices = socs.flatMap((soc) => flashMiBs.map((flashMiB) => ({ soc, flashMiB })));
 
@@ -42,11 +45,22 @@ test("bootctl is the sector right after storage", () => {
   }
 });
 
-test("slots are equal, as swap using move wants them", () => {
-  for (const choice of choices) {
+for (const choice of choices)
+  test(`swap using move can work with the slots of ${choice.soc} with ${choice.flashMiB} MiB`, () => {
     const { slot0, slot1 } = partitionTable(choice);
-    assert.equal(slot0.size, slot1.size);
-  }
+    const checked = checkSlotLayout({
+      sectorBytes,
+      writeBlockBytes,
+      maxAlignBytes: 8,
+      primary: { offsetBytes: slot0.offset, sizeBytes: slot0.size },
+      secondary: { offsetBytes: slot1.offset, sizeBytes: slot1.size },
+    });
+    assert.ok(checked.ok, checked.ok ? "" : checked.message);
+    assert.equal(checked.layout.imageBytesMax, imageBytesMax(choice.flashMiB));
+  });
+
+test("the largest image of a 4 MiB flash is the one that MCUboot takes", () => {
+  assert.equal(imageBytesMax(4), (448 - 2 - 1) * 4096);
 });
 
 test("only the original ESP32 starts its bootloader at 0x1000", () => {
@@ -60,12 +74,13 @@ test("only the original ESP32 starts its bootloader at 0x1000", () => {
 });
 
 test("a page gets the slot map between its markers and keeps the rest", () => {
-  const page = withSlotMap(`before\n${slotMapStart}\nstale\n${slotMapEnd}\nafter\n`);
-  assert.ok(page.startsWith(`before\n${slotMapStart}\n\n| partition`));
-  assert.ok(page.endsWith(`${slotMapEnd}\nafter\n`));
+  const { start, end } = slotMapBlock;
+  const page = withBlock(`before\n${start}\nstale\n${end}\nafter\n`, slotMapBlock);
+  assert.ok(page.startsWith(`before\n${start}\n\n| partition`));
+  assert.ok(page.endsWith(`${end}\nafter\n`));
   assert.ok(!page.includes("stale"));
 });
 
 test("a page without markers is refused", () => {
-  assert.throws(() => withSlotMap("no block here"), /no slot map block/);
+  assert.throws(() => withBlock("no block here", slotMapBlock), /no block in the page/);
 });

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DNM=nm -DELF=zephyr.elf -P require_hook.cmake: fails when the linker has dropped the trial-boot hook.
+# cmake -DNM=nm -DELF=zephyr.elf -DBIN=zephyr.bin -DROOM_BYTES=65536 -P check_bootloader.cmake: fails when the linker
+# has dropped the trial-boot hook, or when the bootloader has outgrown its partition.
 
 execute_process(COMMAND ${NM} ${ELF} OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
 if(failed)
@@ -10,4 +11,13 @@ if(NOT symbols MATCHES "[Tt] boot_read_swap_state_primary_slot_hook\n")
     "${ELF} does not contain boot_read_swap_state_primary_slot_hook: MCUboot was built without "
     "MCUBOOT_IMAGE_ACCESS_HOOKS and would revert an unconfirmed image at its first reboot. "
     "Set CONFIG_BOOT_IMAGE_ACCESS_HOOKS=y and keep bootloader/ in EXTRA_ZEPHYR_MODULES.")
+endif()
+
+if(EXISTS ${BIN})
+  file(SIZE ${BIN} bin_bytes)
+  if(bin_bytes GREATER ROOM_BYTES)
+    message(FATAL_ERROR
+      "the bootloader has ${bin_bytes} bytes, its partition ${ROOM_BYTES}: leave something out, in the order "
+      "that bootloader/README.md gives.")
+  endif()
 endif()
