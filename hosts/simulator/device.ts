@@ -254,9 +254,7 @@ class Boot {
       startWatchdog: () => {
         this.#watchdogFed = true;
       },
-      assertAlive: () => {
-        if (this.#over || this.#ending !== null) throw new Error("the board is down");
-      },
+      isAlive: () => !this.#over && this.#ending === null,
       failed: (error) => {
         if (error instanceof PowerCut) this.#ending = "power-lost";
         if (error instanceof FlashRuleError) this.#violation = error;
