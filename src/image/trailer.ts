@@ -109,6 +109,18 @@ export function upgradeRequestWrites(
 }
 
 /**
+ * A test request in two halves: everything but the magic, which by itself asks for nothing, and the
+ * magic that makes it one. Together they leave what `boot_set_pending` leaves.
+ */
+export function testRequestWrites(place: TrailerPlace): {
+  readonly swapType: TrailerWrite;
+  readonly magic: TrailerWrite;
+} {
+  const swapType = blockWrite(place, trailerOffsets(place).swapInfo, [2]);
+  return { swapType, magic: magicWrite(place) };
+}
+
+/**
  * What `boot_set_confirmed` writes to the primary slot. Nothing without a trailer, and nothing when
  * image_ok is not unset: a flag that a cut left torn reads "bad" for ever, and such an image is not
  * reverted.

@@ -6,8 +6,8 @@ import {
   type SlotTrailer,
   type TrailerPlace,
   type TrailerWrite,
+  testRequestWrites,
   trailerBytes,
-  upgradeRequestWrites,
 } from "../image/trailer.ts";
 import { type FlashArea, FlashError, type FlashPartitions } from "../ports/flash.ts";
 import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
@@ -24,8 +24,8 @@ export interface SlotFacts {
 }
 
 export interface SecondaryFacts {
-  /** A swap is requested. */
-  readonly pending: boolean;
+  /** A request for a swap was begun, and no swap has erased it since. */
+  readonly prepared: boolean;
   /** The hash that the TLVs of its image name, or null without a readable image. */
   readonly imageHash: DigestHex | null;
 }
@@ -74,7 +74,7 @@ export class Slots {
     try {
       const stored = readImageInfo(secondary);
       return {
-        pending: readTrailer(secondary, this.#place.shape).magic === "good",
+        prepared: this.#isPrepared(),
         imageHash: parseDigestHex(stored.ok ? stored.info.imageHash : null),
       };
     } catch (error) {
@@ -84,20 +84,32 @@ export class Slots {
   }
 
   /**
-   * Asks the bootloader to try the image in the secondary slot (`boot_set_pending(0)`). A torn earlier request is erased
-   * first. A power cut leaves no request, a torn one, or the whole one; asking again is safe in every case.
+   * First half of a request to try the image in the secondary slot: the trailer then names the swap, which asks for
+   * nothing yet. A torn earlier request is erased first. Safe to repeat after a power cut.
+   */
+  prepareRequest(): RequestResult {
+    const { secondary } = this.#flash;
+    try {
+      if (readTrailer(secondary, this.#place.shape).magic === "bad") this.#eraseTrailer(secondary);
+      const { swapType } = testRequestWrites(this.#place);
+      if (!this.#isPrepared()) writeAll(secondary, [swapType]);
+      return this.#isPrepared() ? { ok: true } : { ok: false, reason: "flash-error" };
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return { ok: false, reason: "flash-error" };
+    }
+  }
+
+  /**
+   * Second half: the magic. From here on the bootloader will swap at the next reset. A power cut leaves a prepared
+   * request, with its magic whole, torn or missing; a swap erases all of it.
    */
   requestUpgrade(): RequestResult {
     const { secondary } = this.#flash;
     try {
-      let trailer = readTrailer(secondary, this.#place.shape);
-      if (trailer.magic === "bad") {
-        this.#eraseTrailer(secondary);
-        trailer = readTrailer(secondary, this.#place.shape);
-      }
-      const plan = upgradeRequestWrites(trailer, this.#place, "test");
-      if (!plan.ok) return { ok: false, reason: "flash-error" };
-      writeAll(secondary, plan.writes);
+      const { magic } = readTrailer(secondary, this.#place.shape);
+      if (magic === "bad") return { ok: false, reason: "flash-error" };
+      if (magic === "unset") writeAll(secondary, [testRequestWrites(this.#place).magic]);
       const pending = readTrailer(secondary, this.#place.shape).magic === "good";
       return pending ? { ok: true } : { ok: false, reason: "flash-error" };
     } catch (error) {
@@ -120,6 +132,10 @@ export class Slots {
       if (!(error instanceof FlashError)) throw error;
       return false;
     }
+  }
+
+  #isPrepared(): boolean {
+    return readTrailer(this.#flash.secondary, this.#place.shape).swapType === "test";
   }
 
   #eraseTrailer(area: FlashArea): void {

@@ -7,7 +7,7 @@ import {
 } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Running } from "../protocol/running.ts";
-import { type SlotFacts, Slots } from "../slots/slots.ts";
+import { type RequestResult, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
 import type { Effect } from "./effect.ts";
@@ -150,8 +150,7 @@ export class Agent {
   }
 
   /**
-   * A state that cannot be stored must not lead to a swap; every other one is followed all the same. Once the swap is
-   * requested it will come with the next reset anyway, and the stored state before this one tells how.
+   * A state that cannot be stored must not lead to a swap; every other one is followed all the same.
    */
   #store(state: State): boolean {
     try {
@@ -160,7 +159,7 @@ export class Agent {
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#log("error", `journal: ${error.message}`);
-      if (state.kind !== "activating" || state.requested) return true;
+      if (state.kind !== "activating") return true;
       this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
       return false;
     }
@@ -197,8 +196,11 @@ export class Agent {
       case "refuse":
         this.#refuse(effect.imageHash);
         break;
+      case "prepareRequest":
+        this.#happened(this.#prepareRequest(effect.release));
+        break;
       case "requestUpgrade":
-        this.#requestUpgrade(effect.release);
+        this.#happened(requestEvent("upgradeRequested", this.#slots.requestUpgrade()));
         break;
       case "restart":
         this.#restart();
@@ -230,19 +232,12 @@ export class Agent {
   }
 
   /** Looks once more at what would be swapped in: the slot may be another's when the storage lost a state. */
-  #requestUpgrade(release: Release): void {
+  #prepareRequest(release: Release): Event {
     const stored = this.#slots.secondaryFacts();
-    if (stored === null) this.#happened({ kind: "upgradeFailed", reason: "flash-error" });
-    else if (stored.imageHash !== release.imageHash)
-      this.#happened({ kind: "upgradeFailed", reason: "hash-mismatch" });
-    else {
-      const requested = this.#slots.requestUpgrade();
-      this.#happened(
-        requested.ok
-          ? { kind: "upgradeRequested" }
-          : { kind: "upgradeFailed", reason: requested.reason },
-      );
-    }
+    if (stored === null) return { kind: "upgradeFailed", reason: "flash-error" };
+    if (stored.imageHash !== release.imageHash)
+      return { kind: "upgradeFailed", reason: "hash-mismatch" };
+    return requestEvent("requestPrepared", this.#slots.prepareRequest());
   }
 
   /** Restarts after the last reports, or after a while without them. On a board nothing follows the restart. */
@@ -348,4 +343,8 @@ function patientLog(log: Log): Log {
       }
     },
   };
+}
+
+function requestEvent(done: "requestPrepared" | "upgradeRequested", result: RequestResult): Event {
+  return result.ok ? { kind: done } : { kind: "upgradeFailed", reason: result.reason };
 }

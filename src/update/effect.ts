@@ -18,7 +18,9 @@ export type Effect =
   | { readonly kind: "verify"; readonly release: Release }
   /** Stop whatever of the above is under way; its result will not come. */
   | { readonly kind: "abandon" }
-  /** Write the trailer that asks the bootloader for a trial: `upgradeRequested` or `upgradeFailed`. */
+  /** Name the swap in the trailer, without asking for it yet: `requestPrepared` or `upgradeFailed`. */
+  | { readonly kind: "prepareRequest"; readonly release: Release }
+  /** Write the magic that asks the bootloader for a trial: `upgradeRequested` or `upgradeFailed`. */
   | { readonly kind: "requestUpgrade"; readonly release: Release }
   | { readonly kind: "restart" }
   /** Run the health checks until they pass or the time of this boot is over: `healthy` or `trialEnded`. */

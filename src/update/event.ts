@@ -26,6 +26,7 @@ export type Event =
   | { readonly kind: "downloadFailed"; readonly reason: FailureReason; readonly passing: boolean }
   | { readonly kind: "verified" }
   | { readonly kind: "verifyFailed"; readonly reason: FailureReason }
+  | { readonly kind: "requestPrepared" }
   | { readonly kind: "upgradeRequested" }
   | { readonly kind: "upgradeFailed"; readonly reason: FailureReason }
   /** Every health check of the trial passed. */

@@ -63,7 +63,8 @@ function recoverActivation(state: ActivatingState, context: Context): Transition
   // A refused image was erased by the bootloader; after a revert it is in the secondary slot again, not pending.
   if (secondary !== null && secondary.imageHash !== release.imageHash)
     return fail(release, "bootloader-refused", null);
-  if (secondary !== null && requested && !secondary.pending)
+  // Only a swap erases a request that was begun, and this one was when `requested` was stored.
+  if (secondary !== null && requested && !secondary.prepared)
     return endTrial(release, null, context);
   if (requests >= upgradeRequestsMax) return fail(release, "activation-not-started", null);
   return activate({ kind: "staged", release, requests }, context);

@@ -59,7 +59,10 @@ export interface ActivatingState {
   readonly release: Release;
   /** How often the swap was requested for this release, this time included. */
   readonly requests: number;
-  /** The trailer that requests the swap was written; the next thing is a restart. */
+  /**
+   * The request stands in the trailer but for its magic, which is written next. It is stored before the magic, so that
+   * a trailer without the request then means that the swap was done, and undone.
+   */
   readonly requested: boolean;
 }
 

@@ -59,7 +59,7 @@ export function activate(state: StagedState, context: Context): Transition {
   const { release } = state;
   const requests = state.requests + 1;
   const next: ActivatingState = { kind: "activating", release, requests, requested: false };
-  return { state: next, effects: [...reportsOf(next), { kind: "requestUpgrade", release }] };
+  return { state: next, effects: [...reportsOf(next), { kind: "prepareRequest", release }] };
 }
 
 function defer(

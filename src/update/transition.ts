@@ -135,8 +135,14 @@ function downloadAgain(state: DownloadingState | VerifyingState, context: Contex
 
 function inActivating(state: ActivatingState, event: Event): Transition {
   switch (event.kind) {
+    case "requestPrepared":
+      if (state.requested) return stay(state);
+      return {
+        state: { ...state, requested: true },
+        effects: [{ kind: "requestUpgrade", release: state.release }],
+      };
     case "upgradeRequested":
-      return { state: { ...state, requested: true }, effects: [{ kind: "restart" }] };
+      return state.requested ? { state, effects: [{ kind: "restart" }] } : stay(state);
     case "upgradeFailed":
       return fail(state.release, event.reason, null);
     default:

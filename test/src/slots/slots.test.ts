@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { allCutKinds, cutAt, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
 import { moveTrailerShape } from "../../../src/image/layout.ts";
-import { readTrailer, trailerMagic, trailerOffsets } from "../../../src/image/trailer.ts";
+import {
+  readTrailer,
+  trailerMagic,
+  trailerOffsets,
+  upgradeRequestWrites,
+} from "../../../src/image/trailer.ts";
 import { FlashError } from "../../../src/ports/flash.ts";
 import { Slots } from "../../../src/slots/slots.ts";
 import { failingArea, type TwoSlots, twoSlots } from "../../support/secondary-slot.ts";
@@ -46,7 +51,7 @@ test("tells what both slots hold", () => {
   assert.equal(facts.version, "1.0.0");
   assert.equal(facts.imageHash, oldImage.imageHash);
   assert.equal(facts.confirmed, true);
-  assert.deepEqual(facts.secondary, { pending: false, imageHash: newImage.imageHash });
+  assert.deepEqual(facts.secondary, { prepared: false, imageHash: newImage.imageHash });
 });
 
 test("leaves room for the trailer and for the sector that the swap moves through", () => {
@@ -77,9 +82,9 @@ test("knows no running image in a slot without a readable one", () => {
 test("finds no image in a secondary slot that is blank or torn", () => {
   const slots = board();
   slots.chip.poke(slotBytes, new Uint8Array(newImage.bytes.length).fill(0xff));
-  assert.deepEqual(slotsOf(slots).facts()?.secondary, { pending: false, imageHash: null });
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, { prepared: false, imageHash: null });
   slots.chip.poke(slotBytes, newImage.bytes.subarray(0, 4096));
-  assert.deepEqual(slotsOf(slots).facts()?.secondary, { pending: false, imageHash: null });
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, { prepared: false, imageHash: null });
 });
 
 test("runs on with a secondary slot that cannot be read, and concludes nothing from it", () => {
@@ -98,40 +103,63 @@ test("throws for a primary slot that cannot be read", () => {
   assert.throws(() => slots.facts(), FlashError);
 });
 
-test("requests a test swap as the bootloader reads it, and only once", () => {
+test("requests a test swap in two halves as the bootloader reads it, and only once", () => {
   const slots = board();
+  assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
+  assert.equal(readTrailer(slots.secondary, shape).magic, "unset");
+  assert.equal(slotsOf(slots).facts()?.secondary?.prepared, true);
   assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
   const trailer = readTrailer(slots.secondary, shape);
   assert.equal(trailer.magic, "good");
   assert.equal(trailer.swapType, "test");
   assert.equal(trailer.imageOk, "unset");
-  assert.equal(slotsOf(slots).facts()?.secondary?.pending, true);
   const { writes } = slots.chip.counts;
+  assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
   assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
   assert.equal(slots.chip.counts.writes, writes);
 });
 
+test("leaves the bytes that boot_set_pending leaves", () => {
+  const slots = board();
+  slotsOf(slots).prepareRequest();
+  slotsOf(slots).requestUpgrade();
+  const theirs = board();
+  const place = { shape, slotBytes };
+  const plan = upgradeRequestWrites(readTrailer(theirs.secondary, shape), place, "test");
+  assert.ok(plan.ok);
+  for (const write of plan.writes) theirs.secondary.write(write.offsetBytes, write.bytes);
+  assert.deepEqual(slots.chip.toBytes(), theirs.chip.toBytes());
+});
+
 test("a request that the power cut can be repeated, and never asks for a permanent swap", () => {
+  const request = (slots: TwoSlots): void => {
+    assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
+    assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+  };
   const clean = board();
-  slotsOf(clean).requestUpgrade();
+  request(clean);
   const operations = clean.chip.counts.writes + clean.chip.counts.erases;
+  assert.equal(operations, 2);
   for (let operation = 0; operation < operations; operation += 1)
-    for (const kind of cutKinds) {
+    for (const kind of allCutKinds) {
       const slots = board();
       slots.chip.faultHook = cutAt(operation, kind);
-      assert.throws(() => slotsOf(slots).requestUpgrade(), PowerCut);
+      assert.throws(() => request(slots), PowerCut);
       slots.chip.faultHook = null;
       slots.chip.restorePower();
-      assert.notEqual(readTrailer(slots.secondary, shape).imageOk, "set");
-      assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+      const { magic, imageOk } = readTrailer(slots.secondary, shape);
+      assert.ok(operation === 1 || magic === "unset", "the first half asks for nothing");
+      assert.notEqual(imageOk, "set");
+      request(slots);
       assert.equal(readTrailer(slots.secondary, shape).magic, "good");
     }
 });
 
-test("answers flash-error when the trailer cannot be written", () => {
+test("answers flash-error when the trailer cannot be written or erased", () => {
   const { primary, secondary } = board();
   const broken = failingArea(secondary, (operation) => operation === "write");
   const slots = new Slots({ primary, secondary: broken, bootControl: null });
+  assert.deepEqual(slots.prepareRequest(), { ok: false, reason: "flash-error" });
   assert.deepEqual(slots.requestUpgrade(), { ok: false, reason: "flash-error" });
 });
 

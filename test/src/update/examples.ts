@@ -95,6 +95,7 @@ export const events: Readonly<Record<EventKind, Event>> = {
   downloadFailed: { kind: "downloadFailed", reason: "network", passing: true },
   verified: { kind: "verified" },
   verifyFailed: { kind: "verifyFailed", reason: "signature-invalid" },
+  requestPrepared: { kind: "requestPrepared" },
   upgradeRequested: { kind: "upgradeRequested" },
   upgradeFailed: { kind: "upgradeFailed", reason: "flash-error" },
   healthy: { kind: "healthy" },
@@ -108,7 +109,7 @@ export const events: Readonly<Record<EventKind, Event>> = {
 export const context: Context = {
   running: { version: "1.0.0", imageHash: runningHash, confirmed: true },
   resetReason: "software",
-  secondary: { pending: false, imageHash: null },
+  secondary: { prepared: false, imageHash: null },
   power: { batteryPercent: null, charging: true },
   thresholds: { downloadPercentMin: 20, activatePercentMin: 30 },
   windowOpen: true,

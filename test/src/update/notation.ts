@@ -48,6 +48,7 @@ export function effectText(effect: Effect): string {
     case "prepare":
     case "download":
     case "verify":
+    case "prepareRequest":
     case "requestUpgrade":
       return `${effect.kind} ${effect.release.actionId}`;
     case "refuse":

@@ -33,9 +33,9 @@ import { stateText, told } from "./notation.ts";
 const idle: State = { kind: "idle" };
 const boot = (state: State, facts: Context): string =>
   told(transition(state, { kind: "booted" }, facts));
-const holding = (imageHash: typeof newHash | null, pending: boolean): Context => ({
+const holding = (imageHash: typeof newHash | null, prepared: boolean): Context => ({
   ...context,
-  secondary: { pending, imageHash },
+  secondary: { prepared, imageHash },
 });
 const unreadable: Context = { ...context, secondary: null };
 
@@ -104,11 +104,15 @@ test("an image that is no longer in the slot was refused by the bootloader", () 
     for (const state of [activating, requested]) assert.equal(boot(state, facts), expected);
 });
 
-test("a request that the power cut before or after the trailer is made again", () => {
-  const again = "activating 7 #2: report 7 proceeding activating, requestUpgrade 7";
+test("a request that the power cut before its end is made again", () => {
+  const again = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
   assert.equal(boot(activating, holding(newHash, false)), again);
   assert.equal(boot(activating, holding(newHash, true)), again);
   assert.equal(boot(requested, holding(newHash, true)), again);
+});
+
+test("a request that is gone was swapped in and back: the image had its boots and gets no others", () => {
+  assert.match(boot(requested, holding(newHash, false)), /^rolledBack 7 not-confirmed: refuse 11/);
 });
 
 test("a secondary slot that cannot be read proves nothing: the swap is asked for again", () => {

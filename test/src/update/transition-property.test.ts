@@ -36,6 +36,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
     { kind: "prepared" },
     { kind: "downloaded" },
     { kind: "verified" },
+    { kind: "requestPrepared" },
     { kind: "upgradeRequested" },
     { kind: "healthy" },
     { kind: "confirmWritten" },
@@ -65,7 +66,7 @@ const anyContext: fc.Arbitrary<Context> = fc.record({
   }),
   resetReason: fc.constantFrom("power-on", "software", "exception", "watchdog"),
   secondary: fc.option(
-    fc.record({ pending: fc.boolean(), imageHash: fc.constantFrom(null, ...hashes) }),
+    fc.record({ prepared: fc.boolean(), imageHash: fc.constantFrom(null, ...hashes) }),
   ),
   power: fc.record({
     batteryPercent: fc.constantFrom(null, 0, 25, 100),
@@ -121,7 +122,7 @@ test("a swap is asked for only from a state that names its release, with power a
     fc.property(anyState, steps, (from, list) => {
       for (const { facts, state, effects } of run(from, list))
         for (const effect of effects) {
-          if (effect.kind !== "requestUpgrade") continue;
+          if (effect.kind !== "prepareRequest") continue;
           assert.ok(state.kind === "activating" && !state.requested);
           assert.equal(state.release, effect.release);
           assert.ok(facts.windowOpen);
@@ -176,6 +177,7 @@ test("without a new offer everything comes to rest: no event is answered by itse
       { kind: "downloadFailed", reason: "hash-mismatch", passing: false },
     ],
     verify: [{ kind: "verified" }, { kind: "verifyFailed", reason: "hash-mismatch" }],
+    prepareRequest: [{ kind: "requestPrepared" }, { kind: "upgradeFailed", reason: "flash-error" }],
     requestUpgrade: [
       { kind: "upgradeRequested" },
       { kind: "upgradeFailed", reason: "flash-error" },

@@ -28,7 +28,7 @@ const check7 = "checking 7: report 7 proceeding checking, check 7";
 const download7 = "downloading 7: report 7 download downloading, prepare 7";
 const abandoned8 = "checking 8: abandon, report 8 proceeding checking, check 8";
 const abandoned7 = "checking 7: abandon, report 7 proceeding checking, check 7";
-const requestAgain = "activating 7 #2: report 7 proceeding activating, requestUpgrade 7";
+const requestAgain = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
 const network = "report 7 proceeding failed network";
 
 /** The same in every state whose work a poll can end. */
@@ -97,19 +97,19 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   verifying: {
     ...ofWork,
     booted: "verifying 7: verify 7",
-    verified: "activating 7 #1: report 7 proceeding activating, requestUpgrade 7",
+    verified: "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
     verifyFailed: "failed 7 signature-invalid: report 7 closed failure failed signature-invalid",
     "verifyFailed hash": "downloading 7 again 1: report 7 download downloading, prepare 7",
   },
   staged: {
     ...ofWork,
-    booted: "activating 7 #1: report 7 proceeding activating, requestUpgrade 7",
+    booted: "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
   },
   activating: {
     booted: "failed 7 bootloader-refused: report 7 closed failure failed bootloader-refused",
     cancelled: "activating 7 #1: reject cancel 7",
     "cancelled other": "activating 7 #1: accept cancel 8",
-    upgradeRequested: "activating 7 #1 requested: restart",
+    requestPrepared: "activating 7 #1 requested: requestUpgrade 7",
     upgradeFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
   },
   requested: {

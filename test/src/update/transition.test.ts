@@ -51,8 +51,9 @@ test("an update goes its whole way, one state at a time", () => {
     [
       { kind: "verified" },
       context,
-      "activating 7 #1: report 7 proceeding activating, requestUpgrade 7",
+      "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
     ],
+    [{ kind: "requestPrepared" }, context, "activating 7 #1 requested: requestUpgrade 7"],
     [{ kind: "upgradeRequested" }, context, "activating 7 #1 requested: restart"],
     [
       { kind: "booted" },
@@ -220,7 +221,7 @@ test("an update waits for power, then for the window, before it asks for the swa
     "deferred window-closed > staged 7: report 7 scheduled deferred window-closed",
   );
   const third = transition(second.state, polled, context);
-  assert.equal(told(third), "activating 7 #1: report 7 proceeding activating, requestUpgrade 7");
+  assert.equal(told(third), "activating 7 #1: report 7 proceeding activating, prepareRequest 7");
 });
 
 test("a closed window keeps nobody from downloading", () => {
@@ -260,7 +261,7 @@ test("a cancelled update leaves nothing behind but the answer, up to the request
 
 test("from the request for the swap on, a cancellation is refused and the update goes on", () => {
   const activating = transition(verifying, { kind: "verified" }, context).state;
-  const requested = transition(activating, { kind: "upgradeRequested" }, context).state;
+  const requested = transition(activating, { kind: "requestPrepared" }, context).state;
   for (const state of [activating, requested, trial, confirmed]) {
     const next = transition(state, { kind: "cancelled", actionId: "7" }, context);
     assert.deepEqual(next.state, state);

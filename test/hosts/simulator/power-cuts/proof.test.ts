@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { allCutKinds } from "../../../../hosts/simulator/flash/operation.ts";
 import { addTallies, emptyTally } from "../../../../hosts/simulator/power-cuts/crew.ts";
+import { counters } from "../../../../hosts/simulator/power-cuts/history.ts";
 import { proofHardware, referenceEntry } from "../../../../hosts/simulator/power-cuts/images.ts";
 import { samplePairs, sampleSingles } from "../../../../hosts/simulator/power-cuts/plan.ts";
 import {
@@ -43,6 +45,23 @@ test("no cut of a seeded sample bricks a device or loses a rollback", async () =
   } as const;
   assert.deepEqual(tally.failures, [], describeTally(tally, options).join("\n"));
   assert.equal(summaryLine(tally), `${singles + pairs} cuts, 0 bricked, 0 lost rollbacks`);
+});
+
+test("an image that throws gets three boots, wherever the power was cut while its swap was requested", async () => {
+  for (const counter of counters) {
+    const kind = historyKinds.find(
+      (one) => one.name === "rollback-crash" && one.counter === counter,
+    )!;
+    const { operations } = await proof.cleanRun(kind);
+    const runner = await proof.runner(kind);
+    const from = operations.findIndex(({ phase }) => phase === "request") - 1;
+    const to = operations.findIndex(({ phase }) => phase === "swap");
+    for (let operation = from; operation < to; operation += 1)
+      for (const cutKind of allCutKinds) {
+        const { broken } = await runner.run([{ operation, kind: cutKind }]);
+        assert.deepEqual(broken, [], `operation ${operation}, ${cutKind}`);
+      }
+  }
 });
 
 test("tries the bundle that release build makes", async (context) => {
