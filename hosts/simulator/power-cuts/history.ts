@@ -84,6 +84,8 @@ export interface CleanRun {
   /** What may run after more cuts: they can use up the boots of a good image. */
   readonly acceptable: readonly KnownImage[];
   readonly bootsOfTrial: number;
+  /** Values that the firmware wrote into its storage. */
+  readonly stored: number;
   /** Empty, or the firmware or the bootloader fails without any cut. */
   readonly broken: readonly BrokenPromise[];
 }
@@ -176,6 +178,7 @@ export async function cleanRun(
     next: known.next,
     expected,
     acceptable: [known.old, ...expected],
+    stored: recorder.values,
     bootsOfTrial: rig.promises.trialBoots(known.new),
     broken: rig.promises.broken,
   };
@@ -212,6 +215,7 @@ class Recorder implements RigWatcher {
   readonly operations: CleanOperation[] = [];
   readonly checkpoints: Checkpoint[] = [];
   promises: DevicePromises;
+  values = 0;
   readonly #layout: DeviceLayout;
   readonly #new: KnownImage;
   #firmwarePhase: Phase = "staging";
@@ -247,6 +251,10 @@ class Recorder implements RigWatcher {
       for (let index = this.#bootStart; index < this.operations.length; index += 1)
         this.operations[index] = { ...this.operations[index]!, phase: "revert" };
     }
+  }
+
+  stored(): void {
+    this.values += 1;
   }
 
   #followFirmware({ kind, address }: FlashOperation): void {

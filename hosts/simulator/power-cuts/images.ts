@@ -60,7 +60,12 @@ export class ProofKey implements ImageSigner {
 
 /** Builds the release bundle of an entry exactly as `sluice release build` does, and signs it. */
 export async function buildProofImage(
-  wanted: { readonly version: string; readonly securityCounter: number; readonly entry: string },
+  wanted: {
+    readonly version: string;
+    readonly securityCounter: number;
+    readonly entry: string;
+    readonly imageBytesMin: number;
+  },
   key: ProofKey,
 ): Promise<ProofImage> {
   const version = parseVersion(wanted.version);
@@ -78,7 +83,7 @@ export async function buildProofImage(
   if (payload === undefined || artifact === undefined) throw new Error("a build without payload");
   const { securityCounter, entry } = wanted;
   const signed = await signImage({
-    payload,
+    payload: padded(payload, wanted.imageBytesMin),
     options: {
       ...plainImage,
       version,
@@ -99,4 +104,13 @@ export async function buildProofImage(
     imageHash: signed.signed.imageHash,
     file: signed.signed.image,
   };
+}
+
+/** A line comment behind the code; the TLVs come on top of it. */
+function padded(payload: Uint8Array, bytesMin: number): Uint8Array {
+  if (payload.length >= bytesMin) return payload;
+  const larger = new Uint8Array(Math.ceil(bytesMin / 4) * 4).fill(0x2e);
+  larger.set(payload);
+  larger.set(new TextEncoder().encode("\n//"), payload.length);
+  return larger;
 }

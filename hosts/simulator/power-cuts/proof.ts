@@ -50,18 +50,19 @@ export const historyKinds: readonly HistoryKind[] = historyNames.flatMap((name) 
 
 const securityCounterOf = { equal: 1, raised: 2 } as const;
 
-/** The firmware of the images, each a source file; faults are firmware of their own. */
-export interface ProofEntries {
-  readonly old: string;
-  readonly new: string;
+export interface ImageWishes {
+  /** The firmware of the images, each a source file; faults are firmware of their own. */
+  readonly old?: string;
+  readonly new?: string;
+  /** A smaller image gets a comment behind its code. */
+  readonly imageBytesMin?: number;
 }
 
-const releaseEntries: ProofEntries = { old: referenceEntry, new: referenceEntry };
-
-export async function buildImages(seed: number, entries = releaseEntries): Promise<ProofImages> {
+export async function buildImages(seed: number, wishes: ImageWishes = {}): Promise<ProofImages> {
+  const { imageBytesMin = 0 } = wishes;
   const key = new ProofKey(seed);
-  const build = (version: string, securityCounter: number, from = referenceEntry) =>
-    buildProofImage({ version, securityCounter, entry: from }, key);
+  const build = (version: string, securityCounter: number, entry = referenceEntry) =>
+    buildProofImage({ version, securityCounter, entry, imageBytesMin }, key);
   const both = async (from: string) => ({
     equal: await build("1.1.0", securityCounterOf.equal, from),
     raised: await build("1.1.0", securityCounterOf.raised, from),
@@ -69,9 +70,9 @@ export async function buildImages(seed: number, entries = releaseEntries): Promi
   return {
     seed,
     first: await build("0.9.0", securityCounterOf.equal),
-    old: await build("1.0.0", securityCounterOf.equal, entries.old),
+    old: await build("1.0.0", securityCounterOf.equal, wishes.old),
     next: await build("1.2.0", securityCounterOf.raised),
-    new: await both(entries.new),
+    new: await both(wishes.new ?? referenceEntry),
     crashing: await both(crashingEntry),
   };
 }

@@ -47,6 +47,8 @@ export interface RigWatcher {
   /** Before the bootloader runs. */
   resetting?(checkpoint: () => Checkpoint): void;
   booted?(outcome: BootOutcome): void;
+  /** The firmware stores a value, or the next one, under a key. */
+  stored?(name: string): void;
   /** A line of the console. */
   logged?(text: string): void;
   /** The power has failed; the flash is what it left. */
@@ -170,8 +172,15 @@ export class Rig {
         this.#by = "firmware";
         return outcome;
       },
-      mountStorage: (flash) =>
-        mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size)),
+      mountStorage: (flash) => {
+        const { offset, size } = layout.storage;
+        const storage = mountBoardStorage(flash.area(offset, size));
+        const write = (name: string, value: Uint8Array): void => {
+          this.#watcher.stored?.(name);
+          storage.write(name, value);
+        };
+        return { ...storage, write };
+      },
       observer: {
         resetting: (reason) => {
           this.promises.resetting(this.flash);
