@@ -17,13 +17,14 @@ export const jsonDepthMax = 16;
  * Strings may hold any escape; the depth check runs over the bytes, so strings full of brackets count as nothing.
  */
 export function parseJsonObject(body: Uint8Array, bytesMax: number): JsonObject | null {
-  if (body.length === 0 || body.length > bytesMax || !isShallow(body)) return null;
-  try {
-    const value = JSON.parse(new TextDecoder().decode(body)) as JsonValue;
-    return isJsonObject(value) ? value : null;
-  } catch {
-    return null; // malformed text is the one thing that JSON.parse throws for
-  }
+  const value = parseJson(body, bytesMax);
+  return isJsonObject(value) ? value : null;
+}
+
+/** The same for a body whose top level is an array. */
+export function parseJsonArray(body: Uint8Array, bytesMax: number): readonly JsonValue[] | null {
+  const value = parseJson(body, bytesMax);
+  return isJsonArray(value) ? value : null;
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
@@ -75,6 +76,15 @@ export function encodeJson(value: JsonValue): Uint8Array {
 
 function member(object: JsonObject, key: string): JsonValue | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+function parseJson(body: Uint8Array, bytesMax: number): JsonValue | undefined {
+  if (body.length === 0 || body.length > bytesMax || !isShallow(body)) return undefined;
+  try {
+    return JSON.parse(new TextDecoder().decode(body)) as JsonValue;
+  } catch {
+    return undefined; // malformed text is the one thing that JSON.parse throws for
+  }
 }
 
 const quote = 0x22;
