@@ -37,17 +37,18 @@ test("follows every state that cannot be stored, but not into a swap", async () 
   assert.equal(bench.restarts, 0);
 });
 
-test("restarts into a swap that it asked for, also when that cannot be stored any more", async () => {
+test("asks for no swap that it could not note before", async () => {
   const bench = offered((fresh) => {
     fresh.keyValue.refuses = (_key, value) => text(value).includes('"requested":true');
   });
-  await bench.untilRestart();
-  assert.equal(isPending(bench), true);
-  bench.keyValue.refuses = () => false;
-  bench.swap();
-  bench.boot("software");
+  await bench.untilKind("failed");
   await bench.pass(minute);
-  assert.equal(bench.server.reports.at(-1), "7 closed success state=confirmed version=1.1.0");
+  assert.equal(
+    bench.server.reports.at(-1),
+    "7 closed failure state=failed version=1.1.0 reason=storage-error",
+  );
+  assert.equal(isPending(bench), false);
+  assert.equal(bench.restarts, 0);
 });
 
 test("one lost write at any place costs the update nothing but time", async () => {
