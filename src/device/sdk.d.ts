@@ -85,10 +85,9 @@ declare module "embedded:io/analog" {
 }
 
 declare module "timer" {
-  type Timer = { readonly brand: "Timer" };
   const timer: {
-    set(callback: () => void, delayMs?: number): Timer;
-    clear(timer: Timer): void;
+    set(callback: () => void, delayMs?: number): object;
+    clear(timer: object): void;
   };
   export default timer;
 }
@@ -105,7 +104,7 @@ declare module "time" {
 }
 
 declare module "text/encoder" {
-  const TextEncoder: { new (): { encode(text: string): Uint8Array<ArrayBuffer> } };
+  const TextEncoder: { new (): { encode(text: string): Uint8Array } };
 
   export { TextEncoder as default };
 }

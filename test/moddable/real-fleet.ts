@@ -23,6 +23,8 @@ export class RealFleet {
   readonly url: string;
   readonly client: FleetClient;
   readonly requests: SeenRequest[] = [];
+  /** What devices get for their next requests in place of an answer, byte by byte. */
+  readonly insteadOfAnswers: string[] = [];
   readonly #server: FleetServer;
   readonly #proxy: Server;
   readonly #ticking: NodeJS.Timeout;
@@ -52,7 +54,11 @@ export class RealFleet {
     this.client = new FleetClient({ fleet: url });
     this.#ticking = setInterval(() => void server.tick(), tickMs);
     proxy.on("request", (incoming, outgoing) => {
-      this.#note(incoming);
+      const instead = this.#note(incoming) ? this.insteadOfAnswers.shift() : undefined;
+      if (instead !== undefined) {
+        incoming.socket.end(instead);
+        return;
+      }
       const { method, url: path, headers } = incoming;
       const forward = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -108,10 +114,12 @@ export class RealFleet {
     await this.#server.close();
   }
 
-  #note(incoming: IncomingMessage): void {
+  /** Answers whether a device asks, and not an operator. */
+  #note(incoming: IncomingMessage): boolean {
     const { method = "", url: path = "", headers } = incoming;
-    if (path.startsWith("/api/")) return;
+    if (path.startsWith("/api/")) return false;
     this.requests.push({ method, path, range: headers.range ?? null });
+    return true;
   }
 }
 

@@ -11,6 +11,11 @@ const host = Object.freeze({
 
 export default class Analog {
   readonly resolution = 12;
+  readonly pin: number;
+
+  constructor({ pin }: { readonly pin: number }) {
+    this.pin = pin;
+  }
 
   read(): number {
     return Number(host.environment("SLUICE_ANALOG_RAW") ?? 0);

@@ -36,7 +36,7 @@ interface OpenOptions {
 const sectorBytes = 4096;
 const writeBlockBytes = 4;
 
-class Flash {
+export class Flash {
   #index: number | null;
   readonly #isReadOnly: boolean;
 
@@ -49,13 +49,16 @@ class Flash {
     this.#index = null;
   }
 
-  eraseBlock(start: number, end = start + 1): void {
-    chip.erase(this.#writable(), start, end);
+  eraseBlock(start: number, end?: number): void {
+    const index = this.#writable();
+    const first = numberOf(start);
+    chip.erase(index, first, end === undefined ? first + 1 : numberOf(end));
   }
 
-  read(byteLengthOrBuffer: number | Bytes, byteOffset: number): ArrayBuffer | number {
+  read(byteLength: number, byteOffset: number): ArrayBuffer;
+  read(buffer: Bytes, byteOffset: number): number;
+  read(wanted: number | Bytes, byteOffset: number): ArrayBuffer | number {
     const index = this.#opened();
-    const wanted = byteLengthOrBuffer;
     const into = typeof wanted === "number" ? new ArrayBuffer(wanted) : wanted;
     chip.read(index, into, byteOffset);
     return typeof wanted === "number" ? (into as ArrayBuffer) : into.byteLength;
@@ -95,7 +98,7 @@ export default Object.freeze({
   open({ path, mode = "r+", format = "buffer" }: OpenOptions): Flash {
     const index = chip.find(path);
     if (index === undefined) throw new Error(`no flash partition "${path}"`);
-    if (mode !== "r" && mode !== "r+") throw new RangeError(`no mode "${mode}" for flash`);
+    if (mode !== "r" && mode !== "r+") throw new Error(`no mode "${mode}" for flash`);
     if (format !== "buffer") throw new RangeError(`no format "${format}" for flash`);
     return new Flash(index, mode === "r");
   },
@@ -107,3 +110,9 @@ export default Object.freeze({
     }
   },
 });
+
+/** As the SDK's own modules take a number: text is read as one, a BigInt is a TypeError. */
+function numberOf(value: unknown): number {
+  if (value === undefined) throw new SyntaxError("a number is missing");
+  return +(value as number);
+}
