@@ -44,13 +44,26 @@ export class DdiClient {
   readonly #http: Http;
   readonly #options: DdiClientOptions;
   readonly #baseUrl: string;
+  /** What the addresses of this device have in common, however the server spells its own. */
+  readonly #ownPath: string;
 
   constructor(http: Http, options: DdiClientOptions) {
     this.#http = http;
     this.#options = options;
     const { serverUrl, tenant, deviceId } = options;
-    const path = `${encodeURIComponent(tenant)}/controller/v1/${encodeURIComponent(deviceId)}`;
-    this.#baseUrl = `${serverUrl}/${path}`;
+    this.#ownPath = `/controller/v1/${encodeURIComponent(deviceId)}`;
+    this.#baseUrl = `${serverUrl}/${encodeURIComponent(tenant)}${this.#ownPath}`;
+  }
+
+  /**
+   * Where to ask for what a link of the server leads to. A server writes links as it sees itself, which is not always how
+   * the device reaches it: behind a proxy, or because the SDK's client names the host without its port. A link to
+   * something of this device therefore leads to where the device polls; any other is taken as it is.
+   */
+  addressOf(link: string): string {
+    const match = /^https?:\/\/[^/?#]+\/[^/?#]+(\/controller\/v1\/[^/?#]+)(\/.*)$/.exec(link);
+    const [, path, rest] = match ?? [];
+    return path === this.#ownPath && rest !== undefined ? `${this.#baseUrl}${rest}` : link;
   }
 
   /**
@@ -70,11 +83,11 @@ export class DdiClient {
   }
 
   deployment(url: string): Promise<ServerResult<ParsedDeployment>> {
-    return this.#get(url, deploymentBytesMax, parseDeployment);
+    return this.#get(this.addressOf(url), deploymentBytesMax, parseDeployment);
   }
 
   cancel(url: string): Promise<ServerResult<{ actionId: string; stopId: string }>> {
-    return this.#get(url, pollBytesMax, parseCancel);
+    return this.#get(this.addressOf(url), pollBytesMax, parseCancel);
   }
 
   /** An action that the server no longer knows or has closed counts as told: repeating could never succeed. */
@@ -92,7 +105,7 @@ export class DdiClient {
     url: string,
     data: Readonly<Record<string, string>>,
   ): Promise<ServerResult<null>> {
-    const sent = await this.#send("PUT", url, encodeConfigData(data));
+    const sent = await this.#send("PUT", this.addressOf(url), encodeConfigData(data));
     return sent.ok ? { ok: true, value: null } : sent;
   }
 

@@ -3,13 +3,13 @@ import type { LogLevel, TimerHandle } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import {
   actionIdOfLink,
+  artifactUrlLengthMax,
   type Deployment,
   type ParsedDeployment,
   type Poll,
 } from "../protocol/ddi.ts";
 import type { DdiClient, ServerResult } from "../transfer/ddi-client.ts";
 import type { Event } from "./event.ts";
-import type { Offer } from "./release.ts";
 import type { Settings } from "./settings.ts";
 
 /** A trial has this many chances at least to reach the server, whatever waits the server asks for. */
@@ -43,7 +43,7 @@ export class Poller {
   #failures = 0;
   #windowOpen = false;
   #unreadable = 0;
-  #deployment: { readonly url: string; readonly deployment: Deployment } | null = null;
+  #deployment: { readonly link: string; readonly deployment: Deployment } | null = null;
 
   constructor(tools: PollerTools) {
     this.#tools = tools;
@@ -121,31 +121,35 @@ export class Poller {
   }
 
   /** A link changes with its content, so what it led to is asked once. */
-  async #offer(url: string): Promise<void> {
+  async #offer(link: string): Promise<void> {
     const { client, happened } = this.#tools;
-    if (this.#deployment?.url !== url) {
-      const parsed = parsedOf(await client.deployment(url));
-      if (!parsed.ok) return this.#refused(url, parsed);
-      this.#deployment = { url, deployment: parsed.deployment };
+    if (this.#deployment?.link !== link) {
+      const parsed = parsedOf(await client.deployment(link));
+      if (!parsed.ok) return this.#refused(link, parsed);
+      this.#deployment = { link, deployment: parsed.deployment };
     }
     this.#unreadable = 0;
     const { deployment } = this.#deployment;
     this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
     const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
-    const offer: Offer = { actionId, version, fileHash, fileBytes, imageHash, url: deployment.url };
-    happened({ kind: "polled", offer });
+    const address = client.addressOf(deployment.url);
+    const url = address.length <= artifactUrlLengthMax ? address : deployment.url;
+    happened({
+      kind: "polled",
+      offer: { actionId, version, fileHash, fileBytes, imageHash, url },
+    });
   }
 
   /**
    * Tells of an offer that this device can make nothing of. What does not even name its action may come from something
    * on the way: it counts once it was read several times in a row. No answer at all changes nothing.
    */
-  #refused(url: string, parsed: Exclude<ReturnType<typeof parsedOf>, { ok: true }>): void {
+  #refused(link: string, parsed: Exclude<ReturnType<typeof parsedOf>, { ok: true }>): void {
     this.#log("warn", `offer not taken: ${parsed.reason}`);
     if (!isRefusal(parsed)) return;
     this.#unreadable += 1;
     if (parsed.actionId === null && this.#unreadable < unreadableMax) return;
-    const actionId = parsed.actionId ?? actionIdOfLink(url);
+    const actionId = parsed.actionId ?? actionIdOfLink(link);
     if (actionId !== null)
       this.#tools.happened({ kind: "offerRefused", actionId, reason: parsed.reason });
   }

@@ -25,6 +25,8 @@ export class SmallServer {
   offer: SmallOffer | null = null;
   cancelId: string | null = null;
   wantsAttributes = false;
+  /** How the server spells its own address in the links it gives. */
+  spelling = serverUrl;
   /** Counts with each offer, as the link to a deployment changes with its content. */
   revision = 1;
   interfere: (request: HttpRequest) => Script | null = () => null;
@@ -33,7 +35,9 @@ export class SmallServer {
   readonly attributes: unknown[] = [];
 
   answer(request: HttpRequest): Script {
-    return this.interfere(request) ?? this.#answer(request);
+    const script = this.interfere(request) ?? this.#answer(request);
+    if (!("status" in script) || typeof script.body !== "string") return script;
+    return { ...script, body: script.body.replaceAll(serverUrl, this.spelling) };
   }
 
   #answer(request: HttpRequest): Script {

@@ -143,3 +143,39 @@ test("says nothing of itself when it follows a link to another host", async () =
   await client.deployment("http://elsewhere/deploymentBase/1");
   assert.deepEqual(http.requests[0]?.headers, { accept: "application/json" });
 });
+
+for (const [name, link, address] of [
+  ["its own address", `${base}/deploymentBase/1?c=2`, `${base}/deploymentBase/1?c=2`],
+  [
+    "its address without the port",
+    "http://server/DEFAULT/controller/v1/dev%2F1%3Aa/cancelAction/1",
+    `${base}/cancelAction/1`,
+  ],
+  [
+    "its address behind a proxy",
+    "https://10.0.0.1/default/controller/v1/dev%2F1%3Aa/softwaremodules/1/artifacts/f.bin",
+    `${base}/softwaremodules/1/artifacts/f.bin`,
+  ],
+  [
+    "another device",
+    "http://x/DEFAULT/controller/v1/dev-2/deploymentBase/1",
+    "http://x/DEFAULT/controller/v1/dev-2/deploymentBase/1",
+  ],
+  ["a file elsewhere", "http://cdn/files/1", "http://cdn/files/1"],
+  [
+    "a file elsewhere that names the device",
+    "http://cdn/a/b/controller/v1/dev%2F1%3Aa/f",
+    "http://cdn/a/b/controller/v1/dev%2F1%3Aa/f",
+  ],
+  [
+    "its own address in a query",
+    "http://cdn/f?x=/controller/v1/dev%2F1%3Aa/y",
+    "http://cdn/f?x=/controller/v1/dev%2F1%3Aa/y",
+  ],
+] as const)
+  test(`follows a link to ${name} to ${address}`, async () => {
+    const { client, http } = clientWith({ status: 200, body: "{}" });
+    assert.equal(client.addressOf(link), address);
+    await client.deployment(link);
+    assert.equal(http.requests[0]?.url, address);
+  });

@@ -37,7 +37,7 @@ test("follows every state that cannot be stored, but not into a swap", async () 
   assert.equal(bench.restarts, 0);
 });
 
-test("asks for no swap that it could not note before", async () => {
+test("does not ask for a swap that it could not note beforehand", async () => {
   const bench = offered((fresh) => {
     fresh.keyValue.refuses = (_key, value) => text(value).includes('"requested":true');
   });
@@ -49,6 +49,19 @@ test("asks for no swap that it could not note before", async () => {
   );
   assert.equal(isPending(bench), false);
   assert.equal(bench.restarts, 0);
+});
+
+test("restarts into a swap that it asked for, also when nothing can be stored any more", async () => {
+  const bench = offered();
+  await bench.until(() => stateText(bench.state) === "activating 7 #1 requested");
+  bench.keyValue.refuses = () => true;
+  await bench.untilRestart();
+  assert.equal(isPending(bench), true);
+  bench.keyValue.refuses = () => false;
+  bench.swap();
+  bench.boot("software");
+  await bench.pass(minute);
+  assert.equal(bench.server.reports.at(-1), "7 closed success state=confirmed version=1.1.0");
 });
 
 test("one lost write at any place costs the update nothing but time", async () => {

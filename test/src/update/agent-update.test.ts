@@ -71,6 +71,18 @@ test("polls on while it downloads", async () => {
   assert.ok(bench.pollsOf() > 10);
 });
 
+test("finds its server also when that spells its own address in another way", async () => {
+  for (const spelling of ["http://fleet.test", "https://internal:9999"]) {
+    const bench = offered((fresh) => {
+      fresh.server.spelling = spelling;
+      fresh.server.wantsAttributes = true;
+    });
+    await bench.untilRestart();
+    assert.ok(bench.http.requests.every(({ url }) => url.startsWith("http://fleet.test:8080/")));
+    assert.equal(bench.server.attributes.length, 1);
+  }
+});
+
 // ---- images that are not for this device
 
 for (const [reason, image] of [
