@@ -55,7 +55,7 @@ test("restarts into a swap that it asked for, also when nothing can be stored an
   const bench = offered();
   await bench.until(() => stateText(bench.state) === "activating 7 #1 requested");
   bench.keyValue.refuses = () => true;
-  await bench.untilRestart();
+  await bench.until(() => bench.restarts === 1);
   assert.equal(isPending(bench), true);
   bench.keyValue.refuses = () => false;
   bench.swap();
