@@ -50,6 +50,14 @@ export function encodeBlockHashes(
   return value;
 }
 
+/** The TLV's value again, for keeping it elsewhere. */
+export function encodeStoredBlockHashes(blocks: BlockHashes): Uint8Array {
+  const value = new Uint8Array(prefixBytes + blocks.hashes.length);
+  new DataView(value.buffer).setUint32(0, blocks.blockBytes, true);
+  value.set(blocks.hashes, prefixBytes);
+  return value;
+}
+
 /** Null for a value that does not fit an image whose header and payload have `coveredBytes`. */
 export function decodeBlockHashes(value: Uint8Array, coveredBytes: number): BlockHashes | null {
   if (value.length < prefixBytes) return null;

@@ -1,4 +1,3 @@
-import type { BlockHashes } from "../image/block-hashes.ts";
 import type { EnvelopeRefusal } from "../image/envelope.ts";
 import type { ImageInfo } from "../image/info.ts";
 import { type ImageTrust, ImageVerification } from "../image/verify.ts";
@@ -6,12 +5,13 @@ import { incompatibility } from "../policy/compatibility.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
-import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
+import { parseDigestHex } from "../protocol/digest.ts";
 import type { Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
 import { download, isWorthRepeating, retryWaitMs, transferEnded } from "../transfer/download.ts";
 import { LongWork } from "../transfer/long-work.ts";
+import { BlockMemory } from "./block-memory.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import type { FailureReason, Offer, Release } from "./release.ts";
@@ -39,11 +39,11 @@ type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" 
 export class UpdateWork {
   readonly #tools: WorkTools;
   #current: LongWork | null = null;
-  /** Block hashes of the image that was checked last; after a reset they are fetched again, a kilobyte. */
-  #checked: { readonly fileHash: DigestHex; readonly blocks: BlockHashes | null } | null = null;
+  readonly #memory: BlockMemory;
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
+    this.#memory = new BlockMemory(tools.ports.keyValue);
   }
 
   /** Whether an event of some work is still to come. */
@@ -108,7 +108,7 @@ export class UpdateWork {
     // Bounded by `failuresMax`.
     for (let failures = 1; ; failures += 1) {
       const result = await checkImage(http, request);
-      if (result.ok) this.#checked = { fileHash: offer.fileHash, blocks: result.blocks };
+      if (result.ok) this.#memory.store(offer.fileHash, result.blocks);
       if (result.ok || result.kind === "image") return result;
       const { failure, retryAfterMs } = result;
       const over = failures >= settings.download.failuresMax || work.abandoned;
@@ -153,14 +153,14 @@ export class UpdateWork {
 
   async #download(release: Release, work: LongWork): Promise<Event> {
     const { ports, http, settings } = this.#tools;
-    if (this.#checked?.fileHash !== release.fileHash) {
+    if (this.#memory.recall(release.fileHash) === null) {
       const ends = await this.#fetchEnds(release, work);
       if (!ends.ok && ends.kind === "transfer")
         return { kind: "downloadFailed", ...transferEnded(ends.failure) };
       if (!ends.ok)
         return { kind: "downloadFailed", reason: imageReason(ends.refusal), passing: false };
     }
-    const blocks = this.#checked?.blocks ?? null;
+    const blocks = this.#memory.recall(release.fileHash)?.blocks ?? null;
     const result = await download(release, blocks, this.#staging(release), settings.download, {
       http,
       random: ports.random,

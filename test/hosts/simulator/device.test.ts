@@ -162,8 +162,7 @@ test("goes on after a power cut in the download with at most one block again", a
   await bench.powerOn();
   await bench.pass(5);
   assert.equal(bench.running, "1.1.0");
-  // The image's two ends come first, about a kilobyte: a reset forgets its block hashes.
-  const resumed = bench.server.artifactRanges[seen + 2] ?? "";
+  const resumed = bench.server.artifactRanges[seen] ?? "";
   const resumedAt = Number(/bytes=(\d+)-/.exec(resumed)?.[1]);
   assert.equal(resumedAt, 59 * 4096);
   bench.world.close();
