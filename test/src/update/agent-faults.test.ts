@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FlashError } from "../../../src/ports/flash.ts";
 import { AgentBench, slotBytes } from "../../support/agent-bench.ts";
+import type { Script } from "../../support/scripted-http.ts";
 import { smallImage } from "../../support/small-images.ts";
 import { stateText } from "./notation.ts";
 
@@ -52,11 +53,18 @@ test("does not ask for a swap that it could not note beforehand", async () => {
 });
 
 test("restarts into a swap that it asked for, also when nothing can be stored any more", async () => {
-  const bench = offered();
-  await bench.until(() => stateText(bench.state) === "activating 7 #1 requested");
-  bench.keyValue.refuses = () => true;
-  await bench.until(() => bench.restarts === 1);
+  const held: ((script: Script) => void)[] = [];
+  const bench = offered((fresh) => {
+    fresh.server.interfere = ({ body }) =>
+      text(body ?? new Uint8Array(0)).includes("state=activating")
+        ? { hold: (finish) => void held.push(finish) }
+        : null;
+  });
+  await bench.until(() => held.length === 1);
   assert.equal(isPending(bench), true);
+  bench.keyValue.refuses = () => true;
+  held[0]?.({ status: 200 });
+  await bench.untilRestart();
   bench.keyValue.refuses = () => false;
   bench.swap();
   bench.boot("software");
