@@ -167,9 +167,10 @@ static void reverts_when_an_unconfirmed_image_requests_an_older_one(void)
 {
     struct image_facts lower_version = { .major = 1, .has_counter = true, .counter = 2 };
     struct image_facts no_counter = { .major = 3 };
-    const struct image_facts older[] = { old_image, lower_version, no_counter };
+    struct image_facts lower_counter = { .major = 3, .has_counter = true, .counter = 1 };
+    const struct image_facts older[] = { old_image, lower_version, no_counter, lower_counter };
 
-    for (unsigned int i = 0; i < 3; i++) {
+    for (unsigned int i = 0; i < 4; i++) {
         blank_flash();
         put_new_image_on_trial();
         put_image(SECONDARY, older[i]);
@@ -195,6 +196,22 @@ static void leaves_a_cut_permanent_request_to_mcuboot(void)
     put_image(SECONDARY, new_image);
     put_request(true);
     bytes_of(SECONDARY)[swap_info_offset()] = 0xff; /* the cut came before its last write */
+    EXPECT(boot() == DO_PERMANENT);
+    EXPECT(operations == 0);
+}
+
+static void takes_no_request_for_the_start_of_a_revert(void)
+{
+    /* The old image's trailer was never there, and a swap size was left behind in the secondary. */
+    put_image(SECONDARY, new_image);
+    put_revert_start();
+    put_request(true);
+    EXPECT(boot() == DO_PERMANENT);
+
+    blank_flash();
+    put_image(SECONDARY, new_image);
+    put_confirmed();
+    put_revert_start(); /* whatever wrote this: a confirmed image is never reverted */
     EXPECT(boot() == DO_PERMANENT);
     EXPECT(operations == 0);
 }
@@ -308,6 +325,7 @@ static const struct {
       reverts_when_an_unconfirmed_image_requests_an_older_one },
     { "lets a confirmed image request an older one", lets_a_confirmed_image_request_an_older_one },
     { "leaves a cut permanent request to MCUboot", leaves_a_cut_permanent_request_to_mcuboot },
+    { "takes no request for the start of a revert", takes_no_request_for_the_start_of_a_revert },
     { "does not take a torn request for an update", does_not_take_a_torn_request_for_an_update },
     { "garbage in the page only takes boots away", garbage_in_the_page_only_takes_boots_away },
     { "a page that takes no write grants no boot", a_page_that_takes_no_write_grants_no_boot },
