@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { hardwareId } from "./options.ts";
+import { imageBytesMaxOf } from "./slot-option.ts";
 
 interface ServeFlags {
   readonly data: string;
@@ -11,6 +13,7 @@ interface ServeFlags {
   readonly gatewayToken?: string;
   readonly adminToken?: string;
   readonly imageKey?: readonly string[];
+  readonly slot: Readonly<Record<string, number>>;
   readonly pollSeconds: string;
   readonly externalUrl?: string;
   readonly tenant: string;
@@ -30,6 +33,12 @@ export function registerFleetServe(program: Command): void {
     .option("--gateway-token <token>", "lets a gateway register devices; else SLUICE_GATEWAY_TOKEN")
     .option("--admin-token <token>", "asked for by the management API; else SLUICE_TOKEN")
     .option("--image-key <pem...>", "public keys of which one must have signed every image")
+    .option(
+      "--slot <hardware=layout>",
+      "flash layout of a hardware, by name, JSON file or slot size; larger images are refused; may be repeated",
+      addSlot,
+      {},
+    )
     .option("--poll-seconds <number>", "how often devices poll", "300")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
     .option("--tenant <name>", "the tenant in the paths of devices", "DEFAULT")
@@ -59,6 +68,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     tenant: flags.tenant,
     logLevel,
     imageKeys: (flags.imageKey ?? []).map(readPem),
+    imageBytesMax: flags.slot,
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),
@@ -79,6 +89,21 @@ function warn(flags: ServeFlags, adminToken: string | undefined): void {
     );
   if (flags.imageKey === undefined)
     process.stderr.write("note: no --image-key, so no image can be published\n");
+}
+
+/** `esp32c3-b=esp32-4m`: what the slots of that hardware take. */
+function addSlot(
+  text: string,
+  before: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const at = text.indexOf("=");
+  const [hardware, layout] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || layout === "")
+    throw new CommandError(
+      `--slot ${text}: give HARDWARE=LAYOUT such as esp32c3-b=esp32-4m`,
+      exitCodes.usage,
+    );
+  return { ...before, [hardwareId(hardware)]: imageBytesMaxOf(layout) };
 }
 
 function readPem(file: string): string {

@@ -1,15 +1,25 @@
 import { isAbsolute, join, posix, relative, resolve, sep } from "node:path";
 import type { Command } from "commander";
+import { fromHex } from "../../src/image/hex.ts";
 import type { ImageVersion } from "../../src/image/version.ts";
+import { plainImage } from "../../src/image/writer.ts";
 import { buildFirmware } from "../release/build.ts";
-import { encodeManifest, type FirmwareVariant, manifestFileName } from "../release/manifest.ts";
+import { checkPayloadFits } from "../release/fit.ts";
+import {
+  encodeManifest,
+  type FirmwareVariant,
+  type ManifestArtifact,
+  manifestFileName,
+} from "../release/manifest.ts";
+import type { SlotDescription } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError } from "./exit.ts";
 import { makeFolder, writeResult } from "./files.ts";
 import { hardwareIds, version } from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
+import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
 
-interface ReleaseBuildOptions {
+interface ReleaseBuildOptions extends SlotOptions {
   readonly version: ImageVersion;
   readonly hardware: string[];
   readonly entry: string;
@@ -21,7 +31,7 @@ interface ReleaseBuildOptions {
 
 /** `sluice release build` */
 export function registerReleaseBuild(program: Command): void {
-  commandGroup(program, "release", "Build, sign and publish releases")
+  const command = commandGroup(program, "release", "Build, sign and publish releases")
     .command("build")
     .description("Bundle a firmware into the payload of an image, the same bytes everywhere")
     .requiredOption("--version <version>", "major.minor.revision+build", version)
@@ -30,11 +40,12 @@ export function registerReleaseBuild(program: Command): void {
     .option("--entry <file>", "first source file, in the root", "src/main.ts")
     .option("--variant <variant>", "release (minified) or debug (readable)", "release")
     .option("--out <folder>", "where the payloads and the manifest go", "build/release")
-    .option("--json", "print the manifest")
-    .action(buildRelease);
+    .option("--json", "print the manifest");
+  addSlotOptions(command).action(buildRelease);
 }
 
 async function buildRelease(options: ReleaseBuildOptions, command: Command): Promise<void> {
+  const slot = slotOf(options);
   const root = resolve(options.root);
   const result = await buildFirmware({
     root,
@@ -45,6 +56,8 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
   });
   if (!result.ok) throw new CommandError(`cannot build the firmware: ${result.message}`);
   const { manifest, payloads } = result.build;
+  for (const [index, payload] of payloads.entries())
+    await refuseUnfit(payload, manifest.artifacts[index], options.version, slot);
   makeFolder(options.out);
   manifest.artifacts.forEach((artifact, index) => {
     writeResult(join(options.out, artifact.file), payloads[index] ?? new Uint8Array(0));
@@ -55,6 +68,21 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
   const text = encodeManifest(manifest);
   writeResult(join(options.out, manifestFileName), text);
   if (options.json === true) printJson(command, JSON.parse(text));
+}
+
+/** Before anything is written: an image that no slot takes must not come as far as a signature. */
+async function refuseUnfit(
+  payload: Uint8Array,
+  artifact: ManifestArtifact | undefined,
+  imageVersion: ImageVersion,
+  slot: SlotDescription,
+): Promise<void> {
+  if (artifact === undefined) throw new TypeError("a payload without its line in the manifest");
+  const { hardware } = artifact;
+  const buildId = fromHex(artifact.buildId);
+  const facts = { ...plainImage, version: imageVersion, hardware, buildId, securityCounter: 0 };
+  const fits = await checkPayloadFits(payload, facts, slot);
+  if (!fits.ok) throw new CommandError(`${artifact.file} cannot become an image: ${fits.message}`);
 }
 
 function entryIn(root: string, entry: string): string {

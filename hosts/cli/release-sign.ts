@@ -6,8 +6,6 @@ import { blockBytesDefault } from "../../src/image/block-hashes.ts";
 import { fromHex } from "../../src/image/hex.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
-import { type FlashMiB, flashMiBs, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
-import { simulatorLayout } from "../esp32/simulator-layout.ts";
 import { manifestFileName, parseManifest, type ReleaseManifest } from "../release/manifest.ts";
 import { type SlotDescription, signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
@@ -16,12 +14,11 @@ import { isFolder, makeFolder, readInput, readText, writeResult } from "./files.
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 import { readSigners } from "./signing-keys.ts";
+import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
 
-interface ReleaseSignOptions {
+interface ReleaseSignOptions extends SlotOptions {
   readonly key: string[];
   readonly securityCounter: number | "auto";
-  readonly layout: string;
-  readonly slotSize?: number;
   readonly out: string;
   readonly version?: ImageVersion;
   readonly hardware?: string;
@@ -38,24 +35,20 @@ interface Candidate {
   readonly buildId: Uint8Array | null;
 }
 
-const layoutNames = flashMiBs.map((size) => `esp32-${size}m`);
-
 /** `sluice release sign` */
 export function registerReleaseSign(program: Command): void {
-  commandGroup(program, "release", "Build, sign and publish releases")
+  const command = commandGroup(program, "release", "Build, sign and publish releases")
     .command("sign")
     .description("Make signed images of what release build made, or of one payload")
     .argument("<path>", "the folder of release build, or one payload file")
     .option("-k, --key <pem>", "private key; twice for two signatures", parse.collect(String), [])
     .requiredOption("--security-counter <n>", "never lower than before", parse.securityCounter)
     .requiredOption("--out <path>", "the image; a folder when there are several payloads")
-    .option("--layout <name>", `flash layout: ${layoutNames.join(", ")}`, "esp32-4m")
-    .option("--slot-size <bytes>", "size of each slot, instead of a layout", slotBytes)
     .option("--version <version>", "of a payload without a manifest", parse.version)
     .option("--hardware <id>", "of a payload without a manifest", parse.hardwareId)
     .option("--build-id <hex>", "of a payload without a manifest", parse.buildId)
-    .option("--json", "tell the images as JSON")
-    .action(signRelease);
+    .option("--json", "tell the images as JSON");
+  addSlotOptions(command).action(signRelease);
 }
 
 async function signRelease(
@@ -155,22 +148,4 @@ function readManifest(path: string): ReleaseManifest {
   const parsed = parseManifest(readText(path, "the manifest"));
   if (!parsed.ok) throw new CommandError(`${path} ${parsed.reason}; run "sluice release build"`);
   return parsed.manifest;
-}
-
-function slotOf(options: ReleaseSignOptions): SlotDescription {
-  const flash = { sectorBytes, writeBlockBytes, maxAlignBytes: 8 } as const;
-  if (options.slotSize !== undefined) return { ...flash, slotBytes: options.slotSize };
-  const flashMiB: FlashMiB | undefined = flashMiBs.find(
-    (_, i) => layoutNames[i] === options.layout,
-  );
-  if (flashMiB === undefined)
-    throw new CommandError(
-      `--layout is "${options.layout}", must be one of ${layoutNames.join(", ")}`,
-      exitCodes.usage,
-    );
-  return { ...flash, slotBytes: simulatorLayout(flashMiB).primary.size };
-}
-
-function slotBytes(text: string): number {
-  return parse.wholeNumber({ min: sectorBytes, max: 16 * 1024 * 1024 })(text);
 }

@@ -2,9 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildBlock, renderSectors, sectorsPath } from "./bootloader-build.ts";
+import { tableDefect } from "./check-table.ts";
 import { hasBlock, withBlock } from "./markdown-block.ts";
 import { overlayPath, renderOverlay } from "./overlay.ts";
-import { flashMiBs, socs } from "./partitions.ts";
+import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "./partitions.ts";
 import { simulatorLayouts } from "./simulator-layout.ts";
 import { slotMapBlock } from "./slot-map.ts";
 
@@ -16,8 +17,9 @@ export interface GeneratedFile {
   readonly text: string;
 }
 
-/** Every generated file as it should be now. */
+/** Every generated file as it should be now. Throws for a table that no board could be updated with. */
 export function generatedFiles(): GeneratedFile[] {
+  for (const soc of socs) for (const flashMiB of flashMiBs) refuseDefect({ soc, flashMiB });
   const overlays = socs.flatMap((soc) =>
     flashMiBs.map((flashMiB) => ({
       path: overlayPath({ soc, flashMiB }),
@@ -33,6 +35,12 @@ export function generatedFiles(): GeneratedFile[] {
     text: renderSectors(flashMiB),
   }));
   return [...overlays, ...sectors, layouts, ...pages()];
+}
+
+function refuseDefect(choice: { soc: Soc; flashMiB: FlashMiB }): void {
+  const defect = tableDefect(partitionTable(choice), choice.flashMiB * 1024 * 1024);
+  if (defect !== null)
+    throw new Error(`partition table of ${choice.soc}, ${choice.flashMiB} MiB: ${defect}`);
 }
 
 /** bootloader/README.md must show both blocks; README.md shows the slot map once it holds the markers. */

@@ -1,3 +1,4 @@
+import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
@@ -20,8 +21,8 @@ export interface FleetOptions {
   readonly adminToken?: string;
   /** Public keys in PEM; one of them must have signed every image. */
   readonly imageKeys?: readonly string[];
-  /** The largest image in bytes that a slot takes, by hardware id. */
-  readonly slotBytes?: Readonly<Record<string, number>>;
+  /** The largest image in bytes, header to end of TLVs, that the slots of a hardware take, by hardware id. */
+  readonly imageBytesMax?: Readonly<Record<string, number>>;
   /** What devices reach the server at; else the Host that they ask. */
   readonly externalUrl?: string;
   /** `silent` when absent. */
@@ -35,7 +36,7 @@ export interface FleetSettings {
   readonly gatewayTokenSha256: string | null;
   readonly adminTokenSha256: string | null;
   readonly imageKeys: readonly TrustedImageKey[];
-  readonly slotBytes: ReadonlyMap<string, number>;
+  readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
 }
 
@@ -61,9 +62,22 @@ export function readOptions(options: FleetOptions): FleetSettings {
     gatewayTokenSha256: digestOf("gateway token", options.gatewayToken),
     adminTokenSha256: digestOf("admin token", options.adminToken),
     imageKeys: (options.imageKeys ?? []).map((pem, index) => readKey(pem, index)),
-    slotBytes: new Map(Object.entries(options.slotBytes ?? {})),
+    imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
     externalUrl: externalUrl === undefined ? null : readUrl(externalUrl),
   };
+}
+
+function readImageBytesMax(byHardware: Readonly<Record<string, number>>): Map<string, number> {
+  const entries = Object.entries(byHardware);
+  for (const [hardware, bytesMax] of entries) {
+    if (!isHardwareId(hardware))
+      throw new FleetOptionError(`"${hardware}" is no hardware id such as esp32c3-b`);
+    if (!Number.isInteger(bytesMax) || bytesMax < 1 || bytesMax > limits.imageBytesMax)
+      throw new FleetOptionError(
+        `images for ${hardware} of at most ${bytesMax} bytes: give 1 to ${limits.imageBytesMax}`,
+      );
+  }
+  return new Map(entries);
 }
 
 function digestOf(name: string, token: string | undefined): string | null {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../../src/image/hex.ts";
-import { moveImageBytesMax, moveTrailerShape } from "../../src/image/layout.ts";
+import { moveTrailerShape } from "../../src/image/layout.ts";
 import type { TrailerShape } from "../../src/image/trailer.ts";
 import {
   type ImageOptions,
@@ -9,6 +9,7 @@ import {
   type WriteRefusal,
   writeImage,
 } from "../../src/image/writer.ts";
+import { checkImageFits, type FitRefusal } from "./fit.ts";
 import { nodeCrypto } from "./node-crypto.ts";
 
 /** The slot that an image is for, under swap-using-move. */
@@ -46,7 +47,7 @@ export type SignResult =
   | { readonly ok: true; readonly signed: SignedImage }
   | {
       readonly ok: false;
-      readonly reason: WriteRefusal | "too-large-for-slot";
+      readonly reason: WriteRefusal | FitRefusal;
       /** With the numbers. */
       readonly message: string;
     };
@@ -56,16 +57,10 @@ export async function signImage(request: SignRequest): Promise<SignResult> {
   const { payload, options, signers, slot } = request;
   const written = await writeImage(payload, options, nodeCrypto, signers);
   if (!written.ok) return { ok: false, ...explain(written.reason, payload.length) };
-  const shape = moveTrailerShape(slot);
-  const imageBytesMax = moveImageBytesMax({ ...slot, shape });
-  const imageBytes = written.image.length;
-  if (imageBytes > imageBytesMax)
-    return {
-      ok: false,
-      reason: "too-large-for-slot",
-      message: `the image has ${imageBytes} bytes, but a slot of ${slot.slotBytes} bytes takes at most ${imageBytesMax} under swap-using-move: ${imageBytes - imageBytesMax} bytes too many`,
-    };
-  const place = { shape, slotBytes: slot.slotBytes };
+  const fits = checkImageFits(written.image.length, slot);
+  if (!fits.ok) return fits;
+  const { imageBytesMax } = fits;
+  const place = { shape: moveTrailerShape(slot), slotBytes: slot.slotBytes };
   const image =
     request.form === "file"
       ? written.image

@@ -189,6 +189,8 @@ class Boot {
   }
 
   #facts(): BoardFacts {
+    const { primary, secondary, bootctl } = this.#options.layout;
+    const offsets = [primary.offset, secondary.offset, bootctl.offset];
     const sizes = this.#partitions();
     return {
       partitions: partitionLabels.map((label, index) => ({
@@ -196,6 +198,7 @@ class Boot {
         sizeBytes: sizes[index]!.sizeBytes,
         sectorBytes: sizes[index]!.sectorBytes,
         writeBlockBytes: sizes[index]!.writeBlockBytes,
+        chipOffsetBytes: offsets[index]!,
       })),
       roles: { primary: "image-0", secondary: "image-1", bootControl: "bootctl" },
       resetReason: this.#reason,

@@ -4,12 +4,16 @@ import { type FlashArea, FlashError, type FlashPartitions } from "../ports/flash
 
 /** The partitions by role, as the board labels them. Throws `FlashError` when one is missing. */
 export function openPartitions(): FlashPartitions {
-  const { primary, secondary, bootControl } = board.partitions;
-  return {
-    primary: new Partition(primary),
-    secondary: new Partition(secondary),
-    bootControl: bootControl === undefined ? null : new Partition(bootControl),
-  };
+  const { partitions } = board;
+  const primary = new Partition(partitions.primary);
+  const secondary = new Partition(partitions.secondary);
+  const bootControl =
+    partitions.bootControl === undefined ? null : new Partition(partitions.bootControl);
+  const slots = { primary, secondary, bootControl };
+  const offsets = { primary: primary.chipOffset, secondary: secondary.chipOffset };
+  return offsets.primary === undefined || offsets.secondary === undefined
+    ? slots
+    : { ...slots, slotOffsets: { primary: offsets.primary, secondary: offsets.secondary } };
 }
 
 /** One partition through ECMA-419 flash; drivers throw what they like, this throws `FlashError`. */
@@ -17,6 +21,7 @@ class Partition implements FlashArea {
   readonly sizeBytes: number;
   readonly sectorBytes: number;
   readonly writeBlockBytes: number;
+  readonly chipOffset: number | undefined;
   readonly #label: string;
   readonly #flash: Flash;
 
@@ -27,6 +32,7 @@ class Partition implements FlashArea {
     this.sizeBytes = status.size;
     this.sectorBytes = status.blockLength;
     this.writeBlockBytes = status.writeAlign;
+    this.chipOffset = status.offset;
   }
 
   read(offsetBytes: number, into: Uint8Array): void {

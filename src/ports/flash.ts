@@ -25,4 +25,6 @@ export interface FlashPartitions {
   readonly secondary: FlashArea;
   /** The page in which the bootloader counts trial boots; absent where the bootloader has no such hook. */
   readonly bootControl: FlashArea | null;
+  /** Where the slots begin on the chip, in bytes, if the board tells. */
+  readonly slotOffsets?: { readonly primary: number; readonly secondary: number };
 }

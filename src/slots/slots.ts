@@ -1,5 +1,5 @@
 import { type ImageInfo, readImageInfo } from "../image/info.ts";
-import { moveImageBytesMax, moveTrailerShape } from "../image/layout.ts";
+import { checkSlotLayout, moveImageBytesMax, moveTrailerShape } from "../image/layout.ts";
 import {
   confirmWrites,
   readTrailer,
@@ -41,6 +41,8 @@ export class Slots {
   /** Header to end of TLVs of the largest image that swap-using-move can take. */
   readonly imageBytesMax: number;
   readonly trailerBytes: number;
+  /** Why the bootloader could never swap these slots, with the numbers; null for slots that it can. */
+  readonly defect: string | null;
 
   constructor(flash: FlashPartitions) {
     const { sizeBytes: slotBytes, sectorBytes, writeBlockBytes } = flash.secondary;
@@ -51,6 +53,7 @@ export class Slots {
     this.#place = { shape, slotBytes };
     this.imageBytesMax = moveImageBytesMax({ slotBytes, sectorBytes, shape });
     this.trailerBytes = trailerBytes(shape);
+    this.defect = slotDefect(flash, maxAlignBytes);
   }
 
   /** Null when the primary slot holds no readable image. Throws `FlashError` when it cannot be read at all. */
@@ -143,6 +146,25 @@ export class Slots {
     const lengthBytes = sectors * area.sectorBytes;
     area.erase(area.sizeBytes - lengthBytes, lengthBytes);
   }
+}
+
+function slotDefect(
+  { primary, secondary, slotOffsets }: FlashPartitions,
+  maxAlignBytes: 8 | 32,
+): string | null {
+  const { sectorBytes, writeBlockBytes } = secondary;
+  if (primary.sectorBytes !== sectorBytes)
+    return `the primary slot has sectors of ${primary.sectorBytes} bytes, the secondary of ${sectorBytes}`;
+  // Side by side where the board does not tell: sizes are then all that can be checked.
+  const offsets = slotOffsets ?? { primary: 0, secondary: primary.sizeBytes };
+  const checked = checkSlotLayout({
+    sectorBytes,
+    writeBlockBytes,
+    maxAlignBytes,
+    primary: { offsetBytes: offsets.primary, sizeBytes: primary.sizeBytes },
+    secondary: { offsetBytes: offsets.secondary, sizeBytes: secondary.sizeBytes },
+  });
+  return checked.ok ? null : checked.message;
 }
 
 /**

@@ -41,6 +41,7 @@ export const failureReasons = [
   "hash-mismatch",
   "offer-mismatch",
   // the device
+  "slot-layout",
   "flash-error",
   "storage-error",
   "bootloader-refused",

@@ -89,10 +89,24 @@ export class UpdateWork {
   }
 
   async #check(offer: Offer, work: LongWork): Promise<Event> {
+    const unfit = this.#unfit(offer);
+    if (unfit !== null) {
+      this.#tools.ports.log.write("error", `${offer.version} refused: ${unfit.message}`);
+      return { kind: "checkFailed", reason: unfit.reason, passing: false };
+    }
     const result = await this.#fetchEnds(offer, work);
     return result.ok || result.kind === "image"
       ? this.#judged(offer, result)
       : { kind: "checkFailed", ...transferEnded(result.failure) };
+  }
+
+  /** What no image could change: slots that cannot be swapped, and a file that is larger than they take. */
+  #unfit(offer: Offer): { readonly reason: FailureReason; readonly message: string } | null {
+    const { defect, imageBytesMax } = this.#tools.slots;
+    if (defect !== null) return { reason: "slot-layout", message: defect };
+    if (offer.fileBytes <= imageBytesMax) return null;
+    const message = `the image has ${offer.fileBytes} bytes, the slots take at most ${imageBytesMax}`;
+    return { reason: "image-too-large", message };
   }
 
   /** Both ends of the image, asked for again with growing pauses while that makes sense. */

@@ -4,6 +4,7 @@ import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
 import type { Battery } from "../../hosts/simulator/battery.ts";
 import { DdiServer, ddiDeviceId } from "../../hosts/simulator/ddi-server.ts";
 import type { EngineKind } from "../../hosts/simulator/engines/engine.ts";
+import type { DeviceLayout } from "../../hosts/simulator/layout.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { parseVersion } from "../../src/image/version.ts";
@@ -59,6 +60,14 @@ export async function image(version: string, options: BenchImage = {}): Promise<
   return written.image;
 }
 
+export interface BenchOptions {
+  readonly engine?: EngineKind;
+  readonly battery?: Battery;
+  readonly first?: BenchImage;
+  readonly seed?: number;
+  readonly layout?: DeviceLayout;
+}
+
 /** One device on 1.0.0 and a server that the test scripts. */
 export class DeviceBench {
   readonly server = new DdiServer();
@@ -67,20 +76,15 @@ export class DeviceBench {
   /** One line per boot: outcome, version and reset reason. */
   readonly boots: string[] = [];
 
-  static async start(
-    options: { engine?: EngineKind; battery?: Battery; first?: BenchImage; seed?: number } = {},
-  ): Promise<DeviceBench> {
+  static async start(options: BenchOptions = {}): Promise<DeviceBench> {
     return new DeviceBench(options, await image("1.0.0", options.first));
   }
 
-  private constructor(
-    options: { engine?: EngineKind; battery?: Battery; seed?: number },
-    firstImage: Uint8Array,
-  ) {
+  private constructor(options: BenchOptions, firstImage: Uint8Array) {
     this.world = new World({
       seed: options.seed ?? 1,
       startUnixMs: Date.UTC(2027, 0, 4),
-      layout: deviceLayout("esp32-4m"),
+      layout: options.layout ?? deviceLayout("esp32-4m"),
       imageKeys: [benchSigner.key],
       network: this.server,
       crypto: nodeCrypto,

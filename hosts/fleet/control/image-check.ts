@@ -12,8 +12,8 @@ import { limits } from "../limits.ts";
 export interface PublishRules {
   /** Public keys of the bootloaders in the fleet; without any, every image is refused. */
   readonly imageKeys: readonly TrustedImageKey[];
-  /** The largest image that a slot of some hardware takes; others are bounded by the server's limit. */
-  readonly slotBytes: ReadonlyMap<string, number>;
+  /** The largest image that the slots of some hardware take; others are bounded by the server's limit. */
+  readonly imageBytesMax: ReadonlyMap<string, number>;
 }
 
 /** Why an image is no part of any release, whatever the fleet has already. */
@@ -51,7 +51,7 @@ export function checkImage(bytes: Uint8Array, rules: PublishRules): ImageCheck {
   const source = bytesSource(bytes);
   const read = readImageInfo(source);
   const hardware = read.ok ? read.info.hardware : null;
-  const imageBytesMax = rules.slotBytes.get(hardware ?? "") ?? limits.imageBytesMax;
+  const imageBytesMax = rules.imageBytesMax.get(hardware ?? "") ?? limits.imageBytesMax;
   const verdict = verifyImage(source, { keys: rules.imageKeys, crypto: nodeCrypto, imageBytesMax });
   if (!verdict.ok)
     return explain(verdict, bytes, read.ok && isSigned(read.info.tlvs), imageBytesMax);
@@ -86,7 +86,7 @@ function explain(
     case "image-too-large":
       return refuse(
         "too-large",
-        `the image exceeds the ${imageBytesMax} bytes that the slot takes`,
+        `the image has ${bytes.length} bytes, the slots of its hardware take at most ${imageBytesMax}`,
       );
     case "image-beyond-source":
       return refuse("truncated", `the image goes on after the ${bytes.length} bytes of the file`);

@@ -82,6 +82,7 @@ export interface BoardPartition {
   readonly sizeBytes: number;
   readonly sectorBytes: number;
   readonly writeBlockBytes: number;
+  readonly chipOffsetBytes: number;
 }
 
 /** The JSON of `httpSend`. */

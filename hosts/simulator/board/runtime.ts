@@ -149,6 +149,7 @@ const flash = {
         blocks: partition.sizeBytes / partition.sectorBytes,
         writeAlign: partition.writeBlockBytes,
         eraseValue: 0xff,
+        offset: partition.chipOffsetBytes,
       }),
     };
   },

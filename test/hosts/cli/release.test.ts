@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 
 const keys = createKeyPair();
+const smallBoard = {
+  flash_size: 0x60000,
+  sector_size: 4096,
+  primary: { offset: 0x10000, size: 0x20000 },
+  secondary: { offset: 0x30000, size: 0x20000 },
+  bootctl: { offset: 0x50000, size: 0x1000 },
+  storage: { offset: 0x51000, size: 0x3000 },
+};
 
 function workplace(context: TestContext): {
   root: string;
@@ -114,4 +122,48 @@ test("tells the place of a mistake in the sources, and missing keys, entries and
   const layout = await sluice(...sign, "--key", key, "--layout", "esp8266");
   assert.equal(layout.exitCode, 65);
   assert.match(layout.stderr, /cannot read the manifest/);
+});
+
+const badLayouts: ReadonlyArray<readonly [string, object, RegExp]> = [
+  ["unequal", { secondary: { offset: 0x30000, size: 0x1f000 } }, /131072 bytes, secondary 126976/],
+  [
+    "overlapping",
+    { secondary: { offset: 0x20000, size: 0x20000 } },
+    /primary ends at 196608, secondary starts at 131072/,
+  ],
+  ["unaligned", { primary: { offset: 0x10800, size: 0x20000 } }, /131072 bytes at 67584/],
+];
+
+for (const [name, change, says] of badLayouts)
+  test(`neither builds nor signs for a layout with ${name} slots`, async (context) => {
+    const { root, out, key, image } = workplace(context);
+    const layout = join(root, "layout.json");
+    writeFileSync(layout, JSON.stringify({ ...smallBoard, ...change }));
+    const built = await build(root, out, "--layout", layout);
+    assert.equal(built.exitCode, 65);
+    assert.match(built.stderr, says);
+    assert.equal((await build(root, out)).exitCode, 0);
+    const signed = await sluice(
+      ...["release", "sign", out, "--key", key, "--security-counter", "1", "--out", image],
+      ...["--layout", layout],
+    );
+    assert.equal(signed.exitCode, 65);
+    assert.match(signed.stderr, says);
+  });
+
+test("builds for a layout from a file, and nothing that its slots cannot swap", async (context) => {
+  const { root, out } = workplace(context);
+  const layout = join(root, "layout.json");
+  writeFileSync(layout, JSON.stringify(smallBoard));
+  assert.equal((await build(root, out, "--layout", layout)).exitCode, 0);
+  writeFileSync(join(root, "main.ts"), `export const text = "${"x".repeat(130_000)}";\n`);
+  const refused = await build(root, join(out, "none"), "--layout", layout);
+  assert.equal(refused.exitCode, 65);
+  assert.match(refused.stderr, /a slot of 131072 bytes takes at most 122880 .* bytes too many/);
+  assert.equal(existsSync(join(out, "none")), false);
+  const odd = await build(root, out, "--slot-size", "130000");
+  assert.match(odd.stderr, /130000 bytes at 0, does not lie on whole sectors of 4096 bytes/);
+  const unknown = await build(root, out, "--layout", "esp8266");
+  assert.equal(unknown.exitCode, 2);
+  assert.match(unknown.stderr, /must be one of esp32-4m, esp32-8m, esp32-16m/);
 });

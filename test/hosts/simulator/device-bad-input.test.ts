@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type SeenRequest, text } from "../../../hosts/simulator/ddi-server.ts";
+import type { DeviceLayout } from "../../../hosts/simulator/layout.ts";
+import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
 import { DeviceBench, image, strangeSigner } from "../../support/device-bench.ts";
 
 /** Offers one file as version 1.1.0 to a device on 1.0.0 and lets half an hour pass. */
-async function offered(file: Uint8Array): Promise<DeviceBench> {
-  const bench = await DeviceBench.start();
+async function offered(
+  file: Uint8Array,
+  options: Parameters<typeof DeviceBench.start>[0] = {},
+): Promise<DeviceBench> {
+  const bench = await DeviceBench.start(options);
   bench.offer("1", "1.1.0", file);
   await bench.powerOn();
   await bench.pass(30);
@@ -54,9 +59,38 @@ test("refuses an older version before the download", async () => {
   await refusedAtOnce(await image("0.9.0"), "downgrade");
 });
 
-test("refuses an image that is larger than swap-using-move can take, before the download", async () => {
-  await refusedAtOnce(await image("1.1.0", { paddingBytes: 1_822_720 }), "image-too-large");
+test("refuses an image that is larger than swap-using-move can take, with the numbers, before any request for it", async () => {
+  const file = await image("1.1.0", { paddingBytes: 1_822_720 });
+  const bench = await refusedFor(file, "image-too-large");
+  assert.deepEqual(bench.server.artifactRanges, []);
+  const says = `1.1.0 refused: the image has ${file.length} bytes, the slots take at most 1822720`;
+  assert.ok(bench.device.console.includes(`error: ${says}`), bench.device.console.join("\n"));
 });
+
+const board = deviceLayout("esp32-4m");
+const slot = (offset: number, size: number) => ({ offset, size, sectors: size / 4096 });
+const badSlots: ReadonlyArray<readonly [string, Partial<DeviceLayout>, RegExp]> = [
+  [
+    "are unequal",
+    { secondary: slot(board.secondary.offset, board.secondary.size - 4096) },
+    /the primary slot has 1835008 bytes, the secondary 1830912: make them equal/,
+  ],
+  [
+    "overlap",
+    { secondary: slot(board.secondary.offset - 4096, board.secondary.size) },
+    /the primary slot, 131072 to 1966080, overlaps the secondary, 1961984 to 3796992/,
+  ],
+];
+
+for (const [what, change, says] of badSlots)
+  test(`runs on with slots that ${what}, and refuses every update with the numbers`, async () => {
+    const bench = await offered(await image("1.1.0"), { layout: { ...board, ...change } });
+    assert.equal(bench.running, "1.0.0");
+    assert.equal(bench.verdict, "closed failure state=failed version=1.1.0 reason=slot-layout");
+    assert.deepEqual(bench.server.artifactRanges, []);
+    assert.match(bench.device.console.join("\n"), says);
+    assert.deepEqual(bench.boots, ["booted 1.0.0 power-on"]);
+  });
 
 test("refuses a truncated image before the download", async () => {
   const file = await image("1.1.0");

@@ -8,7 +8,7 @@ import {
   trailerOffsets,
   upgradeRequestWrites,
 } from "../../../src/image/trailer.ts";
-import { FlashError } from "../../../src/ports/flash.ts";
+import { type FlashArea, FlashError } from "../../../src/ports/flash.ts";
 import { Slots } from "../../../src/slots/slots.ts";
 import { failingArea, type TwoSlots, twoSlots } from "../../support/secondary-slot.ts";
 import { smallImage } from "../../support/small-images.ts";
@@ -59,6 +59,59 @@ test("leaves room for the trailer and for the sector that the swap moves through
   assert.equal(slots.imageBytesMax, (sectors - 2) * 4096);
   assert.ok(slots.trailerBytes <= 4096);
 });
+
+test("finds nothing wrong with equal slots, wherever the board says that they lie", () => {
+  const { primary, secondary } = board();
+  const slots = { primary, secondary, bootControl: null };
+  assert.equal(new Slots(slots).defect, null);
+  const slotOffsets = { primary: 0x20000, secondary: 0x20000 + slotBytes };
+  assert.equal(new Slots({ ...slots, slotOffsets }).defect, null);
+});
+
+for (const [name, change, says] of [
+  ["of unequal size", { primary: { sizeBytes: 9 * 4096 } }, /36864 bytes, the secondary 40960/],
+  ["with other sectors", { primary: { sectorBytes: 8192 } }, /sectors of 8192 .* of 4096/],
+  [
+    "off the sectors",
+    { primary: { sizeBytes: 40_000 }, secondary: { sizeBytes: 40_000 } },
+    /40000 bytes at 0, does not lie on whole sectors/,
+  ],
+  [
+    "without room for an image",
+    { primary: { sizeBytes: 8192 }, secondary: { sizeBytes: 8192 } },
+    /2 sectors has no room/,
+  ],
+  [
+    "that overlap",
+    { slotOffsets: { primary: 0, secondary: 36_864 } },
+    /0 to 40960, overlaps the secondary, 36864/,
+  ],
+] as const)
+  test(`tells of slots ${name}, with the numbers`, () => {
+    const { primary, secondary } = board();
+    const changed: { primary?: object; secondary?: object; slotOffsets?: object } = change;
+    const slots = {
+      bootControl: null,
+      ...change,
+      primary: changedArea(primary, changed.primary),
+      secondary: changedArea(secondary, changed.secondary),
+    };
+    assert.match(new Slots(slots).defect ?? "nothing", says);
+  });
+
+/** The same partition as a board would tell of another one. */
+function changedArea(area: FlashArea, change: object = {}): FlashArea {
+  const { sizeBytes, sectorBytes, writeBlockBytes } = area;
+  return {
+    sizeBytes,
+    sectorBytes,
+    writeBlockBytes,
+    read: (offset, into) => area.read(offset, into),
+    write: (offset, bytes) => area.write(offset, bytes),
+    erase: (offset, length) => area.erase(offset, length),
+    ...change,
+  };
+}
 
 for (const [name, copyDone, imageOk, confirmed] of [
   ["swapped in and not confirmed", 0x01, 0xff, false],

@@ -95,10 +95,12 @@ const refusals: readonly Refusal[] = [
 
 for (const { name, wishes, damage, status, error } of refusals)
   test(`refuses an image with ${name}: ${error}`, async (t) => {
-    const fleet = await TestFleet.open(t, { slotBytes: { "esp32c3-b": 8192 } });
+    const fleet = await TestFleet.open(t, { imageBytesMax: { "esp32c3-b": 8192 } });
     const { bytes } = await makeImage({ version: "1.0.0", ...wishes });
     const answer = await fleet.publishBytes(damage?.(bytes) ?? bytes);
     assert.deepEqual([answer.statusCode, answer.json().error], [status, error], answer.body);
+    if (error === "too-large")
+      assert.match(answer.json().message, /^the image has 9\d{3} bytes, .* at most 8192$/);
     assert.deepEqual((await fleet.api("GET", "/releases")).items, []);
   });
 
