@@ -154,15 +154,10 @@ test("fetches a spoilt block again, and that block alone, when the image brings 
   await bench.powerOn();
   await bench.pass(30);
   assert.equal(bench.running, "1.1.0");
-  const blocks = bench.server.artifactRanges.slice(2);
-  assert.deepEqual(blocks, [
-    "bytes=0-65535",
-    "bytes=65536-131071",
-    "bytes=65536-131071",
-    "bytes=131072-196607",
-    `bytes=196608-${Math.min(262_144, file.length) - 1}`,
-    ...(file.length > 262_144 ? [`bytes=262144-${file.length - 1}`] : []),
-  ]);
+  const starts = bench.server.artifactRanges.slice(2).map((range) => /=(\d+)/.exec(range)?.[1]);
+  const blocks = Array.from({ length: Math.ceil(file.length / 65_536) }, (_, index) => index);
+  const expected = blocks.toSpliced(2, 0, 1).map((block) => String(block * 65_536));
+  assert.deepEqual(starts, expected);
   bench.world.close();
 });
 
