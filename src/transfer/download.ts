@@ -146,13 +146,14 @@ async function fetchBlock(
   let flashError: unknown = null;
   const fromBytes = slot.receivedBytes;
   const blockEnd = blockStart(fromBytes, landing.blockBytes) + landing.blockBytes;
+  const toBytes = Math.min(blockEnd, release.fileBytes);
   const result = await fetchRange(
     tools.http,
     {
       url: release.url,
       headers: tools.headers(release.url),
       fromBytes,
-      toBytes: Math.min(blockEnd, release.fileBytes),
+      toBytes,
       totalBytes: release.fileBytes,
       timeoutMs: settings.timeoutMs,
     },
@@ -169,7 +170,8 @@ async function fetchBlock(
     },
   );
   if (flashError !== null) throw flashError;
-  return result;
+  // A link that breaks behind the last byte has brought the block: it ended and is judged like any other.
+  return slot.receivedBytes === toBytes ? { ok: true } : result;
 }
 
 /** Gives the landing what the slot already holds of the block, or of the file. */

@@ -1,113 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
 import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
-import type { FlashArea } from "../../../src/ports/flash.ts";
-import type { HttpRequest } from "../../../src/ports/http.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
-import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { StagingSlot } from "../../../src/slots/staging.ts";
-import {
-  type DownloadResult,
-  type DownloadSettings,
-  defaultDownloadSettings,
-  download,
-} from "../../../src/transfer/download.ts";
+import { defaultDownloadSettings, download } from "../../../src/transfer/download.ts";
 import { LongWork } from "../../../src/transfer/long-work.ts";
-import type { Release } from "../../../src/update/release.ts";
-import { ManualClock, settle } from "../../support/manual-clock.ts";
+import { DownloadBench, fileOf, releaseOf } from "../../support/download-bench.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { fixedRandom } from "../../support/plain-ports.ts";
-import { rangeOf, type Script, ScriptedHttp } from "../../support/scripted-http.ts";
-import { failingArea, twoSlots } from "../../support/secondary-slot.ts";
-import { sha256Hex } from "../../support/small-images.ts";
+import { rangeOf, ScriptedHttp } from "../../support/scripted-http.ts";
+import { failingArea } from "../../support/secondary-slot.ts";
 
 const sector = 4096;
-const sectors = 64;
-const file = Uint8Array.from(
-  { length: 50 * sector + 321 },
-  (_, index) => (index * 13 + (index >> 9)) % 255,
-);
-
-const releaseOf = (bytes: Uint8Array): Release => ({
-  actionId: "7",
-  version: "1.1.0",
-  fileHash: sha256Hex(bytes),
-  fileBytes: bytes.length,
-  url: "http://server/file",
-  imageHash: "11".repeat(32) as DigestHex,
-});
-
-interface Bench {
-  readonly chip: NorFlash;
-  readonly start: number;
-  readonly area: FlashArea;
-}
-
-function bench(): Bench {
-  const { chip, secondary, secondaryOffset } = twoSlots(sectors);
-  return { chip, start: secondaryOffset, area: secondary };
-}
-
-interface Run {
-  readonly result: DownloadResult;
-  readonly clock: ManualClock;
-  readonly http: ScriptedHttp;
-  /** Bytes that the device was given. */
-  readonly transferredBytes: number;
-}
-
-interface RunOptions {
-  readonly bytes?: Uint8Array;
-  readonly answer?: (request: HttpRequest, number: number) => Script | null;
-  readonly settings?: Partial<DownloadSettings>;
-  readonly area?: FlashArea;
-  readonly release?: Release;
-  readonly work?: (clock: ManualClock) => LongWork;
-  /** Counts over several runs, also over one that the power cut. */
-  readonly sum?: { transferredBytes: number };
-}
-
-/** One call of `download`, with all the time that it wants. */
-async function run({ area }: Bench, options: RunOptions = {}): Promise<Run> {
-  const { bytes = file, answer } = options;
-  const clock = new ManualClock();
-  const http = new ScriptedHttp(
-    (request) => answer?.(request, http.requests.length - 1) ?? rangeOf(bytes, request),
-  );
-  const work = options.work?.(clock) ?? new LongWork(clock);
-  const release = options.release ?? releaseOf(bytes);
-  const slot = new StagingSlot(options.area ?? area, release.fileBytes, 500);
-  const settings = { ...defaultDownloadSettings, ...options.settings };
-  const headers = (url: string): Record<string, string> => ({ "x-for": url });
-  const tools = { http, random: fixedRandom(0.999), crypto: nobleCrypto, work, headers };
-  let result: DownloadResult | null = null;
-  let thrown: unknown = null;
-  void download(release, null, slot, settings, tools).then(
-    (ended) => {
-      result = ended;
-    },
-    (error: unknown) => {
-      thrown = error;
-    },
-  );
-  for (let turns = 0; result === null && thrown === null && turns < 20_000; turns += 1) {
-    await settle();
-    clock.fireNext();
-  }
-  if (options.sum !== undefined) options.sum.transferredBytes += http.deliveredBytes;
-  if (thrown !== null) throw thrown;
-  assert.ok(result !== null, "the download did not end");
-  return { result, clock, http, transferredBytes: http.deliveredBytes };
-}
+const file = fileOf(50 * sector + 321);
+const bench = (): DownloadBench => new DownloadBench(file);
 
 const failure = (reason: string, passing: boolean) => ({ ok: false, reason, passing });
-const held = ({ chip, start }: Bench, bytes = file): Uint8Array => chip.peek(start, bytes.length);
 
 test("fetches a file block by block and ends with its hash", async () => {
   const slot = bench();
-  const { result, http, transferredBytes } = await run(slot);
+  const { result, http, transferredBytes } = await slot.run();
   assert.deepEqual(result, { ok: true });
-  assert.deepEqual(held(slot), file);
+  assert.deepEqual(slot.held(), file);
   assert.deepEqual(
     http.requests.map(({ headers }) => headers["range"]),
     ["bytes=0-65535", "bytes=65536-131071", "bytes=131072-196607", "bytes=196608-205120"],
@@ -118,7 +32,7 @@ test("fetches a file block by block and ends with its hash", async () => {
 
 test("programs hardly more bytes than the image has, and erases nothing of a blank slot", async () => {
   const slot = bench();
-  await run(slot);
+  await slot.run();
   const { bytesProgrammed, erases } = slot.chip.counts;
   assert.ok(bytesProgrammed / file.length <= 1.01);
   assert.equal(erases, 0);
@@ -126,7 +40,7 @@ test("programs hardly more bytes than the image has, and erases nothing of a bla
 
 test("ends with hash-mismatch when the file is another", async () => {
   const other = file.map((byte, index) => (index === 100_000 ? byte ^ 1 : byte));
-  const { result } = await run(bench(), { bytes: other, release: releaseOf(file) });
+  const { result } = await bench().run({ bytes: other, release: releaseOf(file) });
   assert.deepEqual(result, failure("hash-mismatch", false));
 });
 
@@ -134,25 +48,24 @@ test("ends with hash-mismatch when the file is another", async () => {
 
 test("goes on in the middle of a block after the link broke, without a byte twice", async () => {
   const slot = bench();
-  const { result, transferredBytes, http } = await run(slot, {
+  const { result, transferredBytes, http } = await slot.run({
     answer: (request, number) =>
       number % 2 === 0 ? { ...rangeOf(file, request), brokenAfterBytes: 10_001 } : null,
   });
   assert.deepEqual(result, { ok: true });
-  assert.deepEqual(held(slot), file);
+  assert.deepEqual(slot.held(), file);
   assert.equal(transferredBytes, file.length);
   assert.equal(http.requests[1]?.headers["range"], "bytes=10001-65535");
 });
 
 test("takes a link that breaks at every byte it carries for progress, not for failure", async () => {
   const small = file.subarray(0, 40);
-  const slot = bench();
-  const { result } = await run(slot, {
-    bytes: small,
+  const slot = new DownloadBench(small);
+  const { result } = await slot.run({
     answer: (request) => ({ ...rangeOf(small, request), brokenAfterBytes: 1 }),
   });
   assert.deepEqual(result, { ok: true });
-  assert.deepEqual(held(slot, small), small);
+  assert.deepEqual(slot.held(), small);
 });
 
 for (const [name, script, reason] of [
@@ -168,7 +81,7 @@ for (const [name, script, reason] of [
 ] as const)
   test(`gives up for now after eight times ${name}, and keeps what it has`, async () => {
     const slot = bench();
-    const { result, http, clock } = await run(slot, { answer: () => script });
+    const { result, http, clock } = await slot.run({ answer: () => script });
     assert.deepEqual(result, failure(reason, true));
     assert.equal(http.requests.length, 8);
     // 1, 2, 4, ... 64 s, each a little less by the draw
@@ -182,13 +95,13 @@ for (const [name, script, expected] of [
   ["an address that it cannot fetch", { failure: "bad-url" }, failure("unsupported-url", false)],
 ] as const)
   test(`does not ask again after ${name}`, async () => {
-    const { result, http } = await run(bench(), { answer: () => script });
+    const { result, http } = await bench().run({ answer: () => script });
     assert.deepEqual(result, expected);
     assert.equal(http.requests.length, 1);
   });
 
 test("waits as long as the server asks, and then its own time too", async () => {
-  const { result, clock } = await run(bench(), {
+  const { result, clock } = await bench().run({
     answer: (_request, number) =>
       number === 0 ? { status: 503, headers: { "retry-after": "120" } } : null,
   });
@@ -197,7 +110,7 @@ test("waits as long as the server asks, and then its own time too", async () => 
 });
 
 test("counts only failures in a row", async () => {
-  const { result, http } = await run(bench(), {
+  const { result, http } = await bench().run({
     answer: (_request, number) => (number % 8 === 7 ? null : { failure: "timeout" }),
   });
   assert.deepEqual(result, { ok: true });
@@ -205,7 +118,7 @@ test("counts only failures in a row", async () => {
 });
 
 test("pauses between blocks when the settings say so", async () => {
-  const { clock } = await run(bench(), { settings: { pauseMs: 250 } });
+  const { clock } = await bench().run({ settings: { pauseMs: 250 } });
   assert.equal(clock.nowMs, 4 * 250);
 });
 
@@ -214,7 +127,7 @@ test("pauses between blocks when the settings say so", async () => {
 test("goes on after a reset from where the slot ends, and hashes what is there already", async () => {
   const slot = bench();
   slot.chip.poke(slot.start, file.subarray(0, 20 * sector + 700));
-  const { result, http, transferredBytes } = await run(slot);
+  const { result, http, transferredBytes } = await slot.run();
   assert.deepEqual(result, { ok: true });
   assert.equal(http.requests[0]?.headers["range"], "bytes=81920-131071");
   assert.equal(transferredBytes, file.length - 20 * sector);
@@ -224,13 +137,13 @@ test("goes on after a reset from where the slot ends, and hashes what is there a
 test("ends with hash-mismatch when the slot held something else", async () => {
   const slot = bench();
   slot.chip.poke(slot.start, new Uint8Array(20 * sector).fill(0x33));
-  const { result } = await run(slot);
+  const { result } = await slot.run();
   assert.deepEqual(result, failure("hash-mismatch", false));
 });
 
 test("after a power cut at any operation at most one block is downloaded again", async () => {
   const clean = bench();
-  await run(clean);
+  await clean.run();
   const operations = clean.chip.counts.writes;
   assert.equal(operations, 51);
   for (let operation = 0; operation < operations; operation += 1)
@@ -238,11 +151,10 @@ test("after a power cut at any operation at most one block is downloaded again",
       const slot = bench();
       slot.chip.faultHook = cutAt(operation, kind);
       const sum = { transferredBytes: 0 };
-      await assert.rejects(run(slot, { sum }), PowerCut);
-      slot.chip.faultHook = null;
-      slot.chip.restorePower();
-      assert.deepEqual((await run(slot, { sum })).result, { ok: true });
-      assert.deepEqual(held(slot), file);
+      await assert.rejects(slot.run({ sum }), PowerCut);
+      slot.restorePower();
+      assert.deepEqual((await slot.run({ sum })).result, { ok: true });
+      assert.deepEqual(slot.held(), file);
       const again = sum.transferredBytes - file.length;
       assert.ok(again <= 65_536, `${kind} at ${operation}: ${again} bytes again`);
     }
@@ -250,11 +162,11 @@ test("after a power cut at any operation at most one block is downloaded again",
 
 test("a download that fails for now loses nothing when it is taken up again and again", async () => {
   const slot = bench();
-  await run(slot, { answer: (_request, number) => (number === 2 ? { status: 404 } : null) });
+  await slot.run({ answer: (_request, number) => (number === 2 ? { status: 404 } : null) });
   const { erases, writes } = slot.chip.counts;
-  for (let poll = 0; poll < 5; poll += 1) await run(slot, { answer: () => ({ status: 404 }) });
+  for (let poll = 0; poll < 5; poll += 1) await slot.run({ answer: () => ({ status: 404 }) });
   assert.deepEqual(slot.chip.counts, { erases, writes, bytesProgrammed: writes * sector });
-  const { result, transferredBytes } = await run(slot);
+  const { result, transferredBytes } = await slot.run();
   assert.deepEqual(result, { ok: true });
   assert.equal(transferredBytes, file.length - 131_072 + sector);
 });
@@ -265,19 +177,19 @@ for (const operation of ["read", "write"] as const)
   test(`ends for good with flash-error when a ${operation} fails`, async () => {
     const slot = bench();
     const area = failingArea(slot.area, (kind, offset) => kind === operation && offset >= 65_536);
-    assert.deepEqual((await run(slot, { area })).result, failure("flash-error", false));
+    assert.deepEqual((await slot.run({ area })).result, failure("flash-error", false));
   });
 
 test("lets an exception that is no FlashError out, for its caller to report", async () => {
   const slot = bench();
   const area = { ...failingArea(slot.area, () => false), write: () => assert.fail("a defect") };
-  await assert.rejects(run(slot, { area }), /a defect/);
+  await assert.rejects(slot.run({ area }), /a defect/);
 });
 
 test("ends at the next bytes once it is abandoned, and writes nothing more", async () => {
   const slot = bench();
   let work: LongWork | null = null;
-  const { result, http } = await run(slot, {
+  const { result, http } = await slot.run({
     work: (clock) => {
       work = new LongWork(clock);
       return work;
@@ -295,7 +207,7 @@ test("ends at the next bytes once it is abandoned, and writes nothing more", asy
 test("ends at once in a long wait once it is abandoned", async () => {
   const slot = bench();
   let work: LongWork | null = null;
-  const { result, clock } = await run(slot, {
+  const { result, clock } = await slot.run({
     work: (clock) => {
       work = new LongWork(clock);
       clock.after(5000, () => work?.abandon());
