@@ -20,7 +20,10 @@ export const defaultPowerThresholds: PowerThresholds = {
 
 export type PowerStep = "download" | "activate";
 
-/** A charging device may go on at any charge: the supply carries it. A board without a battery always may. */
+/**
+ * A charging device may go on at any charge: the supply carries it. A board without a battery
+ * always may.
+ */
 export function powerAllows(
   step: PowerStep,
   reading: PowerReading,
@@ -48,7 +51,10 @@ export interface PowerPolicy {
   readonly thresholds: PowerThresholds;
   /** What shall be left in the battery when the update is over. */
   readonly reservePercent: number;
-  /** A deferred update goes on only with this much more than it needed, so that it does not start and stop. */
+  /**
+   * A deferred update goes on only with this much more than it needed, so that it does not start
+   * and stop.
+   */
   readonly hysteresisPercent: number;
   readonly energy: EnergyConstants;
 }
@@ -63,7 +69,10 @@ export const defaultPowerPolicy: PowerPolicy = {
 export interface PowerQuestion {
   readonly step: PowerStep;
   readonly power: PowerFacts;
-  /** All that is left of the update, not of this step alone: a download that cannot be followed by its swap is waste. */
+  /**
+   * All that is left of the update, not of this step alone: a download that cannot be followed by
+   * its swap is waste.
+   */
   readonly work: WorkLeft;
   /** The update is deferred for its energy now. */
   readonly wasDeferred: boolean;
@@ -73,12 +82,18 @@ export type PowerDecision =
   | { readonly allowed: true; readonly estimate: EnergyEstimate }
   | {
       readonly allowed: false;
-      /** `low-battery`: the step's fixed threshold. `energy`: above it, but the estimate asks for more. */
+      /**
+       * `low-battery`: the step's fixed threshold. `energy`: above it, but the estimate asks for
+       * more.
+       */
       readonly reason: "low-battery" | "energy";
       readonly estimate: EnergyEstimate;
       /** 0 when the gauge gives no number. */
       readonly batteryPercent: number;
-      /** The charge at which the step would be allowed; over 100 when only charging or another battery helps. */
+      /**
+       * The charge at which the step would be allowed; over 100 when only charging or another
+       * battery helps.
+       */
       readonly neededPercent: number;
     };
 
@@ -102,7 +117,8 @@ export function decidePower(question: PowerQuestion, policy: PowerPolicy): Power
   const thresholdPercent = step === "download" ? downloadPercentMin : activatePercentMin;
   const estimatedPercent = power.charging ? 0 : policy.reservePercent + estimate.totalPercent;
   const leastPercent = Math.max(thresholdPercent, estimatedPercent);
-  // A full battery passes every threshold that it can: hysteresis alone must not keep an update waiting for ever.
+  // A full battery passes every threshold that it can: hysteresis alone must not keep an update
+  // waiting for ever.
   const resumePercent = Math.max(
     leastPercent,
     Math.min(100, leastPercent + policy.hysteresisPercent),

@@ -1,6 +1,9 @@
 import type { Random } from "../ports/board.ts";
 
-/** Doubling waits between attempts: 1, 2, 4 ... seconds up to the cap, each drawn uniformly from (0, wait]. */
+/**
+ * Doubling waits between attempts: 1, 2, 4 ... seconds up to the cap, each drawn uniformly from (0,
+ * wait].
+ */
 export interface Backoff {
   readonly firstMs: number;
   readonly capMs: number;
@@ -17,7 +20,9 @@ export function backoffMs(failures: number, backoff: Backoff, random: Random): n
   return Math.max(1, Math.ceil(random.next() * ceilingMs));
 }
 
-/** A poll interval spread by a tenth either way, so that devices that started together drift apart. */
+/**
+ * A poll interval spread by a tenth either way, so that devices that started together drift apart.
+ */
 export function jitteredMs(intervalMs: number, random: Random): number {
   return Math.round(intervalMs * (0.9 + 0.2 * random.next()));
 }

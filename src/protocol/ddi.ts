@@ -46,7 +46,10 @@ export interface Deployment {
   readonly imageHash: DigestHex | null;
 }
 
-/** `unsupported`: well-formed, but not one image for one slot. The device reports either and installs nothing. */
+/**
+ * `unsupported`: well-formed, but not one image for one slot. The device reports either and
+ * installs nothing.
+ */
 export type DeploymentRefusal = "malformed-deployment" | "unsupported-deployment";
 
 export type ParsedDeployment =
@@ -58,7 +61,10 @@ export type ParsedDeployment =
       readonly actionId: string | null;
     };
 
-/** Null also for a link that cannot be followed: taken as no link, it would call off the update under way. */
+/**
+ * Null also for a link that cannot be followed: taken as no link, it would call off the update
+ * under way.
+ */
 export function parsePoll(body: Uint8Array): Poll | null {
   const root = parseJsonObject(body, pollBytesMax);
   if (root === null) return null;
@@ -74,7 +80,10 @@ export function parsePoll(body: Uint8Array): Poll | null {
   return { sleepSeconds, deploymentUrl, cancelUrl, configDataUrl };
 }
 
-/** Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one slot. */
+/**
+ * Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one
+ * slot.
+ */
 export function parseDeployment(body: Uint8Array): ParsedDeployment {
   const root = parseJsonObject(body, deploymentBytesMax);
   const actionId = root === null ? null : parseActionId(stringAt(root, "id", 20));
@@ -119,7 +128,9 @@ export type Execution =
   | "canceled"
   | "closed";
 
-/** `POST .../feedback`: `details` are `key=value` texts that a person can read in a plain hawkBit. */
+/**
+ * `POST .../feedback`: `details` are `key=value` texts that a person can read in a plain hawkBit.
+ */
 export interface Feedback {
   readonly execution: Execution;
   readonly finished: "none" | "success" | "failure";
@@ -151,7 +162,9 @@ export function parseCancel(body: Uint8Array): { actionId: string; stopId: strin
   return actionId === null || stopId === null ? null : { actionId, stopId };
 }
 
-/** Decimal digits, as every server of this protocol counts its actions; it becomes part of a URL. */
+/**
+ * Decimal digits, as every server of this protocol counts its actions; it becomes part of a URL.
+ */
 export function parseActionId(text: string | null): string | null {
   return text !== null && /^\d{1,20}$/.test(text) ? text : null;
 }
@@ -161,7 +174,9 @@ export function actionIdOfLink(url: string): string | null {
   return parseActionId(/\/deploymentBase\/(\d+)(?:\?|$)/.exec(url)?.[1] ?? null);
 }
 
-/** Absolute and of characters that JSON does not escape: its length is its length in the journal. */
+/**
+ * Absolute and of characters that JSON does not escape: its length is its length in the journal.
+ */
 export function parseUrl(text: string | null, lengthMax: number): string | null {
   if (text === null || text.length > lengthMax) return null;
   return /^https?:\/\/[!#-[\]-~]+$/.test(text) ? text : null;

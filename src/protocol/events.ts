@@ -115,7 +115,10 @@ export function encodeEvent(recorded: RecordedEvent): JsonObject {
   };
 }
 
-/** Null for anything that is not an event of a known type within its bounds; unknown fields are ignored. */
+/**
+ * Null for anything that is not an event of a known type within its bounds; unknown fields are
+ * ignored.
+ */
 export function decodeEvent(object: JsonObject): RecordedEvent | null {
   const id = stringAt(object, "id", 80);
   const type = updateEventTypes.find((known) => known === object["type"]);

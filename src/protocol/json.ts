@@ -14,7 +14,8 @@ export const jsonDepthMax = 16;
 
 /**
  * Parses a body of at most `bytesMax` bytes whose top level is an object; null for anything else.
- * Strings may hold any escape; the depth check runs over the bytes, so strings full of brackets count as nothing.
+ * Strings may hold any escape; the depth check runs over the bytes, so strings full of brackets
+ * count as nothing.
  */
 export function parseJsonObject(body: Uint8Array, bytesMax: number): JsonObject | null {
   const value = parseJson(body, bytesMax);

@@ -17,7 +17,10 @@ export interface SlotFacts {
   readonly image: ImageInfo;
   readonly version: string;
   readonly imageHash: DigestHex;
-  /** False during a trial: the bootloader will bring the old image back unless this one confirms itself. */
+  /**
+   * False during a trial: the bootloader will bring the old image back unless this one confirms
+   * itself.
+   */
   readonly confirmed: boolean;
   /** Null when it cannot be read: the device then runs on, and nothing is concluded from it. */
   readonly secondary: SecondaryFacts | null;
@@ -41,12 +44,15 @@ export class Slots {
   /** Header to end of TLVs of the largest image that swap-using-move can take. */
   readonly imageBytesMax: number;
   readonly trailerBytes: number;
-  /** Why the bootloader could never swap these slots, with the numbers; null for slots that it can. */
+  /**
+   * Why the bootloader could never swap these slots, with the numbers; null for slots that it can.
+   */
   readonly defect: string | null;
 
   constructor(flash: FlashPartitions) {
     const { sizeBytes: slotBytes, sectorBytes, writeBlockBytes } = flash.secondary;
-    // An ESP32 with flash encryption writes 32-byte blocks and aligns the trailer to them; without it MCUboot uses 8.
+    // An ESP32 with flash encryption writes 32-byte blocks and aligns the trailer to them; without
+    // it MCUboot uses 8.
     const maxAlignBytes = writeBlockBytes > 8 ? 32 : 8;
     const shape = moveTrailerShape({ slotBytes, sectorBytes, writeBlockBytes, maxAlignBytes });
     this.#flash = flash;
@@ -56,7 +62,10 @@ export class Slots {
     this.defect = slotDefect(flash, maxAlignBytes);
   }
 
-  /** Null when the primary slot holds no readable image. Throws `FlashError` when it cannot be read at all. */
+  /**
+   * Null when the primary slot holds no readable image. Throws `FlashError` when it cannot be read
+   * at all.
+   */
   facts(): SlotFacts | null {
     const { primary } = this.#flash;
     const read = readImageInfo(primary);
@@ -87,8 +96,9 @@ export class Slots {
   }
 
   /**
-   * First half of a request to try the image in the secondary slot: the trailer then names the swap, which asks for
-   * nothing yet. A torn earlier request is erased first. Safe to repeat after a power cut.
+   * First half of a request to try the image in the secondary slot: the trailer then names the
+   * swap, which asks for nothing yet. A torn earlier request is erased first. Safe to repeat after
+   * a power cut.
    */
   prepareRequest(): RequestResult {
     const { secondary } = this.#flash;
@@ -104,8 +114,8 @@ export class Slots {
   }
 
   /**
-   * Second half: the magic. From here on the bootloader will swap at the next reset. A power cut leaves a prepared
-   * request, with its magic whole, torn or missing; a swap erases all of it.
+   * Second half: the magic. From here on the bootloader will swap at the next reset. A power cut
+   * leaves a prepared request, with its magic whole, torn or missing; a swap erases all of it.
    */
   requestUpgrade(): RequestResult {
     const { secondary } = this.#flash;
@@ -122,8 +132,9 @@ export class Slots {
   }
 
   /**
-   * Marks the running image as good (`boot_set_confirmed`). Answers whether it now counts as confirmed; a flag torn by a
-   * power cut does, because neither MCUboot nor our hook reverts such an image.
+   * Marks the running image as good (`boot_set_confirmed`). Answers whether it now counts as
+   * confirmed; a flag torn by a power cut does, because neither MCUboot nor our hook reverts such
+   * an image.
    */
   confirm(): boolean {
     const { primary } = this.#flash;
@@ -168,8 +179,8 @@ function slotDefect(
 }
 
 /**
- * Swapped in and not confirmed: the state that the bootloader reverts. A torn `copy_done` counts as set and a torn
- * `image_ok` as set, as in our trial-boot hook.
+ * Swapped in and not confirmed: the state that the bootloader reverts. A torn `copy_done` counts as
+ * set and a torn `image_ok` as set, as in our trial-boot hook.
  */
 function isTrial(primary: SlotTrailer): boolean {
   return primary.magic === "good" && primary.copyDone !== "unset" && primary.imageOk === "unset";

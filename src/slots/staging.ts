@@ -4,8 +4,9 @@ import type { FlashArea } from "../ports/flash.ts";
 const compareBytes = 256;
 
 /**
- * An image on its way into the secondary slot. Sectors are written in order, each at once, so that the slot itself
- * tells after a power cut how far the download came: the last sector that is not blank is the only one that may be torn.
+ * An image on its way into the secondary slot. Sectors are written in order, each at once, so that
+ * the slot itself tells after a power cut how far the download came: the last sector that is not
+ * blank is the only one that may be torn.
  *
  *   | whole | whole | ... | whole | torn? | blank ... blank | trailer sectors: blank |
  */
@@ -16,7 +17,9 @@ export class StagingSlot {
   readonly #trailerSectors: number;
   #durableBytes = 0;
   #bufferedBytes = 0;
-  /** The offset of the sector that may be torn, or null: it is compared when its bytes came again. */
+  /**
+   * The offset of the sector that may be torn, or null: it is compared when its bytes came again.
+   */
   #suspectOffset: number | null = null;
 
   constructor(area: FlashArea, imageBytes: number, trailerBytes: number) {
@@ -26,7 +29,10 @@ export class StagingSlot {
     this.#sector = new Uint8Array(area.sectorBytes);
   }
 
-  /** How often `prepareSector` must be called: for the trailer and for every sector that the image reaches. */
+  /**
+   * How often `prepareSector` must be called: for the trailer and for every sector that the image
+   * reaches.
+   */
   get prepareSteps(): number {
     return this.#trailerSectors + Math.ceil(this.#imageBytes / this.#area.sectorBytes);
   }
@@ -37,8 +43,9 @@ export class StagingSlot {
   }
 
   /**
-   * Makes one sector blank, erasing only what is not. The trailer goes first: with it gone no power cut can make the
-   * bootloader look at a half-erased image. Sectors that neither hold are left as they are.
+   * Makes one sector blank, erasing only what is not. The trailer goes first: with it gone no power
+   * cut can make the bootloader look at a half-erased image. Sectors that neither hold are left as
+   * they are.
    */
   prepareSector(step: number): void {
     const { sizeBytes, sectorBytes } = this.#area;
@@ -50,8 +57,9 @@ export class StagingSlot {
   }
 
   /**
-   * Finds how much of the image a prepared slot holds. The sector that may be torn stays as it is until its bytes came
-   * again, so that a device that resumes many times without a connection loses nothing by it.
+   * Finds how much of the image a prepared slot holds. The sector that may be torn stays as it is
+   * until its bytes came again, so that a device that resumes many times without a connection loses
+   * nothing by it.
    */
   resume(): void {
     const { sectorBytes } = this.#area;
@@ -62,7 +70,10 @@ export class StagingSlot {
     this.#suspectOffset = sector > 0 ? this.#durableBytes : null;
   }
 
-  /** Takes the next bytes of the image; answers false for more bytes than the image has. Throws `FlashError`. */
+  /**
+   * Takes the next bytes of the image; answers false for more bytes than the image has. Throws
+   * `FlashError`.
+   */
   append(bytes: Uint8Array): boolean {
     if (this.receivedBytes + bytes.length > this.#imageBytes) return false;
     let taken = 0;
@@ -78,8 +89,9 @@ export class StagingSlot {
   }
 
   /**
-   * Takes everything from `toBytes` on back, the start of a sector at or before `receivedBytes`: its sectors are blank
-   * again. A power cut leaves a shorter prefix, or one torn sector at its end, which `resume` finds.
+   * Takes everything from `toBytes` on back, the start of a sector at or before `receivedBytes`:
+   * its sectors are blank again. A power cut leaves a shorter prefix, or one torn sector at its
+   * end, which `resume` finds.
    */
   rewind(toBytes: number): void {
     const { sectorBytes } = this.#area;
@@ -123,7 +135,8 @@ export class StagingSlot {
 
   #isBlank(offsetBytes: number): boolean {
     this.#area.read(offsetBytes, this.#sector);
-    // Word by word: every sector of the slot is looked at, and a call per byte would hold the main loop for seconds.
+    // Word by word: every sector of the slot is looked at, and a call per byte would hold the main
+    // loop for seconds.
     const words = new Uint32Array(this.#sector.buffer);
     for (let index = 0; index < words.length; index += 1)
       if (words[index] !== 0xffff_ffff) return false;

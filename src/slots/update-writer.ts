@@ -48,7 +48,10 @@ export class UpdateWriter {
     this.#keep(bytes.subarray(wholeEnd));
   }
 
-  /** Takes bytes at an offset; blocks that two writes share are completed in place. Throws `FlashError`. */
+  /**
+   * Takes bytes at an offset; blocks that two writes share are completed in place. Throws
+   * `FlashError`.
+   */
   writeAt(offsetBytes: number, bytes: Uint8Array): void {
     const block = this.#tail.length;
     const endBytes = offsetBytes + bytes.length;

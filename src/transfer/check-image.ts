@@ -34,9 +34,9 @@ export type CheckResult =
   | { readonly ok: false; readonly kind: "image"; readonly refusal: EnvelopeRefusal };
 
 /**
- * Judges an image by its two ends: the header and the TLVs, together about 1 KB. The signature signs the hash TLV, so a
- * wrong key or a lower counter is refused before one sector of the slot is erased; only whether the payload has that
- * hash is left for the verification of the slot.
+ * Judges an image by its two ends: the header and the TLVs, together about 1 KB. The signature
+ * signs the hash TLV, so a wrong key or a lower counter is refused before one sector of the slot is
+ * erased; only whether the payload has that hash is left for the verification of the slot.
  */
 export async function checkImage(http: Http, request: CheckRequest): Promise<CheckResult> {
   const { fileBytes, trust } = request;

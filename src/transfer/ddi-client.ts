@@ -56,9 +56,10 @@ export class DdiClient {
   }
 
   /**
-   * Where to ask for what a link of the server leads to. A server writes links as it sees itself, which is not always how
-   * the device reaches it: behind a proxy, or because the SDK's client names the host without its port. A link to
-   * something of this device therefore leads to where the device polls; any other is taken as it is.
+   * Where to ask for what a link of the server leads to. A server writes links as it sees itself,
+   * which is not always how the device reaches it: behind a proxy, or because the SDK's client
+   * names the host without its port. A link to something of this device therefore leads to where
+   * the device polls; any other is taken as it is.
    */
   addressOf(link: string): string {
     const match = /^https?:\/\/[^/?#]+\/[^/?#]+(\/controller\/v1\/[^/?#]+)(\/.*)$/.exec(link);
@@ -67,8 +68,9 @@ export class DdiClient {
   }
 
   /**
-   * Headers that every request of this device carries, downloads included. Who the device is and what it runs is for its
-   * own server alone: an address on another host, or without TLS where the server has it, gets neither.
+   * Headers that every request of this device carries, downloads included. Who the device is and
+   * what it runs is for its own server alone: an address on another host, or without TLS where the
+   * server has it, gets neither.
    */
   headers(url: string): Record<string, string> {
     if (!isOfServer(url, this.#options.serverUrl)) return {};
@@ -90,7 +92,10 @@ export class DdiClient {
     return this.#get(this.addressOf(url), pollBytesMax, parseCancel);
   }
 
-  /** An action that the server no longer knows or has closed counts as told: repeating could never succeed. */
+  /**
+   * An action that the server no longer knows or has closed counts as told: repeating could never
+   * succeed.
+   */
   async feedback(actionId: string, feedback: Feedback): Promise<ServerResult<null>> {
     const url = `${this.#baseUrl}/deploymentBase/${actionId}/feedback`;
     return told(await this.#send("POST", url, encodeFeedback(actionId, feedback)));
@@ -168,7 +173,8 @@ function hostOf(url: string): { readonly secure: boolean; readonly host: string 
 
 function told(sent: ServerResult<Uint8Array>): ServerResult<null> {
   if (sent.ok || sent.reason === "not-found") return { ok: true, value: null };
-  return sent.reason === "response-too-large" ? { ok: true, value: null } : sent; // taken, with too many words
+  // A long answer is a 2xx one: the feedback was taken, with too many words.
+  return sent.reason === "response-too-large" ? { ok: true, value: null } : sent;
 }
 
 function failure(

@@ -43,13 +43,17 @@ export type DownloadResult =
   /** `passing` failures may be gone later: what is in the slot stays good. */
   | { readonly ok: false; readonly reason: FailureReason; readonly passing: boolean };
 
-/** A block that came spoilt this often in a row ends the download: the server's copy may be the spoilt one. */
+/**
+ * A block that came spoilt this often in a row ends the download: the server's copy may be the
+ * spoilt one.
+ */
 const badBlocksMax = 3;
 
 /**
- * Streams the rest of a release into a prepared slot, block by block, and judges it as it lands: each block by its hash
- * where the image brings them, else the whole file at its end. Nothing of the image is kept in memory but one sector.
- * After a power cut the same call goes on where the slot ends.
+ * Streams the rest of a release into a prepared slot, block by block, and judges it as it lands:
+ * each block by its hash where the image brings them, else the whole file at its end. Nothing of
+ * the image is kept in memory but one sector. After a power cut the same call goes on where the
+ * slot ends.
  */
 export async function download(
   release: Release,
@@ -87,7 +91,8 @@ async function fetchRest(
 ): Promise<DownloadResult | null> {
   let failures = 0;
   let badBlocks = 0;
-  // Bounded: every turn brings the download forward, or counts towards `failuresMax` or `badBlocksMax`.
+  // Bounded: every turn brings the download forward, or counts towards `failuresMax` or
+  // `badBlocksMax`.
   while (slot.receivedBytes < release.fileBytes) {
     if (tools.work.abandoned) return ending("network");
     await catchUp(slot, landing, tools);
@@ -111,12 +116,18 @@ async function fetchRest(
   return null;
 }
 
-/** What was withdrawn or cannot be fetched is not there a second later either: the next poll may know better. */
+/**
+ * What was withdrawn or cannot be fetched is not there a second later either: the next poll may
+ * know better.
+ */
 export function isWorthRepeating(failure: RangeFailure): boolean {
   return failure !== "artifact-missing" && failure !== "unsupported-url";
 }
 
-/** The words of the server's reports for a transfer that ended, and whether a later one may go better. */
+/**
+ * The words of the server's reports for a transfer that ended, and whether a later one may go
+ * better.
+ */
 export function transferEnded(failure: RangeFailure): {
   readonly reason: FailureReason;
   readonly passing: boolean;
@@ -170,7 +181,8 @@ async function fetchBlock(
     },
   );
   if (flashError !== null) throw flashError;
-  // A link that breaks behind the last byte has brought the block: it ended and is judged like any other.
+  // A link that breaks behind the last byte has brought the block: it ended and is judged like any
+  // other.
   return slot.receivedBytes === toBytes ? { ok: true } : result;
 }
 

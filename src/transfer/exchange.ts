@@ -6,8 +6,9 @@ export type Answer =
   | { readonly ok: false; readonly failure: HttpFailure };
 
 /**
- * Sends one request and collects the body of a 2xx answer, which `request.bodyBytesMax` bounds. The body of any other
- * answer is for people: it is not read, so that a long error page cannot hide its status.
+ * Sends one request and collects the body of a 2xx answer, which `request.bodyBytesMax` bounds. The
+ * body of any other answer is for people: it is not read, so that a long error page cannot hide its
+ * status.
  */
 export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
   return new Promise((resolve) => {
@@ -33,8 +34,9 @@ export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
 }
 
 /**
- * Lets one exchange run at a time; a small device has no memory for two. Whatever the client below does, each exchange
- * ends exactly once: one that throws counts as a connection that failed, and the next has its turn.
+ * Lets one exchange run at a time; a small device has no memory for two. Whatever the client below
+ * does, each exchange ends exactly once: one that throws counts as a connection that failed, and
+ * the next has its turn.
  */
 export function oneAtATime(http: Http, log: Log): Http {
   let last: Promise<void> = Promise.resolve();
@@ -73,7 +75,9 @@ function sendAlone(
   });
 }
 
-/** Seconds of a `Retry-After` header as milliseconds, at most an hour; null for none or for a date. */
+/**
+ * Seconds of a `Retry-After` header as milliseconds, at most an hour; null for none or for a date.
+ */
 export function retryAfterMs(head: HttpHead): number | null {
   const text = head.headers.get("retry-after");
   if (text === undefined || !/^\d{1,6}$/.test(text)) return null;

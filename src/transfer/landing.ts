@@ -7,8 +7,8 @@ export interface Landing {
   /** A request ends where a block ends. */
   readonly blockBytes: number;
   /**
-   * Called before each block. Answers from where the bytes that the slot holds must be given to `update` first, or null
-   * when none must.
+   * Called before each block. Answers from where the bytes that the slot holds must be given to
+   * `update` first, or null when none must.
    */
   catchUpFrom(receivedBytes: number): number | null;
   update(bytes: Uint8Array): void;
@@ -59,7 +59,10 @@ export class FileLanding implements Landing {
   }
 }
 
-/** A hash per block of header and payload: a spoilt block is known at its end. What follows them the signature judges. */
+/**
+ * A hash per block of header and payload: a spoilt block is known at its end. What follows them the
+ * signature judges.
+ */
 export class BlockLanding implements Landing {
   readonly blockBytes: number;
   readonly #crypto: Crypto;

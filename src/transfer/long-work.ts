@@ -1,8 +1,8 @@
 import type { Clock } from "../ports/board.ts";
 
 /**
- * One piece of work that takes its time and may be given up meanwhile. Its pauses end at once when it is, so that
- * abandoned work holds neither a timer nor its buffers.
+ * One piece of work that takes its time and may be given up meanwhile. Its pauses end at once when
+ * it is, so that abandoned work holds neither a timer nor its buffers.
  */
 export class LongWork {
   readonly #clock: Clock;

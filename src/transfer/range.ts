@@ -32,9 +32,10 @@ export interface RangeRequest {
 }
 
 /**
- * Fetches exactly one range (RFC 9110, 14.2). Bytes reach `sink` only after the status and `Content-Range` proved that
- * they are the ones asked for, so a server that ignores ranges can never write the start of a file into its middle.
- * The sink may keep what it got when the exchange then breaks.
+ * Fetches exactly one range (RFC 9110, 14.2). Bytes reach `sink` only after the status and
+ * `Content-Range` proved that they are the ones asked for, so a server that ignores ranges can
+ * never write the start of a file into its middle. The sink may keep what it got when the exchange
+ * then breaks.
  */
 export function fetchRange(
   http: Http,

@@ -28,8 +28,9 @@ const cascadeMax = 32;
 const farewellMs = 5000;
 
 /**
- * Drives the pure `transition` with what happens: polls the server, stores each state before its effects, performs the
- * effects and feeds their results back. It keeps no truth of its own: after any reset the journal and the slots tell all.
+ * Drives the pure `transition` with what happens: polls the server, stores each state before its
+ * effects, performs the effects and feeds their results back. It keeps no truth of its own: after
+ * any reset the journal and the slots tell all.
  */
 export class Agent {
   readonly #ports: Ports;
@@ -48,8 +49,9 @@ export class Agent {
   #restarting = false;
 
   /**
-   * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read: such firmware was not
-   * started by a bootloader, or its flash fails. An application that does not catch it restarts, and a trial so ends.
+   * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read:
+   * such firmware was not started by a bootloader, or its flash fails. An application that does not
+   * catch it restarts, and a trial so ends.
    */
   constructor(given: Ports, identity: Identity, settings: Settings) {
     const ports = { ...given, log: patientLog(given.log) };
@@ -113,10 +115,10 @@ export class Agent {
     const { random, reset, watchdog } = this.#ports;
     watchdog.start();
     this.#state = this.#journal.read();
-    this.#log(
-      "info",
-      `running ${this.#facts.version} (${this.#facts.confirmed ? "confirmed" : "trial"}) after ${reset.reason}, update ${this.#state.kind}`,
-    );
+    const { version, confirmed } = this.#facts;
+    const face = confirmed ? "confirmed" : "trial";
+    const { kind } = this.#state;
+    this.#log("info", `running ${version} (${face}) after ${reset.reason}, update ${kind}`);
     this.#happened({ kind: "booted" });
     // A trial polls as its health check; others come a little later, each at its own time.
     this.#poller.start(
@@ -150,7 +152,8 @@ export class Agent {
   }
 
   /**
-   * A state that cannot be stored must not lead to a swap; every other one is followed all the same.
+   * A state that cannot be stored must not lead to a swap; every other one is followed all the
+   * same.
    */
   #store(state: State): boolean {
     try {
@@ -177,7 +180,9 @@ export class Agent {
     };
   }
 
-  /** A sensor that fails must not hold up updates for ever: a power cut costs time and nothing else. */
+  /**
+   * A sensor that fails must not hold up updates for ever: a power cut costs time and nothing else.
+   */
   #readPower(): PowerReading {
     try {
       return this.#ports.power.read();
@@ -231,7 +236,10 @@ export class Agent {
     }
   }
 
-  /** Looks once more at what would be swapped in: the slot may be another's when the storage lost a state. */
+  /**
+   * Looks once more at what would be swapped in: the slot may be another's when the storage lost a
+   * state.
+   */
   #prepareRequest(release: Release): Event {
     const stored = this.#slots.secondaryFacts();
     if (stored === null) return { kind: "upgradeFailed", reason: "flash-error" };
@@ -240,7 +248,10 @@ export class Agent {
     return requestEvent("requestPrepared", this.#slots.prepareRequest());
   }
 
-  /** Restarts after the last reports, or after a while without them. On a board nothing follows the restart. */
+  /**
+   * Restarts after the last reports, or after a while without them. On a board nothing follows the
+   * restart.
+   */
   #restart(): void {
     if (this.#restarting) return;
     this.#restarting = true;
@@ -256,7 +267,10 @@ export class Agent {
     clock.after(farewellMs, leave);
   }
 
-  /** The health check of the first cut: the server answered a poll that carries this image's own hash. */
+  /**
+   * The health check of the first cut: the server answered a poll that carries this image's own
+   * hash.
+   */
   #validate(): void {
     this.#endTrialTimer();
     const leftMs = Math.max(0, this.#settings.trialMs - this.#ports.clock.uptimeMs());
@@ -289,8 +303,8 @@ export class Agent {
   }
 
   /**
-   * An exception that nothing foresaw may have swallowed an effect, and then nothing would ever happen in this state.
-   * What the state wants and nobody does is begun again, as after a reset.
+   * An exception that nothing foresaw may have swallowed an effect, and then nothing would ever
+   * happen in this state. What the state wants and nobody does is begun again, as after a reset.
    */
   #takeUpLostWork(): void {
     const { kind } = this.#state;
@@ -318,7 +332,10 @@ export class Agent {
     }
   }
 
-  /** Work that nobody waits for: what it throws has no other way out. For the rest see `#takeUpLostWork`. */
+  /**
+   * Work that nobody waits for: what it throws has no other way out. For the rest see
+   * `#takeUpLostWork`.
+   */
   #unattended(work: Promise<void>): void {
     work.catch((error: unknown) => this.#unexpected(String(error)));
   }
@@ -332,7 +349,9 @@ export class Agent {
   }
 }
 
-/** A console that throws, as that of a board which is going down, must not end what is told about. */
+/**
+ * A console that throws, as that of a board which is going down, must not end what is told about.
+ */
 function patientLog(log: Log): Log {
   return {
     write(level, message) {

@@ -6,7 +6,10 @@ import {
 import { type KeyValue, StorageError } from "../ports/board.ts";
 import { type DigestHex, digestHex } from "../protocol/digest.ts";
 
-/** What is known of the blocks of one file; `blocks` is null for an image that brings no block hashes. */
+/**
+ * What is known of the blocks of one file; `blocks` is null for an image that brings no block
+ * hashes.
+ */
 export interface KnownBlocks {
   readonly fileHash: DigestHex;
   readonly blocks: BlockHashes | null;
@@ -20,9 +23,9 @@ const prefixBytes = digestBytes + 4;
 const valueBytesMax = 1024;
 
 /**
- * The block hashes of the image under way, kept over a reset so that a resumed download asks for nothing twice. Stored once
- * per image as `file hash, covered bytes u32, TLV value`. Losing them costs a kilobyte: they are fetched again. So does an
- * image with more blocks than one value holds.
+ * The block hashes of the image under way, kept over a reset so that a resumed download asks for
+ * nothing twice. Stored once per image as `file hash, covered bytes u32, TLV value`. Losing them
+ * costs a kilobyte: they are fetched again. So does an image with more blocks than one value holds.
  */
 export class BlockMemory {
   readonly #keyValue: KeyValue;

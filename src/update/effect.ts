@@ -4,8 +4,8 @@ import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } fr
 import type { State } from "./state.ts";
 
 /**
- * What to do next, as data. The runner stores the state before it performs any of them, and each is safe to repeat:
- * after a power cut the same effect comes out of the stored state again.
+ * What to do next, as data. The runner stores the state before it performs any of them, and each is
+ * safe to repeat: after a power cut the same effect comes out of the stored state again.
  */
 export type Effect =
   /** Fetch the image's header and TLVs and judge them: `checked` or `checkFailed`. */
@@ -18,12 +18,19 @@ export type Effect =
   | { readonly kind: "verify"; readonly release: Release }
   /** Stop whatever of the above is under way; its result will not come. */
   | { readonly kind: "abandon" }
-  /** Name the swap in the trailer, without asking for it yet: `requestPrepared` or `upgradeFailed`. */
+  /**
+   * Name the swap in the trailer, without asking for it yet: `requestPrepared` or `upgradeFailed`.
+   */
   | { readonly kind: "prepareRequest"; readonly release: Release }
-  /** Write the magic that asks the bootloader for a trial: `upgradeRequested` or `upgradeFailed`. */
+  /**
+   * Write the magic that asks the bootloader for a trial: `upgradeRequested` or `upgradeFailed`.
+   */
   | { readonly kind: "requestUpgrade"; readonly release: Release }
   | { readonly kind: "restart" }
-  /** Run the health checks until they pass or the time of this boot is over: `healthy` or `trialEnded`. */
+  /**
+   * Run the health checks until they pass or the time of this boot is over: `healthy` or
+   * `trialEnded`.
+   */
   | { readonly kind: "validate" }
   /** Mark the running image as good: `confirmWritten` or `confirmFailed`. */
   | { readonly kind: "confirm" }

@@ -36,8 +36,9 @@ const refusedKey = "refused";
 export const refusedMax = 8;
 
 /**
- * The stored state of the update, one value under one key, so that a power cut leaves the old one or the new one.
- * Whatever cannot be read, from another format or a lost storage, counts as idle: the flash then tells the rest.
+ * The stored state of the update, one value under one key, so that a power cut leaves the old one
+ * or the new one. Whatever cannot be read, from another format or a lost storage, counts as idle:
+ * the flash then tells the rest.
  */
 export class Journal {
   readonly #keyValue: KeyValue;
@@ -58,7 +59,10 @@ export class Journal {
     return state;
   }
 
-  /** Stores a state that differs from the stored one. Throws `StorageError`; the old state then stands. */
+  /**
+   * Stores a state that differs from the stored one. Throws `StorageError`; the old state then
+   * stands.
+   */
   write(state: State): void {
     const encoded = encodeState(state);
     const text = JSON.stringify(encoded);
@@ -94,7 +98,8 @@ export function encodeState(state: State): JsonObject {
 function encodeInner(state: State): JsonObject {
   if (state.kind === "deferred")
     return { kind: state.kind, reason: state.reason, resume: encodeInner(state.resume) };
-  // A value holds one offer, not two: the offer of a failure that can pass is the one of what it goes on with.
+  // A value holds one offer, not two: the offer of a failure that can pass is the one of what it
+  // goes on with.
   if (state.kind === "failed" && state.resume !== null)
     return { kind: state.kind, reason: state.reason, resume: encodeInner(state.resume) };
   const { ...fields } = state as unknown as Record<string, never>;

@@ -12,7 +12,9 @@ import type { DdiClient, ServerResult } from "../transfer/ddi-client.ts";
 import type { Event } from "./event.ts";
 import type { Settings } from "./settings.ts";
 
-/** A trial has this many chances at least to reach the server, whatever waits the server asks for. */
+/**
+ * A trial has this many chances at least to reach the server, whatever waits the server asks for.
+ */
 const trialPollsMin = 6;
 
 /** Polls in a row whose offer could not be read before the server is told. */
@@ -35,7 +37,9 @@ export interface PollerTools {
   unattended(work: Promise<void>): void;
 }
 
-/** Asks the server again and again, follows the links of its answers and tells what they lead to. */
+/**
+ * Asks the server again and again, follows the links of its answers and tells what they lead to.
+ */
 export class Poller {
   readonly #tools: PollerTools;
   #timer: TimerHandle | null = null;
@@ -87,7 +91,9 @@ export class Poller {
     return this.#retryMs(failed.retryAfterMs);
   }
 
-  /** Behind the server's own time, so that a fleet that was told the same does not come back as one. */
+  /**
+   * Behind the server's own time, so that a fleet that was told the same does not come back as one.
+   */
   #retryMs(retryAfterMs: number | null): number {
     const { settings, ports, onTrial } = this.#tools;
     this.#failures += 1;
@@ -102,7 +108,8 @@ export class Poller {
     this.#failures = 0;
     reached();
     if (onTrial()) {
-      // What this answer offers was decided before the server could know that the trial went well: the next poll asks.
+      // What this answer offers was decided before the server could know that the trial went well:
+      // the next poll asks.
       happened({ kind: "healthy" });
       return jitteredMs(poll.sleepSeconds * 1000, ports.random);
     }
@@ -141,8 +148,9 @@ export class Poller {
   }
 
   /**
-   * Tells of an offer that this device can make nothing of. What does not even name its action may come from something
-   * on the way: it counts once it was read several times in a row. No answer at all changes nothing.
+   * Tells of an offer that this device can make nothing of. What does not even name its action may
+   * come from something on the way: it counts once it was read several times in a row. No answer at
+   * all changes nothing.
    */
   #refused(link: string, parsed: Exclude<ReturnType<typeof parsedOf>, { ok: true }>): void {
     this.#log("warn", `offer not taken: ${parsed.reason}`);
@@ -166,7 +174,10 @@ export class Poller {
 
 type Unanswered = Extract<ServerResult<never>, { ok: false }>;
 
-/** A deployment that is too long to be read holds more than one image, or more words than any of ours. */
+/**
+ * A deployment that is too long to be read holds more than one image, or more words than any of
+ * ours.
+ */
 function parsedOf(answer: ServerResult<ParsedDeployment>): ParsedDeployment | Unanswered {
   if (answer.ok) return answer.value;
   if (answer.reason !== "response-too-large") return answer;

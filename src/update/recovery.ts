@@ -13,7 +13,10 @@ import {
   unreachable,
 } from "./steps.ts";
 
-/** A swap is requested this often at most; more would mean that the restart never reaches the bootloader. */
+/**
+ * A swap is requested this often at most; more would mean that the restart never reaches the
+ * bootloader.
+ */
 export const upgradeRequestsMax = 3;
 
 /** The state after a reset: what the flash says goes before what the journal says. */
@@ -43,7 +46,10 @@ export function recover(state: State, context: Context): Transition {
   }
 }
 
-/** Whatever the journal holds, an image that runs unconfirmed is on trial; the journal may know its action. */
+/**
+ * Whatever the journal holds, an image that runs unconfirmed is on trial; the journal may know its
+ * action.
+ */
 function beginTrial(state: State, { running }: Context): Transition {
   const offer = offerOf(state);
   const isKnown = offer !== null && offer.imageHash === running.imageHash;
@@ -55,12 +61,16 @@ function beginTrial(state: State, { running }: Context): Transition {
   return { state: trial, effects: [...reportsOf(trial), { kind: "validate" }] };
 }
 
-/** The swap was requested, or about to be, and a confirmed image runs: the new one, or the old one (again). */
+/**
+ * The swap was requested, or about to be, and a confirmed image runs: the new one, or the old one
+ * (again).
+ */
 function recoverActivation(state: ActivatingState, context: Context): Transition {
   const { release, requests, requested } = state;
   const { secondary } = context;
   if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
-  // A refused image was erased by the bootloader; after a revert it is in the secondary slot again, not pending.
+  // A refused image was erased by the bootloader; after a revert it is in the secondary slot again,
+  // not pending.
   if (secondary !== null && secondary.imageHash !== release.imageHash)
     return fail(release, "bootloader-refused", null);
   // Only a swap erases a request that was begun, and this one was when `requested` was stored.

@@ -5,8 +5,8 @@ import type { Report } from "./effect.ts";
 export const reportsMax = 16;
 
 /**
- * Delivers reports in order, one at a time. What cannot be delivered waits for the next `flush`; a device that restarts
- * forgets intermediate reports, and repeats final ones out of its journal.
+ * Delivers reports in order, one at a time. What cannot be delivered waits for the next `flush`; a
+ * device that restarts forgets intermediate reports, and repeats final ones out of its journal.
  */
 export class Reporter {
   readonly #client: DdiClient;
@@ -38,8 +38,9 @@ export class Reporter {
 
   async #sendAll(): Promise<void> {
     try {
-      // Bounded by the queue: each turn takes one report out or ends. Nothing may come between the last look at the queue
-      // and the end, or a report added there would wait for a flush that nobody calls.
+      // Bounded by the queue: each turn takes one report out or ends. Nothing may come between the
+      // last look at the queue and the end, or a report added there would wait for a flush that
+      // nobody calls.
       for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting)
         if (!(await this.#send(next))) return;
     } finally {
@@ -54,7 +55,8 @@ export class Reporter {
       finished: report.finished,
       details: detailsOf(report),
     });
-    // Refused for what it says, it would be refused for ever, and hold up all behind it. It does not count as told.
+    // Refused for what it says, it would be refused for ever, and hold up all behind it. It does
+    // not count as told.
     const isRefused = !sent.ok && sent.reason === "response-invalid";
     if (!sent.ok && !isRefused) return false;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== report);

@@ -41,7 +41,10 @@ export const identityKey = "config";
 const identityBytesMax = 1024;
 const imageKeysMax = 4;
 
-/** Reads what enrolment wrote; null when it is missing or malformed: such a device must be enrolled first. */
+/**
+ * Reads what enrolment wrote; null when it is missing or malformed: such a device must be enrolled
+ * first.
+ */
 export function readIdentity(keyValue: KeyValue): Identity | null {
   const bytes = keyValue.read(identityKey);
   const root = bytes === null ? null : parseJsonObject(bytes, identityBytesMax);

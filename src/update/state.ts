@@ -1,11 +1,14 @@
 import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } from "./release.ts";
 
 /**
- * Where an update stands. Each state carries only what is valid in it; the journal keeps it across resets.
+ * Where an update stands. Each state carries only what is valid in it; the journal keeps it across
+ * resets.
  *
- *   idle -> checking -> downloading -> verifying -> staged -> activating -> trial -> confirmed -> idle
+ *   idle -> checking -> downloading -> verifying -> staged -> activating -> trial -> confirmed
  *              |            |             |           |           |           |
- *              +-- deferred (power, window), failed --+-----------+      rolledBack -> idle
+ *              +-- deferred (power, window), failed --+-----------+      rolledBack
+ *
+ * What is over, well or badly, ends in idle once the server knows.
  */
 export type State =
   | IdleState
@@ -33,7 +36,9 @@ export interface CheckingState {
 export interface DownloadingState {
   readonly kind: "downloading";
   readonly release: Release;
-  /** The slot is erased as far as the image reaches, so what it holds now are bytes of this image. */
+  /**
+   * The slot is erased as far as the image reaches, so what it holds now are bytes of this image.
+   */
   readonly prepared: boolean;
   /** Whole downloads of this release whose hash was wrong. */
   readonly hashFailures: number;
@@ -60,8 +65,8 @@ export interface ActivatingState {
   /** How often the swap was requested for this release, this time included. */
   readonly requests: number;
   /**
-   * The request stands in the trailer but for its magic, which is written next. It is stored before the magic, so that
-   * a trailer without the request then means that the swap was done, and undone.
+   * The request stands in the trailer but for its magic, which is written next. It is stored before
+   * the magic, so that a trailer without the request then means that the swap was done, and undone.
    */
   readonly requested: boolean;
 }
@@ -99,7 +104,10 @@ export interface FailedState {
   readonly kind: "failed";
   readonly offer: Offer;
   readonly reason: FailureReason;
-  /** What to go on with at the next offer when the fault can pass; it is about `offer`. Null ends the release. */
+  /**
+   * What to go on with at the next offer when the fault can pass; it is about `offer`. Null ends
+   * the release.
+   */
   readonly resume: CheckingState | DownloadingState | null;
 }
 

@@ -38,8 +38,9 @@ export type { Transition } from "./steps.ts";
 export const hashFailuresMax = 3;
 
 /**
- * The whole life of an update as one pure function: the same state, event and context always give the same answer.
- * An event that means nothing in a state leaves it alone: late results of abandoned work end here.
+ * The whole life of an update as one pure function: the same state, event and context always give
+ * the same answer. An event that means nothing in a state leaves it alone: late results of
+ * abandoned work end here.
  */
 export function transition(state: State, event: Event, context: Context): Transition {
   if (event.kind === "booted") return recover(state, context);
@@ -166,8 +167,9 @@ function inTrial(state: TrialState, event: Event): Transition {
 }
 
 /**
- * Over, and told at every poll that still names the action. A success is done once the server acknowledged it; what went
- * wrong is remembered until the server names something else, so that a late answer cannot start it all over.
+ * Over, and told at every poll that still names the action. A success is done once the server
+ * acknowledged it; what went wrong is remembered until the server names something else, so that a
+ * late answer cannot start it all over.
  */
 function inFinished(
   state: ConfirmedState | RolledBackState | FailedState,
@@ -234,8 +236,8 @@ function abandonFor(next: Transition): Transition {
 }
 
 /**
- * Accepted until the swap is requested; afterwards the bootloader decides and the answer is no. What went wrong before
- * is told first: a device that rolled back was not cancelled.
+ * Accepted until the swap is requested; afterwards the bootloader decides and the answer is no.
+ * What went wrong before is told first: a device that rolled back was not cancelled.
  */
 function cancel(state: State, actionId: string): Transition {
   const isOwn = offerOf(state)?.actionId === actionId;

@@ -33,8 +33,8 @@ export interface WorkTools {
 type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
 
 /**
- * The long effects of an update: they run in small steps beside the polls, one at a time, and end in one event.
- * Work that was abandoned ends without one.
+ * The long effects of an update: they run in small steps beside the polls, one at a time, and end
+ * in one event. Work that was abandoned ends without one.
  */
 export class UpdateWork {
   readonly #tools: WorkTools;
@@ -100,7 +100,10 @@ export class UpdateWork {
       : { kind: "checkFailed", ...transferEnded(result.failure) };
   }
 
-  /** What no image could change: slots that cannot be swapped, and a file that is larger than they take. */
+  /**
+   * What no image could change: slots that cannot be swapped, and a file that is larger than they
+   * take.
+   */
   #unfit(offer: Offer): { readonly reason: FailureReason; readonly message: string } | null {
     const { defect, imageBytesMax } = this.#tools.slots;
     if (defect !== null) return { reason: "slot-layout", message: defect };
@@ -140,7 +143,7 @@ export class UpdateWork {
     if (imageHash === null || mismatch)
       return { kind: "checkFailed", reason: "offer-mismatch", passing: false };
     if (imageHash === this.#tools.running().imageHash)
-      return { kind: "checked", release: { ...offer, imageHash } }; // it runs already: no rule can refuse it
+      return { kind: "checked", release: { ...offer, imageHash } }; // it runs: no rule can refuse it
     const running = this.#tools.running();
     const refusal = incompatibility(info, {
       hardware: this.#tools.identity.hardware,
@@ -191,7 +194,8 @@ export class UpdateWork {
     try {
       // Bounded: each step hashes a block of an image that fits the slot, or answers.
       for (let verdict = verification.step(); ; verdict = verification.step()) {
-        if (work.abandoned) return { kind: "verifyFailed", reason: "network" }; // nobody will hear it
+        // Nobody will hear of work that was abandoned.
+        if (work.abandoned) return { kind: "verifyFailed", reason: "network" };
         if (verdict === null) {
           await work.pause(0);
           continue;
@@ -221,7 +225,10 @@ export class UpdateWork {
   }
 }
 
-/** A defect of ours must not leave the update without an end: the next offer begins where this one stood. */
+/**
+ * A defect of ours must not leave the update without an end: the next offer begins where this one
+ * stood.
+ */
 function endedBadly(kind: Work["kind"]): Event {
   const reason: FailureReason = "internal-error";
   if (kind === "check") return { kind: "checkFailed", reason, passing: true };

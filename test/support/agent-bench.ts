@@ -36,8 +36,9 @@ const identity: Identity = {
 const turnsMax = 5000;
 
 /**
- * An agent on ports that a test holds in its hands: a manual clock, a scripted server, flash with the rules of NOR and
- * storage that outlives a reset. After `restart()` every port throws, as on a board that is gone.
+ * An agent on ports that a test holds in its hands: a manual clock, a scripted server, flash with
+ * the rules of NOR and storage that outlives a reset. After `restart()` every port throws, as on a
+ * board that is gone.
  */
 export class AgentBench {
   readonly server = new SmallServer();
@@ -97,7 +98,9 @@ export class AgentBench {
     return this.#agent;
   }
 
-  /** What a swap leaves: the image of the secondary slot runs on trial, the old one is in its place. */
+  /**
+   * What a swap leaves: the image of the secondary slot runs on trial, the old one is in its place.
+   */
   swap(): void {
     const [oldImage, newImage] = [
       this.chip.peek(0, slotBytes),

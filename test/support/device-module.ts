@@ -5,8 +5,9 @@ import { buildSync } from "esbuild";
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src", "device");
 
 /**
- * Loads one file of src/device as a board would, with `modules` in place of the SDK's and the board's own.
- * A module is its default export; one whose names are imported is an object of them. Any other name throws.
+ * Loads one file of src/device as a board would, with `modules` in place of the SDK's and the
+ * board's own. A module is its default export; one whose names are imported is an object of them.
+ * Any other name throws.
  */
 export function loadDeviceModule<T>(file: string, modules: Readonly<Record<string, unknown>>): T {
   const built = buildSync({

@@ -5,7 +5,10 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Time that moves only when the test says so. Timers fire in the order of their times, then of their setting. */
+/**
+ * Time that moves only when the test says so. Timers fire in the order of their times, then of
+ * their setting.
+ */
 export class ManualClock implements Clock {
   nowMs = 0;
   unixStartMs: number | null = null;
@@ -56,7 +59,9 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Turns of the microtask queue after which a chain of promises without timers has come to its end. */
+/**
+ * Turns of the microtask queue after which a chain of promises without timers has come to its end.
+ */
 const turnsMax = 200;
 
 /** Lets every promise go as far as it can without time. */

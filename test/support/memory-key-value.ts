@@ -3,7 +3,10 @@ import { type KeyValue, StorageError } from "../../src/ports/board.ts";
 /** A value of the storage holds no more; keys are at most 32 characters. */
 export const valueBytesMax = 1024;
 
-/** Key-value storage in memory, with the limits of the port. It outlives the agents that use it, as storage does. */
+/**
+ * Key-value storage in memory, with the limits of the port. It outlives the agents that use it, as
+ * storage does.
+ */
 export class MemoryKeyValue implements KeyValue {
   readonly values = new Map<string, Uint8Array>();
   /** Every write that was taken, in order. */

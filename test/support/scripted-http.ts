@@ -15,18 +15,24 @@ export type Script =
   /** The port itself throws. */
   | { readonly throws: Error };
 
-/** Bytes handed over at once: not a divisor of a sector, so that sectors and pieces never meet by chance. */
+/**
+ * Bytes handed over at once: not a divisor of a sector, so that sectors and pieces never meet by
+ * chance.
+ */
 const pieceBytes = 1500;
 
 /**
- * The HTTP port with a test on the other side. It keeps the contract of the port: bounded bodies, one end per exchange,
- * nothing before `send` has returned.
+ * The HTTP port with a test on the other side. It keeps the contract of the port: bounded bodies,
+ * one end per exchange, nothing before `send` has returned.
  */
 export class ScriptedHttp implements Http {
   readonly requests: HttpRequest[] = [];
   /** The most exchanges that were open at once. */
   openMax = 0;
-  /** Bytes of bodies that were handed over, the last piece included when the receiver then broke off. */
+  /**
+   * Bytes of bodies that were handed over, the last piece included when the receiver then broke
+   * off.
+   */
   deliveredBytes = 0;
   #open = 0;
   answer: (request: HttpRequest) => Script;

@@ -17,8 +17,9 @@ export const serverUrl = "http://fleet.test:8080";
 const base = `${serverUrl}/DEFAULT/controller/v1/dev-1`;
 
 /**
- * The other side of the agent at the level of the HTTP port: one device, what it is offered, what it reported. Final
- * feedback closes an action as hawkBit does; `interfere` puts any other answer in place of its own.
+ * The other side of the agent at the level of the HTTP port: one device, what it is offered, what
+ * it reported. Final feedback closes an action as hawkBit does; `interfere` puts any other answer
+ * in place of its own.
  */
 export class SmallServer {
   sleep = "00:05:00";

@@ -88,8 +88,8 @@ function longer(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * A key with an x small enough to be written as x + p too. Nobody knows its secret, so the digest is made to fit:
- * with R = G + Q, r = R.x and e = s = r, both factors of the verification are 1.
+ * A key with an x small enough to be written as x + p too. Nobody knows its secret, so the digest
+ * is made to fit: with R = G + Q, r = R.x and e = s = r, both factors of the verification are 1.
  */
 function smallX(): { reduced: Good; unreduced: Good } {
   const { Fp, BASE } = p256.Point;

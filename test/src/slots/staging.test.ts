@@ -14,7 +14,9 @@ import { twoSlots } from "../../support/secondary-slot.ts";
 const sector = 4096;
 const trailerBytes = 500;
 
-/** Bytes of an image: never 0xff by chance, so that what is written can be told from what is blank. */
+/**
+ * Bytes of an image: never 0xff by chance, so that what is written can be told from what is blank.
+ */
 function imageOf(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, index) => (index * 31 + (index >> 8)) % 255);
 }
@@ -233,7 +235,10 @@ test("stages an image that is blank all over", () => {
 
 const cutImage = imageOf(5 * sector + 1001);
 
-/** From a dirty slot to the end, as far as the power lasts; `prepared` is what the journal would know. */
+/**
+ * From a dirty slot to the end, as far as the power lasts; `prepared` is what the journal would
+ * know.
+ */
 function stage(chip: NorFlash, prepared: { done: boolean }): { again: number } {
   const { slot } = staging(8, cutImage.length, chip);
   if (!prepared.done) prepare(slot);
@@ -264,7 +269,10 @@ for (const kind of cutKinds)
       });
   });
 
-/** Cuts at one operation of a clean run, then restores the power and calls `after` with what had been written. */
+/**
+ * Cuts at one operation of a clean run, then restores the power and calls `after` with what had
+ * been written.
+ */
 function cutOnce(
   operation: number,
   kind: CutKind,

@@ -9,7 +9,8 @@ import { fetchRange } from "../../../src/transfer/range.ts";
 import { type Script, ScriptedHttp } from "../../support/scripted-http.ts";
 import { vectorsDirectory } from "../../support/vectors.ts";
 
-// One device's life at a hawkBit 1.0.4, as recorded: what that server answers, our client must be able to live with.
+// One device's life at a hawkBit 1.0.4, as recorded: what that server answers, our client must be
+// able to live with.
 
 interface Step {
   readonly step: string;

@@ -53,7 +53,10 @@ for (const reason of rollbackReasons)
 
 // ---- size
 
-/** The longest offer that the protocol lets through, every quote of its version escaped in the journal. */
+/**
+ * The longest offer that the protocol lets through, every quote of its version escaped in the
+ * journal.
+ */
 const longRelease: Release = {
   actionId: "9".repeat(20),
   version: '"'.repeat(64),

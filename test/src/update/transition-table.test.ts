@@ -50,8 +50,9 @@ const ofRest = {
 };
 
 /**
- * What happens, by state and event. A pair that is not here means nothing: the state stays and nothing is done.
- * "booted" is with a confirmed old image that runs and an empty secondary slot; recovery has tests of its own.
+ * What happens, by state and event. A pair that is not here means nothing: the state stays and
+ * nothing is done. "booted" is with a confirmed old image that runs and an empty secondary slot;
+ * recovery has tests of its own.
  */
 const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   idle: {
@@ -182,7 +183,8 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 for (const [stateName, state] of Object.entries(states))
   for (const [eventName, event] of Object.entries(faces)) {
     const own = table[stateName] ?? {};
-    // Another action that is to be stopped was never begun here, or is over: the answer is yes in every state.
+    // Another action that is to be stopped was never begun here, or is over: the answer is yes in
+    // every state.
     const otherCancelled = `${stateText(state)}: accept cancel 8`;
     const expected =
       own[eventName] ?? (eventName === "cancelled other" ? otherCancelled : stateText(state));
