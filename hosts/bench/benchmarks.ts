@@ -2,6 +2,7 @@ import type { Benchmark } from "./benchmark.ts";
 import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
 import { resumedDownload } from "./resumed-download.ts";
+import { xsMemory } from "./xs-memory.ts";
 
 /** All benchmarks, in the order in which they run. Each has a file of its own. */
-export const benchmarks: readonly Benchmark[] = [flashWear, resumedDownload, idlePoll];
+export const benchmarks: readonly Benchmark[] = [flashWear, resumedDownload, idlePoll, xsMemory];

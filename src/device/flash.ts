@@ -16,6 +16,13 @@ export function openPartitions(): FlashPartitions {
     : { ...slots, slotOffsets: { primary: offsets.primary, secondary: offsets.secondary } };
 }
 
+type BoardFlashStatus = ReturnType<Flash["status"]> & {
+  /**
+   * Of the partition on the chip: an addition of our boards, by which overlapping slots are seen.
+   */
+  readonly offset?: number;
+};
+
 /** One partition through ECMA-419 flash; drivers throw what they like, this throws `FlashError`. */
 class Partition implements FlashArea {
   readonly sizeBytes: number;
@@ -28,7 +35,7 @@ class Partition implements FlashArea {
   constructor(label: string) {
     this.#label = label;
     this.#flash = this.#attempt("open", () => flash.open({ path: label, mode: "r+" }));
-    const status = this.#flash.status();
+    const status: BoardFlashStatus = this.#flash.status();
     this.sizeBytes = status.size;
     this.sectorBytes = status.blockLength;
     this.writeBlockBytes = status.writeAlign;

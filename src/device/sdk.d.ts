@@ -16,8 +16,6 @@ declare module "embedded:storage/flash" {
       blocks: number;
       writeAlign: number;
       eraseValue: number;
-      /** Of the partition on the chip: an addition of our boards, by which overlapping slots are seen. */
-      offset?: number;
     };
   }
   const flash: {

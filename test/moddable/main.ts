@@ -9,7 +9,7 @@ import { checkSdkTests } from "./sdk-tests.ts";
 import { checkTypings } from "./typings.ts";
 import { checkUpdates, type Payloads } from "./updates.ts";
 
-const found = await findSdk();
+const found = findSdk();
 if (found.ok) {
   process.exitCode = await runChecks(found.sdk);
 } else {

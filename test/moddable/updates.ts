@@ -4,10 +4,14 @@ import { join } from "node:path";
 import { readFlashFile } from "../../hosts/simulator/flash/flash-file.ts";
 import type { CutKind } from "../../hosts/simulator/flash/operation.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
+import {
+  deviceId,
+  OneDevice,
+  type OneDeviceOptions,
+} from "../../hosts/simulator/moddable/one-device.ts";
+import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
 import { mountBoardStorage } from "../../hosts/simulator/storage/board-storage.ts";
 import type { Checks } from "./checks.ts";
-import { deviceId, OneDevice, type OneDeviceOptions } from "./one-device.ts";
-import { until } from "./real-fleet.ts";
 
 export interface Payloads {
   /** The reference firmware. */

@@ -80,10 +80,10 @@ export class ModdableBoard {
     this.#isOn = true;
     let reason: ResetReason = "power-on";
     for (let boots = 0; boots < bootsMax; boots += 1) {
-      const library = this.#bootloader(reason);
-      if (library === null) return { kind: "defect", message: "the bootloader starts nothing" };
+      const started = this.#bootloader(reason);
+      if (started === null) return { kind: "defect", message: "the bootloader starts nothing" };
       if (!this.#isOn) return { kind: "off" };
-      const end = await this.#run(library, reason, conditions);
+      const end = await this.#run(started.library, reason, conditions);
       if (end.kind !== "reset") return end;
       reason = end.reason;
     }
@@ -96,11 +96,8 @@ export class ModdableBoard {
     this.#child?.kill("SIGKILL");
   }
 
-  /**
-   * One run of the bootloader; the path of the firmware that it starts, as the slot holds it, or
-   * null.
-   */
-  #bootloader(reason: ResetReason): string | null {
+  /** One run of the bootloader; null when it starts nothing, else the code in the slot. */
+  #bootloader(reason: ResetReason): { readonly library: string | null } | null {
     const { layout, imageKeys, directory } = this.#options;
     const flash = readFlashFile(this.flashFile);
     const outcome = bootDevice(flash, layout, imageKeys);
@@ -109,12 +106,11 @@ export class ModdableBoard {
     this.boots.push(`${outcome.outcome}${version} ${reason}`);
     if (outcome.outcome !== "booted") return null;
     const payload = payloadAt(flash, outcome.imageOffset);
-    const library = join(directory, `firmware-${payloadName(payload)}.so`);
-    if (!existsSync(library)) writeFileSync(library, gunzipSync(payload));
-    return library;
+    return { library: unpack(payload, directory) };
   }
 
-  #run(library: string, reason: ResetReason, conditions: Conditions): Promise<BootEnd> {
+  #run(library: string | null, reason: ResetReason, conditions: Conditions): Promise<BootEnd> {
+    if (library === null) return Promise.resolve({ kind: "reset", reason: "exception" });
     const child = spawn(this.#options.runner, [library], {
       env: { ...process.env, ...this.#environment(reason, conditions) },
       stdio: ["ignore", "pipe", "inherit"],
@@ -157,6 +153,21 @@ export function partitionsText(layout: DeviceLayout): string {
     ["storage", storage],
   ];
   return named.map(([label, { offset, size }]) => `${label}:${offset}:${size}`).join(",");
+}
+
+/**
+ * The path of the code in a payload; null for one that holds none: a processor would fault on it.
+ */
+function unpack(payload: Uint8Array, directory: string): string | null {
+  const library = join(directory, `firmware-${payloadName(payload)}.so`);
+  if (existsSync(library)) return library;
+  try {
+    writeFileSync(library, gunzipSync(payload));
+    return library;
+  } catch (error) {
+    if ((error as { code?: string }).code?.startsWith("Z_")) return null;
+    throw error;
+  }
 }
 
 function payloadAt(flash: NorFlash, imageOffset: number): Uint8Array {

@@ -40,6 +40,12 @@ void xs_sluice_flash_size(xsMachine *the)
 	xsmcSetInteger(xsResult, partition_of(the)->size);
 }
 
+/* (index) -> bytes from the start of the chip */
+void xs_sluice_flash_offset(xsMachine *the)
+{
+	xsmcSetInteger(xsResult, partition_of(the)->offset);
+}
+
 /* (index, buffer, offset) */
 void xs_sluice_flash_read(xsMachine *the)
 {

@@ -14,6 +14,9 @@ const chip = Object.freeze({
   size(index: number) {
     return native("xs_sluice_flash_size").call(this, index) as number;
   },
+  offset(index: number) {
+    return native("xs_sluice_flash_offset").call(this, index) as number;
+  },
   read(index: number, into: Bytes, offset: number) {
     return native("xs_sluice_flash_read").call(this, index, into, offset);
   },
@@ -69,9 +72,16 @@ export class Flash {
   }
 
   status() {
-    const size = chip.size(this.#opened());
-    const blocks = size / sectorBytes;
-    return { size, blockLength: sectorBytes, blocks, writeAlign: writeBlockBytes, eraseValue: 255 };
+    const index = this.#opened();
+    const size = chip.size(index);
+    return {
+      size,
+      blockLength: sectorBytes,
+      blocks: size / sectorBytes,
+      writeAlign: writeBlockBytes,
+      eraseValue: 255,
+      offset: chip.offset(index),
+    };
   }
 
   get format(): "buffer" {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
@@ -19,7 +19,7 @@ export type SdkResult =
   | { readonly ok: false; readonly missing: readonly string[] };
 
 /** The SDK that the environment variable MODDABLE names, built for Linux. */
-export async function findSdk(environment = process.env): Promise<SdkResult> {
+export function findSdk(environment = process.env): SdkResult {
   const folder = environment["MODDABLE"];
   if (folder === undefined || folder === "")
     return refused(
@@ -31,8 +31,8 @@ export async function findSdk(environment = process.env): Promise<SdkResult> {
   const sdk = new ModdableSdk(folder, tools);
   const missing: string[] = [];
   for (const [command, parameters, what] of neededTools) {
-    const result = await sdk.run(command, parameters, projectRoot);
-    if (result.exitCode !== 0) missing.push(`${command} ${parameters.join(" ")} fails: ${what}`);
+    const { status } = spawnSync(command, parameters, { env: sdk.environment, stdio: "ignore" });
+    if (status !== 0) missing.push(`${command} ${parameters.join(" ")} fails: ${what}`);
   }
   return missing.length > 0 ? { ok: false, missing } : { ok: true, sdk };
 }
@@ -62,6 +62,13 @@ export class ModdableSdk {
   constructor(folder: string, tools: string) {
     this.folder = folder;
     this.#tools = tools;
+  }
+
+  /** With the SDK's tools and this project's on the PATH. */
+  get environment(): NodeJS.ProcessEnv {
+    const own = join(projectRoot, "node_modules", ".bin");
+    const path = [this.#tools, own, process.env["PATH"] ?? ""].join(delimiter);
+    return { ...process.env, MODDABLE: this.folder, PATH: path };
   }
 
   /**
@@ -151,18 +158,16 @@ export class ModdableSdk {
     return gzipSync(readFileSync(stripped), { level: 9 });
   }
 
-  /** Runs a program with the SDK's tools and this project's on the PATH; both outputs together. */
+  /** Runs a program in `environment`; both outputs together. */
   run(
     command: string,
     parameters: readonly string[],
     directory: string,
   ): Promise<{ readonly exitCode: number; readonly output: string }> {
-    const own = join(projectRoot, "node_modules", ".bin");
-    const path = [this.#tools, own, process.env["PATH"] ?? ""].join(delimiter);
     return new Promise((resolve) => {
       const child = spawn(command, parameters, {
         cwd: directory,
-        env: { ...process.env, MODDABLE: this.folder, PATH: path },
+        env: this.environment,
         stdio: ["ignore", "pipe", "pipe"],
       });
       const parts: Buffer[] = [];

@@ -29,7 +29,10 @@ export function openKeyValue(settings: Settings, path: string): KeyValue & { key
         throw new StorageError(
           `the value of "${key}" has ${value.length} bytes, may have ${valueBytesMax}`,
         );
-      settings.write(prefix + key, Uint8Array.of(bufferFormat, ...value));
+      const stored = new Uint8Array(1 + value.length);
+      stored[0] = bufferFormat;
+      stored.set(value, 1); // spread into a call, each byte would be a slot of XS's stack
+      settings.write(prefix + key, stored);
     },
     delete(key) {
       settings.delete(prefix + key);

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../hosts/release/pem-keys.ts";
-import { signImage } from "../../hosts/release/sign.ts";
-import { deviceLayout } from "../../hosts/simulator/layouts.ts";
-import { manufacture } from "../../hosts/simulator/manufacture.ts";
-import { type Conditions, ModdableBoard } from "../../hosts/simulator/moddable/board.ts";
-import type { BootEnd } from "../../hosts/simulator/moddable/process-exit.ts";
-import type { TrustedImageKey } from "../../src/image/keys.ts";
-import { parseVersion } from "../../src/image/version.ts";
-import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
+import type { TrustedImageKey } from "../../../src/image/keys.ts";
+import { parseVersion } from "../../../src/image/version.ts";
+import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
+import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
+import { signImage } from "../../release/sign.ts";
+import { deviceLayout } from "../layouts.ts";
+import { manufacture } from "../manufacture.ts";
+import { type Conditions, ModdableBoard } from "./board.ts";
+import type { BootEnd } from "./process-exit.ts";
 import { RealFleet } from "./real-fleet.ts";
 
 export interface OneDeviceOptions {
@@ -19,7 +19,8 @@ export interface OneDeviceOptions {
   /** What the device leaves the factory with, as 1.0.0. */
   readonly payload: Uint8Array;
   readonly watchdogSeconds?: number;
-  readonly layout?: "esp32-4m" | "esp32-8m";
+  /** Hears each line of the console. */
+  logged?(line: string): void;
 }
 
 export const deviceId = "board-1";
@@ -36,7 +37,7 @@ export class OneDevice {
   static async start(options: OneDeviceOptions): Promise<OneDevice> {
     const { directory, runner, payload } = options;
     rmSync(directory, { recursive: true, force: true });
-    const layout = deviceLayout(options.layout ?? "esp32-4m");
+    const layout = deviceLayout("esp32-4m");
     const { signer, key, publicPem } = newKey();
     const slotBytes = layout.primary.size;
     const fleet = await RealFleet.start(join(directory, "fleet"), publicPem);
@@ -49,9 +50,16 @@ export class OneDevice {
       hardware,
       imageKeys: [key.publicKey],
     });
-    const { watchdogSeconds = 0 } = options;
+    const { watchdogSeconds = 0, logged = () => {} } = options;
     const board = new ModdableBoard(
-      { directory: join(directory, "board"), runner, layout, imageKeys: [key], watchdogSeconds },
+      {
+        directory: join(directory, "board"),
+        runner,
+        layout,
+        imageKeys: [key],
+        watchdogSeconds,
+        logged,
+      },
       flash,
     );
     return new OneDevice(fleet, board, signer, slotBytes);

@@ -3,15 +3,25 @@ import { createServer, type IncomingMessage, request, type Server } from "node:h
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FleetClient } from "../../hosts/cli/fleet-client.ts";
-import type { DeviceDetailView, RolloutView } from "../../hosts/cli/fleet-views.ts";
-import { createFleet, type FleetServer } from "../../hosts/fleet/app.ts";
+import { createFleet, type FleetServer } from "../../fleet/app.ts";
 
 /** What a device asked for, as the wire showed it. */
 export interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly range: string | null;
+}
+
+/** What the management API tells, as far as it is looked at here. */
+export interface FleetDevice {
+  readonly running: { readonly version: string } | null;
+  readonly state: string;
+  readonly reason: string | null;
+}
+
+interface Rollout {
+  readonly id: number;
+  readonly stages: readonly { readonly counts: Readonly<Record<string, number>> }[];
 }
 
 const pollSeconds = 1;
@@ -21,7 +31,6 @@ const lookMs = 200;
 /** The real fleet server in real time, behind a proxy that writes down what devices ask. */
 export class RealFleet {
   readonly url: string;
-  readonly client: FleetClient;
   readonly requests: SeenRequest[] = [];
   /** What devices get for their next requests in place of an answer, byte by byte. */
   readonly insteadOfAnswers: string[] = [];
@@ -51,7 +60,6 @@ export class RealFleet {
     this.url = url;
     this.#server = server;
     this.#proxy = proxy;
-    this.client = new FleetClient({ fleet: url });
     this.#ticking = setInterval(() => void server.tick(), tickMs);
     proxy.on("request", (incoming, outgoing) => {
       const instead = this.#note(incoming) ? this.insteadOfAnswers.shift() : undefined;
@@ -73,16 +81,20 @@ export class RealFleet {
   }
 
   async addDevice(id: string, hardware: string): Promise<string> {
-    return (await this.client.post<{ token: string }>("/devices", { id, hardware })).token;
+    return (await this.#post<{ token: string }>("/devices", { id, hardware })).token;
   }
 
   async publish(image: Uint8Array): Promise<void> {
-    await this.client.postBytes("/releases/images", image);
+    await this.#call("/releases/images", {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream" },
+      body: image as Uint8Array<ArrayBuffer>,
+    });
   }
 
   /** A rollout to everybody at once, without a soak. */
   async rollOut(releaseVersion: string): Promise<number> {
-    const { id } = await this.client.post<RolloutView>("/rollouts", {
+    const { id } = await this.#post<Rollout>("/rollouts", {
       name: `to ${releaseVersion}`,
       releaseVersion,
       start: true,
@@ -92,13 +104,13 @@ export class RealFleet {
     return id;
   }
 
-  device(id: string): Promise<DeviceDetailView> {
-    return this.client.get(`/devices/${id}`);
+  device(id: string): Promise<FleetDevice> {
+    return this.#call(`/devices/${id}`, {});
   }
 
   /** How many devices of a rollout are in a state. */
   async count(rollout: number, state: string): Promise<number> {
-    const { stages } = await this.client.get<RolloutView>(`/rollouts/${rollout}`);
+    const { stages } = await this.#call<Rollout>(`/rollouts/${rollout}`, {});
     return stages.reduce((sum, stage) => sum + (stage.counts[state] ?? 0), 0);
   }
 
@@ -112,6 +124,18 @@ export class RealFleet {
     this.#proxy.closeAllConnections();
     await new Promise((resolve) => this.#proxy.close(resolve));
     await this.#server.close();
+  }
+
+  #post<T>(path: string, body: object): Promise<T> {
+    const headers = { "content-type": "application/json" };
+    return this.#call(path, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async #call<T>(path: string, request: RequestInit): Promise<T> {
+    const response = await fetch(`${this.url}/api/v1${path}`, request);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`the fleet answers ${response.status}: ${text}`);
+    return JSON.parse(text) as T;
   }
 
   /** Answers whether a device asks, and not an operator. */
