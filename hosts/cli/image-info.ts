@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type ImageInfo, readImageInfo } from "../../src/image/info.ts";
+import type { SignedReleaseFacts } from "../../src/image/release-facts.ts";
 import { bytesSource } from "../../src/image/source.ts";
 import { tlvTypes } from "../../src/image/tlv.ts";
 import { formatVersion } from "../../src/image/version.ts";
@@ -33,6 +34,7 @@ function describe(info: ImageInfo): object {
     securityCounter,
     imageHash,
     bytes: info.totalBytes,
+    release: describeRelease(info.release),
     problem,
     header: {
       headerBytes: header.headerBytes,
@@ -54,6 +56,33 @@ function describe(info: ImageInfo): object {
   };
 }
 
+function describeRelease(release: SignedReleaseFacts): object {
+  const { bootloaderVersionMin, steppingStone } = release;
+  return {
+    ...release,
+    bootloaderVersionMin: bootloaderVersionMin && formatVersion(bootloaderVersionMin),
+    steppingStone: steppingStone && formatVersion(steppingStone),
+  };
+}
+
+function releaseLines(release: SignedReleaseFacts): string[] {
+  const { hardware, bootloaderVersionMin, configurationSchemas, steppingStone } = release;
+  const lines: string[] = [];
+  if (hardware !== null) lines.push(`runs on           ${hardware.join(", ")}`);
+  if (release.breaking) lines.push("breaking          needs an operator's approval");
+  if (release.downgradeAllowed)
+    lines.push("downgrade         may replace a newer version of its patch series");
+  if (bootloaderVersionMin !== null)
+    lines.push(`bootloader        ${formatVersion(bootloaderVersionMin)} or newer`);
+  if (configurationSchemas !== null)
+    lines.push(`schemas           ${configurationSchemas.min} to ${configurationSchemas.max}`);
+  if (steppingStone !== null)
+    lines.push(`stepping stone    ${formatVersion(steppingStone)} or newer must run before`);
+  if (release.windowOverride)
+    lines.push("window override   a forced deployment may ignore maintenance windows");
+  return lines;
+}
+
 function render(info: ImageInfo): string {
   const { header } = info;
   const flags = header.flags === 0 ? "none" : `0x${header.flags.toString(16)}`;
@@ -67,6 +96,7 @@ function render(info: ImageInfo): string {
     `payload           ${formatBytes(header.payloadBytes)} behind a header of ${header.headerBytes}`,
     `flags             ${flags}`,
   ];
+  lines.push(...releaseLines(info.release));
   for (const { imageIndex, versionMin } of info.dependencies)
     lines.push(`depends on        image ${imageIndex}, ${formatVersion(versionMin)} or newer`);
   for (const { type, valueBytes, isProtected } of info.tlvs) {

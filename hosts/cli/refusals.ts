@@ -1,7 +1,8 @@
+import type { ReleaseFactsRefusal } from "../../src/image/release-facts.ts";
 import type { ImageRefusal } from "../../src/image/verify.ts";
 
 /** What each refusal of an image means, in one clause. */
-export const refusalMeanings: Readonly<Record<ImageRefusal, string>> = {
+export const refusalMeanings: Readonly<Record<ImageRefusal | ReleaseFactsRefusal, string>> = {
   "header-truncated": "it is shorter than the 32 bytes of a header",
   "header-erased": "it starts with erased flash",
   "header-magic": "it does not start with the magic of an image",
@@ -23,4 +24,7 @@ export const refusalMeanings: Readonly<Record<ImageRefusal, string>> = {
   "signature-length": "a signature is too long",
   "signature-untrusted": "no signature is by one of the given keys",
   "signature-invalid": "its signature does not sign its hash",
+  "release-facts-too-large": "its release facts (TLV 0x00a3) are longer than 512 bytes",
+  "release-facts-malformed": "its release facts (TLV 0x00a3) are no JSON object",
+  "release-facts-value": "its release facts (TLV 0x00a3) have a value that they cannot have",
 };

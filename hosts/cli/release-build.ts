@@ -10,6 +10,7 @@ import {
   type FirmwareVariant,
   type ManifestArtifact,
   manifestFileName,
+  type ReleaseManifest,
 } from "../release/manifest.ts";
 import type { SlotDescription } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
@@ -18,8 +19,9 @@ import { makeFolder, writeResult } from "./files.ts";
 import { hardwareIds, version } from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
+import { addWishOptions, checkedFacts, type WishOptions, wishesOf } from "./wish-options.ts";
 
-interface ReleaseBuildOptions extends SlotOptions {
+interface ReleaseBuildOptions extends SlotOptions, WishOptions {
   readonly version: ImageVersion;
   readonly hardware: string[];
   readonly entry: string;
@@ -41,11 +43,12 @@ export function registerReleaseBuild(program: Command): void {
     .option("--variant <variant>", "release (minified) or debug (readable)", "release")
     .option("--out <folder>", "where the payloads and the manifest go", "build/release")
     .option("--json", "print the manifest");
-  addSlotOptions(command).action(buildRelease);
+  addSlotOptions(addWishOptions(command)).action(buildRelease);
 }
 
 async function buildRelease(options: ReleaseBuildOptions, command: Command): Promise<void> {
   const slot = slotOf(options);
+  const release = wishesOf(options);
   const root = resolve(options.root);
   const result = await buildFirmware({
     root,
@@ -53,11 +56,12 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
     version: options.version,
     hardware: options.hardware,
     variant: variantOf(options.variant),
+    release,
   });
   if (!result.ok) throw new CommandError(`cannot build the firmware: ${result.message}`);
   const { manifest, payloads } = result.build;
   for (const [index, payload] of payloads.entries())
-    await refuseUnfit(payload, manifest.artifacts[index], options.version, slot);
+    await refuseUnfit(payload, manifest.artifacts[index], manifest, slot);
   makeFolder(options.out);
   manifest.artifacts.forEach((artifact, index) => {
     writeResult(join(options.out, artifact.file), payloads[index] ?? new Uint8Array(0));
@@ -74,14 +78,15 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
 async function refuseUnfit(
   payload: Uint8Array,
   artifact: ManifestArtifact | undefined,
-  imageVersion: ImageVersion,
+  { version: imageVersion, release: wishes }: ReleaseManifest,
   slot: SlotDescription,
 ): Promise<void> {
   if (artifact === undefined) throw new TypeError("a payload without its line in the manifest");
   const { hardware } = artifact;
   const buildId = fromHex(artifact.buildId);
-  const facts = { ...plainImage, version: imageVersion, hardware, buildId, securityCounter: 0 };
-  const fits = await checkPayloadFits(payload, facts, slot);
+  const release = checkedFacts(wishes, { version: imageVersion, hardware });
+  const facts = { version: imageVersion, hardware, buildId, release, securityCounter: 0 };
+  const fits = await checkPayloadFits(payload, { ...plainImage, ...facts }, slot);
   if (!fits.ok) throw new CommandError(`${artifact.file} cannot become an image: ${fits.message}`);
 }
 

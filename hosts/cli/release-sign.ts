@@ -8,17 +8,19 @@ import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
 import { manifestFileName, parseManifest, type ReleaseManifest } from "../release/manifest.ts";
 import { type SlotDescription, signImage } from "../release/sign.ts";
+import { joinWishes, noWishes, type ReleaseWishes } from "../release/wishes.ts";
 import { commandGroup } from "./command-group.ts";
+import { type CounterOptions, counterOf } from "./counter-option.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { isFolder, makeFolder, readInput, readText, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 import { readSigners } from "./signing-keys.ts";
 import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
+import { addWishOptions, checkedFacts, type WishOptions, wishesOf } from "./wish-options.ts";
 
-interface ReleaseSignOptions extends SlotOptions {
+interface ReleaseSignOptions extends SlotOptions, WishOptions, CounterOptions {
   readonly key: string[];
-  readonly securityCounter: number | "auto";
   readonly out: string;
   readonly version?: ImageVersion;
   readonly hardware?: string;
@@ -33,6 +35,8 @@ interface Candidate {
   readonly version: ImageVersion;
   readonly hardware: string;
   readonly buildId: Uint8Array | null;
+  /** Of its manifest. */
+  readonly wishes: ReleaseWishes;
 }
 
 /** `sluice release sign` */
@@ -42,13 +46,14 @@ export function registerReleaseSign(program: Command): void {
     .description("Make signed images of what release build made, or of one payload")
     .argument("<path>", "the folder of release build, or one payload file")
     .option("-k, --key <pem>", "private key; twice for two signatures", parse.collect(String), [])
-    .requiredOption("--security-counter <n>", "never lower than before", parse.securityCounter)
+    .option("--previous <path>", "the release before, an image or a folder: keeps its counter")
+    .option("--security-counter <n>", "a number, never lower than before", parse.securityCounter)
     .requiredOption("--out <path>", "the image; a folder when there are several payloads")
     .option("--version <version>", "of a payload without a manifest", parse.version)
     .option("--hardware <id>", "of a payload without a manifest", parse.hardwareId)
     .option("--build-id <hex>", "of a payload without a manifest", parse.buildId)
     .option("--json", "tell the images as JSON");
-  addSlotOptions(command).action(signRelease);
+  addSlotOptions(addWishOptions(command)).action(signRelease);
 }
 
 async function signRelease(
@@ -82,8 +87,9 @@ async function signOne(
   slot: SlotDescription,
 ) {
   const { version, hardware, buildId } = candidate;
-  const counter = options.securityCounter;
-  const securityCounter = counter === "auto" ? parse.securityCounterOf(version) : counter;
+  const wishes = joinWishes(candidate.wishes, wishesOf(options));
+  const release = checkedFacts(wishes, candidate);
+  const securityCounter = counterOf(options, candidate, wishes.raiseCounter);
   const result = await signImage({
     payload: candidate.payload,
     options: {
@@ -92,6 +98,7 @@ async function signOne(
       hardware,
       buildId,
       securityCounter,
+      release,
       blockBytes: blockBytesDefault,
     },
     signers,
@@ -126,7 +133,8 @@ function candidatesOf(path: string, options: ReleaseSignOptions): Candidate[] {
       exitCodes.usage,
     );
   const { version, hardware, buildId = null } = options;
-  return [{ path, payload: readInput(path, "the payload"), version, hardware, buildId }];
+  const payload = readInput(path, "the payload");
+  return [{ path, payload, version, hardware, buildId, wishes: noWishes }];
 }
 
 function fromManifest(manifest: ReleaseManifest, folder: string, file: string): Candidate {
@@ -141,7 +149,8 @@ function fromManifest(manifest: ReleaseManifest, folder: string, file: string): 
       `${path} was changed after it was built: its SHA-256 is ${sha256}, the manifest says ${artifact.sha256}; build it again`,
     );
   const { hardware } = artifact;
-  return { path, payload, version: manifest.version, hardware, buildId: fromHex(artifact.buildId) };
+  const { version, release: wishes } = manifest;
+  return { path, payload, version, hardware, buildId: fromHex(artifact.buildId), wishes };
 }
 
 function readManifest(path: string): ReleaseManifest {

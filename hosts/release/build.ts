@@ -3,6 +3,7 @@ import { isHardwareId } from "../../src/image/hardware.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { bundle, bundlerVersion } from "./bundle.ts";
 import type { FirmwareVariant, ManifestArtifact, ReleaseManifest } from "./manifest.ts";
+import { noWishes, type ReleaseWishes } from "./wishes.ts";
 
 export interface BuildOptions {
   /** Absolute folder of the sources. */
@@ -14,6 +15,8 @@ export interface BuildOptions {
   readonly hardware: readonly string[];
   /** release: minified. debug: readable, with the name of each source file. */
   readonly variant: FirmwareVariant;
+  /** Kept in the manifest for whoever signs; they change no byte of a payload. */
+  readonly release?: ReleaseWishes;
 }
 
 export interface FirmwareBuild {
@@ -52,7 +55,7 @@ export async function buildFirmware(options: BuildOptions): Promise<BuildResult>
   const { sources, modules, text } = bundled.bundle;
   const tools = { esbuild: bundlerVersion };
   const version = formatVersion(options.version);
-  const { variant, entry } = options;
+  const { variant, entry, release = noWishes } = options;
   const payloads: Uint8Array[] = [];
   const artifacts: ManifestArtifact[] = [];
   for (const hardware of options.hardware) {
@@ -65,7 +68,8 @@ export async function buildFirmware(options: BuildOptions): Promise<BuildResult>
     payloads.push(payload);
     artifacts.push({ hardware, file, bytes: payload.length, sha256: sha256(payload), buildId });
   }
-  const manifest = { version: options.version, variant, entry, artifacts, modules, sources, tools };
+  const made = { entry, artifacts, modules, sources, tools };
+  const manifest = { version: options.version, variant, release, ...made };
   return { ok: true, build: { manifest, payloads } };
 }
 

@@ -1,5 +1,6 @@
 import { isHardwareId } from "../../src/image/hardware.ts";
 import { formatVersion, type ImageVersion, parseVersion } from "../../src/image/version.ts";
+import { encodeWishes, parseWishes, type ReleaseWishes } from "./wishes.ts";
 
 export const manifestFileName = "manifest.json";
 
@@ -9,6 +10,8 @@ export type FirmwareVariant = "release" | "debug";
 export interface ReleaseManifest {
   readonly version: ImageVersion;
   readonly variant: FirmwareVariant;
+  /** What its images are to say of the release. */
+  readonly release: ReleaseWishes;
   /** The first source file, relative to the root of the sources. */
   readonly entry: string;
   readonly artifacts: readonly ManifestArtifact[];
@@ -38,7 +41,8 @@ export interface ManifestSource {
 
 export function encodeManifest(manifest: ReleaseManifest): string {
   const version = formatVersion(manifest.version);
-  return `${JSON.stringify({ ...manifest, version }, null, 2)}\n`;
+  const release = encodeWishes(manifest.release);
+  return `${JSON.stringify({ ...manifest, version, release }, null, 2)}\n`;
 }
 
 /** Reads what `encodeManifest` wrote; answers what is wrong with any other text. */
@@ -64,9 +68,11 @@ export function parseManifest(
   if (!isRecord(tools) || !Object.values(tools).every(isText))
     return { ok: false, reason: 'has no "tools"' };
   const made = tools as Record<string, string>;
+  const release = parseWishes(json["release"]);
+  if (release === null) return { ok: false, reason: 'has a "release" that cannot be read' };
   return {
     ok: true,
-    manifest: { version, variant, entry, artifacts, modules, sources, tools: made },
+    manifest: { version, variant, release, entry, artifacts, modules, sources, tools: made },
   };
 }
 

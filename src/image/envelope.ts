@@ -1,6 +1,7 @@
 import { type ImageHeader, imageHeaderBytes, parseImageHeader } from "./header.ts";
 import { fromHex } from "./hex.ts";
 import { type ImageInfo, readImageInfo } from "./info.ts";
+import type { ReleaseFactsRefusal } from "./release-facts.ts";
 import type { ImageSource } from "./source.ts";
 import { checkTlvs, type ImageRefusal, type ImageTrust, readFrame } from "./verify.ts";
 
@@ -35,7 +36,7 @@ export type DemandRefusal =
  */
 export const envelopeTailBytesMax = 8192;
 
-export type EnvelopeRefusal = ImageRefusal | DemandRefusal | "tail-too-long";
+export type EnvelopeRefusal = ImageRefusal | DemandRefusal | ReleaseFactsRefusal | "tail-too-long";
 
 /** Where the TLVs of an image start: the offset from which to fetch the tail. */
 export function imageTailOffset(header: ImageHeader): number {
@@ -72,7 +73,8 @@ export function checkImageEnvelope(
 export function checkImageDemand(info: ImageInfo, demand: ImageDemand): DemandRefusal | null {
   if (demand.hardware !== null) {
     if (info.hardware === null) return "hardware-missing";
-    if (info.hardware !== demand.hardware) return "hardware-other";
+    const fits = info.release.hardware ?? [info.hardware];
+    if (!fits.includes(info.hardware) || !fits.includes(demand.hardware)) return "hardware-other";
   }
   if (demand.securityCounterMin !== null) {
     if (info.securityCounter === null) return "security-counter-missing";

@@ -6,6 +6,14 @@ import {
   parseImageHeader,
 } from "./header.ts";
 import { toHex } from "./hex.ts";
+import {
+  type DecodedReleaseFacts,
+  decodeReleaseFacts,
+  type ReleaseFactsRefusal,
+  releaseFactsBytesMax,
+  type SignedReleaseFacts,
+  unsignedReleaseFacts,
+} from "./release-facts.ts";
 import type { ImageSource } from "./source.ts";
 import {
   readTlvArea,
@@ -39,10 +47,13 @@ export interface ImageInfo {
   readonly header: ImageHeader;
   /** Of the header, as `formatVersion` writes it. */
   readonly version: string;
-  /** The first 64 TLVs in file order, without the values; empty when `problem` is not null. */
+  /** The first 64 TLVs in file order, without the values; empty when they cannot be read. */
   readonly tlvs: readonly TlvEntry[];
-  /** Why the TLVs cannot be read, or null; then all that comes from TLVs is null or empty. */
-  readonly problem: TlvRefusal | null;
+  /**
+   * Why the TLVs cannot be read, or null; then all that comes from TLVs is null or empty. A `ReleaseFactsRefusal` is
+   * about TLV 0x00A3 alone: the others are there, but nothing is known of the release's rules, so it must be refused.
+   */
+  readonly problem: InfoProblem | null;
   /** Protected TLV 0x00A0, or null without a well-formed one. */
   readonly hardware: string | null;
   /** Protected TLV 0x00A1 in hex, or null. */
@@ -57,9 +68,13 @@ export interface ImageInfo {
    * `imageHash`.
    */
   readonly imageHash: string | null;
-  /** From the header to the end of the TLVs, or null when `problem` is not. */
+  /** From the header to the end of the TLVs, or null when they cannot be read. */
   readonly totalBytes: number | null;
+  /** The first protected TLV 0x00A3; `unsignedReleaseFacts` without one, or without one that can be read. */
+  readonly release: SignedReleaseFacts;
 }
+
+export type InfoProblem = TlvRefusal | ReleaseFactsRefusal;
 
 /**
  * `image-too-large`: the header says more than 16 MiB, or a sum that overflows the 32 bits that
@@ -91,8 +106,21 @@ export function readImageInfo(
   if (problem !== null) return { ok: true, info: { ...base, ...withoutTlvs, problem } };
   const { tlvs, dependencies, hardware, buildId, securityCounter, imageHash } = collected;
   const totalBytes = found.area.endBytes;
-  const fromTlvs = { tlvs, dependencies, hardware, buildId, securityCounter, imageHash };
-  return { ok: true, info: { ...base, ...fromTlvs, problem: null, totalBytes } };
+  const fromTlvs = {
+    tlvs,
+    dependencies,
+    hardware,
+    buildId,
+    securityCounter,
+    imageHash,
+    totalBytes,
+  };
+  const facts = collected.releaseFacts();
+  const release = facts.ok ? facts.facts : unsignedReleaseFacts;
+  return {
+    ok: true,
+    info: { ...base, ...fromTlvs, problem: facts.ok ? null : facts.reason, release },
+  };
 }
 
 /** The header at the start of a source, see `parseImageHeader`. */
@@ -111,6 +139,7 @@ const withoutTlvs = {
   dependencies: [],
   imageHash: null,
   totalBytes: null,
+  release: unsignedReleaseFacts,
 } as const;
 
 const dependencyBytes = 12; // sizeof(struct image_dependency)
@@ -122,6 +151,7 @@ class TlvCollection {
   buildId: string | null = null;
   securityCounter: number | null = null;
   imageHash: string | null = null;
+  private facts: DecodedReleaseFacts | null = null;
   private readonly source: ImageSource;
 
   constructor(source: ImageSource) {
@@ -135,6 +165,10 @@ class TlvCollection {
     if (entry.isProtected) this.addProtected(entry);
   }
 
+  releaseFacts(): DecodedReleaseFacts {
+    return this.facts ?? { ok: true, facts: unsignedReleaseFacts };
+  }
+
   private addProtected(entry: TlvEntry): void {
     const { type, valueBytes } = entry;
     const value = (): Uint8Array => readTlvValue(this.source, entry);
@@ -145,6 +179,11 @@ class TlvCollection {
       this.securityCounter ??= viewOf(value()).getUint32(0, true);
     if (type === tlvTypes.dependency && valueBytes === dependencyBytes)
       this.addDependency(decodeDependency(viewOf(value())));
+    if (type === tlvTypes.releaseFacts)
+      this.facts ??=
+        valueBytes <= releaseFactsBytesMax
+          ? decodeReleaseFacts(value())
+          : { ok: false, reason: "release-facts-too-large" };
   }
 
   private addDependency(dependency: ImageDependency): void {

@@ -1,7 +1,7 @@
 import type { ImageHeader } from "./header.ts";
 import type { ImageSource } from "./source.ts";
 
-/** `IMAGE_TLV_*` of bootutil/image.h, and the two of ours from the vendor range. */
+/** `IMAGE_TLV_*` of bootutil/image.h, and those of ours from the vendor range. */
 export const tlvTypes = {
   keyHash: 0x01,
   publicKey: 0x02,
@@ -25,6 +25,8 @@ export const tlvTypes = {
   buildId: 0x00a1,
   /** Protected; hashes of the image's blocks, see block-hashes.ts. */
   blockHashes: 0x00a2,
+  /** Protected; what the release says of itself besides, see release-facts.ts. */
+  releaseFacts: 0x00a3,
 } as const;
 
 /** sizeof(struct image_tlv_info) and sizeof(struct image_tlv). */

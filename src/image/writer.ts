@@ -4,6 +4,11 @@ import { encodeHardwareId } from "./hardware.ts";
 import { encodeImageHeader, imageHeaderBytes } from "./header.ts";
 import { buildIdBytesMax, type ImageDependency, imageBytesLargest } from "./info.ts";
 import { imageKeyHash } from "./keys.ts";
+import {
+  encodeReleaseFacts,
+  type SignedReleaseFacts,
+  unsignedReleaseFacts,
+} from "./release-facts.ts";
 import { signatureFromDer } from "./signature.ts";
 import {
   protectedTlvInfoMagic,
@@ -41,6 +46,8 @@ export interface ImageOptions {
   readonly dependencies: readonly ImageDependency[];
   readonly hardware: string | null;
   readonly buildId: Uint8Array | null;
+  /** What the release says of itself besides; `unsignedReleaseFacts` adds nothing. */
+  readonly release: SignedReleaseFacts;
   /** More protected TLVs, written last and in this order. */
   readonly customTlvs: readonly TlvValue[];
   /** Adds the hashes of blocks of so many bytes (block-hashes.ts), or null for none. */
@@ -57,6 +64,7 @@ export const plainImage: Omit<ImageOptions, "version"> = {
   dependencies: [],
   hardware: null,
   buildId: null,
+  release: unsignedReleaseFacts,
   customTlvs: [],
   blockBytes: null,
 };
@@ -74,7 +82,7 @@ export type WrittenImage =
 
 /**
  * Builds an image in the order of imgtool: header, payload, protected TLVs (security counter,
- * dependencies, hardware, build id, block hashes, custom), hash, then key hash and signature of each signer.
+ * dependencies, hardware, build id, release facts, block hashes, custom), hash, then key hash and signature of each signer.
  * Without signers the image is unsigned. The same inputs and signatures give the same bytes. Throws
  * RangeError on an option that its field cannot hold.
  */
@@ -174,6 +182,8 @@ function protectedValues(options: ImageOptions, blockHashes: Uint8Array | null):
       );
     values.push({ type: tlvTypes.buildId, value: options.buildId });
   }
+  const facts = encodeReleaseFacts(options.release);
+  if (facts !== null) values.push({ type: tlvTypes.releaseFacts, value: facts });
   if (blockHashes !== null) values.push({ type: tlvTypes.blockHashes, value: blockHashes });
   return [...values, ...options.customTlvs];
 }

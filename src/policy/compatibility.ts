@@ -1,4 +1,5 @@
 import type { ImageInfo } from "../image/info.ts";
+import type { SignedReleaseFacts } from "../image/release-facts.ts";
 import { compareVersions, formatVersion, type ImageVersion } from "../image/version.ts";
 
 /** What of this device and of the image that runs the rules look at. */
@@ -10,38 +11,13 @@ export interface DeviceFacts {
   readonly securityCounter: number | null;
 }
 
-/** What the rules that come from signed metadata look at besides. */
+/** What the rules that come from the signed facts look at besides. */
 export interface DeviceProfile extends DeviceFacts {
   /** Null when the bootloader does not tell; it then satisfies no minimum. */
   readonly bootloaderVersion: ImageVersion | null;
   /** The schema version of the stored configuration; null when the device has none, which suits every release. */
   readonly configurationSchema: number | null;
 }
-
-/** What a release says of itself beyond its image's TLVs, in its signed metadata. */
-export interface SignedReleaseFacts {
-  /** The hardware ids it may be installed on; null: the one in the image. */
-  readonly hardware: readonly string[] | null;
-  /** A minor version that is to be treated as a major one. */
-  readonly breaking: boolean;
-  /** It may replace a newer version of its own patch series (same major and minor). */
-  readonly downgradeAllowed: boolean;
-  readonly bootloaderVersionMin: ImageVersion | null;
-  /** Schema versions of the configuration that it can read, both ends included. */
-  readonly configurationSchemas: { readonly min: number; readonly max: number } | null;
-  /** The version that has to run, or a newer one, before this release may come. */
-  readonly steppingStone: ImageVersion | null;
-}
-
-/** What a release without signed metadata says: nothing, so that these rules change nothing. */
-export const unsignedReleaseFacts: SignedReleaseFacts = {
-  hardware: null,
-  breaking: false,
-  downgradeAllowed: false,
-  bootloaderVersionMin: null,
-  configurationSchemas: null,
-  steppingStone: null,
-};
 
 /** A release as the rules see it. */
 export interface ReleaseFacts extends SignedReleaseFacts {
@@ -52,12 +28,12 @@ export interface ReleaseFacts extends SignedReleaseFacts {
 }
 
 /**
- * The facts of a release from its image's header and TLVs and its signed metadata. A list of hardware that leaves out
+ * The facts of a release from its image's header and TLVs, the signed facts among them. A list of hardware that leaves out
  * the id in the image contradicts the image: such a release fits nothing.
  */
 export function releaseFacts(
   image: ImageInfo,
-  signed: SignedReleaseFacts = unsignedReleaseFacts,
+  signed: SignedReleaseFacts = image.release,
 ): ReleaseFacts {
   const own = image.hardware === null ? [] : [image.hardware];
   const listed = signed.hardware ?? own;
@@ -66,7 +42,7 @@ export function releaseFacts(
   return { ...signed, version: image.header.version, hardware, securityCounter };
 }
 
-/** Rules that hold for every image, with or without signed metadata. */
+/** Rules that hold for every image, with or without signed facts. */
 export type CompatibilityRefusal = "hardware-mismatch" | "security-counter" | "downgrade";
 
 export type CompatibilityRule =
@@ -121,7 +97,7 @@ export function describeIncompatibility({ rule, found, needed }: Incompatibility
 }
 
 /**
- * May this image be installed here, by the rules that need no signed metadata and no approval? The first that it breaks, or null.
+ * May this image be installed here, by the rules that hold for every image? The first that it breaks, or null.
  * The counter rule is the bootloader's own (`MCUBOOT_DOWNGRADE_PREVENTION` by security counter): asked here first,
  * because the bootloader answers by erasing what was downloaded.
  */

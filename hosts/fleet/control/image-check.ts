@@ -58,6 +58,11 @@ export function checkImage(bytes: Uint8Array, rules: PublishRules): ImageCheck {
   const { info } = verdict;
   if (info.hardware === null)
     return refuse("no-hardware-id", "the image has no hardware id (protected TLV 0x00A0)");
+  if (info.problem !== null)
+    return refuse(
+      "malformed-image",
+      `the release facts of the image (TLV 0x00A3) cannot be read (${info.problem}); sign it again`,
+    );
   if (info.totalBytes !== bytes.length)
     return refuse(
       "trailing-bytes",

@@ -60,7 +60,8 @@ test("several hardwares give several payloads and a folder of images", async (co
   const { root, out, key, image } = workplace(context);
   assert.equal((await build(root, out, "--hardware", "esp32c3-b,esp32c6-a")).exitCode, 0);
   const signed = await sluice(
-    ...["release", "sign", out, "--key", key, "--security-counter", "auto", "--out", image],
+    ...["release", "sign", out, "--key", key, "--out", image],
+    ...["--security-counter", "auto", "--raise-counter"],
   );
   assert.equal(signed.exitCode, 0, signed.stderr);
   const files = ["sluice-1.2.3-esp32c3-b.image", "sluice-1.2.3-esp32c6-a.image"];
@@ -166,4 +167,96 @@ test("builds for a layout from a file, and nothing that its slots cannot swap", 
   const unknown = await build(root, out, "--layout", "esp8266");
   assert.equal(unknown.exitCode, 2);
   assert.match(unknown.stderr, /must be one of esp32-4m, esp32-8m, esp32-16m/);
+});
+
+test("what a release says of itself is given to the build or when it is signed, and shown", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  const wishes = ["--breaking", "--stepping-stone", "1.2.0", "--schema-min", "2"];
+  assert.equal((await build(root, out, ...wishes)).exitCode, 0);
+  const more = ["--override-window", "--also-hardware", "esp32c3-a", "--bootloader-min", "2.1.0"];
+  const signed = await sluice(
+    ...["release", "sign", out, "--key", key, "--security-counter", "1", "--out", image, ...more],
+  );
+  assert.equal(signed.exitCode, 0, signed.stderr);
+  assert.deepEqual(JSON.parse((await sluice("image", "info", image, "--json")).stdout).release, {
+    hardware: ["esp32c3-b", "esp32c3-a"],
+    breaking: true,
+    downgradeAllowed: false,
+    bootloaderVersionMin: "2.1.0",
+    configurationSchemas: { min: 2, max: 65535 },
+    steppingStone: "1.2.0",
+    windowOverride: true,
+  });
+  const { stdout } = await sluice("image", "info", image);
+  for (const line of [/^runs on +esp32c3-b, esp32c3-a$/m, /^schemas +2 to 65535$/m, /^breaking /m])
+    assert.match(stdout, line);
+  assert.equal((await sluice("image", "verify", image, "--key", key)).exitCode, 0);
+});
+
+test("refuses what no device could follow", async (context) => {
+  const { root, out } = workplace(context);
+  const cases: ReadonlyArray<readonly [string[], RegExp]> = [
+    [
+      ["--stepping-stone", "1.2.3"],
+      /--stepping-stone 1\.2\.3 is not older than the release, 1\.2\.3/,
+    ],
+    [["--schema-min", "3", "--schema-max", "2"], /--schema-min 3 is above --schema-max 2/],
+    [["--also-hardware", "ESP32"], /Must be a hardware id/],
+    [["--bootloader-min", "new"], /Must be major\.minor\.revision/],
+  ];
+  for (const [wishes, says] of cases) {
+    const refused = await build(root, out, ...wishes);
+    assert.equal(refused.exitCode, 2, refused.stderr);
+    assert.match(refused.stderr, says);
+  }
+});
+
+test("the security counter stays that of the release before unless it is to be raised", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  await build(root, out);
+  const sign = (...rest: string[]) =>
+    sluice("release", "sign", out, "--key", key, "--json", "--out", image, ...rest);
+  const counter = async (...rest: string[]): Promise<number> => {
+    const signed = await sign(...rest);
+    assert.equal(signed.exitCode, 0, signed.stderr);
+    return JSON.parse(signed.stdout).images[0].securityCounter;
+  };
+  const unknown = await sign();
+  assert.equal(unknown.exitCode, 2);
+  assert.match(unknown.stderr, /the security counter is not known: give --previous/);
+  assert.equal(await counter("--security-counter", "7"), 7);
+  assert.equal(await counter("--previous", image), 7);
+  assert.equal(await counter("--previous", image, "--raise-counter"), 8);
+  assert.equal(
+    await counter("--previous", image, "--raise-counter", "--security-counter", "12"),
+    12,
+  );
+  const refusals: ReadonlyArray<readonly [string[], RegExp]> = [
+    [["--previous", image, "--security-counter", "11"], /11 is below 12, which the release before/],
+    [["--previous", image, "--security-counter", "13"], /13 is above 12.*add --raise-counter/],
+    [["--security-counter", "auto"], /auto raises the counter with every version/],
+  ];
+  for (const [rest, says] of refusals) {
+    const refused = await sign(...rest);
+    assert.equal(refused.exitCode, 2);
+    assert.match(refused.stderr, says);
+  }
+  const foreign = await sign("--previous", join(out, "manifest.json"));
+  assert.equal(foreign.exitCode, 65);
+  assert.match(foreign.stderr, /holds no image for esp32c3-b/);
+});
+
+test("a build that is to raise the counter says so to whoever signs it", async (context) => {
+  const { root, out, key, image } = workplace(context);
+  const sign = (...rest: string[]) =>
+    sluice("release", "sign", out, "--key", key, "--json", "--out", image, ...rest);
+  await build(root, out);
+  await sign("--security-counter", "3");
+  await build(root, out, "--raise-counter");
+  const signed = await sign("--previous", image);
+  assert.equal(JSON.parse(signed.stdout).images[0].securityCounter, 4);
+  const manifest = join(out, "manifest.json");
+  const json = JSON.parse(readFileSync(manifest, "utf8"));
+  writeFileSync(manifest, JSON.stringify({ ...json, release: { raiseCounters: true } }));
+  assert.match((await sign("--previous", image)).stderr, /has a "release" that cannot be read/);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { ImageInfo } from "../../../src/image/info.ts";
+import { type SignedReleaseFacts, unsignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import { compareVersions, type ImageVersion, parseVersion } from "../../../src/image/version.ts";
 import {
   type DeviceProfile,
@@ -10,8 +11,6 @@ import {
   incompatibility,
   type ReleaseFacts,
   releaseFacts,
-  type SignedReleaseFacts,
-  unsignedReleaseFacts,
 } from "../../../src/policy/compatibility.ts";
 
 const version = (text: string): ImageVersion => {
@@ -42,6 +41,7 @@ const image = (
   dependencies: [],
   imageHash: null,
   totalBytes: null,
+  release: unsignedReleaseFacts,
 });
 
 const hardware = "esp32c3-a";
@@ -236,6 +236,7 @@ const anySigned: fc.Arbitrary<SignedReleaseFacts> = fc.record(
       fc.record({ min: fc.nat(5), max: fc.nat(5) }, { noNullPrototype: true }),
     ),
     steppingStone: fc.option(anyVersion),
+    windowOverride: fc.boolean(),
   },
   { noNullPrototype: true },
 );
