@@ -21,6 +21,13 @@ const versionLengthMax = 64;
 /** Of the arrays whose length says whether a deployment is one image; the body bounds it. */
 const elementsMax = deploymentBytesMax;
 const metadataMax = 32;
+/** The part (hawkBit: software module type) of a chunk that is a configuration document. */
+export const configurationPart = "configuration";
+/** Keys of chunk metadata whose value is `true`. */
+export const approvedKey = "sluice.approved";
+export const retryKey = "sluice.retry";
+/** The device attribute that tells the version of the configuration in effect, as decimal text. */
+export const configurationAttribute = "configuration";
 const pollSecondsMin = 1;
 const pollSecondsMax = 7 * 24 * 3600;
 
@@ -32,18 +39,36 @@ export interface Poll {
   readonly configDataUrl: string | null;
 }
 
-/** The one image that a deployment asks for (hawkBit DDI v1, `deploymentBase`). */
-export interface Deployment {
+/** What every deployment says (hawkBit DDI v1, `deploymentBase`), and the one file that it brings. */
+export interface DeploymentTerms {
   readonly actionId: string;
   readonly update: "forced" | "attempt" | "skip";
+  /** `update` is `forced`: the server wants it now, not when it suits the device. */
+  readonly forced: boolean;
+  /** Metadata `sluice.approved`: an operator approved a major or breaking version. */
+  readonly approved: boolean;
+  /** Metadata `sluice.retry`: an operator cleared what this device refused or rolled back. */
+  readonly retry: boolean;
   readonly windowOpen: boolean;
   readonly version: string;
   readonly fileName: string;
   readonly fileHash: DigestHex;
   readonly fileBytes: number;
   readonly url: string;
+}
+
+/** A deployment of one image. */
+export interface Deployment extends DeploymentTerms {
+  readonly kind: "firmware";
   /** From our server's chunk metadata; null from a plain hawkBit. */
   readonly imageHash: DigestHex | null;
+}
+
+/** A deployment of one signed configuration document (src/config); its chunk's part is `configuration`. */
+export interface ConfigurationDeployment extends DeploymentTerms {
+  readonly kind: "configuration";
+  /** The version of the document, as the server says; what is signed in it counts. */
+  readonly configurationVersion: number;
 }
 
 /**
@@ -53,7 +78,7 @@ export interface Deployment {
 export type DeploymentRefusal = "malformed-deployment" | "unsupported-deployment";
 
 export type ParsedDeployment =
-  | { readonly ok: true; readonly deployment: Deployment }
+  | { readonly ok: true; readonly deployment: Deployment | ConfigurationDeployment }
   | {
       readonly ok: false;
       readonly reason: DeploymentRefusal;
@@ -82,7 +107,7 @@ export function parsePoll(body: Uint8Array): Poll | null {
 
 /**
  * Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one
- * slot.
+ * slot, or one configuration document.
  */
 export function parseDeployment(body: Uint8Array): ParsedDeployment {
   const root = parseJsonObject(body, deploymentBytesMax);
@@ -105,17 +130,30 @@ export function parseDeployment(body: Uint8Array): ParsedDeployment {
   const file = parseArtifact(artifact);
   const version = stringAt(chunk, "version", versionLengthMax);
   if (file === null || version === null) return refused("malformed-deployment");
-  return {
-    ok: true,
-    deployment: {
-      actionId,
-      update,
-      windowOpen: stringAt(deployment, "maintenanceWindow", 16) !== "unavailable",
-      version: displayText(version),
-      ...file,
-      imageHash: parseDigestHex(metadataAt(chunk, "sluice-image-hash")),
-    },
+  const terms: DeploymentTerms = {
+    actionId,
+    update,
+    forced: update === "forced",
+    approved: metadataAt(chunk, approvedKey) === "true",
+    retry: metadataAt(chunk, retryKey) === "true",
+    windowOpen: stringAt(deployment, "maintenanceWindow", 16) !== "unavailable",
+    version: displayText(version),
+    ...file,
   };
+  if (stringAt(chunk, "part", 64) === configurationPart) {
+    const configurationVersion = parseConfigurationVersion(version);
+    if (configurationVersion === null) return refused("malformed-deployment");
+    return { ok: true, deployment: { kind: "configuration", ...terms, configurationVersion } };
+  }
+  const imageHash = parseDigestHex(metadataAt(chunk, "sluice-image-hash"));
+  return { ok: true, deployment: { kind: "firmware", ...terms, imageHash } };
+}
+
+/** Decimal without leading zeros, 1 to 2^53 - 1: how texts of the protocol name a configuration document. */
+export function parseConfigurationVersion(text: string): number | null {
+  if (!/^[1-9]\d{0,15}$/.test(text)) return null;
+  const version = Number(text);
+  return Number.isSafeInteger(version) ? version : null;
 }
 
 export type Execution =
@@ -196,7 +234,7 @@ function parseSleep(text: string | null): number | null {
 
 function parseArtifact(
   artifact: JsonObject,
-): Pick<Deployment, "fileName" | "fileHash" | "fileBytes" | "url"> | null {
+): Pick<DeploymentTerms, "fileName" | "fileHash" | "fileBytes" | "url"> | null {
   const fileName = stringAt(artifact, "filename", 256);
   const hashes = objectAt(artifact, "hashes");
   const fileHash = parseDigestHex(hashes === null ? null : stringAt(hashes, "sha256", 64));

@@ -133,7 +133,12 @@ export class Poller {
     if (this.#deployment?.link !== link) {
       const parsed = parsedOf(await client.deployment(link));
       if (!parsed.ok) return this.#refused(link, parsed);
-      this.#deployment = { link, deployment: parsed.deployment };
+      const { deployment } = parsed;
+      if (deployment.kind !== "firmware") {
+        const { actionId } = deployment;
+        return this.#refused(link, { ok: false, reason: "unsupported-deployment", actionId });
+      }
+      this.#deployment = { link, deployment };
     }
     this.#unreadable = 0;
     const { deployment } = this.#deployment;

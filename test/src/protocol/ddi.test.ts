@@ -53,6 +53,12 @@ function deploymentOf(value: unknown) {
   return parsed.deployment;
 }
 
+function imageHashOf(value: unknown) {
+  const deployment = deploymentOf(value);
+  assert.equal(deployment.kind, "firmware");
+  return "imageHash" in deployment ? deployment.imageHash : undefined;
+}
+
 // ---- poll
 
 test("reads the interval and all three links of a poll", () => {
@@ -115,8 +121,12 @@ for (const [name, links] of [
 
 test("reads a deployment of one image", () => {
   assert.deepEqual(deploymentOf(body), {
+    kind: "firmware",
     actionId: "42",
     update: "forced",
+    forced: true,
+    approved: false,
+    retry: false,
     windowOpen: true,
     version: "1.2.3",
     fileName: "fw.bin",
@@ -133,9 +143,86 @@ test("takes the http link where there is no other", () => {
 });
 
 test("knows no image hash without well-formed metadata", () => {
-  assert.equal(deploymentOf(withChunk({ metadata: undefined })).imageHash, null);
+  assert.equal(imageHashOf(withChunk({ metadata: undefined })), null);
   const upper = [{ key: "sluice-image-hash", value: imageHash.toUpperCase() }];
-  assert.equal(deploymentOf(withChunk({ metadata: upper })).imageHash, null);
+  assert.equal(imageHashOf(withChunk({ metadata: upper })), null);
+});
+
+for (const [metadata, approved, retry] of [
+  [[], false, false],
+  [[{ key: "sluice.approved", value: "true" }], true, false],
+  [[{ key: "sluice.retry", value: "true" }], false, true],
+  [
+    [
+      { key: "sluice.retry", value: "true" },
+      { key: "sluice.approved", value: "true" },
+    ],
+    true,
+    true,
+  ],
+  [[{ key: "sluice.approved", value: "True" }], false, false],
+  [[{ key: "sluice.approved", value: true }], false, false],
+  [[{ key: "Sluice.Approved", value: "true" }], false, false],
+  [[{ key: "sluice.approved" }, null, 7, []], false, false],
+  [
+    [
+      { key: "sluice.approved", value: "false" },
+      { key: "sluice.approved", value: "true" },
+    ],
+    false,
+    false,
+  ],
+  [{ key: "sluice.approved", value: "true" }, false, false],
+  [new Array(33).fill({ key: "sluice.approved", value: "true" }), false, false],
+] as const)
+  test(`takes ${JSON.stringify(metadata).slice(0, 70)} for ${approved ? "an" : "no"} approval and ${retry ? "a" : "no"} retry`, () => {
+    const deployment = deploymentOf(withChunk({ metadata }));
+    assert.deepEqual([deployment.approved, deployment.retry], [approved, retry]);
+  });
+
+for (const [update, forced] of [
+  ["forced", true],
+  ["attempt", false],
+  ["skip", false],
+] as const)
+  test(`takes an update that is ${update} for ${forced ? "a" : "no"} forced one`, () => {
+    const deployment = { ...body.deployment, update };
+    assert.equal(deploymentOf({ ...body, deployment }).forced, forced);
+  });
+
+test("tells a configuration document from an image by the part of its chunk", () => {
+  const metadata = [{ key: "sluice.retry", value: "true" }];
+  const document = withChunk({ part: "configuration", version: "12", metadata });
+  assert.deepEqual(deploymentOf(document), {
+    kind: "configuration",
+    actionId: "42",
+    update: "forced",
+    forced: true,
+    approved: false,
+    retry: true,
+    windowOpen: true,
+    version: "12",
+    fileName: "fw.bin",
+    fileHash: sha256,
+    fileBytes: 4096,
+    url,
+    configurationVersion: 12,
+  });
+  for (const part of ["bApp", "os", "Configuration", 7, undefined])
+    assert.equal(deploymentOf(withChunk({ part })).kind, "firmware");
+});
+
+for (const version of ["0", "012", "1.0.0", "-1", "", "1e3", " 1", "9007199254740992", "x"])
+  test(`finds a configuration of version "${version}" malformed`, () => {
+    const parsed = parseDeployment(utf8(withChunk({ part: "configuration", version })));
+    assert.deepEqual(parsed, { ok: false, reason: "malformed-deployment", actionId: "42" });
+  });
+
+test("takes the highest version that a configuration can have", () => {
+  const highest = withChunk({ part: "configuration", version: "9007199254740991" });
+  const deployment = deploymentOf(highest);
+  assert.ok(deployment.kind === "configuration");
+  assert.equal(deployment.configurationVersion, Number.MAX_SAFE_INTEGER);
 });
 
 for (const [maintenanceWindow, windowOpen] of [

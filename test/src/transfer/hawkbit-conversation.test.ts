@@ -83,7 +83,9 @@ for (const step of ofKind(/(deploymentBase|installedBase)\/[^/]+$/))
     const { deployment } = answer.value;
     assert.equal(deployment.actionId, (body as { id: string }).id);
     assert.equal(deployment.fileBytes, 4096);
+    assert.ok(deployment.kind === "firmware");
     assert.equal(deployment.imageHash, null);
+    assert.deepEqual([deployment.approved, deployment.retry], [false, false]);
     assert.equal(deployment.windowOpen, true);
   });
 
