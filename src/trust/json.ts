@@ -1,0 +1,253 @@
+import { accepted, refused, type Verdict } from "./refusal.ts";
+import { decodeUtf8 } from "./utf8.ts";
+
+/** A value of the JSON that metadata is written in: clause 4.1 leaves out fractions. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+
+/** Without a prototype when it was parsed here: any name is an ordinary one, `__proto__` too. */
+export type JsonObject = { readonly [name: string]: JsonValue };
+
+export interface JsonLimits {
+  readonly jsonDepthMax: number;
+  readonly jsonNodesMax: number;
+}
+
+/**
+ * Reads JSON that has one meaning only, since it is signed in one form and stored in another:
+ * no name twice in an object, whole numbers that a double holds exactly, well-formed UTF-8, no
+ * half of a surrogate pair. White space around and within is free (RFC 8259).
+ */
+export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): Verdict<JsonValue> {
+  const reader = new JsonReader(bytes, limits);
+  try {
+    return accepted(reader.whole());
+  } catch (error) {
+    if (!(error instanceof JsonDefect)) throw error;
+    return refused(error.reason, `${error.message} at byte ${reader.index}`);
+  }
+}
+
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+type DefectReason = "malformed-json" | "json-too-deep" | "json-too-many" | "duplicate-name";
+
+/** Ends the reading from any depth; never leaves this file. */
+class JsonDefect extends Error {
+  readonly reason: DefectReason;
+
+  constructor(reason: DefectReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const escapes: Readonly<Record<string, string>> = {
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
+
+/** An object or array whose end was not reached yet. */
+interface Open {
+  readonly object: Record<string, JsonValue> | null;
+  readonly array: JsonValue[];
+  /** Of the member whose value comes next. */
+  name: string;
+}
+
+/** Keeps its own stack: a device has few slots for nested calls. */
+class JsonReader {
+  index = 0;
+  readonly #bytes: Uint8Array;
+  readonly #limits: JsonLimits;
+  readonly #open: Open[] = [];
+  #nodes = 0;
+
+  constructor(bytes: Uint8Array, limits: JsonLimits) {
+    this.#bytes = bytes;
+    this.#limits = limits;
+  }
+
+  whole(): JsonValue {
+    // Both bounded by the bytes: every turn takes some.
+    for (;;) {
+      let value = this.#begun();
+      for (; value !== undefined; value = this.#closed()) {
+        const inner = this.#open.at(-1);
+        if (inner === undefined) return this.#last(value);
+        if (inner.object === null) inner.array.push(value);
+        else inner.object[inner.name] = value;
+      }
+    }
+  }
+
+  /** The next value; undefined when an object or array begins that is not empty. */
+  #begun(): JsonValue | undefined {
+    this.#space();
+    this.#nodes += 1;
+    if (this.#nodes > this.#limits.jsonNodesMax)
+      throw new JsonDefect("json-too-many", `more than ${this.#limits.jsonNodesMax} values`);
+    switch (this.#peek()) {
+      case "{":
+        return this.#entered({ object: Object.create(null), array: [], name: "" }, "}");
+      case "[":
+        return this.#entered({ object: null, array: [], name: "" }, "]");
+      case '"':
+        return this.#string();
+      case "t":
+        return this.#word("true", true);
+      case "f":
+        return this.#word("false", false);
+      case "n":
+        return this.#word("null", null);
+      default:
+        return this.#number();
+    }
+  }
+
+  #entered(open: Open, end: string): JsonValue | undefined {
+    if (this.#open.length === this.#limits.jsonDepthMax)
+      throw new JsonDefect("json-too-deep", `nested deeper than ${this.#limits.jsonDepthMax}`);
+    this.index += 1;
+    this.#space();
+    if (this.#take(end)) return open.object ?? open.array;
+    this.#open.push(open);
+    if (open.object !== null) this.#name(open.object, open);
+    return undefined;
+  }
+
+  /** What ends here; undefined when another member or element follows. */
+  #closed(): JsonValue | undefined {
+    const inner = this.#open.at(-1);
+    if (inner === undefined) return undefined;
+    this.#space();
+    if (this.#take(",")) {
+      if (inner.object !== null) this.#name(inner.object, inner);
+      return undefined;
+    }
+    if (!this.#take(inner.object === null ? "]" : "}")) throw malformed('"," or an end expected');
+    this.#open.pop();
+    return inner.object ?? inner.array;
+  }
+
+  #name(object: Record<string, JsonValue>, open: Open): void {
+    this.#space();
+    if (this.#peek() !== '"') throw malformed("a name expected");
+    open.name = this.#string();
+    if (open.name in object)
+      throw new JsonDefect("duplicate-name", `the name "${open.name}" twice`);
+    this.#space();
+    if (!this.#take(":")) throw malformed('":" expected');
+  }
+
+  #last(value: JsonValue): JsonValue {
+    this.#space();
+    if (this.index !== this.#bytes.length) throw malformed("more after the end");
+    return value;
+  }
+
+  #string(): string {
+    this.index += 1;
+    let text = "";
+    let start = this.index;
+    // Bounded by the bytes.
+    for (;;) {
+      const byte = this.#bytes[this.index];
+      if (byte === undefined) throw malformed("a text without end");
+      if (byte < 0x20) throw malformed("a control character in a text");
+      if (byte === quote || byte === backslash) {
+        text += this.#decoded(start);
+        this.index += 1;
+        if (byte === quote) break;
+        text += this.#escaped();
+        start = this.index;
+      } else this.index += 1;
+    }
+    return text;
+  }
+
+  #decoded(start: number): string {
+    const text = decodeUtf8(this.#bytes, start, this.index);
+    if (text === null) throw malformed("a text that is not UTF-8");
+    return text;
+  }
+
+  #escaped(): string {
+    const letter = this.#peek();
+    this.index += 1;
+    if (letter !== "u") {
+      const character = escapes[letter];
+      if (character === undefined) throw malformed("an unknown escape");
+      return character;
+    }
+    const unit = this.#unit();
+    if (unit < 0xd800 || unit > 0xdfff) return String.fromCharCode(unit);
+    const follows = this.#take("\\") && this.#take("u") ? this.#unit() : 0;
+    if (unit > 0xdbff || follows < 0xdc00 || follows > 0xdfff)
+      throw malformed("half of a surrogate pair");
+    return String.fromCodePoint(0x10000 + ((unit - 0xd800) << 10) + (follows - 0xdc00));
+  }
+
+  #unit(): number {
+    const digits = this.#ascii(this.index, this.index + 4);
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw malformed("four hex digits expected");
+    this.index += 4;
+    return Number.parseInt(digits, 16);
+  }
+
+  #number(): number {
+    const start = this.index;
+    // Bounded: a longer number is no safe integer.
+    while (this.index - start < 32 && /[-+.0-9eE]/.test(this.#peek())) this.index += 1;
+    const text = this.#ascii(start, this.index);
+    if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) throw malformed("a whole number expected");
+    const value = Number(text);
+    if (!Number.isSafeInteger(value)) throw malformed("a number beyond 2^53");
+    return value;
+  }
+
+  #word<T>(word: string, value: T): T {
+    if (this.#ascii(this.index, this.index + word.length) !== word)
+      throw malformed(`"${word}" expected`);
+    this.index += word.length;
+    return value;
+  }
+
+  #space(): void {
+    // Bounded by the bytes.
+    while (/[ \t\r\n]/.test(this.#peek())) this.index += 1;
+  }
+
+  #take(character: string): boolean {
+    if (this.#peek() !== character) return false;
+    this.index += 1;
+    return true;
+  }
+
+  /** The next byte as a character; empty at the end. */
+  #peek(): string {
+    const byte = this.#bytes[this.index];
+    return byte === undefined ? "" : String.fromCharCode(byte);
+  }
+
+  #ascii(start: number, end: number): string {
+    return String.fromCharCode(...this.#bytes.subarray(start, end));
+  }
+}
+
+function malformed(message: string): JsonDefect {
+  return new JsonDefect("malformed-json", message);
+}
