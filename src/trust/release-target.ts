@@ -1,4 +1,9 @@
 import { isHardwareId } from "../image/hardware.ts";
+import {
+  configurationSchemaMax,
+  type SignedReleaseFacts,
+  unsignedReleaseFacts,
+} from "../image/release-facts.ts";
 import { formatVersion, type ImageVersion, parseVersion } from "../image/version.ts";
 import { integerAt, isSha256Hex, member, objectAt, textAt, textsAt } from "./fields.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -11,8 +16,11 @@ export const releaseFormat = 1;
 export const hardwareIdsMax = 16;
 export const deltaBasesMax = 8;
 
-/** What the offline keys say of an image: `custom.sluice` of its target. */
-export interface ReleaseTarget {
+/**
+ * What the offline keys say of an image: `custom.sluice` of its target. The facts for the rules of
+ * compatibility have the names that they have in the image's TLV 0x00A3.
+ */
+export interface ReleaseTarget extends SignedReleaseFacts {
   /** The image's SHA-256 TLV in lower-case hex: what will run. */
   readonly imageHash: string;
   readonly version: ImageVersion;
@@ -20,17 +28,6 @@ export interface ReleaseTarget {
   readonly hardware: readonly string[];
   /** The image's, 0 when it has none; the director document repeats it as its release counter. */
   readonly securityCounter: number;
-  /** A minor version that is to be treated as a major one. */
-  readonly breaking: boolean;
-  /** A security fix that the server may force through closed windows. */
-  readonly forced: boolean;
-  /** It may replace a newer version of its own patch series. */
-  readonly downgradeAllowed: boolean;
-  readonly bootloaderVersionMin: ImageVersion | null;
-  /** Schema versions of the configuration that it can read, both ends included. */
-  readonly configurationSchemas: { readonly min: number; readonly max: number } | null;
-  /** The version that has to run, or a newer one, before this release may come. */
-  readonly steppingStone: ImageVersion | null;
   readonly energy: EnergyHints | null;
   /** The file with the block hashes of this image: the value of TLV 0x00A2. */
   readonly blockHashes: SignedFile | null;
@@ -60,18 +57,13 @@ export interface SignedDelta extends SignedFile {
   readonly baseImageHash: string;
 }
 
-/** What every release says that needs nothing special. */
+/** What a release says that needs nothing special. */
 export const plainRelease = {
-  breaking: false,
-  forced: false,
-  downgradeAllowed: false,
-  bootloaderVersionMin: null,
-  configurationSchemas: null,
-  steppingStone: null,
+  ...unsignedReleaseFacts,
   energy: null,
   blockHashes: null,
   deltas: [],
-} as const satisfies Partial<ReleaseTarget>;
+} as const satisfies Partial<Omit<ReleaseTarget, "hardware">> & SignedReleaseFacts;
 
 /**
  * The target's `custom`. What says nothing is left out, to keep the role small. Throws RangeError
@@ -106,8 +98,8 @@ export function parseReleaseCustom(custom: JsonValue | undefined): Verdict<Relea
 
 const knownMembers: readonly string[] = [
   ...["format", "critical", "imageHash", "version", "hardware", "securityCounter", "breaking"],
-  ...["forced", "downgradeAllowed", "bootloaderVersionMin", "configurationSchemas"],
-  ...["steppingStone", "energy", "blockHashes", "deltas"],
+  ...["downgrade", "bootloaderMin", "schemas", "steppingStone", "windowOverride"],
+  ...["energy", "blockHashes", "deltas"],
 ];
 
 function wrong(detail: string): ReturnType<typeof refused> {
@@ -115,7 +107,7 @@ function wrong(detail: string): ReturnType<typeof refused> {
 }
 
 function encodeRelease(release: ReleaseTarget): JsonObject {
-  const { bootloaderVersionMin, configurationSchemas, steppingStone, energy } = release;
+  const { bootloaderVersionMin, configurationSchemas: schemas, steppingStone, energy } = release;
   return {
     format: releaseFormat,
     imageHash: release.imageHash,
@@ -123,13 +115,11 @@ function encodeRelease(release: ReleaseTarget): JsonObject {
     hardware: release.hardware,
     securityCounter: release.securityCounter,
     ...(release.breaking && { breaking: true }),
-    ...(release.forced && { forced: true }),
-    ...(release.downgradeAllowed && { downgradeAllowed: true }),
-    ...(bootloaderVersionMin && { bootloaderVersionMin: formatVersion(bootloaderVersionMin) }),
-    ...(configurationSchemas && {
-      configurationSchemas: { min: configurationSchemas.min, max: configurationSchemas.max },
-    }),
+    ...(release.downgradeAllowed && { downgrade: true }),
+    ...(bootloaderVersionMin && { bootloaderMin: formatVersion(bootloaderVersionMin) }),
+    ...(schemas && { schemas: [schemas.min, schemas.max] }),
     ...(steppingStone && { steppingStone: formatVersion(steppingStone) }),
+    ...(release.windowOverride && { windowOverride: true }),
     ...(energy && {
       energy: {
         trialSecondsPerBoot: energy.trialSecondsPerBoot,
@@ -151,7 +141,6 @@ function encodeFile(file: SignedFile): JsonObject {
 }
 
 const counterMax = 0xffffffff;
-const schemaMax = 0xffff;
 const trialSecondsMax = 3600;
 
 function readRelease(reader: MemberReader): ReleaseTarget {
@@ -161,11 +150,11 @@ function readRelease(reader: MemberReader): ReleaseTarget {
     hardware: reader.needed("hardware", asHardwareIds, []),
     securityCounter: reader.needed("securityCounter", (value) => within(value, 0, counterMax), 0),
     breaking: reader.optional("breaking", asFlag) ?? false,
-    forced: reader.optional("forced", asFlag) ?? false,
-    downgradeAllowed: reader.optional("downgradeAllowed", asFlag) ?? false,
-    bootloaderVersionMin: reader.optional("bootloaderVersionMin", asVersion),
-    configurationSchemas: reader.optional("configurationSchemas", asRange),
+    downgradeAllowed: reader.optional("downgrade", asFlag) ?? false,
+    bootloaderVersionMin: reader.optional("bootloaderMin", asVersion),
+    configurationSchemas: reader.optional("schemas", asSchemas),
     steppingStone: reader.optional("steppingStone", asVersion),
+    windowOverride: reader.optional("windowOverride", asFlag) ?? false,
     energy: reader.optional("energy", asEnergyHints),
     blockHashes: reader.optional("blockHashes", asFile),
     deltas: reader.optional("deltas", asDeltas) ?? [],
@@ -223,10 +212,10 @@ function asHardwareIds(value: JsonValue): readonly string[] | null {
   return ids.length === value.length ? ids : null;
 }
 
-function asRange(value: JsonValue): { readonly min: number; readonly max: number } | null {
-  if (!isJsonObject(value)) return null;
-  const min = within(member(value, "min"), 0, schemaMax);
-  const max = within(member(value, "max"), min ?? 0, schemaMax);
+function asSchemas(value: JsonValue): { readonly min: number; readonly max: number } | null {
+  if (!isJsonArray(value) || value.length !== 2) return null;
+  const min = within(value[0], 0, configurationSchemaMax);
+  const max = within(value[1], min ?? 0, configurationSchemaMax);
   return min === null || max === null ? null : { min, max };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SignedReleaseFacts } from "../../../src/policy/compatibility.ts";
+import type { SignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import type { JsonObject } from "../../../src/trust/json.ts";
 import {
   encodeReleaseCustom,
@@ -29,10 +29,10 @@ const full: ReleaseTarget = {
   version: { major: 1, minor: 2, revision: 3, build: 4 },
   hardware: ["esp32c3-b", "esp32c3-c"],
   breaking: true,
-  forced: true,
   downgradeAllowed: true,
   bootloaderVersionMin: { major: 2, minor: 4, revision: 0, build: 0 },
   configurationSchemas: { min: 1, max: 3 },
+  windowOverride: true,
   steppingStone: { major: 1, minor: 0, revision: 0, build: 0 },
   energy: { trialSecondsPerBoot: 45, batteryPercentMin: 35 },
   blockHashes: { name: "esp32c3-b/1.2.3_4.blocks", lengthBytes: 260, sha256: hash },
@@ -55,10 +55,10 @@ const fullCustom = {
     version: "1.2.3+4",
     hardware: ["esp32c3-b", "esp32c3-c"],
     breaking: true,
-    forced: true,
-    downgradeAllowed: true,
-    bootloaderVersionMin: "2.4.0",
-    configurationSchemas: { min: 1, max: 3 },
+    downgrade: true,
+    windowOverride: true,
+    bootloaderMin: "2.4.0",
+    schemas: [1, 3],
     steppingStone: "1.0.0",
     energy: { trialSecondsPerBoot: 45, batteryPercentMin: 35 },
     blockHashes: { name: "esp32c3-b/1.2.3_4.blocks", length: 260, sha256: hash },
@@ -97,10 +97,10 @@ test("a release is refused when any of its members is malformed", () => {
     hardware: [[], ["ESP32"], ["esp32c3-b", 1], "esp32c3-b", Array(17).fill("esp32c3-b")],
     securityCounter: [-1, 0.5, 2 ** 32, "1"],
     breaking: [1, "true", null],
-    forced: [0],
-    downgradeAllowed: [{}],
-    bootloaderVersionMin: ["x", null],
-    configurationSchemas: [{ min: 2, max: 1 }, { min: 1 }, { min: 0, max: 65536 }, [1, 2]],
+    windowOverride: [0],
+    downgrade: [{}],
+    bootloaderMin: ["x", null],
+    schemas: [[2, 1], [1], [0, 65536], [1, 2, 3], { min: 1, max: 2 }],
     steppingStone: [7],
     energy: [{ trialSecondsPerBoot: 0, batteryPercentMin: 1 }, { batteryPercentMin: 1 }, 5],
     blockHashes: [
