@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { ImageDependency } from "../../src/image/info.ts";
-import type { ImageVersion } from "../../src/image/version.ts";
+import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { type ImageOptions, plainImage, type TlvValue } from "../../src/image/writer.ts";
 import { type SignRequest, signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
@@ -8,10 +8,15 @@ import { CommandError } from "./exit.ts";
 import { readInput, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
-import { readSigners } from "./signing-keys.ts";
+import {
+  addSignerOptions,
+  openImageSigners,
+  reportingSigners,
+  type SignerFlags,
+  signersFor,
+} from "./signer-options.ts";
 
-interface SignOptions {
-  readonly key: string[];
+interface SignOptions extends SignerFlags {
   readonly version: ImageVersion;
   readonly headerSize: number;
   readonly padHeader?: true;
@@ -34,18 +39,11 @@ const alignments = [1, 2, 4, 8, 16, 32] as const;
 /** `sluice image sign` */
 export function registerImageSign(program: Command): void {
   const bytes = parse.wholeNumber({ min: 1, max: 16 * 1024 * 1024 });
-  const path = (text: string): string => text;
-  commandGroup(program, "image", "Make, verify and look into MCUboot images")
+  const command = commandGroup(program, "image", "Make, verify and look into MCUboot images")
     .command("sign")
     .description("Make a signed image from a binary; the options are those of imgtool sign")
     .argument("<in>", "the binary")
     .argument("<out>", "the image")
-    .option(
-      "-k, --key <pem>",
-      "private P-256 key; twice for two signatures",
-      parse.collect(path),
-      [],
-    )
     .requiredOption("-v, --version <version>", "major.minor.revision+build", parse.version)
     .option("-H, --header-size <bytes>", "size of the header area", bytes, 32)
     .option("--pad-header", "the binary has no header area yet: put one in front")
@@ -64,8 +62,8 @@ export function registerImageSign(program: Command): void {
     .option("-d, --dependencies <list>", '"(image, version), ..."', parse.dependencies)
     .option("--hardware <id>", "the hardware that it is for", parse.hardwareId)
     .option("--build-id <hex>", "names the build", parse.buildId)
-    .option("--json", "tell the result as JSON")
-    .action(signFile);
+    .option("--json", "tell the result as JSON");
+  addSignerOptions(command).action(signFile);
 }
 
 async function signFile(
@@ -76,21 +74,24 @@ async function signFile(
 ): Promise<void> {
   const { payload, headerFill } = payloadOf(readInput(input, "the binary"), input, options);
   refuseRepeatedTlvs(options);
-  const result = await signImage({
-    payload,
-    options: { ...imageOptions(options), headerFill },
-    signers: readSigners(options.key),
-    slot: {
-      slotBytes: options.slotSize,
-      sectorBytes,
-      writeBlockBytes: options.align,
-      maxAlignBytes: options.maxAlign ?? maxAlignOf(options.align),
-    },
-    form: formOf(options),
-  });
+  const keys = await openImageSigners(options);
+  const result = await reportingSigners(() =>
+    signImage({
+      payload,
+      options: { ...imageOptions(options), headerFill },
+      signers: signersFor(keys, purposeOf(options)),
+      slot: {
+        slotBytes: options.slotSize,
+        sectorBytes,
+        writeBlockBytes: options.align,
+        maxAlignBytes: options.maxAlign ?? maxAlignOf(options.align),
+      },
+      form: formOf(options),
+    }),
+  );
   if (!result.ok) throw new CommandError(`cannot sign ${input}: ${result.message}`);
   const { image, imageHash, fileHash } = result.signed;
-  if (options.key.length === 0) note(command, "unsigned: no --key was given; no device takes it");
+  if (keys.length === 0) note(command, "unsigned: no --key was given; no device takes it");
   writeResult(output, image);
   if (options.json === true)
     printJson(command, { file: output, bytes: image.length, imageHash, fileHash });
@@ -126,6 +127,11 @@ function imageOptions(options: SignOptions): ImageOptions {
     buildId: options.buildId ?? null,
     customTlvs: options.customTlv,
   };
+}
+
+function purposeOf({ version, hardware }: SignOptions): string {
+  const whom = hardware === undefined ? "" : ` for ${hardware}`;
+  return `image ${formatVersion(version)}${whom}`;
 }
 
 function refuseRepeatedTlvs(options: SignOptions): void {

@@ -1,21 +1,71 @@
+import { createPrivateKey } from "node:crypto";
 import type { Command } from "commander";
+import { encryptPrivateKey } from "../release/keys/encrypted-key.ts";
+import type { KeyRole } from "../release/keys/keyring.ts";
 import { createKeyPair } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
 import { writeNew, writeResult } from "./files.ts";
+import { keyRole, storeKey } from "./keyring-changes.ts";
 import { note, print } from "./output.ts";
+import { newPassphrase } from "./passphrase.ts";
+import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
+
+interface CreateFlags extends KeyringFlags {
+  readonly out?: string;
+  readonly encrypt?: true;
+  readonly public?: string;
+  readonly name?: string;
+  readonly role?: KeyRole;
+}
 
 /** `sluice keys create` */
 export function registerKeysCreate(program: Command): void {
-  commandGroup(program, "keys", "Make and show the keys that sign firmware")
+  const command = commandGroup(program, "keys", "Make, keep and replace the keys that sign")
     .command("create")
-    .description("Make a P-256 key pair; the private key never overwrites a file")
-    .requiredOption("--out <file>", "the private key: PKCS#8 PEM, readable by you alone")
-    .option("--public <file>", "also write the public key, SubjectPublicKeyInfo PEM")
-    .action((options: { out: string; public?: string }, command: Command) => {
-      const pair = createKeyPair();
-      writeNew(options.out, pair.privatePem, 0o600);
-      if (options.public !== undefined) writeResult(options.public, pair.publicPem);
-      note(command, `private key in ${options.out}; keep it off the machines that serve devices`);
-      if (options.public === undefined) print(command, pair.publicPem.trimEnd());
-    });
+    .description("Make a P-256 key: in the keyring, or as a file of its own with --out")
+    .option("--name <name>", "its name in the keyring, such as root-1")
+    .option("--role <role>", "root, targets, online or image", keyRole)
+    .option("--out <file>", "a file instead: PKCS#8 PEM, readable by you alone, never overwritten")
+    .option("--encrypt", "encrypt that file with a passphrase; keys of the keyring always are")
+    .option("--public <file>", "also write the public key, SubjectPublicKeyInfo PEM");
+  addKeyringOptions(command).action(create);
+}
+
+async function create(flags: CreateFlags, command: Command): Promise<void> {
+  if (flags.out !== undefined) return createFile(flags.out, flags, command);
+  const { name, role } = flags;
+  if (name === undefined || role === undefined)
+    throw new CommandError(
+      "give --name and --role for a key of the keyring, or --out for a file of its own",
+      exitCodes.usage,
+    );
+  const keyring = openKeyring(flags);
+  if (keyring.find(name).ok) throw new CommandError(`${flags.keyring} has a key "${name}" already`);
+  const passphrase = await newPassphrase(flags, `a passphrase for ${name}`);
+  const entry = storeKey(() => keyring.create({ name, role, now: Date.now() }, passphrase));
+  if (flags.public !== undefined) writeResult(flags.public, entry.publicPem);
+  note(command, `${name} is in ${flags.keyring} for ${role}; keep a copy of the folder elsewhere`);
+  print(command, entry.keyId);
+}
+
+async function createFile(out: string, flags: CreateFlags, command: Command): Promise<void> {
+  if (flags.name !== undefined || flags.role !== undefined)
+    throw new CommandError("--out makes a file, --name and --role a key of the keyring", 2);
+  const pair = createKeyPair();
+  const encrypts =
+    flags.encrypt === true ||
+    flags.passphraseFile !== undefined ||
+    flags.passphraseEnv !== undefined;
+  const text = encrypts
+    ? encryptPrivateKey(
+        createPrivateKey(pair.privatePem),
+        await newPassphrase(flags, `a passphrase for ${out}`),
+      )
+    : pair.privatePem;
+  writeNew(out, text, 0o600);
+  if (flags.public !== undefined) writeResult(flags.public, pair.publicPem);
+  note(command, `private key in ${out}; keep it off the machines that serve devices`);
+  if (!encrypts) note(command, "it is not encrypted: --encrypt asks for a passphrase");
+  if (flags.public === undefined) print(command, pair.publicPem.trimEnd());
 }

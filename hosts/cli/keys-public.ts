@@ -7,7 +7,7 @@ import { unusableKey } from "./signing-keys.ts";
 
 /** `sluice keys public` */
 export function registerKeysPublic(program: Command): void {
-  commandGroup(program, "keys", "Make and show the keys that sign firmware")
+  commandGroup(program, "keys", "Make, keep and replace the keys that sign")
     .command("public")
     .description("Show the public half of a key as PEM: what the bootloader is built with")
     .argument("<file>", "a private or public PEM")

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { blockBytesDefault } from "../../src/image/block-hashes.ts";
 import { fromHex } from "../../src/image/hex.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
-import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
+import { plainImage } from "../../src/image/writer.ts";
 import { manifestFileName, parseManifest, type ReleaseManifest } from "../release/manifest.ts";
 import { type SlotDescription, signImage } from "../release/sign.ts";
 import { joinWishes, noWishes, type ReleaseWishes } from "../release/wishes.ts";
@@ -15,12 +15,18 @@ import { CommandError, exitCodes } from "./exit.ts";
 import { isFolder, makeFolder, readInput, readText, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
-import { readSigners } from "./signing-keys.ts";
+import {
+  addSignerOptions,
+  type OpenKey,
+  openImageSigners,
+  reportingSigners,
+  type SignerFlags,
+  signersFor,
+} from "./signer-options.ts";
 import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
 import { addWishOptions, checkedFacts, type WishOptions, wishesOf } from "./wish-options.ts";
 
-interface ReleaseSignOptions extends SlotOptions, WishOptions, CounterOptions {
-  readonly key: string[];
+interface ReleaseSignOptions extends SlotOptions, WishOptions, CounterOptions, SignerFlags {
   readonly out: string;
   readonly version?: ImageVersion;
   readonly hardware?: string;
@@ -45,7 +51,6 @@ export function registerReleaseSign(program: Command): void {
     .command("sign")
     .description("Make signed images of what release build made, or of one payload")
     .argument("<path>", "the folder of release build, or one payload file")
-    .option("-k, --key <pem>", "private key; twice for two signatures", parse.collect(String), [])
     .option("--previous <path>", "the release before, an image or a folder: keeps its counter")
     .option("--security-counter <n>", "a number, never lower than before", parse.securityCounter)
     .requiredOption("--out <path>", "the image; a folder when there are several payloads")
@@ -53,7 +58,7 @@ export function registerReleaseSign(program: Command): void {
     .option("--hardware <id>", "of a payload without a manifest", parse.hardwareId)
     .option("--build-id <hex>", "of a payload without a manifest", parse.buildId)
     .option("--json", "tell the images as JSON");
-  addSlotOptions(addWishOptions(command)).action(signRelease);
+  addSlotOptions(addSignerOptions(addWishOptions(command))).action(signRelease);
 }
 
 async function signRelease(
@@ -61,13 +66,16 @@ async function signRelease(
   options: ReleaseSignOptions,
   command: Command,
 ): Promise<void> {
-  if (options.key.length === 0)
-    throw new CommandError("give the key to sign with: --key PEM", exitCodes.usage);
+  if (options.key.length + options.signer.length === 0)
+    throw new CommandError(
+      "give the key to sign with: --key PEM or --signer ADDRESS",
+      exitCodes.usage,
+    );
   const candidates = candidatesOf(path, options);
-  const signers = readSigners(options.key);
+  const keys = await openImageSigners(options);
   const slot = slotOf(options);
   const signed = [];
-  for (const candidate of candidates) signed.push(await signOne(candidate, options, signers, slot));
+  for (const candidate of candidates) signed.push(await signOne(candidate, options, keys, slot));
   const isSingle = candidates.length === 1 && !isFolder(options.out);
   if (!isSingle) makeFolder(options.out);
   const told = signed.map(({ image, ...facts }) => {
@@ -83,28 +91,24 @@ async function signRelease(
 async function signOne(
   candidate: Candidate,
   options: ReleaseSignOptions,
-  signers: readonly ImageSigner[],
+  keys: readonly OpenKey[],
   slot: SlotDescription,
 ) {
   const { version, hardware, buildId } = candidate;
   const wishes = joinWishes(candidate.wishes, wishesOf(options));
   const release = checkedFacts(wishes, candidate);
   const securityCounter = counterOf(options, candidate, wishes.raiseCounter);
-  const result = await signImage({
-    payload: candidate.payload,
-    options: {
-      ...plainImage,
-      version,
-      hardware,
-      buildId,
-      securityCounter,
-      release,
-      blockBytes: blockBytesDefault,
-    },
-    signers,
-    slot,
-    form: "file",
-  });
+  const signers = signersFor(keys, `image ${formatVersion(version)} for ${hardware}`);
+  const facts = { version, hardware, buildId, securityCounter, release };
+  const result = await reportingSigners(() =>
+    signImage({
+      payload: candidate.payload,
+      options: { ...plainImage, ...facts, blockBytes: blockBytesDefault },
+      signers,
+      slot,
+      form: "file",
+    }),
+  );
   if (!result.ok) throw new CommandError(`cannot sign ${candidate.path}: ${result.message}`);
   const { image, imageHash, fileHash, imageBytesMax } = result.signed;
   return {

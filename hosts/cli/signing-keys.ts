@@ -1,17 +1,7 @@
 import type { TrustedImageKey } from "../../src/image/keys.ts";
-import type { ImageSigner } from "../../src/image/writer.ts";
-import { type KeyRefusal, signerFromPem, trustedKeyFromPem } from "../release/pem-keys.ts";
+import { type KeyRefusal, trustedKeyFromPem } from "../release/pem-keys.ts";
 import { CommandError } from "./exit.ts";
 import { readText } from "./files.ts";
-
-/** The signers of `--key` options: private P-256 keys in PEM files. */
-export function readSigners(paths: readonly string[]): ImageSigner[] {
-  return paths.map((path) => {
-    const found = signerFromPem(readText(path, "the key"));
-    if (!found.ok) throw unusableKey(path, found.reason);
-    return found.signer;
-  });
-}
 
 /**
  * The keys of `--key` options to verify with: public or private PEM files, all of one algorithm.
@@ -30,7 +20,7 @@ export function readTrustedKeys(paths: readonly string[]): TrustedImageKey[] {
 export function unusableKey(path: string, reason: KeyRefusal): CommandError {
   const explanations: Readonly<Record<KeyRefusal, string>> = {
     "not-a-key": 'it is no PEM of such a key; make one with "sluice keys create --out FILE"',
-    encrypted: "it has a passphrase; keys with a passphrase are not supported",
+    encrypted: 'it is encrypted; give its public half, which "sluice keys public" writes',
     "not-p256": "it is no ECDSA P-256 key, the only kind that the bootloader verifies",
   };
   return new CommandError(`cannot use the key ${path}: ${explanations[reason]}`);

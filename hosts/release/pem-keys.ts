@@ -10,8 +10,8 @@ import { signatureToDer } from "../../src/image/signature.ts";
 import type { ImageSigner } from "../../src/image/writer.ts";
 
 /**
- * `not-a-key`: no PEM of a private (or public) key. `encrypted`: a PEM with a passphrase, which is
- * not supported. `not-p256`: a key of another algorithm or curve; MCUboot here verifies ECDSA on
+ * `not-a-key`: no PEM of a private (or public) key. `encrypted`: a PEM with a passphrase, which
+ * keys/open-signer.ts opens. `not-p256`: a key of another algorithm or curve; MCUboot here verifies ECDSA on
  * P-256.
  */
 export type KeyRefusal = "not-a-key" | "encrypted" | "not-p256";
@@ -37,9 +37,16 @@ export function signerFromPem(
   pem: string,
 ): { ok: true; signer: ImageSigner } | { ok: false; reason: KeyRefusal } {
   const parsed = parse(() => createPrivateKey(pem), pem);
-  if (!parsed.ok) return parsed;
-  const { crv, d } = parsed.key.export({ format: "jwk" });
-  const key = decodePublicKey(spki(createPublicKey(parsed.key)));
+  return parsed.ok ? signerFromKey(parsed.key) : parsed;
+}
+
+/** The same from a private key that was read, and perhaps decrypted, already. */
+export function signerFromKey(
+  privateKey: KeyObject,
+): { ok: true; signer: ImageSigner } | { ok: false; reason: "not-p256" } {
+  if (privateKey.asymmetricKeyType !== "ec") return { ok: false, reason: "not-p256" };
+  const { crv, d } = privateKey.export({ format: "jwk" });
+  const key = decodePublicKey(spki(createPublicKey(privateKey)));
   if (crv !== "P-256" || d === undefined || key === null) return { ok: false, reason: "not-p256" };
   const secret = Buffer.from(d, "base64url");
   const sign = async (digest: Uint8Array): Promise<Uint8Array> =>

@@ -1,0 +1,118 @@
+import type { Command } from "commander";
+import {
+  type AuditRefusal,
+  type AuditVerdict,
+  verifyAuditLog,
+} from "../release/keys/audit-entry.ts";
+import { pointOfPem, tufKeyId } from "../release/keys/signer.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { readText } from "./files.ts";
+import * as parse from "./options.ts";
+import { note, print, printJson } from "./output.ts";
+import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
+import { formatTable } from "./table.ts";
+
+interface AuditFlags extends KeyringFlags {
+  readonly log?: string;
+  readonly key: readonly string[];
+  readonly head?: string;
+  readonly json?: true;
+}
+
+/** `sluice audit verify` */
+export function registerAuditVerify(program: Command): void {
+  const command = commandGroup(program, "audit", "The log of every use of a key")
+    .command("verify")
+    .description("Check that no entry was changed, removed or forged; ends with 0 or 1")
+    .option("--head <hash>", "an entry that must be there: what an earlier check printed");
+  addLogOptions(command).action((flags: AuditFlags, self: Command) => {
+    const { verdict, path } = judge(flags);
+    if (flags.json === true) printJson(self, { path, ...summary(verdict) });
+    if (!verdict.ok)
+      throw new CommandError(
+        `${path}: line ${verdict.line}: ${meanings[verdict.reason]}`,
+        exitCodes.negative,
+      );
+    if (flags.head !== undefined && !verdict.hashes.includes(flags.head))
+      throw new CommandError(
+        `${path}: no entry has the hash ${flags.head}: the end was cut off, or it is another log`,
+        exitCodes.negative,
+      );
+    if (flags.json === true) return;
+    note(self, `${path}: ${verdict.entries.length} entries, each signed and in its place`);
+    print(self, verdict.headHash);
+  });
+}
+
+/** `sluice audit show` */
+export function registerAuditShow(program: Command): void {
+  const command = commandGroup(program, "audit", "The log of every use of a key")
+    .command("show")
+    .description("List every use of a key, verified");
+  addLogOptions(command).action((flags: AuditFlags, self: Command) => {
+    const { verdict, path, names } = judge(flags);
+    if (!verdict.ok)
+      throw new CommandError(
+        `${path}: line ${verdict.line}: ${meanings[verdict.reason]}`,
+        exitCodes.negative,
+      );
+    if (flags.json === true) return printJson(self, { path, entries: verdict.entries });
+    const uses = verdict.entries.flatMap((entry) => entry.uses.map((use) => ({ ...entry, use })));
+    const columns = [
+      { title: "at", text: ({ at }: (typeof uses)[number]) => at },
+      {
+        title: "key",
+        text: ({ keyId }: (typeof uses)[number]) => names.get(keyId) ?? keyId.slice(0, 16),
+      },
+      { title: "signed", text: ({ use }: (typeof uses)[number]) => use.purpose },
+      { title: "digest", text: ({ use }: (typeof uses)[number]) => use.digest.slice(0, 16) },
+    ];
+    print(self, formatTable(columns, uses));
+  });
+}
+
+function addLogOptions(command: Command): Command {
+  const text = (value: string): string => value;
+  return addKeyringOptions(
+    command
+      .option("--log <file>", "the log; that of the keyring if not given")
+      .option(
+        "--key <pem>",
+        "public key whose entries count; without any, those of the keyring; may be repeated",
+        parse.collect(text),
+        [],
+      )
+      .option("--json", "as JSON"),
+  );
+}
+
+function judge(flags: AuditFlags): {
+  readonly verdict: AuditVerdict;
+  readonly path: string;
+  readonly names: ReadonlyMap<string, string>;
+} {
+  const keyring = openKeyring(flags);
+  const path = flags.log ?? keyring.auditLogPath;
+  const names = new Map(keyring.entries.map(({ keyId, name }) => [keyId, name]));
+  const given = flags.key.map((file) => {
+    const point = pointOfPem(readText(file, "the key"));
+    if (point === null) throw new CommandError(`${file} is no P-256 key in PEM`);
+    return tufKeyId(point);
+  });
+  const known = given.length === 0 ? new Set(names.keys()) : new Set(given);
+  return { verdict: verifyAuditLog(readText(path, "the audit log"), known), path, names };
+}
+
+function summary(verdict: AuditVerdict): object {
+  if (!verdict.ok) return { valid: false, line: verdict.line, reason: verdict.reason };
+  return { valid: true, entries: verdict.entries.length, head: verdict.headHash };
+}
+
+const meanings: Readonly<Record<AuditRefusal, string>> = {
+  malformed: "is no entry of an audit log",
+  incomplete: "is cut off; the next use of a key replaces it",
+  "chain-broken": "does not follow the line before it: an entry was changed, removed or inserted",
+  "signature-invalid": "is not signed by the key that it names: it was changed or forged",
+  "key-unknown": "is by a key that is neither in the keyring nor given with --key",
+};

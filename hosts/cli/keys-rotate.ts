@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import type { KeyRole } from "../release/keys/keyring.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError } from "./exit.ts";
+import { storeKey, storeKeyring } from "./keyring-changes.ts";
+import { note, print } from "./output.ts";
+import { newPassphrase } from "./passphrase.ts";
+import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
+
+/** `sluice keys rotate` */
+export function registerKeysRotate(program: Command): void {
+  const command = commandGroup(program, "keys", "Make, keep and replace the keys that sign")
+    .command("rotate")
+    .description("Make the successor of a key; the old one may still sign its own replacement")
+    .argument("<name>", "the key to replace")
+    .requiredOption("--as <name>", "the name of its successor");
+  addKeyringOptions(command).action(rotate);
+}
+
+async function rotate(
+  name: string,
+  flags: KeyringFlags & { as: string },
+  command: Command,
+): Promise<void> {
+  const keyring = openKeyring(flags);
+  const found = keyring.find(name);
+  if (!found.ok) throw new CommandError(found.message);
+  const { role, state } = found.entry;
+  if (state !== "active") throw new CommandError(`the key "${name}" is ${state} already`);
+  if (keyring.find(flags.as).ok)
+    throw new CommandError(`${flags.keyring} has a key "${flags.as}" already`);
+  const passphrase = await newPassphrase(flags, `a passphrase for ${flags.as}`);
+  const entry = storeKey(() =>
+    keyring.create({ name: flags.as, role, now: Date.now() }, passphrase),
+  );
+  const grown = openKeyring(flags);
+  storeKeyring(grown.withEntry(name, { state: "retired", replacedBy: flags.as }));
+  note(command, `${flags.as} is there and ${name} is retired`);
+  note(command, nextStep(role, name, flags.as));
+  print(command, entry.keyId);
+}
+
+function nextStep(role: KeyRole, old: string, successor: string): string {
+  if (role === "image")
+    return "bootloaders know only the keys that they were built with: see docs/keys.md before you sign with it";
+  return `devices learn of it by "sluice trust add-key ${role} ${successor}" and "sluice trust remove-key ${role} ${old}"`;
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { genesisHash, verifyAuditLog } from "../../../../hosts/release/keys/audit-entry.ts";
+import { AuditLog, recordedSigner } from "../../../../hosts/release/keys/audit-log.ts";
+import { isSignatureBy, type Signer, tufKeyId } from "../../../../hosts/release/keys/signer.ts";
+import { temporaryFolder } from "../../../support/command-line.ts";
+import { testSigner } from "../../../support/image-signer.ts";
+
+function signerOf(secret: number): Signer {
+  const { publicKey, sign } = testSigner(secret);
+  return { publicKey, sign, keyId: tufKeyId(publicKey), label: `key ${secret}` };
+}
+
+const [first, second] = [signerOf(1), signerOf(2)];
+const known = new Set([first.keyId, second.keyId]);
+const digest = new Uint8Array(32).fill(7);
+
+async function logOf(context: TestContext, count: number) {
+  const path = join(temporaryFolder(context), "audit.jsonl");
+  const log = new AuditLog(path, () => 1_800_000_000_000);
+  for (let index = 0; index < count; index += 1)
+    await recordedSigner(index % 2 === 0 ? first : second, log, `image 1.0.${index}`).sign(digest);
+  return { path, log, text: () => readFileSync(path, "utf8") };
+}
+
+test("every use of a key is an entry, before its signature is handed out", async (context) => {
+  const { text, log } = await logOf(context, 2);
+  let entriesAtAnswer = 0;
+  const signature = await recordedSigner(first, log, "image 2.0.0").sign(digest);
+  entriesAtAnswer = text().split("\n").length - 1;
+  assert.equal(entriesAtAnswer, 3);
+  assert.ok(isSignatureBy(first.publicKey, digest, signature));
+  const verdict = verifyAuditLog(text(), known);
+  assert.ok(verdict.ok);
+  assert.deepEqual(
+    verdict.entries.map(({ sequence, keyId, uses }) => [sequence, keyId, uses[0]?.purpose]),
+    [
+      [1, first.keyId, "image 1.0.0"],
+      [2, second.keyId, "image 1.0.1"],
+      [3, first.keyId, "image 2.0.0"],
+    ],
+  );
+  assert.equal(verdict.entries[0]?.previous, genesisHash);
+  assert.equal(verdict.headHash, verdict.hashes[2]);
+});
+
+test("no signature is handed out when the log cannot be written", async () => {
+  const log = new AuditLog("/nowhere/at/all/audit.jsonl");
+  await assert.rejects(recordedSigner(first, log, "image 1.0.0").sign(digest), { code: "ENOENT" });
+});
+
+const forgeries: ReadonlyArray<readonly [string, (lines: string[]) => string[], string, number]> = [
+  [
+    "a changed purpose",
+    (l) => [l[0]!.replace("1.0.0", "6.6.6"), ...l.slice(1)],
+    "signature-invalid",
+    1,
+  ],
+  ["a removed first line", (l) => l.slice(1), "chain-broken", 1],
+  ["a removed line in the middle", (l) => [l[0]!, ...l.slice(2)], "chain-broken", 2],
+  ["two lines exchanged", (l) => [l[1]!, l[0]!, ...l.slice(2)], "chain-broken", 1],
+  ["a repeated line", (l) => [l[0]!, l[0]!, ...l.slice(1)], "chain-broken", 2],
+  ["another spelling of a line", (l) => [l[0]!.replace(":", ": "), ...l.slice(1)], "malformed", 1],
+  ["a line that is no entry", (l) => [...l, "hello"], "malformed", 5],
+  ["an entry without uses", (l) => [l[0]!.replace(/"uses":\[.*\]/, '"uses":[]')], "malformed", 1],
+];
+
+for (const [name, forge, reason, line] of forgeries)
+  test(`finds ${name}`, async (context) => {
+    const { text } = await logOf(context, 4);
+    const lines = text().trimEnd().split("\n");
+    const verdict = verifyAuditLog(`${forge(lines).join("\n")}\n`, known);
+    assert.deepEqual(verdict, { ok: false, reason, line });
+  });
+
+test("a whole log that somebody made with a key of their own does not pass", async (context) => {
+  const { text } = await logOf(context, 2);
+  const verdict = verifyAuditLog(text(), new Set([first.keyId]));
+  assert.deepEqual(verdict, { ok: false, reason: "key-unknown", line: 2 });
+});
+
+test("half a line that a power cut left is told, and the next use replaces it", async (context) => {
+  const { path, text, log } = await logOf(context, 2);
+  const whole = text();
+  appendFileSync(path, whole.slice(0, 100));
+  assert.deepEqual(verifyAuditLog(text(), known), { ok: false, reason: "incomplete", line: 3 });
+  await log.append(first, [{ purpose: "image 3.0.0", digest: "00" }]);
+  assert.ok(text().startsWith(whole));
+  const verdict = verifyAuditLog(text(), known);
+  assert.ok(verdict.ok && verdict.entries.length === 3);
+});
+
+test("two programs that sign at the same time make one chain", async (context) => {
+  const { path, text } = await logOf(context, 0);
+  const logs = [new AuditLog(path), new AuditLog(path)];
+  await Promise.all(
+    [0, 1, 2, 3].map((n) => recordedSigner(first, logs[n % 2]!, `image 1.0.${n}`).sign(digest)),
+  );
+  const verdict = verifyAuditLog(text(), known);
+  assert.ok(verdict.ok && verdict.entries.length === 4);
+});
+
+test("the lock of a program that died is taken over", async (context) => {
+  const { path, text, log } = await logOf(context, 1);
+  writeFileSync(`${path}.lock`, "4194305"); // beyond the largest process id of Linux
+  await log.append(first, [{ purpose: "image 1.0.1", digest: "00" }]);
+  assert.ok(verifyAuditLog(text(), known).ok);
+});
