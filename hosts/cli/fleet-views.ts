@@ -23,6 +23,7 @@ export interface PublishedView {
   readonly version: string;
   readonly created: boolean;
   readonly image: ImageView;
+  readonly warnings: ReadonlyArray<{ readonly warning: string; readonly message: string }>;
 }
 
 export interface DeviceView {

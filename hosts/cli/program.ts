@@ -17,6 +17,7 @@ import { registerKeysPublic } from "./keys-public.ts";
 import { registerKeysRevoke } from "./keys-revoke.ts";
 import { registerKeysRotate } from "./keys-rotate.ts";
 import { registerReleaseBuild } from "./release-build.ts";
+import { registerReleaseClearRollback } from "./release-clear-rollback.ts";
 import { registerReleaseList } from "./release-list.ts";
 import { registerReleasePublish } from "./release-publish.ts";
 import { registerReleaseSign } from "./release-sign.ts";
@@ -51,6 +52,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerReleaseSign(program);
   registerReleasePublish(program);
   registerReleaseList(program);
+  registerReleaseClearRollback(program);
   registerFleetServe(program);
   registerRolloutCreate(program);
   registerRolloutList(program);

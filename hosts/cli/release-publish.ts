@@ -30,9 +30,10 @@ async function publish(files: readonly string[], flags: FleetFlags): Promise<voi
       const before = published.length === 0 ? "" : ` (${published.length} published before it)`;
       throw new CommandError(`${file}: ${error.message}${before}`, exitCodes.server);
     }
-    process.stderr.write(
-      `${file}: ${published.at(-1)?.created ? "published" : "was there already"}\n`,
-    );
+    const last = published.at(-1);
+    process.stderr.write(`${file}: ${last?.created ? "published" : "was there already"}\n`);
+    for (const { message } of last?.warnings ?? [])
+      process.stderr.write(`warning: ${file}: ${message}\n`);
   }
   process.stdout.write(flags.json ? `${JSON.stringify(published)}\n` : tableOf(published));
 }

@@ -16,6 +16,8 @@ interface CreateFlags extends FleetFlags {
   readonly soft?: true;
   readonly confirm?: true;
   readonly allowDowngrade?: true;
+  readonly approve?: true;
+  readonly retryRolledBack?: true;
   readonly acceptReported?: true;
   readonly start?: true;
 }
@@ -43,6 +45,8 @@ export function registerRolloutCreate(program: Command): void {
       .option("--soft", "the device chooses the time of the installation")
       .option("--confirm", "the device must agree first")
       .option("--allow-downgrade", "also to devices that run a newer version")
+      .option("--approve", "also where it is another major version, or one marked as breaking")
+      .option("--retry-rolled-back", "also to devices that rolled it back before")
       .option("--accept-reported", "believe devices that never say which image they run")
       .option("--start", "open the first stage at once"),
   ).action(create);
@@ -66,6 +70,8 @@ async function create(flags: CreateFlags): Promise<void> {
     mode: flags.soft ? "soft" : "forced",
     needsConfirmation: flags.confirm ?? false,
     allowDowngrade: flags.allowDowngrade ?? false,
+    approved: flags.approve ?? false,
+    retryRolledBack: flags.retryRolledBack ?? false,
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
   });

@@ -25,6 +25,8 @@ export const limits = {
   reportDetailCharactersMax: 512,
   reasonCharactersMax: 128,
   actionHistoryMax: 50,
+  /** Devices that one request clears. */
+  clearedPerRequestMax: 200,
   eventsPerRequestMax: 64,
   eventDetailsMax: 16,
   eventValueCharactersMax: 256,

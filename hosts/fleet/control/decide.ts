@@ -2,7 +2,8 @@ import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
 import { isOfferable, isOpen } from "../rollout/member.ts";
-import { insertAction, updateAction } from "../storage/actions.ts";
+import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
+import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
 import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import type { DeviceChange } from "./device-change.ts";
@@ -24,13 +25,21 @@ export function saltOf(rolloutId: number): string {
   return `rollout-${rolloutId}`;
 }
 
-/** A device that came after a rollout was planned finds its stage by its bucket. */
+/**
+ * A device that came after a rollout was planned finds its stage by its bucket; one that was left out comes back once
+ * nothing speaks against it any more, for example after the stepping stone that it lacked.
+ */
 async function joinRollouts(change: DeviceChange): Promise<void> {
   for (const rollout of change.fleet.memory.rollouts.values()) {
     if (!isUnderWay(rollout) || !selects(rollout.definition.selector, change.row)) continue;
-    if ((await change.memberOf(rollout.id)) !== null) continue;
+    const member = await change.memberOf(rollout.id);
+    if (member !== null && member.state !== "excluded") continue;
     const image = change.imageOf(rollout.id);
     if (image === null || (await whyNot(change, rollout, image)) !== null) continue;
+    if (member !== null) {
+      await change.learn(member, image.imageHash, { kind: "cleared" });
+      continue;
+    }
     const bucket = bucketOf(saltOf(rollout.id), change.id);
     const stage = stageOf(bucket, rollout.cutoffs);
     if (stage === null) continue;
@@ -107,11 +116,29 @@ async function offer(
     mode: rollout.definition.mode,
     status: asks ? "confirming" : "open",
     last_report: "",
+    retry: (await mayRetry(change, rollout)) ? 1 : 0,
     created_at: nowUnixMs,
     changed_at: nowUnixMs,
   });
   await change.learn(member, image.imageHash, { kind: "offered" });
   change.setState("offered", null);
+}
+
+/** The device refuses the release by itself, unless the offer says that an operator wants it tried again. */
+async function mayRetry(change: DeviceChange, rollout: Rollout): Promise<boolean> {
+  if (rollout.definition.retryRolledBack) return true;
+  return isCleared(change.unit.db, change.id, rollout.releaseId);
+}
+
+/** An action that is under way says from now on that the device may take what it refused. */
+export async function allowRetry(change: DeviceChange, releaseId: number): Promise<void> {
+  const { db, nowUnixMs } = change.unit;
+  await addClearance(db, change.id, { releaseId, atUnixMs: nowUnixMs });
+  const { action } = change;
+  if (action === null) return;
+  if (change.fleet.memory.rollouts.get(action.rollout_id)?.releaseId !== releaseId) return;
+  await updateAction(db, action.id, { retry: 1, changed_at: nowUnixMs });
+  change.action = { ...action, retry: 1, changed_at: nowUnixMs };
 }
 
 async function taskOf(change: DeviceChange): Promise<DeviceTask> {
@@ -125,14 +152,17 @@ async function taskOf(change: DeviceChange): Promise<DeviceTask> {
   if (rollout.state === "paused" && member?.state === "offered") return { kind: "none" };
   const image = change.fleet.memory.images.get(action.image_id);
   const kind = action.status === "confirming" ? "confirm" : "install";
-  return { kind, actionId: action.id, etag: etagOf(image, action.status) };
+  return { kind, actionId: action.id, etag: etagOf(image, action) };
 }
 
 /** The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below 2^31. */
-function etagOf(image: Image | undefined, status: string): number {
+function etagOf(image: Image | undefined, action: ActionRow): number {
   const hash = Number.parseInt((image?.fileSha256 ?? "0").slice(0, 7), 16);
-  return hash + status.length;
+  return hash + action.status.length + retryStep * action.retry;
 }
+
+/** More than the length of any status. */
+const retryStep = 32;
 
 async function whyNot(
   change: DeviceChange,
@@ -155,7 +185,7 @@ async function whyNot(
       refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
     },
     image,
-    { allowDowngrade: rollout.definition.allowDowngrade },
+    rollout.definition,
   );
   return verdict.ok ? null : verdict.reason;
 }

@@ -1,13 +1,14 @@
 import type { DeviceId } from "../names.ts";
 import { afterEvidence, awaitsProof, type Evidence, type Member } from "../rollout/member.ts";
 import type { ActionRow } from "../storage/actions.ts";
+import { deleteClearance } from "../storage/clearances.ts";
 import type { UnitOfWork } from "../storage/database.ts";
-import { addRefusal, type DeviceRow, updateDevice } from "../storage/devices.ts";
+import { addRefusal, type DeviceRow, deleteRefusals, updateDevice } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import { listMemberships, type MemberRow, moveMember } from "../storage/rollouts.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, DeviceTask, Image, Rollout } from "./memory.ts";
+import { type DeviceEntry, type DeviceTask, type Image, imageFor, type Rollout } from "./memory.ts";
 
 /**
  * One unit of work on one device: reads through it see its own changes, and the memory gets them when they are durable.
@@ -63,7 +64,7 @@ export class DeviceChange {
   imageOf(rolloutId: number): Image | null {
     const rollout = this.fleet.memory.rollouts.get(rolloutId);
     const release = rollout && this.fleet.memory.releases.get(rollout.releaseId);
-    return release?.images.find(({ hardware }) => hardware === this.row.hardware) ?? null;
+    return release === undefined ? null : imageFor(release, this.row.hardware);
   }
 
   /** A membership was added by this unit of work. */
@@ -116,13 +117,15 @@ export class DeviceChange {
           ? { ...row, ...next, changed_at: atUnixMs, proof_due_at: proofDueAtUnixMs }
           : row,
       ) ?? null;
-    if (next.state === "rolled-back")
-      await addRefusal(unit.db, this.id, {
-        imageHash,
-        releaseId: rollout.releaseId,
-        reason: next.reason,
-        atUnixMs,
-      });
+    const { releaseId } = rollout;
+    if (next.state === "rolled-back") {
+      await addRefusal(unit.db, this.id, { imageHash, releaseId, reason: next.reason, atUnixMs });
+      if (member.state !== next.state) await deleteClearance(unit.db, this.id, releaseId);
+    }
+    if (next.state === "updated") {
+      await deleteRefusals(unit.db, this.id, releaseId);
+      await deleteClearance(unit.db, this.id, releaseId);
+    }
     if (member.state === next.state) return; // only the reason is another
     const version = fleet.memory.releases.get(rollout.releaseId)?.version;
     await addEvent(

@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { limits } from "../limits.ts";
 import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
-import { listMemberships, uncountMember } from "../storage/rollouts.ts";
+import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { tokenSha256 } from "../tokens.ts";
-import { registerDevice } from "./contact.ts";
-import { decideTask } from "./decide.ts";
+import { findEntry, registerDevice } from "./contact.ts";
+import { allowRetry, decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry, Rollout } from "./memory.ts";
 
 const tokenBytes = 24;
 
@@ -46,6 +47,7 @@ export async function clearRefusal(
       isCleared ||= (await change.memberOf(member.rollout_id))?.state !== member.state;
     }
     if (!isCleared) return "nothing-to-clear";
+    await allowRetry(change, releaseId);
     const releaseVersion = fleet.memory.releases.get(releaseId)?.version ?? "";
     await addEvent(
       unit.db,
@@ -56,6 +58,25 @@ export async function clearRefusal(
     await change.finish(planVersion);
     return "cleared";
   });
+}
+
+/**
+ * The same for every device of a rollout whose attempt ended badly, at most `clearedPerRequestMax` at a time; `more`
+ * says that there are others.
+ */
+export async function clearRollout(
+  fleet: Fleet,
+  rollout: Rollout,
+): Promise<{ readonly devices: readonly string[]; readonly more: boolean }> {
+  const limit = limits.clearedPerRequestMax;
+  const members = await listBadMembers(fleet.database.queries, rollout.id, limit);
+  const devices: string[] = [];
+  for (const member of members) {
+    const entry = await findEntry(fleet, member.device_id);
+    if (entry === null) continue;
+    if ((await clearRefusal(fleet, entry, rollout.releaseId)) === "cleared") devices.push(entry.id);
+  }
+  return { devices, more: members.length === limit };
 }
 
 /** Takes a device out of the fleet: its token is void and no stage waits for it any more. */

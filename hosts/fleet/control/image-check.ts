@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readImageInfo } from "../../../src/image/info.ts";
 import { decodePublicKey, type TrustedImageKey } from "../../../src/image/keys.ts";
+import type { SignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import { bytesSource } from "../../../src/image/source.ts";
 import { tlvTypes } from "../../../src/image/tlv.ts";
 import { type ImageVerdict, verifyImage } from "../../../src/image/verify.ts";
@@ -38,6 +39,7 @@ export interface CheckedImage {
   readonly imageHash: string;
   readonly securityCounter: number | null;
   readonly buildId: string | null;
+  readonly release: SignedReleaseFacts;
 }
 
 export type ImageCheck =
@@ -68,11 +70,11 @@ export function checkImage(bytes: Uint8Array, rules: PublishRules): ImageCheck {
       "trailing-bytes",
       `the image ends at ${info.totalBytes} bytes and the file at ${bytes.length}; publish it without padding`,
     );
-  const { version, imageHash, securityCounter, buildId } = info;
+  const { version, imageHash, securityCounter, buildId, release } = info;
   if (imageHash === null) return refuse("hash-mismatch", "the image names no SHA-256 hash");
   return {
     ok: true,
-    facts: { version, hardware: info.hardware, imageHash, securityCounter, buildId },
+    facts: { version, hardware: info.hardware, imageHash, securityCounter, buildId, release },
   };
 }
 

@@ -1,5 +1,11 @@
+import {
+  decodeReleaseFacts,
+  type SignedReleaseFacts,
+  unsignedReleaseFacts,
+} from "../../../src/image/release-facts.ts";
 import type { DeviceId } from "../names.ts";
 import type { RolloutDefinition } from "../rollout/definition.ts";
+import { fitsHardware } from "../rollout/eligibility.ts";
 import type { Halt } from "../rollout/stage.ts";
 import type { ActionRow } from "../storage/actions.ts";
 import type { DeviceRow } from "../storage/devices.ts";
@@ -20,6 +26,7 @@ export interface Image {
   readonly fileName: string;
   readonly securityCounter: number | null;
   readonly buildId: string | null;
+  readonly release: SignedReleaseFacts;
   readonly createdAtUnixMs: number;
 }
 
@@ -28,6 +35,13 @@ export interface Release {
   readonly version: string;
   readonly createdAtUnixMs: number;
   readonly images: readonly Image[];
+}
+
+/** The image for devices of a hardware: the one made for it, else the first one that says it runs there too. */
+export function imageFor(release: Release, hardware: string | null): Image | null {
+  if (hardware === null) return null;
+  const own = release.images.find((image) => image.hardware === hardware);
+  return own ?? release.images.find((image) => fitsHardware(image, hardware)) ?? null;
 }
 
 export interface Rollout {
@@ -141,6 +155,9 @@ export function forgetDecision(entry: DeviceEntry): void {
   entry.pollAnswer = null;
 }
 
+/** What rollouts did before they could be asked to: nothing. */
+const earlierDefinition = { approved: false, retryRolledBack: false };
+
 export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {
   return {
     id: row.id,
@@ -150,7 +167,7 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     halt: row.halt === null ? null : JSON.parse(row.halt),
     currentStage: row.current_stage,
     cutoffs: stages.map(({ cutoff }) => cutoff),
-    definition: JSON.parse(row.definition),
+    definition: { ...earlierDefinition, ...JSON.parse(row.definition) },
     eligible: row.eligible,
     createdAtUnixMs: row.created_at,
     startedAtUnixMs: row.started_at,
@@ -172,6 +189,14 @@ function imageOfRow(row: ImageRow, version: string): Image {
     fileName: row.file_name,
     securityCounter: row.security_counter,
     buildId: row.build_id,
+    release: factsOfRow(row),
     createdAtUnixMs: row.created_at,
   };
+}
+
+function factsOfRow({ id, facts }: ImageRow): SignedReleaseFacts {
+  if (facts === null) return unsignedReleaseFacts;
+  const decoded = decodeReleaseFacts(new TextEncoder().encode(facts));
+  if (!decoded.ok) throw new Error(`the facts of image ${id} are ${decoded.reason}`);
+  return decoded.facts;
 }

@@ -1,4 +1,6 @@
+import { encodeReleaseFacts, type SignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import { limits } from "../limits.ts";
+import { isOlder } from "../rollout/eligibility.ts";
 import type { StoredArtifact } from "../storage/artifacts.ts";
 import type { UnitOfWork } from "../storage/database.ts";
 import { addEvent } from "../storage/events.ts";
@@ -18,8 +20,19 @@ export type PublishRefusal =
   | "too-many-images"
   | "too-many-releases";
 
+/** What an operator should know of an image that was published all the same. */
+export interface PublishWarning {
+  readonly warning: "ends-late-rollback" | "below-newest-counter";
+  readonly message: string;
+}
+
 export type Published =
-  | { readonly ok: true; readonly image: Image; readonly created: boolean }
+  | {
+      readonly ok: true;
+      readonly image: Image;
+      readonly created: boolean;
+      readonly warnings: readonly PublishWarning[];
+    }
   | { readonly ok: false; readonly reason: PublishRefusal; readonly message: string };
 
 /**
@@ -39,7 +52,37 @@ export async function publishImage(
   if (!added.ok) return added;
   const image = fleet.memory.images.get(added.imageId);
   if (image === undefined) throw new Error(`image ${added.imageId} is not in memory`);
-  return { ok: true, image, created: added.created };
+  const warnings = counterWarnings(fleet, image);
+  return { ok: true, image, created: added.created, warnings };
+}
+
+/**
+ * Compares the security counter with that of the newest other release for the same hardware: what most of the fleet
+ * runs, or soon will.
+ */
+function counterWarnings(fleet: Fleet, image: Image): PublishWarning[] {
+  const others = [...fleet.memory.images.values()].filter(
+    (other) => other.releaseId !== image.releaseId && other.hardware === image.hardware,
+  );
+  const [first, ...rest] = others;
+  if (first === undefined) return [];
+  const newest = rest.reduce((a, b) => (isOlder(a.version, b.version) ? b : a), first);
+  const [counter, before] = [image.securityCounter ?? 0, newest.securityCounter ?? 0];
+  const numbers = `security counter ${counter}, and ${newest.version}, the newest other release for ${image.hardware}, has ${before}`;
+  if (counter > before)
+    return [
+      {
+        warning: "ends-late-rollback",
+        message: `${image.version} has ${numbers}: a device that confirmed it can never go back, not even when it turns out bad within its soak; sign it with --previous and without --raise-counter unless that is meant`,
+      },
+    ];
+  if (counter === before) return [];
+  return [
+    {
+      warning: "below-newest-counter",
+      message: `${image.version} has ${numbers}: no device that runs that one can take it; sign it with --previous`,
+    },
+  ];
 }
 
 async function addToRelease(
@@ -66,6 +109,7 @@ async function addToRelease(
     known === null
       ? await insertRelease(unit.db, { version: facts.version, created_at: unit.nowUnixMs })
       : { id: known.id, version: known.version, created_at: known.createdAtUnixMs };
+  const { release: _, ...told } = facts;
   const row = await insertImage(unit.db, {
     release_id: release.id,
     hardware: facts.hardware,
@@ -77,11 +121,12 @@ async function addToRelease(
     file_name: `${facts.hardware}-${facts.version.replace("+", "-")}.bin`,
     security_counter: facts.securityCounter,
     build_id: facts.buildId,
+    facts: textOf(facts.release),
     created_at: unit.nowUnixMs,
   });
   await addEvent(
     unit.db,
-    { kind: "image-published", releaseVersion: facts.version, details: { ...facts } },
+    { kind: "image-published", releaseVersion: facts.version, details: { ...told } },
     unit.nowUnixMs,
   );
   unit.onCommit(() => {
@@ -90,6 +135,11 @@ async function addToRelease(
     memory.planVersion += 1; // a rollout of this release may now have something for other hardware
   });
   return { ok: true, imageId: row.id, created: true };
+}
+
+function textOf(release: SignedReleaseFacts): string | null {
+  const value = encodeReleaseFacts(release);
+  return value === null ? null : new TextDecoder().decode(value);
 }
 
 function takenText(facts: CheckedImage, taken: Image, sha256: string): string {

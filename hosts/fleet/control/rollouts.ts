@@ -7,7 +7,7 @@ import {
   type StageDefinition,
   selects,
 } from "../rollout/definition.ts";
-import { eligibility } from "../rollout/eligibility.ts";
+import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
 import { findHalt, type HaltThreshold } from "../rollout/stage.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
 import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
@@ -23,7 +23,7 @@ import {
 } from "../storage/rollouts.ts";
 import { saltOf } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
-import { type Release, type Rollout, rolloutOfRow } from "./memory.ts";
+import { imageFor, type Release, type Rollout, rolloutOfRow } from "./memory.ts";
 
 export interface NewRollout {
   readonly name: string;
@@ -62,10 +62,10 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
       );
     if (fleet.memory.rollouts.size >= limits.rolloutsMax)
       return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
-    const devices = await eligibleDevices(unit.db, fleet, release, wanted.definition);
-    if (devices.length === 0)
-      return refuse("no-eligible-devices", noDevicesText(release, wanted.definition));
-    const rollout = await plan(unit, wanted, release, devices);
+    const { found, left } = await eligibleDevices(unit.db, fleet, release, wanted.definition);
+    if (found.length === 0)
+      return refuse("no-eligible-devices", noDevicesText(release, wanted.definition, left));
+    const rollout = await plan(unit, wanted, release, found);
     if (!wanted.start) {
       unit.onCommit(() => fleet.memory.setRollout(rollout));
       return { ok: true, rollout };
@@ -190,17 +190,18 @@ async function eligibleDevices(
   fleet: Fleet,
   release: Release,
   definition: RolloutDefinition,
-): Promise<Candidate[]> {
-  const images = new Map(release.images.map((image) => [image.hardware, image]));
+): Promise<{ found: Candidate[]; left: ReadonlyMap<Ineligibility, number> }> {
+  const left = new Map<Ineligibility, number>();
+  const hardware = release.images.flatMap((image) => image.release.hardware ?? [image.hardware]);
   const refusedBy = await listRefusedDevices(db, release.id);
   const found: Candidate[] = [];
   let after = "";
   for (;;) {
     // Bounded by the devices: every page begins after the last device of the one before.
-    const page = await listCandidates(db, [...images.keys()], { after, limit: candidatesPerPage });
+    const page = await listCandidates(db, hardware, { after, limit: candidatesPerPage });
     for (const row of page) {
-      const image = images.get(row.hardware ?? "");
-      if (image === undefined || !selects(definition.selector, row)) continue;
+      const image = imageFor(release, row.hardware);
+      if (image === null || !selects(definition.selector, row)) continue;
       const { running_hash: imageHash, running_version: version } = row;
       const running = imageHash === null || version === null ? null : { version, imageHash };
       const verdict = eligibility(
@@ -215,9 +216,10 @@ async function eligibleDevices(
         definition,
       );
       if (verdict.ok) found.push({ deviceId: row.id });
+      else left.set(verdict.reason, (left.get(verdict.reason) ?? 0) + 1);
     }
     const last = page.at(-1);
-    if (last === undefined || page.length < candidatesPerPage) return found;
+    if (last === undefined || page.length < candidatesPerPage) return { found, left };
     after = last.id;
     await nextTurn();
   }
@@ -282,12 +284,22 @@ async function plan(
   return rolloutOfRow(row, await listStages(unit.db, row.id));
 }
 
-function noDevicesText(release: Release, definition: RolloutDefinition): string {
+function noDevicesText(
+  release: Release,
+  definition: RolloutDefinition,
+  left: ReadonlyMap<Ineligibility, number>,
+): string {
+  const counts = [...left].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  const hints = [
+    left.has("needs-approval") ? "; approve it to let devices take another major version" : "",
+    left.has("rolled-back-before") ? "; clear it, or retry what was rolled back" : "",
+  ];
   const hardware = release.images.map((image) => image.hardware).join(", ");
   const narrowed = definition.selector.hardware?.join(", ") ?? "all of them";
   return (
     `no device may be offered release ${release.version}: its images are for ${hardware}, the selector takes ` +
-    `${narrowed}, and devices that run it, run a newer version or rolled it back are left out`
+    `${narrowed}, and devices that run it, run a newer version or rolled it back are left out` +
+    `${counts === "" ? "" : ` (${counts})`}${hints.join("")}`
   );
 }
 

@@ -1,8 +1,12 @@
 import type { Migration, MigrationProvider } from "kysely";
 import * as initial from "./0001-initial.ts";
+import * as approvalAndRetry from "./0002-approval-and-retry.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
-const migrations: Readonly<Record<string, Migration>> = { "0001-initial": initial };
+const migrations: Readonly<Record<string, Migration>> = {
+  "0001-initial": initial,
+  "0002-approval-and-retry": approvalAndRetry,
+};
 
 export const migrationProvider: MigrationProvider = {
   getMigrations: async () => migrations,

@@ -8,6 +8,10 @@ export interface RolloutDefinition extends StageRules {
   /** The device, or its user, must agree before it is offered the release (DDI `confirmationBase`). */
   readonly needsConfirmation: boolean;
   readonly allowDowngrade: boolean;
+  /** An operator approved that devices take another major version, or a breaking one. */
+  readonly approved: boolean;
+  /** Devices that rolled the release back before are offered it again, and told to take it. */
+  readonly retryRolledBack: boolean;
   /** A device that activated, or reported success, must prove within this time which image it runs. */
   readonly proofSeconds: number;
 }

@@ -44,6 +44,7 @@ export async function deleteDevice(db: Queries, id: DeviceId): Promise<void> {
   await db.deleteFrom("actions").where("device_id", "=", id).execute();
   await db.deleteFrom("device_attributes").where("device_id", "=", id).execute();
   await db.deleteFrom("device_refusals").where("device_id", "=", id).execute();
+  await db.deleteFrom("device_clearances").where("device_id", "=", id).execute();
   await db.deleteFrom("rollout_members").where("device_id", "=", id).execute();
   await db.deleteFrom("devices").where("id", "=", id).execute();
 }

@@ -1,6 +1,6 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { DeviceId } from "../names.ts";
-import type { Member, MemberState } from "../rollout/member.ts";
+import { isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
 import type { StageCounts } from "../rollout/stage.ts";
 import type { Queries } from "./database.ts";
 import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";
@@ -125,6 +125,22 @@ export async function listMembers(
     .limit(page.limit);
   if (page.state !== null) query = query.where("state", "=", page.state);
   return query.execute();
+}
+
+/** Members whose attempt ended badly, in the order of the device ids. */
+export async function listBadMembers(
+  db: Queries,
+  rolloutId: number,
+  limit: number,
+): Promise<MemberRow[]> {
+  return db
+    .selectFrom("rollout_members")
+    .selectAll()
+    .where("rollout_id", "=", rolloutId)
+    .where("state", "in", memberStates.filter(isOver))
+    .orderBy("device_id")
+    .limit(limit)
+    .execute();
 }
 
 /** Moves a member to another state and keeps the counters of its stage right. */

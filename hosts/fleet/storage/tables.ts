@@ -6,6 +6,7 @@ export interface Tables {
   devices: DeviceTable;
   device_attributes: DeviceAttributeTable;
   device_refusals: DeviceRefusalTable;
+  device_clearances: DeviceClearanceTable;
   releases: ReleaseTable;
   images: ImageTable;
   rollouts: RolloutTable;
@@ -53,6 +54,13 @@ export interface DeviceRefusalTable {
   at: number;
 }
 
+/** An operator let the device take a release again; kept until it runs it, or goes back once more. */
+export interface DeviceClearanceTable {
+  device_id: string;
+  release_id: number;
+  at: number;
+}
+
 export interface ReleaseTable {
   id: Generated<number>;
   version: string;
@@ -72,6 +80,8 @@ export interface ImageTable {
   file_name: string;
   security_counter: number | null;
   build_id: string | null;
+  /** The value of TLV 0x00A3, or null for an image without one. */
+  facts: string | null;
   created_at: number;
 }
 
@@ -139,6 +149,8 @@ export interface ActionTable {
   mode: "forced" | "soft";
   status: ActionStatus;
   last_report: string;
+  /** The device may take what it refused: it was cleared. */
+  retry: Generated<number>;
   created_at: number;
   changed_at: number;
 }

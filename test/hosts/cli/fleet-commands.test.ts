@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
-import { hardware, makeImage, TestFleet } from "../fleet/test-fleet.ts";
+import { hardware, makeImage, TestDevice, TestFleet } from "../fleet/test-fleet.ts";
 import { type CommandRun, runCommand } from "./run-command.ts";
 
 const adminToken = "admin-token";
@@ -124,3 +124,59 @@ test("refuses flags that are no numbers, shares or stages, with what they take",
     assert.match(stderr, says);
   }
 });
+
+test("warns when a published release ends rolling back late", async (t) => {
+  const { run, file } = await listening(t);
+  const publish = async (version: string, securityCounter: number) => {
+    const { bytes } = await makeImage({ version, securityCounter });
+    return run("release", "publish", file(`${version}.bin`, bytes));
+  };
+  assert.doesNotMatch((await publish("1.0.0", 1)).stderr, /warning/);
+  const raised = await publish("1.1.0", 2);
+  assert.equal(raised.exitCode, exitCodes.ok);
+  assert.match(raised.stderr, /^warning: .*1\.1\.0 has security counter 2.*can never go back/m);
+});
+
+test("an approved rollout takes another major version, and a cleared device gets it again", async (t) => {
+  const { run, fleet } = await listening(t);
+  const admin = { authorization: `Bearer ${adminToken}` };
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+  );
+  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  lamp.runs("1.0.0", "0a".repeat(32));
+  await lamp.poll();
+  const { bytes, imageHash } = await makeImage({ version: "2.0.0" });
+  const headers = { ...admin, "content-type": "application/octet-stream", host: "fleet.test" };
+  await fleet.inject({ method: "POST", url: "/api/v1/releases/images", headers, payload: bytes });
+
+  const create = ["rollout", "create", "--release", "2.0.0", "--start", "--stages", "100"];
+  const refused = await run(...create);
+  assert.equal(refused.exitCode, exitCodes.server);
+  assert.match(refused.stderr, /no-eligible-devices: .*needs-approval/);
+  await runCommandOk(run(...create, "--approve", "--halt-share", "1"));
+  await lamp.rollsBack(
+    { version: "2.0.0", imageHash },
+    { version: "1.0.0", imageHash: "0a".repeat(32) },
+  );
+  assert.equal(await lamp.offered(), null);
+
+  const vague = await run("release", "clear-rollback", "2.0.0");
+  assert.equal(vague.exitCode, exitCodes.usage);
+  const other = await run("release", "clear-rollback", "2.0.1", "--rollout", "1");
+  assert.match(other.stderr, /rollout 1 is of 2\.0\.0, not of 2\.0\.1/);
+  const cleared = await run("release", "clear-rollback", "2.0.0", "--rollout", "1");
+  assert.equal(cleared.stdout, "lamp-1\n");
+  assert.match(cleared.stderr, /1 device may be offered 2\.0\.0 again/);
+  assert.notEqual(await lamp.offered(), null);
+  const again = await run("release", "clear-rollback", "2.0.0", "--device", "lamp-1");
+  assert.equal(again.exitCode, exitCodes.server);
+  assert.match(again.stderr, /nothing-to-clear/);
+  const none = await run("release", "clear-rollback", "2.0.0", "--rollout", "1", "--json");
+  assert.deepEqual(JSON.parse(none.stdout), { release: "2.0.0", devices: [] });
+});
+
+async function runCommandOk(running: Promise<CommandRun>): Promise<void> {
+  const { exitCode, stderr } = await running;
+  assert.equal(exitCode, exitCodes.ok, stderr);
+}

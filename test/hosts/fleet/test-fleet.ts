@@ -7,8 +7,9 @@ import type { InjectOptions, LightMyRequestResponse } from "fastify";
 import { createFleet, type FleetServer } from "../../../hosts/fleet/app.ts";
 import type { FleetOptions } from "../../../hosts/fleet/options.ts";
 import { encodePublicKey } from "../../../src/image/keys.ts";
+import { type SignedReleaseFacts, unsignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import { parseVersion } from "../../../src/image/version.ts";
-import { plainImage, writeImage } from "../../../src/image/writer.ts";
+import { plainImage, type TlvValue, writeImage } from "../../../src/image/writer.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 import { testSigner } from "../../support/image-signer.ts";
 
@@ -26,6 +27,8 @@ export interface ImageWishes {
   readonly payloadBytes?: number;
   readonly signers?: ReadonlyArray<ReturnType<typeof testSigner>>;
   readonly fill?: number;
+  readonly release?: Partial<SignedReleaseFacts>;
+  readonly customTlvs?: readonly TlvValue[];
 }
 
 export const hardware = "esp32c3-b";
@@ -44,6 +47,8 @@ export async function makeImage(
       securityCounter: wishes.securityCounter ?? 1,
       hardware: wishes.hardware === undefined ? hardware : wishes.hardware,
       buildId: Uint8Array.of(1, 2, 3),
+      release: { ...unsignedReleaseFacts, ...wishes.release },
+      customTlvs: wishes.customTlvs ?? [],
     },
     nobleCrypto,
     wishes.signers ?? [imageSigner],

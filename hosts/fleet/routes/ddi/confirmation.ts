@@ -51,7 +51,9 @@ export function confirmationResources(options: DeviceApiOptions): readonly Devic
             if (action.status !== "confirming" || image === undefined)
               return answerEmpty(reply, 404);
             const base = linkBase(request, options);
-            return answer(request, reply, deploymentBody(base, action, image, "confirmation"));
+            const rollout = fleet.memory.rollouts.get(action.rollout_id);
+            const offer = { action, image, rollout };
+            return answer(request, reply, deploymentBody(base, offer, "confirmation"));
           }),
       },
     },

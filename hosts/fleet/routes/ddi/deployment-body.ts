@@ -1,4 +1,5 @@
-import type { Image } from "../../control/memory.ts";
+import { approvedKey, retryKey } from "../../../../src/protocol/ddi.ts";
+import type { Image, Rollout } from "../../control/memory.ts";
 import type { ActionRow } from "../../storage/actions.ts";
 
 /** Where the links of one request point: the server as the device sees it, its tenant and the device. */
@@ -9,6 +10,13 @@ export interface LinkBase {
   readonly deviceId: string;
 }
 
+/** An action with what it is about; the rollout is gone only for an action of long ago. */
+export interface Offer {
+  readonly action: ActionRow;
+  readonly image: Image;
+  readonly rollout: Rollout | undefined;
+}
+
 export function deviceUrl(base: LinkBase): string {
   return `${base.serverUrl}/${base.tenant}/controller/v1/${base.deviceId}`;
 }
@@ -16,10 +24,10 @@ export function deviceUrl(base: LinkBase): string {
 /** DDI v1 `deploymentBase` and its twins `installedBase` and `confirmationBase`: one chunk with one artifact. */
 export function deploymentBody(
   base: LinkBase,
-  action: ActionRow,
-  image: Image,
+  offer: Offer,
   key: "deployment" | "confirmation",
 ): Record<string, unknown> {
+  const { action, image } = offer;
   const handling = action.mode === "forced" ? "forced" : "attempt";
   return {
     id: String(action.id),
@@ -32,7 +40,7 @@ export function deploymentBody(
           version: image.version,
           name: image.hardware,
           artifacts: [artifactBody(base, image)],
-          metadata: metadataOf(image),
+          metadata: metadataOf(offer),
         },
       ],
     },
@@ -52,13 +60,15 @@ export function artifactBody(base: LinkBase, image: Image): Record<string, unkno
   };
 }
 
-function metadataOf(image: Image): { key: string; value: string }[] {
+function metadataOf({ image, action, rollout }: Offer): { key: string; value: string }[] {
   const facts: [string, string | number | null][] = [
     ["sluice-image-hash", image.imageHash],
     ["sluice-version", image.version],
     ["sluice-hardware", image.hardware],
     ["sluice-security-counter", image.securityCounter],
     ["sluice-build-id", image.buildId],
+    [approvedKey, rollout?.definition.approved ? "true" : null],
+    [retryKey, action.retry === 1 ? "true" : null],
   ];
   return facts.flatMap(([key, value]) => (value === null ? [] : [{ key, value: String(value) }]));
 }

@@ -158,7 +158,9 @@ function answerDeployment(
     if (image === undefined || isHidden) return answerEmpty(reply, 404);
     if (action.status === "canceling" || action.status === "confirming")
       return answerEmpty(reply, 404);
-    const body = deploymentBody(linkBase(request, options), action, image, "deployment");
+    const rollout = options.fleet.memory.rollouts.get(action.rollout_id);
+    const offer = { action, image, rollout };
+    const body = deploymentBody(linkBase(request, options), offer, "deployment");
     const history = historyLength(request);
     if (history > 0) body["actionHistory"] = await historyOf(options, action, history);
     return answer(request, reply, body);

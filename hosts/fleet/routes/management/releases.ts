@@ -1,4 +1,6 @@
 import type { FastifyInstance } from "fastify";
+import type { SignedReleaseFacts } from "../../../../src/image/release-facts.ts";
+import { formatVersion } from "../../../../src/image/version.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { PublishRules } from "../../control/image-check.ts";
 import type { Image, Release } from "../../control/memory.ts";
@@ -41,9 +43,9 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
           });
         const published = await publishImage(fleet, rules, request.body);
         if (!published.ok) return answerRefusal(reply, statusOf(published.reason), published);
-        const { image, created } = published;
+        const { image, created, warnings } = published;
         reply.code(created ? 201 : 200);
-        return { version: image.version, created, image: imageView(image) };
+        return { version: image.version, created, image: imageView(image), warnings };
       },
     });
     app.route<{ Querystring: { limit?: string; after?: string } }>({
@@ -98,5 +100,23 @@ function releaseView(release: Release): object {
 function imageView(image: Image): object {
   const { hardware, imageHash, fileName, securityCounter, buildId, createdAtUnixMs } = image;
   const file = { fileHash: image.fileSha256, fileName, sizeBytes: image.fileBytes };
-  return { hardware, imageHash, ...file, securityCounter, buildId, createdAtUnixMs };
+  const { release } = image;
+  return {
+    hardware,
+    imageHash,
+    ...file,
+    securityCounter,
+    buildId,
+    createdAtUnixMs,
+    facts: factsView(release),
+  };
+}
+
+function factsView(release: SignedReleaseFacts): object {
+  const { bootloaderVersionMin, steppingStone } = release;
+  return {
+    ...release,
+    bootloaderVersionMin: bootloaderVersionMin && formatVersion(bootloaderVersionMin),
+    steppingStone: steppingStone && formatVersion(steppingStone),
+  };
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { clearRollout } from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { Rollout } from "../../control/memory.ts";
 import {
@@ -24,6 +25,7 @@ import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/
 import { countsOf, listMembers, listStages } from "../../storage/rollouts.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
 import {
+  clearedSchema,
   errorResponses,
   haltThresholdSchema,
   memberSchema,
@@ -161,6 +163,23 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       handler: async (request, reply) =>
         answerResult(fleet, reply, await run(fleet, Number(request.params.id)), 200),
     });
+  app.route<{ Params: { id: string } }>({
+    method: "POST",
+    url: "/rollouts/:id/clear",
+    schema: {
+      tags: ["rollouts"],
+      summary: "Let the devices that went back or failed take the release again",
+      description: "Clears a part of them when there are many; `more` says to ask again.",
+      params: idParameters,
+      response: { 200: clearedSchema, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const rollout = fleet.memory.rollouts.get(Number(request.params.id));
+      return rollout === undefined
+        ? unknownRollout(reply, request.params.id)
+        : clearRollout(fleet, rollout);
+    },
+  });
   app.route<{
     Params: { id: string };
     Body: { haltThreshold?: Partial<HaltThreshold> } | undefined;
@@ -203,6 +222,8 @@ function wantedOf(body: NewRolloutBody): NewRollout {
       mode: body.mode ?? "forced",
       needsConfirmation: body.needsConfirmation ?? false,
       allowDowngrade: body.allowDowngrade ?? false,
+      approved: body.approved ?? false,
+      retryRolledBack: body.retryRolledBack ?? false,
       acceptReported: body.acceptReported ?? false,
     },
   };

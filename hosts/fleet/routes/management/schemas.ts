@@ -38,6 +38,11 @@ const image = {
     securityCounter: { type: "integer", nullable: true },
     buildId: textOrNull,
     createdAtUnixMs: time,
+    facts: {
+      type: "object",
+      description: "what the image says of its release under its signature",
+      additionalProperties: true,
+    },
   },
 } as const;
 
@@ -52,7 +57,18 @@ export const releaseSchema = {
 
 export const publishedSchema = {
   type: "object",
-  properties: { version: { type: "string" }, created: { type: "boolean" }, image },
+  properties: {
+    version: { type: "string" },
+    created: { type: "boolean" },
+    image,
+    warnings: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { warning: { type: "string" }, message: { type: "string" } },
+      },
+    },
+  },
 } as const;
 
 export const newDeviceSchema = {
@@ -208,6 +224,14 @@ export const newRolloutSchema = {
     mode: { type: "string", enum: ["forced", "soft"] },
     needsConfirmation: { type: "boolean" },
     allowDowngrade: { type: "boolean" },
+    approved: {
+      type: "boolean",
+      description: "devices may take another major version, or one that is marked as breaking",
+    },
+    retryRolledBack: {
+      type: "boolean",
+      description: "devices that rolled the release back before are offered it again",
+    },
     acceptReported: { type: "boolean" },
     start: { type: "boolean" },
   },
@@ -249,6 +273,14 @@ export const rolloutSchema = {
         },
       },
     },
+  },
+} as const;
+
+export const clearedSchema = {
+  type: "object",
+  properties: {
+    devices: { type: "array", items: { type: "string" } },
+    more: { type: "boolean" },
   },
 } as const;
 

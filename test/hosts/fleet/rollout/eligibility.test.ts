@@ -5,12 +5,14 @@ import {
   eligibility,
   type ImageFacts,
 } from "../../../../hosts/fleet/rollout/eligibility.ts";
+import { unsignedReleaseFacts } from "../../../../src/image/release-facts.ts";
 
 const image: ImageFacts = {
   hardware: "esp32c3-b",
   version: "1.2.0",
   imageHash: "aa".repeat(32),
   securityCounter: 3,
+  release: unsignedReleaseFacts,
 };
 const device: DeviceFacts = {
   hardware: "esp32c3-b",
@@ -24,9 +26,19 @@ interface Case {
   readonly device?: Partial<DeviceFacts>;
   readonly image?: Partial<ImageFacts>;
   readonly allowDowngrade?: true;
+  readonly approved?: true;
+  readonly retryRolledBack?: true;
   readonly reason: string | null;
 }
 
+const breaking = { release: { ...unsignedReleaseFacts, breaking: true } };
+const both = { release: { ...unsignedReleaseFacts, hardware: ["esp32c3-b", "esp32c3-a"] } };
+const stone = {
+  release: {
+    ...unsignedReleaseFacts,
+    steppingStone: { major: 1, minor: 1, revision: 10, build: 0 },
+  },
+};
 const newer = { version: "1.10.0", imageHash: "bb".repeat(32) };
 
 const cases: readonly Case[] = [
@@ -72,14 +84,59 @@ const cases: readonly Case[] = [
     device: { refusedImages: new Set([image.imageHash]) },
     reason: "rolled-back-before",
   },
+  {
+    name: "an image after it rolled this one back, to be tried again",
+    device: { refusedImages: new Set([image.imageHash]) },
+    retryRolledBack: true,
+    reason: null,
+  },
+  { name: "another major version", image: { version: "2.0.0" }, reason: "needs-approval" },
+  {
+    name: "another major version, approved",
+    image: { version: "2.0.0" },
+    approved: true,
+    reason: null,
+  },
+  { name: "another minor version", image: breaking, reason: "needs-approval" },
+  {
+    name: "another minor version, where the release is breaking and approved",
+    image: breaking,
+    approved: true,
+    reason: null,
+  },
+  {
+    name: "an older patch of a breaking release",
+    device: { running: { version: "1.2.3", imageHash: "bb".repeat(32) } },
+    image: { ...breaking, version: "1.2.9" },
+    reason: null,
+  },
+  { name: "something older than the stepping stone", image: stone, reason: "needs-stepping-stone" },
+  {
+    name: "the stepping stone",
+    device: { running: { version: "1.1.10", imageHash: "bb".repeat(32) } },
+    image: stone,
+    reason: null,
+  },
+  {
+    name: "hardware that the image names beside its own",
+    device: { hardware: "esp32c3-a" },
+    image: both,
+    reason: null,
+  },
+  {
+    name: "hardware that the image leaves out itself",
+    device: { hardware: "esp32c3-a" },
+    image: { release: { ...unsignedReleaseFacts, hardware: ["esp32c3-a"] } },
+    reason: "other-hardware",
+  },
 ];
 
-for (const { name, reason, allowDowngrade = false, ...facts } of cases)
+for (const { name, reason, device: on, image: of, ...permissions } of cases)
   test(`${reason === null ? "offers an image to" : "keeps an image from"} a device with ${name}`, () => {
     const verdict = eligibility(
-      { ...device, ...facts.device },
-      { ...image, ...facts.image },
-      { allowDowngrade },
+      { ...device, ...on },
+      { ...image, ...of },
+      { allowDowngrade: false, approved: false, retryRolledBack: false, ...permissions },
     );
     assert.deepEqual(verdict, reason === null ? { ok: true } : { ok: false, reason });
   });

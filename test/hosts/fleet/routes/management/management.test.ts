@@ -162,6 +162,7 @@ test("describes every route of the API in its OpenAPI document", async (t) => {
     "/api/v1/rollouts",
     "/api/v1/rollouts/{id}",
     "/api/v1/rollouts/{id}/cancel",
+    "/api/v1/rollouts/{id}/clear",
     "/api/v1/rollouts/{id}/devices",
     "/api/v1/rollouts/{id}/pause",
     "/api/v1/rollouts/{id}/resume",

@@ -150,3 +150,59 @@ test("refuses an image that comes as something else than octets", async (t) => {
   });
   assert.equal(text.statusCode, 415);
 });
+
+const word = ({ warning }: { warning: string }): string => warning;
+
+test("publishing a higher security counter than the newest release has warns that nobody can go back", async (t) => {
+  const fleet = await TestFleet.open(t);
+  const warnings = async (wishes: ImageWishes): Promise<string[]> =>
+    (await fleet.publishBytes((await makeImage(wishes)).bytes)).json().warnings.map(word);
+  assert.deepEqual(await warnings({ version: "1.0.0", securityCounter: 3 }), []);
+  assert.deepEqual(await warnings({ version: "1.1.0", securityCounter: 3 }), []);
+  assert.deepEqual(
+    await warnings({ version: "1.1.0", securityCounter: 9, hardware: "esp32c6-a" }),
+    [],
+  );
+  assert.deepEqual(await warnings({ version: "1.2.0", securityCounter: 4 }), [
+    "ends-late-rollback",
+  ]);
+  assert.deepEqual(await warnings({ version: "1.3.0", securityCounter: 4 }), []);
+  // 1.10.0 is newer than 1.3.0, whatever the order of their letters and of their publication.
+  assert.deepEqual(await warnings({ version: "1.10.0", securityCounter: 5 }), [
+    "ends-late-rollback",
+  ]);
+  assert.deepEqual(await warnings({ version: "1.4.0", securityCounter: 5 }), []);
+  assert.deepEqual(await warnings({ version: "1.5.0", securityCounter: 4 }), [
+    "below-newest-counter",
+  ]);
+});
+
+test("publishing again warns again", async (t) => {
+  const fleet = await TestFleet.open(t);
+  await fleet.publish({ version: "1.0.0", securityCounter: 1 });
+  const { bytes } = await makeImage({ version: "1.1.0", securityCounter: 2 });
+  await fleet.publishBytes(bytes);
+  const { created, warnings } = (await fleet.publishBytes(bytes)).json();
+  assert.deepEqual([created, warnings.map(word)], [false, ["ends-late-rollback"]]);
+  assert.match(warnings[0].message, /1\.1\.0 has security counter 2, and 1\.0\.0, .* has 1: /);
+});
+
+test("tells what an image says of its release, and refuses one that cannot be read", async (t) => {
+  const fleet = await TestFleet.open(t);
+  await fleet.publish({ version: "1.0.0", release: { breaking: true } });
+  const { images } = await fleet.api("GET", "/releases/1.0.0");
+  assert.deepEqual(images[0].facts, {
+    hardware: null,
+    breaking: true,
+    downgradeAllowed: false,
+    bootloaderVersionMin: null,
+    configurationSchemas: null,
+    steppingStone: null,
+    windowOverride: false,
+  });
+  const customTlvs = [{ type: 0xa3, value: new TextEncoder().encode('{"breaking":2}') }];
+  const answer = await fleet.publishBytes(
+    (await makeImage({ version: "1.1.0", customTlvs })).bytes,
+  );
+  assert.deepEqual([answer.statusCode, answer.json().error], [422, "malformed-image"]);
+});

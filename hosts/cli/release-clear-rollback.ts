@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { wholeNumber } from "./fleet-serve.ts";
+import type { RolloutView } from "./fleet-views.ts";
+
+interface ClearFlags extends FleetFlags {
+  readonly device?: readonly string[];
+  readonly rollout?: string;
+}
+
+interface ClearedPage {
+  readonly devices: readonly string[];
+  readonly more: boolean;
+}
+
+/** `sluice release clear-rollback`: devices may take a release again that they rolled back or refused. */
+export function registerReleaseClearRollback(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "release", "Build, sign and publish releases")
+      .command("clear-rollback")
+      .description("Let devices take a release again that they rolled back or refused")
+      .argument("<version>", "the release")
+      .option("--device <ids...>", "these devices")
+      .option("--rollout <id>", "every device of this rollout that went back or failed"),
+  ).action(clear);
+}
+
+async function clear(version: string, flags: ClearFlags): Promise<void> {
+  const { device: ids, rollout } = flags;
+  if ((ids === undefined) === (rollout === undefined))
+    throw new CommandError(
+      "say for whom: either --device ID... or --rollout NUMBER",
+      exitCodes.usage,
+    );
+  const client = new FleetClient(flags);
+  const devices =
+    ids === undefined
+      ? await clearRollout(client, version, rollout ?? "")
+      : await clearDevices(client, version, ids);
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ release: version, devices })}\n`);
+    return;
+  }
+  for (const id of devices) process.stdout.write(`${id}\n`);
+  const count = `${devices.length} ${devices.length === 1 ? "device" : "devices"}`;
+  process.stderr.write(
+    devices.length === 0
+      ? `nothing to clear: no device went back from ${version} or failed it\n`
+      : `${count} may be offered ${version} again and will take it; a halted rollout still needs \`sluice rollout resume\`\n`,
+  );
+}
+
+async function clearDevices(
+  client: FleetClient,
+  version: string,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  for (const id of ids)
+    await client.delete(
+      `/devices/${encodeURIComponent(id)}/refusals/${encodeURIComponent(version)}`,
+    );
+  return ids;
+}
+
+async function clearRollout(
+  client: FleetClient,
+  version: string,
+  idText: string,
+): Promise<readonly string[]> {
+  const id = wholeNumber("--rollout", idText, 1, 2 ** 31 - 1);
+  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`);
+  if (releaseVersion !== version)
+    throw new CommandError(
+      `rollout ${id} is of ${releaseVersion}, not of ${version}; \`sluice rollout list\` shows them`,
+    );
+  const devices: string[] = [];
+  for (;;) {
+    // Each page clears what it lists, so it ends with the devices of the rollout.
+    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {});
+    devices.push(...page.devices);
+    if (!page.more || page.devices.length === 0) return devices;
+  }
+}
