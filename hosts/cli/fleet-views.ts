@@ -79,4 +79,10 @@ export interface RolloutView {
     readonly stage: number;
   } | null;
   readonly stages: readonly StageView[];
+  /** Why attempts ended badly; of one rollout only. */
+  readonly outcomes?: ReadonlyArray<{
+    readonly state: string;
+    readonly reason: string | null;
+    readonly count: number;
+  }>;
 }

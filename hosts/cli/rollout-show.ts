@@ -36,6 +36,9 @@ export function rolloutText(rollout: RolloutView): string {
     (...states: readonly string[]) =>
     ({ counts }: StageView): string =>
       String(states.reduce((sum, name) => sum + (counts[name] ?? 0), 0));
+  const apart = apartColumns.filter(([, state]) =>
+    rollout.stages.some(({ counts }) => (counts[state] ?? 0) > 0),
+  );
   const table = formatTable(
     [
       { title: "stage", align: "right", text: ({ stage }: StageView) => String(stage + 1) },
@@ -51,10 +54,23 @@ export function rolloutText(rollout: RolloutView): string {
       { title: "deferred", align: "right", text: count("deferred") },
       { title: "back", align: "right", text: count("rolled-back") },
       { title: "failed", align: "right", text: count("failed", "unproven") },
+      ...apart.map(([title, state]) => ({ title, align: "right" as const, text: count(state) })),
     ],
     rollout.stages,
   );
-  return `${lines.join("\n")}\n${table}\n`;
+  return `${lines.join("\n")}\n${table}\n${outcomesText(rollout)}`;
+}
+
+/** Counted apart, and rare: these columns are shown where there is something in them. */
+const apartColumns = [
+  ["no server", "no-server"],
+  ["stuck", "stuck"],
+] as const;
+
+function outcomesText({ outcomes = [] }: RolloutView): string {
+  return outcomes
+    .map(({ state, reason, count }) => `${count} ${state}: ${reason ?? "no reason told"}\n`)
+    .join("");
 }
 
 function stageState({ openedAtUnixMs, completedAtUnixMs }: StageView): string {

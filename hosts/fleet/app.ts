@@ -1,6 +1,7 @@
 import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import fastify, { type FastifyError, type FastifyInstance } from "fastify";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
+import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
@@ -36,6 +37,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
     database,
     memory: await loadMemory(database),
     artifacts: new ArtifactFolder(options.artifactsFolder),
+    outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
     clock: options.clock,
   };
   const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
@@ -81,6 +83,7 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
       const prunes = ticks % ticksPerPrune === 0;
       const run = async (): Promise<void> => {
         if (closed !== null) return;
+        await fleet.outages.tick(fleet.clock.unixMs());
         await tickFleet(fleet);
         if (prunes) await pruneStream(fleet);
       };
@@ -94,6 +97,7 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
         await app.close();
         await ending;
         await writeAllContacts(fleet);
+        await fleet.outages.close(fleet.clock.unixMs());
         await fleet.database.close();
       })();
       return closed;

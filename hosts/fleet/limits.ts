@@ -25,6 +25,10 @@ export const limits = {
   reportDetailCharactersMax: 512,
   reasonCharactersMax: 128,
   actionHistoryMax: 50,
+  /** Times in which the server was away, the newest. */
+  outagesKeptMax: 64,
+  /** Different reasons that a rollout shows; the rarest go first. */
+  outcomesShownMax: 20,
   /** Devices that one request clears. */
   clearedPerRequestMax: 200,
   eventsPerRequestMax: 64,

@@ -13,7 +13,11 @@ const tickMs = 1000;
 export async function serveFleet(
   options: ServeOptions,
 ): Promise<{ readonly url: string; readonly fleet: FleetServer; close(): Promise<void> }> {
-  const fleet = await createFleet({ ...options, clock: { unixMs: () => Date.now() } });
+  const fleet = await createFleet({
+    ...options,
+    clock: { unixMs: () => Date.now() },
+    ticksEveryMs: tickMs,
+  });
   const url = await fleet.app.listen({ host: options.host, port: options.port });
   const timer = setInterval(() => {
     fleet.tick().catch((error: unknown) => fleet.app.log.error({ err: error }, "a tick failed"));

@@ -11,6 +11,11 @@ export interface FleetOptions {
   readonly artifactsFolder: string;
   /** The server's only source of time; may be a virtual one. */
   readonly clock: { unixMs(): number };
+  /**
+   * How often the caller ticks: a tick that comes much later means that the server was late with everything. When
+   * absent, no tick is late.
+   */
+  readonly ticksEveryMs?: number;
   /** How often devices are told to poll; 300 when absent. */
   readonly pollSeconds?: number;
   /** `DEFAULT` when absent; requests may write it in any case. */

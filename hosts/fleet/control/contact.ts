@@ -2,6 +2,7 @@ import { compareVersions, parseVersion } from "../../../src/image/version.ts";
 import { parseRunning, type Running } from "../../../src/protocol/running.ts";
 import { lastSeenResolutionMs, limits } from "../limits.ts";
 import { parseDeviceId } from "../names.ts";
+import { isThrough } from "../rollout/member.ts";
 import { findActiveAction } from "../storage/actions.ts";
 import type { Queries } from "../storage/database.ts";
 import { findDevice, insertDevice } from "../storage/devices.ts";
@@ -163,11 +164,11 @@ async function judgeMember(
     imageHash: running.imageHash,
     confirmed: running.confirmed,
     isNewerRelease,
+    serverWasOut: change.serverWasOut(member),
   });
   const now = await change.memberOf(member.rollout_id);
   if (now === null || now.state === member.state) return;
-  if (now.state === "updated" || now.state === "trial" || now.state === "rolled-back")
-    change.setState(now.state, now.reason);
+  if (isThrough(now.state) || now.state === "trial") change.setState(now.state, now.reason);
 }
 
 /** The device runs another image because it was sent there later, or because that image is newer. */

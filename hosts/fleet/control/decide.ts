@@ -1,7 +1,7 @@
 import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
-import { isOfferable, isOpen } from "../rollout/member.ts";
+import { isOfferable, isOpen, isThrough } from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
@@ -66,7 +66,7 @@ async function judgeAction(change: DeviceChange): Promise<void> {
 /** The device is through with its action, whether or not it said so. */
 async function isActionOver(change: DeviceChange): Promise<boolean> {
   const member = change.action && (await change.memberOf(change.action.rollout_id));
-  return member?.state === "updated" || member?.state === "rolled-back";
+  return member !== null && isThrough(member.state);
 }
 
 /** Takes the newest rollout that has its turn for this device. */

@@ -10,6 +10,10 @@ import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, type DeviceTask, type Image, imageFor, type Rollout } from "./memory.ts";
 
+/** A device that missed the server through the server's fault is offered the release again after this time. */
+const retryAfterMs = 3600 * 1000;
+const recentMs = 3600 * 1000;
+
 /**
  * One unit of work on one device: reads through it see its own changes, and the memory gets them when they are durable.
  */
@@ -95,8 +99,21 @@ export class DeviceChange {
     });
   }
 
+  /**
+   * Could the server itself have kept this member from what it had to prove? Of one that had proven it the last hour
+   * counts.
+   */
+  serverWasOut(member: MemberRow): boolean {
+    const { nowUnixMs } = this.unit;
+    return this.fleet.outages.since(
+      member.state === "updated" ? nowUnixMs - recentMs : member.changed_at,
+    );
+  }
+
   /** Until when the member must show what it runs; a client that never tells cannot be late. */
   private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
+    if (next.state === "no-server")
+      return member.state === next.state ? member.proof_due_at : this.unit.nowUnixMs + retryAfterMs;
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
     if (member.state === next.state) return member.proof_due_at;
@@ -122,10 +139,9 @@ export class DeviceChange {
       await addRefusal(unit.db, this.id, { imageHash, releaseId, reason: next.reason, atUnixMs });
       if (member.state !== next.state) await deleteClearance(unit.db, this.id, releaseId);
     }
-    if (next.state === "updated") {
+    if (next.state === "updated" || next.state === "no-server")
       await deleteRefusals(unit.db, this.id, releaseId);
-      await deleteClearance(unit.db, this.id, releaseId);
-    }
+    if (next.state === "updated") await deleteClearance(unit.db, this.id, releaseId);
     if (member.state === next.state) return; // only the reason is another
     const version = fleet.memory.releases.get(rollout.releaseId)?.version;
     await addEvent(

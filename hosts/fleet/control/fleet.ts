@@ -4,12 +4,14 @@ import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
+import type { Outages } from "./outages.ts";
 
 /** What every operation of the server works on. */
 export interface Fleet {
   readonly database: FleetDatabase;
   readonly memory: FleetMemory;
   readonly artifacts: ArtifactFolder;
+  readonly outages: Outages;
   readonly clock: { unixMs(): number };
 }
 

@@ -1,8 +1,10 @@
+import { readReason } from "../../../src/protocol/reasons.ts";
 import { limits } from "../limits.ts";
 import {
   type DeviceState,
   deviceStates,
   type Execution,
+  isThrough,
   type MemberState,
 } from "../rollout/member.ts";
 import {
@@ -43,18 +45,54 @@ export async function receiveFeedback(
 ): Promise<FeedbackResult> {
   return onAction(fleet, entry, actionId, async (change, action) => {
     if (action.status === "confirming") return "awaiting-confirmation";
-    if (!isActive(action)) return "action-closed";
-    await keepReport(change, action, feedback);
     const said = readDetails(feedback);
-    const image = fleet.memory.images.get(action.image_id);
-    const member = await change.memberOf(action.rollout_id);
-    if (member !== null && image !== undefined)
-      await change.learn(member, image.imageHash, { kind: "feedback", ...said });
+    if (!isActive(action)) return receiveLate(change, action, { feedback, said });
+    await keepReport(change, action, feedback);
+    await learnFeedback(change, action, said);
     const after = await change.memberOf(action.rollout_id);
     showState(change, after?.state ?? null, said);
     await setStatus(change, action, statusAfter(action.status, said), feedback.execution);
     return "accepted";
   });
+}
+
+/**
+ * A device that confirmed a release, and so closed its action with success, says later that it went back from it, or
+ * wants to and cannot. What the running image contradicts is not believed; anything else on a closed action is 410.
+ */
+async function receiveLate(
+  change: DeviceChange,
+  action: ActionRow,
+  { feedback, said }: { feedback: Feedback; said: ReturnType<typeof readDetails> },
+): Promise<FeedbackResult> {
+  const { counted } = readReason(said.reason ?? "");
+  const member = await change.memberOf(action.rollout_id);
+  const image = change.fleet.memory.images.get(action.image_id);
+  if (action.status !== "finished" || member === null || image === undefined)
+    return "action-closed";
+  if (counted !== "late-rollback" && counted !== "rollback-impossible") return "action-closed";
+  const runs = change.row.running_hash === image.imageHash;
+  const isContradicted = change.row.running_hash !== null && runs === (counted === "late-rollback");
+  const isKnown = member.state === "stuck" && member.reason === said.reason;
+  if (isContradicted || isKnown) return "action-closed";
+  await keepReport(change, action, feedback);
+  await learnFeedback(change, action, said);
+  const after = await change.memberOf(action.rollout_id);
+  if (after !== null) change.setState(after.state, after.reason);
+  if (counted === "late-rollback") await setStatus(change, action, "failed", feedback.execution);
+  return "accepted";
+}
+
+async function learnFeedback(
+  change: DeviceChange,
+  action: ActionRow,
+  said: ReturnType<typeof readDetails>,
+): Promise<void> {
+  const image = change.fleet.memory.images.get(action.image_id);
+  const member = await change.memberOf(action.rollout_id);
+  if (member === null || image === undefined) return;
+  const serverWasOut = change.serverWasOut(member);
+  await change.learn(member, image.imageHash, { kind: "feedback", ...said, serverWasOut });
 }
 
 /** Takes feedback on the cancellation of an action. */
@@ -239,10 +277,9 @@ function showState(
   member: MemberState | null,
   said: ReturnType<typeof readDetails>,
 ): void {
-  const settled =
-    member === "updated" || member === "rolled-back" || member === "failed" || member === "reported"
-      ? member
-      : null;
+  const isSettled =
+    member !== null && (isThrough(member) || member === "failed" || member === "reported");
+  const settled = isSettled ? member : null;
   change.setState(settled ?? said.deviceState ?? wordOf(said.execution), said.reason);
 }
 

@@ -3,6 +3,7 @@ import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue } from "../storage/rollouts.ts";
 import { findEntry } from "./contact.ts";
+import { allowRetry } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -18,7 +19,7 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
     fleet.clock.unixMs(),
     limits.overduePerTickMax,
   ))
-    await declareUnproven(fleet, overdue.device_id, overdue.rollout_id);
+    await judgeOverdue(fleet, overdue.device_id, overdue.rollout_id);
   const underWay = [...fleet.memory.rollouts.values()].filter(
     ({ state }) => state === "running" || state === "paused",
   );
@@ -41,7 +42,8 @@ export function pruneStream(fleet: Fleet): Promise<void> {
   return fleet.database.write((unit) => pruneEvents(unit.db, limits.eventsKeptMax));
 }
 
-async function declareUnproven(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
+/** Who owes a proof is unproven now; who missed the server through no fault of its own may try again. */
+async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
   const entry = await findEntry(fleet, deviceId);
   if (entry === null) return;
   await fleet.database.write(async (unit) => {
@@ -51,8 +53,14 @@ async function declareUnproven(fleet: Fleet, deviceId: string, rolloutId: number
     const image = change.imageOf(rolloutId);
     if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > unit.nowUnixMs)
       return;
-    await change.learn(member, image?.imageHash ?? "", { kind: "proof-overdue" });
-    change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
+    if (member.state === "no-server") {
+      const releaseId = fleet.memory.rollouts.get(rolloutId)?.releaseId;
+      await change.learn(member, "", { kind: "retry-due" });
+      if (releaseId !== undefined) await allowRetry(change, releaseId);
+    } else {
+      await change.learn(member, image?.imageHash ?? "", { kind: "proof-overdue" });
+      change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
+    }
     await change.finish(planVersion - 1);
   });
 }

@@ -23,14 +23,16 @@ const tones = {
   "rolled-back": "bad",
   failed: "bad",
   unproven: "bad",
+  stuck: "bad",
+  "no-server": "wait",
   halted: "bad",
 };
 
 const barParts = [
   ["good", ["updated"]],
   ["busy", ["offered", "working", "activating", "trial", "reported"]],
-  ["wait", ["deferred"]],
-  ["bad", ["rolled-back", "failed", "unproven"]],
+  ["wait", ["deferred", "no-server"]],
+  ["bad", ["rolled-back", "failed", "unproven", "stuck"]],
 ];
 
 const tableRoles = {

@@ -1,3 +1,5 @@
+import { noServerReason, readReason } from "../../../src/protocol/reasons.ts";
+
 /**
  * What a rollout knows of one of its devices.
  *
@@ -15,6 +17,8 @@
  * | failed | refused the release, or gave up on it, before it ran |
  * | unproven | activated or reported success, and did not show the running release in time |
  * | withdrawn | its action was cancelled |
+ * | no-server | went back because the server did not answer, which was the server's fault; tries again |
+ * | stuck | runs the release, wants to go back and cannot |
  * | excluded | not eligible any more: other hardware, a newer image, rolled back before |
  */
 export const memberStates = [
@@ -31,6 +35,8 @@ export const memberStates = [
   "unproven",
   "withdrawn",
   "excluded",
+  "no-server",
+  "stuck",
 ] as const;
 
 export type MemberState = (typeof memberStates)[number];
@@ -48,6 +54,8 @@ export type Evidence =
       readonly confirmed: boolean;
       /** The image that runs is that of a newer release: the device moved on, it did not go back. */
       readonly isNewerRelease: boolean;
+      /** The server was down, late or failing since the member came into its state. */
+      readonly serverWasOut: boolean;
     }
   | {
       readonly kind: "feedback";
@@ -56,13 +64,16 @@ export type Evidence =
       /** From the detail `state=`, or null from a client that sends none. */
       readonly deviceState: DeviceState | null;
       readonly reason: string | null;
+      readonly serverWasOut: boolean;
     }
   | { readonly kind: "offered" }
   | { readonly kind: "fetched" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "cleared" }
   | { readonly kind: "ineligible"; readonly reason: string }
-  | { readonly kind: "proof-overdue" };
+  | { readonly kind: "proof-overdue" }
+  /** A member that missed the server through no fault of its own tries again. */
+  | { readonly kind: "retry-due" };
 
 /** DDI v1 feedback `status.execution`. */
 export const executions = [
@@ -112,15 +123,15 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
     case "cancelled":
       return isOpen(member.state) ? { state: "withdrawn", reason: null } : member;
     case "cleared":
-      return isOver(member.state) || member.state === "excluded"
-        ? { state: "waiting", reason: null }
-        : member;
+      return afterClearing(member);
     case "ineligible":
       return isOfferable(member.state) ? { state: "excluded", reason: evidence.reason } : member;
     case "proof-overdue":
       return awaitsProof(member.state)
         ? { state: "unproven", reason: `silent-after-${member.state}` }
         : member;
+    case "retry-due":
+      return member.state === "no-server" ? { state: "waiting", reason: null } : member;
     default:
       return evidence satisfies never;
   }
@@ -143,7 +154,28 @@ export function awaitsProof(state: MemberState): boolean {
 
 /** Ended badly; an operator can clear it. */
 export function isOver(state: MemberState): boolean {
-  return state === "rolled-back" || state === "failed" || state === "unproven";
+  return (
+    state === "rolled-back" ||
+    state === "failed" ||
+    state === "unproven" ||
+    state === "no-server" ||
+    state === "stuck"
+  );
+}
+
+/** The device is through with its action, whether or not it said so. */
+export function isThrough(state: MemberState): boolean {
+  return (
+    state === "updated" || state === "rolled-back" || state === "no-server" || state === "stuck"
+  );
+}
+
+/** A device that is stuck runs the release: an operator who clears it lets that be. */
+function afterClearing(member: Member): Member {
+  if (member.state === "stuck") return { state: "updated", reason: null };
+  return isOver(member.state) || member.state === "excluded"
+    ? { state: "waiting", reason: null }
+    : member;
 }
 
 function afterRunning(
@@ -153,20 +185,36 @@ function afterRunning(
 ): Member {
   const { state } = member;
   if (evidence.imageHash === imageHash) {
+    if (state === "stuck") return member;
     if (evidence.confirmed) return changed(member, "updated", null);
     return state === "trial" || state === "unproven" ? member : changed(member, "trial", null);
   }
   if (evidence.isNewerRelease) return member;
-  if (state === "trial") return changed(member, "rolled-back", "reverted");
-  if (state === "updated") return changed(member, "rolled-back", "runs-another-image");
+  // Why it went back is in its report, which comes later and is believed about a server that was out.
+  const back = evidence.serverWasOut ? "no-server" : "rolled-back";
+  if (state === "trial") return changed(member, back, "reverted");
+  if (state === "updated") return changed(member, back, "runs-another-image");
+  if (state === "stuck") return changed(member, "rolled-back", "runs-another-image");
   return member;
 }
 
 function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feedback" }>): Member {
-  const { execution, finished, deviceState, reason } = evidence;
-  if (member.state === "updated") return member; // proven: no report takes that back, only another running image
-  if (deviceState === "rolled-back") return changed(member, "rolled-back", reason ?? member.reason);
-  if (member.state === "rolled-back") return member;
+  const { execution, finished, deviceState, reason, serverWasOut } = evidence;
+  const { state } = member;
+  const { counted, trigger } = readReason(reason ?? "");
+  // Whoever is known to have gone back was judged when that was seen; the report tells the reason only.
+  const isServersFault =
+    trigger === noServerReason &&
+    (state === "no-server" || (serverWasOut && state !== "rolled-back"));
+  if (counted === "rollback-impossible")
+    return mayBeStuck(state) ? changed(member, "stuck", reason) : member;
+  if (counted === "late-rollback")
+    return changed(member, isServersFault ? "no-server" : "rolled-back", reason);
+  // Proven: no other report takes that back, only another running image.
+  if (state === "updated" || state === "stuck") return member;
+  if (deviceState === "rolled-back")
+    return changed(member, isServersFault ? "no-server" : "rolled-back", reason ?? member.reason);
+  if (state === "rolled-back" || state === "no-server") return member;
   switch (execution) {
     case "closed":
       if (finished === "failure") return changed(member, "failed", reason);
@@ -178,6 +226,11 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
     default:
       return changed(member, progressState(member.state, deviceState), reason);
   }
+}
+
+/** The release runs, or may. */
+function mayBeStuck(state: MemberState): boolean {
+  return state === "updated" || state === "unproven" || state === "stuck" || awaitsProof(state);
 }
 
 function progressState(state: MemberState, deviceState: DeviceState | null): MemberState {

@@ -5,7 +5,7 @@ export type StageCounts = Readonly<Record<MemberState, number>>;
 
 /** When a rollout stops by itself. Shares are of the devices whose attempt has an outcome, from 0 to 1. */
 export interface HaltThreshold {
-  /** Highest share that rolled back or never proved that it runs the release. */
+  /** Highest share that rolled back, wanted to and could not, or never proved that it runs the release. */
   readonly rolledBackShare: number;
   /** Highest share that refused the release or gave up on it. */
   readonly failedShare: number;
@@ -83,7 +83,7 @@ export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
   const over = (bad: number, limit: number, reason: HaltReason): Halt | null =>
     bad > 0 && bad / outOf > limit ? { reason, bad, attempted, outOf, limit } : null;
   return (
-    over(counts["rolled-back"] + counts.unproven, halt.rolledBackShare, "rolled-back-share") ??
+    over(wentBackCount(counts), halt.rolledBackShare, "rolled-back-share") ??
     over(counts.failed, halt.failedShare, "failed-share")
   );
 }
@@ -93,7 +93,12 @@ export function attemptedCount(
   counts: StageCounts,
   rules: Pick<StageRules, "acceptReported">,
 ): number {
-  return succeededCount(counts, rules) + counts["rolled-back"] + counts.failed + counts.unproven;
+  return succeededCount(counts, rules) + wentBackCount(counts) + counts.failed;
+}
+
+/** Members that speak against the release. Those that missed the server through its own fault do not. */
+function wentBackCount(counts: StageCounts): number {
+  return counts["rolled-back"] + counts.unproven + counts.stuck;
 }
 
 /** Members that the stage is judged by: all but the excluded. */

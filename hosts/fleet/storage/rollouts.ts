@@ -9,7 +9,10 @@ export type RolloutRow = Selectable<RolloutTable>;
 export type StageRow = Selectable<RolloutStageTable>;
 export type MemberRow = Selectable<RolloutMemberTable>;
 
-type CounterColumn = Exclude<MemberState, "rolled-back"> | "rolled_back";
+type CounterColumn =
+  | Exclude<MemberState, "rolled-back" | "no-server">
+  | "rolled_back"
+  | "no_server";
 
 export async function listRollouts(db: Queries): Promise<RolloutRow[]> {
   return db.selectFrom("rollouts").selectAll().orderBy("id").execute();
@@ -65,7 +68,8 @@ export function countsOf(row: StageRow): StageCounts {
   const { waiting, offered, working, deferred, activating, trial, reported, updated } = row;
   const { failed, unproven, withdrawn, excluded } = row;
   const running = { waiting, offered, working, deferred, activating, trial, reported, updated };
-  return { ...running, "rolled-back": row.rolled_back, failed, unproven, withdrawn, excluded };
+  const apart = { "rolled-back": row.rolled_back, "no-server": row.no_server, stuck: row.stuck };
+  return { ...running, ...apart, failed, unproven, withdrawn, excluded };
 }
 
 export interface NewMember {
@@ -125,6 +129,31 @@ export async function listMembers(
     .limit(page.limit);
   if (page.state !== null) query = query.where("state", "=", page.state);
   return query.execute();
+}
+
+export interface Outcome {
+  readonly state: MemberState;
+  readonly reason: string | null;
+  readonly count: number;
+}
+
+/** Why the attempts of a rollout ended badly, most frequent first. */
+export async function listOutcomes(
+  db: Queries,
+  rolloutId: number,
+  limit: number,
+): Promise<Outcome[]> {
+  const rows = await db
+    .selectFrom("rollout_members")
+    .select(["state", "reason", (select) => select.fn.countAll<number>().as("count")])
+    .where("rollout_id", "=", rolloutId)
+    .where("state", "in", memberStates.filter(isOver))
+    .groupBy(["state", "reason"])
+    .orderBy("count", "desc")
+    .orderBy("state")
+    .limit(limit)
+    .execute();
+  return rows.map(({ state, reason, count }) => ({ state, reason, count: Number(count) }));
 }
 
 /** Members whose attempt ended badly, in the order of the device ids. */
@@ -202,5 +231,6 @@ export async function listOverdue(
 }
 
 function counterOf(state: MemberState): CounterColumn {
-  return state === "rolled-back" ? "rolled_back" : state;
+  if (state === "rolled-back") return "rolled_back";
+  return state === "no-server" ? "no_server" : state;
 }

@@ -15,6 +15,8 @@ export interface Tables {
   actions: ActionTable;
   action_reports: ActionReportTable;
   events: EventTable;
+  server_alive: ServerAliveTable;
+  server_outages: ServerOutageTable;
 }
 
 export interface DeviceTable {
@@ -125,6 +127,8 @@ export interface RolloutStageTable {
   unproven: Generated<number>;
   withdrawn: Generated<number>;
   excluded: Generated<number>;
+  no_server: Generated<number>;
+  stuck: Generated<number>;
 }
 
 export interface RolloutMemberTable {
@@ -135,7 +139,7 @@ export interface RolloutMemberTable {
   state: MemberState;
   reason: string | null;
   changed_at: number;
-  /** When a member that awaits proof becomes unproven. */
+  /** When a member that awaits proof becomes unproven, or one that missed the server is offered the release again. */
   proof_due_at: number | null;
 }
 
@@ -175,4 +179,17 @@ export interface EventTable {
   /** `<bootId>-<sequence>` of an event that a device sent; each is kept once per device. */
   device_event_id: string | null;
   details: string;
+}
+
+/** One row: when the server last noted that it runs. */
+export interface ServerAliveTable {
+  id: number;
+  at: number;
+}
+
+export interface ServerOutageTable {
+  id: Generated<number>;
+  from_at: number;
+  to_at: number;
+  cause: "stopped" | "late" | "failing";
 }

@@ -62,16 +62,23 @@ export async function makeImage(
 
 /** A server on a clock of its own, with an empty database in memory. */
 export class TestFleet {
-  nowUnixMs = 1_800_000_000_000;
+  nowUnixMs: number;
   readonly server: FleetServer;
-  private constructor(server: FleetServer, clock: { unixMs: () => number }) {
+  private constructor(server: FleetServer, clock: { unixMs: () => number }, startUnixMs: number) {
     this.server = server;
+    this.nowUnixMs = startUnixMs;
     clock.unixMs = () => this.nowUnixMs;
   }
 
-  static async open(context: TestContext, options: Partial<FleetOptions> = {}): Promise<TestFleet> {
+  /** `laterSeconds`: how long after other servers this one starts. */
+  static async open(
+    context: TestContext,
+    options: Partial<FleetOptions> = {},
+    laterSeconds = 0,
+  ): Promise<TestFleet> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
-    const clock = { unixMs: () => 1_800_000_000_000 };
+    const startUnixMs = 1_800_000_000_000 + laterSeconds * 1000;
+    const clock = { unixMs: () => startUnixMs };
     const server = await createFleet({
       databaseFile: ":memory:",
       artifactsFolder: join(folder, "artifacts"),
@@ -84,7 +91,7 @@ export class TestFleet {
       await server.close();
       rmSync(folder, { recursive: true });
     });
-    return new TestFleet(server, clock);
+    return new TestFleet(server, clock, startUnixMs);
   }
 
   inject(request: InjectOptions): Promise<LightMyRequestResponse> {

@@ -126,6 +126,7 @@ function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
     if (status > 400 && status < 500)
       return answerProblem(request, reply, refusalOf(error, status));
     request.log.error({ err: error }, "a device request failed");
+    options.fleet.outages.noteFailure(options.fleet.clock.unixMs());
     return answerProblem(request, reply, internalProblem);
   });
 }

@@ -12,6 +12,7 @@ import {
   resumeRollout,
   startRollout,
 } from "../../control/rollouts.ts";
+import { limits } from "../../limits.ts";
 import {
   defaultHaltThreshold,
   defaultProofSeconds,
@@ -22,7 +23,7 @@ import {
 } from "../../rollout/definition.ts";
 import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
-import { countsOf, listMembers, listStages } from "../../storage/rollouts.ts";
+import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
 import {
   clearedSchema,
@@ -102,9 +103,10 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
     },
     handler: async (request, reply) => {
       const rollout = fleet.memory.rollouts.get(Number(request.params.id));
-      return rollout === undefined
-        ? unknownRollout(reply, request.params.id)
-        : rolloutView(fleet, rollout);
+      if (rollout === undefined) return unknownRollout(reply, request.params.id);
+      const { queries } = fleet.database;
+      const outcomes = await listOutcomes(queries, rollout.id, limits.outcomesShownMax);
+      return { ...(await rolloutView(fleet, rollout)), outcomes };
     },
   });
   app.route<{

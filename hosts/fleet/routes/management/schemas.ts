@@ -251,6 +251,18 @@ export const rolloutSchema = {
     createdAtUnixMs: time,
     startedAtUnixMs: timeOrNull,
     endedAtUnixMs: timeOrNull,
+    outcomes: {
+      type: "array",
+      description: "of one rollout: why attempts ended badly, most frequent first",
+      items: {
+        type: "object",
+        properties: {
+          state: { type: "string" },
+          reason: textOrNull,
+          count: { type: "integer" },
+        },
+      },
+    },
     stages: {
       type: "array",
       items: {

@@ -12,8 +12,14 @@ import {
 const target = "aa".repeat(32);
 const other = "bb".repeat(32);
 
-function runs(imageHash: string, state: "confirmed" | "trial", isNewerRelease = false): Evidence {
-  return { kind: "running", imageHash, confirmed: state === "confirmed", isNewerRelease };
+function runs(
+  imageHash: string,
+  state: "confirmed" | "trial",
+  more: { readonly isNewerRelease?: boolean; readonly serverWasOut?: boolean } = {},
+): Evidence {
+  const confirmed = state === "confirmed";
+  const usual = { isNewerRelease: false, serverWasOut: false };
+  return { kind: "running", imageHash, confirmed, ...usual, ...more };
 }
 
 function says(
@@ -21,8 +27,24 @@ function says(
   finished: "none" | "success" | "failure" = "none",
   deviceState: (typeof deviceStates)[number] | null = null,
 ): Evidence {
-  return { kind: "feedback", execution, finished, deviceState, reason: null };
+  const reason = null;
+  return { kind: "feedback", execution, finished, deviceState, reason, serverWasOut: false };
 }
+
+/** Closes with failure, says that it went back, and why. */
+function wentBack(reason: string, serverWasOut = false): Evidence {
+  const said = { execution: "closed", finished: "failure", deviceState: "rolled-back" } as const;
+  return { kind: "feedback", ...said, reason, serverWasOut };
+}
+
+const cannotGoBack: Evidence = {
+  kind: "feedback",
+  execution: "proceeding",
+  finished: "none",
+  deviceState: "confirmed",
+  reason: "rollback-impossible: counter",
+  serverWasOut: true,
+};
 
 function next(state: MemberState, evidence: Evidence): MemberState {
   return afterEvidence({ state, reason: null }, target, evidence).state;
@@ -30,25 +52,54 @@ function next(state: MemberState, evidence: Evidence): MemberState {
 
 /** For each evidence, what every state becomes, in the order of `memberStates`; "." stays. */
 const table: ReadonlyArray<readonly [string, Evidence, string]> = [
-  // waiting offered working deferred activating trial reported updated rolled-back failed unproven withdrawn excluded
-  ["runs the release, confirmed", runs(target, "confirmed"), "u u u u u u u . u u u u u"],
-  ["runs the release on trial", runs(target, "trial"), "t t t t t . t t t t . t t"],
-  ["runs another image", runs(other, "confirmed"), ". . . . . b . b . . . . ."],
-  ["runs a newer release", runs(other, "confirmed", true), ". . . . . . . . . . . . ."],
-  ["is offered", { kind: "offered" }, "o . . . . . . . . . . o ."],
-  ["fetches the file", { kind: "fetched" }, ". w . . . . . . . . . . ."],
-  ["is cancelled", { kind: "cancelled" }, ". d d d . . . . . . . . ."],
-  ["is cleared", { kind: "cleared" }, ". . . . . . . . n n n . n"],
-  ["is not eligible", { kind: "ineligible", reason: "x" }, "x . . . . . . . . . . x ."],
-  ["keeps silent too long", { kind: "proof-overdue" }, ". . . . s s s . . . . . ."],
-  ["says success", says("closed", "success"), "r r r r r r . . . r r r r"],
-  ["says failure", says("closed", "failure"), "f f f f f f f . . . f f f"],
-  ["says it went back", says("closed", "failure", "rolled-back"), "b b b b b b b . . b b b b"],
-  ["says it waits", says("scheduled", "none", "deferred"), "e e e . e e e . . e e e e"],
-  ["rejects", says("rejected"), "e e e . e e e . . e e e e"],
-  ["says it activates", says("proceeding", "none", "activating"), "a a a a . . a . . a a a a"],
-  ["downloads", says("download"), "w w . w w w w . . w w w w"],
-  ["cancels", says("canceled"), "d d d d d d d . . d d . d"],
+  // waiting offered working deferred activating trial reported updated rolled-back failed unproven withdrawn excluded no-server stuck
+  ["runs the release, confirmed", runs(target, "confirmed"), "u u u u u u u . u u u u u u ."],
+  ["runs the release on trial", runs(target, "trial"), "t t t t t . t t t t . t t t ."],
+  ["runs another image", runs(other, "confirmed"), ". . . . . b . b . . . . . . b"],
+  [
+    "runs a newer release",
+    runs(other, "confirmed", { isNewerRelease: true }),
+    ". . . . . . . . . . . . . . .",
+  ],
+  ["is offered", { kind: "offered" }, "o . . . . . . . . . . o . . ."],
+  ["fetches the file", { kind: "fetched" }, ". w . . . . . . . . . . . . ."],
+  ["is cancelled", { kind: "cancelled" }, ". d d d . . . . . . . . . . ."],
+  ["is cleared", { kind: "cleared" }, ". . . . . . . . n n n . n n u"],
+  ["is not eligible", { kind: "ineligible", reason: "x" }, "x . . . . . . . . . . x . . ."],
+  ["keeps silent too long", { kind: "proof-overdue" }, ". . . . s s s . . . . . . . ."],
+  ["says success", says("closed", "success"), "r r r r r r . . . r r r r . ."],
+  ["says failure", says("closed", "failure"), "f f f f f f f . . . f f f . ."],
+  ["says it went back", says("closed", "failure", "rolled-back"), "b b b b b b b . . b b b b b ."],
+  ["says it waits", says("scheduled", "none", "deferred"), "e e e . e e e . . e e e e . ."],
+  ["rejects", says("rejected"), "e e e . e e e . . e e e e . ."],
+  ["says it activates", says("proceeding", "none", "activating"), "a a a a . . a . . a a a a . ."],
+  ["downloads", says("download"), "w w . w w w w . . w w w w . ."],
+  [
+    "runs another image after the server was out",
+    runs(other, "confirmed", { serverWasOut: true }),
+    ". . . . . q . q . . . . . . b",
+  ],
+  ["is due to try again", { kind: "retry-due" }, ". . . . . . . . . . . . . n ."],
+  ["missed the server, which was there", wentBack("no-server"), "b b b b b b b . . b b b b . ."],
+  [
+    "missed the server, which was out",
+    wentBack("no-server", true),
+    "q q q q q q q . . q q q q . .",
+  ],
+  ["crashed while the server was out", wentBack("crashed", true), "b b b b b b b . b b b b b b ."],
+  ["went back late", wentBack("late-rollback:leak", true), "b b b b b b b b b b b b b b b"],
+  [
+    "went back late from a server that was out",
+    wentBack("late-rollback:no-server", true),
+    "q q q q q q q q . q q q q . q",
+  ],
+  [
+    "went back late from a server that was there",
+    wentBack("late-rollback:no-server"),
+    "b b b b b b b b b b b b b . b",
+  ],
+  ["cannot go back", cannotGoBack, ". . . . k k k k . . k . . . k"],
+  ["cancels", says("canceled"), "d d d d d d d . . d d . d . ."],
 ];
 
 const letters: Readonly<Record<string, MemberState>> = {
@@ -65,6 +116,8 @@ const letters: Readonly<Record<string, MemberState>> = {
   s: "unproven",
   d: "withdrawn",
   x: "excluded",
+  q: "no-server",
+  k: "stuck",
 };
 
 for (const [name, evidence, row] of table)
