@@ -45,12 +45,15 @@ export interface DeviceDetailView extends DeviceView {
     readonly releaseVersion: string;
     readonly reason: string | null;
   }>;
-  readonly events: ReadonlyArray<{
-    readonly atUnixMs: number;
-    readonly kind: string;
-    readonly releaseVersion: string | null;
-    readonly details: Readonly<Record<string, unknown>>;
-  }>;
+  readonly events: readonly EventView[];
+}
+
+export interface EventView {
+  readonly id: number;
+  readonly atUnixMs: number;
+  readonly kind: string;
+  readonly releaseVersion: string | null;
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 export interface StageView {

@@ -3,6 +3,7 @@ import { registerAuditShow, registerAuditVerify } from "./audit-verify.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDeviceAdd } from "./device-add.ts";
 import { registerDeviceClear } from "./device-clear.ts";
+import { registerDeviceEvents } from "./device-events.ts";
 import { registerDeviceList } from "./device-list.ts";
 import { registerDeviceRemove } from "./device-remove.ts";
 import { registerDeviceShow } from "./device-show.ts";
@@ -61,6 +62,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceAdd(program);
   registerDeviceList(program);
   registerDeviceShow(program);
+  registerDeviceEvents(program);
   registerDeviceClear(program);
   registerDeviceRemove(program);
   registerDemo(program);

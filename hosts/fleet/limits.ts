@@ -34,6 +34,8 @@ export const limits = {
   eventsPerRequestMax: 64,
   eventDetailsMax: 16,
   eventValueCharactersMax: 256,
+  /** Of one device, whoever saw them; the oldest go first, so that no device can push out the others'. */
+  eventsPerDeviceMax: 2000,
   /** The stream of events keeps this many; the oldest go first. */
   eventsKeptMax: 500_000,
   pageSizeMax: 500,

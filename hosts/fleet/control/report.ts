@@ -14,7 +14,7 @@ import {
   isActive,
   updateAction,
 } from "../storage/actions.ts";
-import { addEvent } from "../storage/events.ts";
+import { addEvent, pruneEventsOfDevice } from "../storage/events.ts";
 import type { ActionStatus } from "../storage/tables.ts";
 import { isGone } from "./contact.ts";
 import { cancelRejected, decideTask } from "./decide.ts";
@@ -244,6 +244,7 @@ async function keepReport(
     { kind: "feedback", deviceId: change.id, rolloutId, details: { execution, finished, details } },
     change.unit.nowUnixMs,
   );
+  await pruneEventsOfDevice(change.unit.db, change.id, limits.eventsPerDeviceMax);
 }
 
 /** hawkBit's table of what an execution does to the action. */

@@ -56,18 +56,45 @@ export async function listEvents(
   return query.execute();
 }
 
-/** Newest first. */
+/** Newest first, from the one before `before`. */
 export async function listEventsOfDevice(
   db: Queries,
   deviceId: string,
-  limit: number,
+  page: {
+    readonly limit: number;
+    readonly before: number | null;
+    /** Only what the device itself sent. */
+    readonly sentByDevice: boolean;
+  },
 ): Promise<StoredEvent[]> {
-  return db
+  let query = db
     .selectFrom("events")
     .selectAll()
     .where("device_id", "=", deviceId)
     .orderBy("id", "desc")
-    .limit(limit)
+    .limit(page.limit);
+  if (page.before !== null) query = query.where("id", "<", page.before);
+  if (page.sentByDevice) query = query.where("device_event_id", "is not", null);
+  return query.execute();
+}
+
+/** Keeps the newest `keptMax` events of a device. */
+export async function pruneEventsOfDevice(
+  db: Queries,
+  deviceId: string,
+  keptMax: number,
+): Promise<void> {
+  const newest = db
+    .selectFrom("events")
+    .select("id")
+    .where("device_id", "=", deviceId)
+    .orderBy("id", "desc")
+    .limit(1)
+    .offset(keptMax);
+  await db
+    .deleteFrom("events")
+    .where("device_id", "=", deviceId)
+    .where("id", "<=", newest)
     .execute();
 }
 

@@ -180,3 +180,27 @@ async function runCommandOk(running: Promise<CommandRun>): Promise<void> {
   const { exitCode, stderr } = await running;
   assert.equal(exitCode, exitCodes.ok, stderr);
 }
+
+test("shows what a device told of its updates, oldest first, without letting it paint the terminal", async (t) => {
+  const { run, fleet } = await listening(t);
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+  );
+  const nothing = await run("device", "events", "lamp-1");
+  assert.match(nothing.stderr, /lamp-1 told of nothing yet/);
+  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  const event = (id: string, details: object) => ({ id, type: "update.health.failed", details });
+  const body = [
+    { ...event("b-1", { reason: "memory", signalDbm: -70 }), unixMs: 1_800_000_000_000 },
+    event("b-2", { reason: "\u001b[2J", batteryPercent: null }),
+  ];
+  assert.equal((await lamp.request("POST", "events", { body })).statusCode, 200);
+  const { stdout } = await run("device", "events", "lamp-1");
+  const [, first, second] = stdout.split("\n");
+  assert.equal(first, "2027-01-15 08:00:00   update.health.failed  reason=memory signalDbm=-70");
+  assert.match(second ?? "", /^20.*\? {2}update\.health\.failed {2}reason=\?\[2J$/);
+  const json = JSON.parse((await run("device", "events", "lamp-1", "--json")).stdout);
+  assert.equal(json.items.length, 2);
+  const unknown = await run("device", "events", "nobody");
+  assert.match(unknown.stderr, /unknown-device/);
+});

@@ -73,14 +73,22 @@ export function parseEvents(body: unknown): readonly DeviceEvent[] | null {
 
 function parseEvent(value: unknown): DeviceEvent | null {
   if (!isObject(value)) return null;
-  const { id, type } = value;
-  if (typeof id !== "string" || !/^[A-Za-z0-9._:]{1,64}-\d{1,15}$/.test(id)) return null;
+  const { type } = value;
+  const id = parseEventId(value["id"]);
+  if (id === null) return null;
   if (typeof type !== "string" || !/^[A-Za-z][A-Za-z0-9.-]{0,47}$/.test(type)) return null;
   const atUptimeMs = timeAt(value, "atUptimeMs");
   const unixMs = timeAt(value, "unixMs");
   const details = parseEventDetails(value["details"]);
   if (atUptimeMs === undefined || unixMs === undefined || details === null) return null;
   return { id, type, atUptimeMs, unixMs, details };
+}
+
+/** `<bootId>-<sequence>`, in one spelling: a sequence with zeros in front is the same one. */
+function parseEventId(value: unknown): string | null {
+  const match =
+    typeof value === "string" ? /^([A-Za-z0-9._:]{1,64})-(\d{1,15})$/.exec(value) : null;
+  return match === null ? null : `${match[1]}-${Number(match[2])}`;
 }
 
 function parseEventDetails(value: unknown): DeviceEvent["details"] | null {

@@ -20,6 +20,7 @@ import {
   deviceDetailSchema,
   deviceSchema,
   errorResponses,
+  eventSchema,
   newDeviceSchema,
   pageQuery,
   pageSchema,
@@ -102,6 +103,32 @@ export function deviceRoutes(fleet: Fleet) {
         return reply.code(204).send();
       },
     });
+    app.route<{
+      Params: { id: string };
+      Querystring: { limit?: string; after?: string; source?: "device" | "all" };
+    }>({
+      method: "GET",
+      url: "/devices/:id/events",
+      schema: {
+        tags: ["devices"],
+        summary: "What a device told of itself, newest first",
+        querystring: { type: "object", properties: eventsQuery },
+        response: { 200: pageSchema(eventSchema), ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const entry = await findEntry(fleet, request.params.id);
+        if (entry === null) return unknownDevice(reply, request.params.id);
+        const { after, source = "device" } = request.query;
+        const limit = pageLimit(request.query.limit);
+        const events = await listEventsOfDevice(fleet.database.queries, entry.id, {
+          limit,
+          before: after === undefined ? null : Number(after),
+          sentByDevice: source === "device",
+        });
+        const { next } = page(events, limit, ({ id }) => String(id));
+        return { items: events.map(eventView), next };
+      },
+    });
     app.route<{ Params: { id: string; version: string } }>({
       method: "DELETE",
       url: "/devices/:id/refusals/:version",
@@ -123,6 +150,16 @@ export function deviceRoutes(fleet: Fleet) {
     });
   };
 }
+
+const eventsQuery = {
+  ...pageQuery,
+  after: { type: "string", pattern: "^[0-9]{1,15}$" },
+  source: {
+    type: "string",
+    enum: ["device", "all"],
+    description: "`all`: also what the server saw of the device",
+  },
+} as const;
 
 const filterQuery = {
   hardware: { type: "string", maxLength: 32 },
@@ -159,7 +196,8 @@ async function detail(fleet: Fleet, entry: DeviceEntry): Promise<object> {
   const { memory } = fleet;
   const refusals = await listRefusals(queries, entry.id);
   const actions = await listActions(queries, entry.id, historyMax);
-  const events = await listEventsOfDevice(queries, entry.id, historyMax);
+  const newest = { limit: historyMax, before: null, sentByDevice: false };
+  const events = await listEventsOfDevice(queries, entry.id, newest);
   return {
     ...deviceView(fleet, entry.row),
     attributes: await readAttributes(queries, entry.id),

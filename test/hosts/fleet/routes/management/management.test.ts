@@ -154,6 +154,7 @@ test("describes every route of the API in its OpenAPI document", async (t) => {
   assert.deepEqual(Object.keys(document.paths).sort(), [
     "/api/v1/devices",
     "/api/v1/devices/{id}",
+    "/api/v1/devices/{id}/events",
     "/api/v1/devices/{id}/refusals/{version}",
     "/api/v1/events",
     "/api/v1/releases",
