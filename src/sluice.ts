@@ -1,5 +1,6 @@
 import { openPorts } from "./device/ports.ts";
 import type { Ports } from "./ports/ports.ts";
+import { withoutPlainHttp } from "./transfer/plain-http.ts";
 import { Agent } from "./update/agent.ts";
 import { defaultSettings, type Identity, readIdentity, type Settings } from "./update/settings.ts";
 
@@ -15,7 +16,8 @@ export interface Sluice {
  * Null on a device that was never enrolled; it then runs on without updates.
  */
 export function startUpdates(settings: Settings = defaultSettings): Sluice | null {
-  const ports = openPorts();
+  const opened = openPorts();
+  const ports = settings.plainHttp ? opened : { ...opened, http: withoutPlainHttp(opened.http) };
   const identity = readIdentity(ports.keyValue);
   if (identity === null) {
     ports.log.write("error", "not enrolled: the storage holds no identity");

@@ -29,7 +29,7 @@ export type Interference = (
   server: DdiServer,
 ) => NetworkAnswer | null;
 
-const origin = "http://fleet.test:80";
+const origin = "http://127.0.0.1:80";
 /** The device's name in the paths that the server gives out. */
 export const ddiDeviceId = "bench";
 
@@ -38,7 +38,8 @@ export const ddiDeviceId = "bench";
  * and remembers every request. Its answers can be interfered with, for networks and servers that misbehave.
  */
 export class DdiServer implements Network {
-  readonly url = origin;
+  /** What its links begin with. */
+  url = origin;
   readonly requests: HandledRequest[] = [];
   pollSleep = "00:01:00";
   offer: DdiOffer | null = null;
@@ -50,6 +51,7 @@ export class DdiServer implements Network {
   /** A server in the same state, to go on from here more than once. */
   fork(): DdiServer {
     const copy = new DdiServer();
+    copy.url = this.url;
     copy.requests.push(...this.requests);
     copy.pollSleep = this.pollSleep;
     copy.offer = this.offer;
@@ -109,7 +111,7 @@ export class DdiServer implements Network {
   }
 
   #poll(): NetworkAnswer {
-    const base = `${origin}/DEFAULT/controller/v1/${ddiDeviceId}`;
+    const base = `${this.url}/DEFAULT/controller/v1/${ddiDeviceId}`;
     const links: Record<string, object> = {};
     if (this.cancelId !== null)
       links["cancelAction"] = { href: `${base}/cancelAction/${this.cancelId}` };
@@ -125,7 +127,7 @@ export class DdiServer implements Network {
       filename: "firmware.bin",
       hashes: { sha256: hash("sha256", offer.file, "hex"), sha1: "", md5: "" },
       size: offer.file.length,
-      _links: { download: { href: `${origin}/artifact/${offer.actionId}` } },
+      _links: { download: { href: `${this.url}/artifact/${offer.actionId}` } },
     };
     const metadata =
       offer.imageHash === undefined ? [] : [{ key: "sluice-image-hash", value: offer.imageHash }];

@@ -282,6 +282,12 @@ class Boot {
         this.#deliver(id, latencyMs, message(hostEvent.httpError, [["u32", id]]));
         return;
       }
+      if (answer.kind === "untrusted") {
+        const reason = new TextEncoder().encode(answer.reason);
+        const event = message(hostEvent.httpUntrusted, [["u32", id]], reason);
+        this.#deliver(id, latencyMs, event, true);
+        return;
+      }
       const headers = new TextEncoder().encode(JSON.stringify(answer.headers));
       const whole = call.method === "HEAD" ? new Uint8Array(0) : answer.body;
       const fields = [["u32", id] as const, ["u16", answer.status] as const];

@@ -1,5 +1,8 @@
 import { toHex } from "../../src/image/hex.ts";
+import type { KeyValue } from "../../src/ports/board.ts";
+import { type TlsCredentials, writeCredentials } from "../../src/tls/credentials.ts";
 import { identityKey } from "../../src/update/settings.ts";
+import type { BoardStorage } from "./board/board-host.ts";
 import { NorFlash } from "./flash/nor-flash.ts";
 import type { DeviceLayout } from "./layout.ts";
 import { mountBoardStorage } from "./storage/board-storage.ts";
@@ -13,6 +16,8 @@ export interface Enrolment {
   readonly hardware: string;
   /** Uncompressed P-256 points, 65 bytes. */
   readonly imageKeys: readonly Uint8Array[];
+  /** What a device needs for a server that is reached over https. */
+  readonly tls?: TlsCredentials;
 }
 
 /** The flash of a device as it leaves the factory: a signed image in the primary slot, its identity in the storage. */
@@ -28,7 +33,17 @@ export function manufacture(
   primary.write(0, padded);
   const storage = mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size));
   storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
+  if (enrolment.tls !== undefined) writeCredentials(ownKeys(storage), enrolment.tls);
   return flash;
+}
+
+/** The names that the firmware sees below its own path. */
+function ownKeys(storage: BoardStorage): KeyValue {
+  return {
+    read: (key) => storage.read(`sluice/${key}`),
+    write: (key, value) => storage.write(`sluice/${key}`, value),
+    delete: (key) => storage.delete(`sluice/${key}`),
+  };
 }
 
 /** The form that `readIdentity` of the firmware reads. */

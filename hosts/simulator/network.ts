@@ -1,9 +1,12 @@
 import { Agent, request } from "undici";
 import type { HttpCall } from "./board/host-calls.ts";
+import { exchangeSecurely } from "./secure-exchange.ts";
 
 /** What comes back over a network. */
 export type NetworkAnswer =
   | { readonly kind: "unreachable" }
+  /** No connection over TLS: one side could not prove itself. `reason` is a `TlsRefusal`. */
+  | { readonly kind: "untrusted"; readonly reason: string }
   | {
       readonly kind: "response";
       readonly status: number;
@@ -21,11 +24,12 @@ export interface Network {
 /** More than any image: a body beyond it is cut as by a broken connection. */
 const bodyBytesMax = 32 * 1024 * 1024;
 
-/** Real HTTP to servers on this machine. Close it when the simulation is over. */
+/** Real HTTP and HTTPS to servers on this machine. Close it when the simulation is over. */
 export class LoopbackNetwork implements Network {
   readonly #agent = new Agent({ connections: 8, pipelining: 1 });
 
   async exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer> {
+    if (call.secure !== null) return exchangeSecurely(call, call.secure, body, bodyBytesMax);
     try {
       // The SDK's client names the host without its port; servers must live with that.
       const headers = { ...call.headers, host: call.host };

@@ -3,6 +3,7 @@ import { readImageInfo } from "../../src/image/info.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 import type { ResetReason } from "../../src/ports/board.ts";
 import type { Crypto } from "../../src/ports/crypto.ts";
+import type { TlsCredentials } from "../../src/tls/credentials.ts";
 import type { Battery } from "./battery.ts";
 import type { BootOutcome } from "./boot/boot.ts";
 import { bootDevice } from "./boot/sluice-config.ts";
@@ -36,6 +37,8 @@ export interface NewDevice {
   readonly battery: Battery | null;
   /** The signed image that it leaves the factory with. */
   readonly image: Uint8Array;
+  /** For a server that is reached over https. */
+  readonly tls?: TlsCredentials;
 }
 
 /** A device and what was seen of it. */
@@ -83,6 +86,7 @@ export class World {
       token: wanted.token,
       hardware: wanted.hardware,
       imageKeys: imageKeys.map((key) => key.publicKey),
+      ...(wanted.tls && { tls: wanted.tls }),
     });
     return this.adopt(flash, wanted);
   }

@@ -17,7 +17,66 @@ declare module "ecdsa" {
   import type ECPoint from "ecp";
   export default class ECDSA {
     constructor(key: ECPoint, curve: Curve);
+    /** What the next signature uses in place of a random number of the SDK's own. */
+    k: bigint;
     verify(digest: ArrayBuffer, signature: ArrayBuffer): boolean;
+    /** `true` gives DER. */
+    sign(digest: ArrayBuffer, der: true): ArrayBuffer;
+  }
+}
+
+declare module "rng" {
+  const generator: {
+    /** Starts again from these bytes alone. */
+    init(seed: ArrayBuffer): void;
+  };
+  export default generator;
+}
+
+// The SDK's TLS in JavaScript, as far as secure-session.ts touches it.
+
+declare module "ssl/stream" {
+  export default class SSLStream {
+    writeChars(value: number, byteLength: number): void;
+    writeChunk(bytes: ArrayBuffer | Uint8Array): void;
+  }
+}
+
+declare module "ssl/handshake" {
+  import type SSLStream from "ssl/stream";
+
+  const handshake: {
+    readonly certificateVerify: { readonly msgType: number };
+    readonly finished: { readonly msgType: number };
+    /** Makes a record of a message, and adds the message to the handshake's digest. */
+    packetize(session: object, messageType: number, body: SSLStream): Uint8Array;
+  };
+  export default handshake;
+}
+
+declare module "ssl/session" {
+  /** What a session reads from and writes to; it counts down what is readable itself. */
+  export interface Link {
+    readable: number;
+    read(into: Uint8Array): void;
+    write(packet: Uint8Array): void;
+  }
+  export default class Session {
+    constructor(options: object);
+    certificateManager: object;
+    readonly clientRandom?: ArrayBuffer;
+    readonly handshakeDigests?: { readonly SHA256: { close(goOn: true): ArrayBuffer } };
+    /** The last handshake message that came; -1 once it was answered. */
+    readonly handshakeProcess: number;
+    readonly alert?: object;
+    initiateHandshake(): void;
+    /** Does one step: sends what is due or takes one record. True when it is over, for good or ill. */
+    handshake(link: Link): boolean;
+    /** Content, undefined while a record is not whole, null when the other side closed. */
+    read(link: Link): Uint8Array | null | undefined;
+    write(link: Link, bytes: Uint8Array): void;
+    readPacket(link: Link): ArrayBuffer | undefined;
+    doProtocol(link: Link, protocol: object, first?: unknown, second?: unknown): void;
   }
 }
 
@@ -28,6 +87,16 @@ declare module "sluice/board" {
     onReadable?(count: number): void;
     onWritable?(count: number): void;
     onError?(error?: unknown): void;
+  }
+  /** A TCP socket, as far as the firmware uses it itself. */
+  export interface Socket {
+    format: "number" | "buffer";
+    /** In the format `buffer`. Without a buffer it answers a new one of so many bytes. */
+    read(into: Uint8Array): number;
+    read(byteLength?: number): ArrayBuffer | number | undefined;
+    /** Answers how many more bytes it takes. */
+    write(bytes: Uint8Array): number;
+    close(): void;
   }
   const board: {
     /** Labels of the partitions, as the devicetree has them. */
@@ -48,7 +117,7 @@ declare module "sluice/board" {
     readonly charging: boolean;
     /** Options for the HTTP client: its socket and its resolver, each with its class as `io`. */
     readonly network: {
-      readonly socket: { readonly io: new (options: SocketOptions) => object };
+      readonly socket: { readonly io: new (options: SocketOptions) => Socket };
       readonly dns: object;
     };
     /** Bytes of the hardware's random generator. */
@@ -59,6 +128,34 @@ declare module "sluice/board" {
     startWatchdog(): void;
   };
   export default board;
+}
+
+/**
+ * The socket below HTTPS: what a TCP socket is, and in its options the board's TCP and with whom it
+ * may speak. src/device has one over the SDK's TLS; a host may provide its own.
+ */
+declare module "sluice/secure-socket" {
+  import type board from "sluice/board";
+  import type { Socket, SocketOptions } from "sluice/board";
+  export interface SecureOptions {
+    readonly serverName: string;
+    /** Certificates in DER. */
+    readonly authorities: readonly Uint8Array[];
+    readonly client: {
+      readonly certificates: readonly Uint8Array[];
+      /** The number d of the key on P-256, 32 bytes. */
+      readonly privateKey: Uint8Array;
+    } | null;
+    /** Null while the device does not know the time. */
+    readonly unixMs: number | null;
+  }
+  export interface SecureSocketOptions extends SocketOptions {
+    readonly TCP: typeof board.network.socket;
+    readonly secure: SecureOptions;
+  }
+  /** Ends with `onError` of an error named `TlsError`, whose message is the reason. */
+  const SecureSocket: new (options: SecureSocketOptions) => Socket;
+  export default SecureSocket;
 }
 
 /** The standard globals that `text-globals.ts` installs where the engine has none. */

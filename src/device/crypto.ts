@@ -25,7 +25,7 @@ export const nativeCrypto: Crypto = {
     const s = integerOf(signature.subarray(32));
     // FIPS 186-5, 6.4.2: r and s are in [1, n - 1]; checked here, since the SDK leaves it to its
     // caller.
-    if (r === 0n || s === 0n || r >= order || s >= order) return false;
+    if (r === 0n || s === 0n || r >= p256Order || s >= p256Order) return false;
     try {
       const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));
       return key.verify(bufferOf(digest), bufferOf(signature));
@@ -37,7 +37,8 @@ export const nativeCrypto: Crypto = {
 
 // Domain parameters of P-256 (SP 800-186, 3.2.1.3).
 const prime = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
-const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+/** How many points the group of P-256 has. */
+export const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const coefficientB = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 
 function isOnCurve(x: bigint, y: bigint): boolean {
@@ -45,7 +46,8 @@ function isOnCurve(x: bigint, y: bigint): boolean {
   return (y * y - (x * x * x - 3n * x + coefficientB)) % prime === 0n;
 }
 
-function integerOf(bytes: Uint8Array): bigint {
+/** Big endian. */
+export function integerOf(bytes: Uint8Array): bigint {
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   return value;

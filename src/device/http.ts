@@ -1,7 +1,11 @@
 import HTTPClient from "embedded:network/http/client";
-import board, { type SocketOptions } from "sluice/board";
+import board from "sluice/board";
+import SecureSocket from "sluice/secure-socket";
 import type { Clock, TimerHandle } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
+import { guardedSocket, type SocketGuard } from "./guarded-socket.ts";
+import { type HttpAddress, parseHttpAddress } from "./http-address.ts";
 
 /** Read from the socket at once. */
 const pieceBytesMax = 4096;
@@ -12,30 +16,39 @@ const pieceBytesMax = 4096;
  */
 const headBytesMax = 16_384;
 
-/** HTTP over the ECMA-419 client: a connection per request, no redirects. */
-export function openHttp(clock: Clock): Http {
-  const socket = guardedSocket();
+/**
+ * HTTP over the ECMA-419 client: a connection per request, no redirects. Over TLS the server must
+ * prove itself to the enrolled authorities; without any, `https` fails as `tls`.
+ */
+export function openHttp(clock: Clock, credentials: () => TlsCredentials | null): Http {
+  const plain = { ...board.network.socket, io: guardedSocket(board.network.socket.io) };
+  const secure = { io: guardedSocket(SecureSocket), TCP: board.network.socket };
   return {
     send(request, receiver) {
-      const target = parseUrl(request.url);
-      if (target === null) clock.after(0, () => receiver.failed("bad-url"));
-      else new Exchange(target, request, receiver, clock, socket);
+      const address = parseHttpAddress(request.url);
+      if (address === null) {
+        clock.after(0, () => receiver.failed("bad-url"));
+        return;
+      }
+      const exchange = new Exchange(address, request, receiver, clock);
+      if (!address.isSecure) return exchange.open(plain);
+      const enrolled = credentials();
+      if (enrolled === null) return exchange.refuse("tls", "no authority is enrolled");
+      const { authorities, client } = enrolled;
+      const trust = { serverName: address.host, authorities, client, unixMs: clock.unixMs() };
+      exchange.open({ ...secure, secure: trust });
     },
   };
-}
-
-interface Target {
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
 }
 
 /** How the end of a body is known. */
 type BodyEnd = { readonly bytes: number } | "chunked" | "close";
 
-class Exchange {
+class Exchange implements SocketGuard {
+  readonly #address: HttpAddress;
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
+  readonly #clock: Clock;
   readonly #timer: TimerHandle;
   #client: HTTPClient | null = null;
   #headBytes = 0;
@@ -46,28 +59,35 @@ class Exchange {
   #ended = false;
   #inReceiver = false;
 
-  constructor(
-    target: Target,
-    request: HttpRequest,
-    receiver: HttpReceiver,
-    clock: Clock,
-    socket: object,
-  ) {
+  constructor(address: HttpAddress, request: HttpRequest, receiver: HttpReceiver, clock: Clock) {
+    this.#address = address;
     this.#request = request;
     this.#receiver = receiver;
+    this.#clock = clock;
     this.#timer = clock.after(request.timeoutMs, () => this.#fail("timeout"));
+  }
+
+  open(socket: object): void {
     try {
-      this.#open(target, socket);
+      this.#open(socket);
     } catch (error) {
-      // A board without a network, or without a free socket. The receiver hears of it after `send`,
-      // as of any failure.
-      trace(`warn: no connection to ${target.host}: ${String(error)}\n`);
-      clock.after(0, () => this.#fail("connection"));
+      // A board without a network, or without a free socket.
+      this.refuse("connection", String(error));
     }
+  }
+
+  /** The receiver hears of it after `send`, as of any failure. */
+  refuse(failure: HttpFailure, why: string): void {
+    trace(`warn: no connection to ${this.#address.host}: ${why}\n`);
+    this.#clock.after(0, () => this.#fail(failure));
   }
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  get takesPieces(): boolean {
+    return this.#bodyEnd !== null && this.#bodyEnd !== "chunked";
   }
 
   /**
@@ -85,20 +105,30 @@ class Exchange {
     }
   }
 
-  /** Counts what arrives before the client has handed over the whole head. */
+  /** A server that was not trusted; every other error is for the client to make sense of. */
+  takesError(error: unknown): boolean {
+    if (!(error instanceof Error) || error.name !== "TlsError") return false;
+    trace(`warn: no trusted connection to ${this.#address.host}: ${error.message}\n`);
+    this.#fail("tls");
+    return true;
+  }
+
   arrived(bytes: number): void {
     if (this.#bodyEnd !== null) return;
     this.#headBytes += bytes;
     if (this.#headBytes > headBytesMax) this.#fail("connection");
   }
 
-  #open(target: Target, socket: object): void {
+  #open(socket: object): void {
+    const { host, port, path } = this.#address;
     const client = new HTTPClient({
-      host: target.host,
-      port: target.port,
+      host,
+      port,
       socket: { ...socket, exchange: this },
       dns: board.network.dns,
-      onError: () => this.#fail("connection"),
+      onError: (error) => {
+        if (!this.takesError(error)) this.#fail("connection");
+      },
     });
     this.#client = client;
     const exchange = this;
@@ -109,7 +139,7 @@ class Exchange {
     if (body !== null) headers.set("content-length", String(body.length));
     client.request({
       method,
-      path: target.path,
+      path,
       headers,
       onHeaders(status, received) {
         exchange.#head(status, received);
@@ -198,41 +228,10 @@ class Exchange {
   }
 }
 
-/** The board's socket, with every callback under the guard of its exchange. */
-function guardedSocket(): object {
-  const { socket } = board.network;
-  class GuardedSocket extends socket.io {
-    constructor(options: SocketOptions & { readonly exchange: Exchange }) {
-      const { exchange, onReadable, onWritable, onError, ...rest } = options;
-      // A name may resolve after its exchange has ended: closing the client does not stop that.
-      if (exchange.ended) throw new Error("the exchange is over");
-      super({
-        ...rest,
-        onReadable(count) {
-          exchange.arrived(count);
-          exchange.guard(() => onReadable?.(count));
-        },
-        onWritable: (count) => exchange.guard(() => onWritable?.(count)),
-        onError: (error) => exchange.guard(() => onError?.(error)),
-      });
-    }
-  }
-  return { ...socket, io: GuardedSocket };
-}
-
 /** RFC 9112, 6.3; null for a length that is none. */
 function bodyEndOf(headers: ReadonlyMap<string, string>): BodyEnd | null {
   if (headers.has("transfer-encoding")) return "chunked";
   const length = headers.get("content-length");
   if (length === undefined) return "close";
   return /^\d{1,10}$/.test(length) ? { bytes: Number(length) } : null;
-}
-
-function parseUrl(url: string): Target | null {
-  const match = /^http:\/\/([A-Za-z0-9.-]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/.exec(url);
-  const host = match?.[1];
-  if (host === undefined) return null;
-  const port = Number(match?.[2] ?? "80");
-  if (port < 1 || port > 65_535) return null;
-  return { host, port, path: match?.[3] ?? "/" };
 }

@@ -4,6 +4,7 @@ import time from "time";
 import timer from "timer";
 import type { Clock, Log, Power, Random, Reset, ResetReason, TimerHandle } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
+import { readCredentials } from "../tls/credentials.ts";
 import { nativeCrypto } from "./crypto.ts";
 import { openPartitions } from "./flash.ts";
 import { openHttp } from "./http.ts";
@@ -12,12 +13,13 @@ import { openKeyValue } from "./key-value.ts";
 /** The world of the agent on this board. */
 export function openPorts(): Ports {
   const clock = openClock();
+  const keyValue = openKeyValue("sluice");
   return {
     flash: openPartitions(),
-    http: openHttp(clock),
+    http: openHttp(clock, () => readCredentials(keyValue)),
     clock,
     random,
-    keyValue: openKeyValue("sluice"),
+    keyValue,
     power: openPower(),
     watchdog: { start: () => board.startWatchdog() },
     reset,

@@ -1,5 +1,14 @@
 /** Why an exchange ended without a whole response. */
-export type HttpFailure = "timeout" | "connection" | "body-too-large" | "aborted" | "bad-url";
+export type HttpFailure =
+  | "timeout"
+  | "connection"
+  /** The server could not prove that it is the one asked for, or did not accept this device. */
+  | "tls"
+  | "body-too-large"
+  | "aborted"
+  | "bad-url"
+  /** The address is plain HTTP, which the settings do not allow. */
+  | "http-not-allowed";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT";

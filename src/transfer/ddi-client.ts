@@ -17,6 +17,10 @@ import { exchange, retryAfterMs } from "./exchange.ts";
 /** Why the server gave no usable answer. */
 export type ServerFailure =
   | "no-connection"
+  /** It did not prove that it is our server, or did not accept this device. */
+  | "tls"
+  /** Plain HTTP, which the settings do not allow. */
+  | "http-not-allowed"
   | "unauthorized"
   | "not-found"
   | "server-error"
@@ -154,6 +158,8 @@ export class DdiClient {
 const failures: Readonly<Record<HttpFailure, ServerFailure>> = {
   timeout: "no-connection",
   connection: "no-connection",
+  tls: "tls",
+  "http-not-allowed": "http-not-allowed",
   aborted: "no-connection",
   "body-too-large": "response-too-large",
   "bad-url": "response-invalid",

@@ -121,7 +121,7 @@ async function fetchRest(
  * know better.
  */
 export function isWorthRepeating(failure: RangeFailure): boolean {
-  return failure !== "artifact-missing" && failure !== "unsupported-url";
+  return failure !== "artifact-missing" && !isAddressRefused(failure);
 }
 
 /**
@@ -133,7 +133,11 @@ export function transferEnded(failure: RangeFailure): {
   readonly passing: boolean;
 } {
   const reason = failure === "refused" ? "network" : failure;
-  return { reason, passing: failure !== "unsupported-url" };
+  return { reason, passing: !isAddressRefused(failure) };
+}
+
+function isAddressRefused(failure: RangeFailure): boolean {
+  return failure === "unsupported-url" || failure === "http-not-allowed";
 }
 
 /** Not before the server's own time, and spread behind it. */

@@ -12,6 +12,8 @@ export type RangeFailure =
   | "response-invalid"
   /** This device cannot fetch from such an address. */
   | "unsupported-url"
+  /** Plain HTTP, which the settings do not allow. */
+  | "http-not-allowed"
   /** The sink refused the bytes. */
   | "refused";
 
@@ -88,7 +90,9 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   connection: "network",
   aborted: "network",
   "body-too-large": "response-invalid",
+  tls: "network",
   "bad-url": "unsupported-url",
+  "http-not-allowed": "http-not-allowed",
 };
 
 function judge(

@@ -24,6 +24,7 @@ export const failureReasons = [
   "malformed-deployment",
   "unsupported-deployment",
   "unsupported-url",
+  "http-not-allowed",
   // the image is not for this device, found before the download
   "hardware-mismatch",
   "downgrade",

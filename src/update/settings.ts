@@ -26,6 +26,8 @@ export interface Settings {
   /** Before the first answer tells the interval. */
   readonly firstPollMsMax: number;
   readonly pollBackoff: Backoff;
+  /** Lets the device speak plain HTTP to other machines too, tokens included: for trials only. */
+  readonly plainHttp: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -35,6 +37,7 @@ export const defaultSettings: Settings = {
   requestTimeoutMs: 15_000,
   firstPollMsMax: 10_000,
   pollBackoff: defaultBackoff,
+  plainHttp: false,
 };
 
 export const identityKey = "config";

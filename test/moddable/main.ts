@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { findSdk, type ModdableSdk, projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import { brokenApplication, includingApplication, referenceManifest } from "./applications.ts";
 import { Checks } from "./checks.ts";
+import { checkHttps } from "./https.ts";
 import { checkSdkTests } from "./sdk-tests.ts";
 import { checkTypings } from "./typings.ts";
 import { checkUpdates, type Payloads } from "./updates.ts";
@@ -25,7 +26,10 @@ async function runChecks(sdk: ModdableSdk): Promise<number> {
     await checkTypings(checks, sdk);
     const payloads = await buildPayloads(checks, sdk);
     await checkSdkTests(checks, sdk, runner, directory);
-    if (payloads !== null) await checkUpdates(checks, { directory, runner }, payloads);
+    if (payloads !== null) {
+      await checkHttps(checks, { directory, runner, payload: payloads.reference });
+      await checkUpdates(checks, { directory, runner }, payloads);
+    }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

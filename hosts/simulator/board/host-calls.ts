@@ -61,6 +61,8 @@ export const hostEvent = {
   httpError: 5,
   /** id u32, status u16, JSON length u32, JSON of the headers, whole body: a small response arrives in one piece */
   httpResponse: 6,
+  /** id u32, the reason: no connection to a server that could be trusted came about */
+  httpUntrusted: 7,
 } as const;
 
 /** What the host tells a board at its start, as JSON. */
@@ -92,6 +94,18 @@ export interface HttpCall {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Null for plain HTTP. */
+  readonly secure: SecureCall | null;
+}
+
+/** With whom a connection may be made; certificates and the key in hex. */
+export interface SecureCall {
+  readonly serverName: string;
+  readonly authorities: readonly string[];
+  readonly certificates: readonly string[];
+  readonly privateKey: string | null;
+  /** What the board takes for the time; null when it does not know. */
+  readonly unixMs: number | null;
 }
 
 /** Builds a request or an event: `code`, then fields by width, then bytes. */

@@ -86,6 +86,7 @@ const modules: Record<string, () => unknown> = {
   ecp: () => ECPoint,
   ecdsa: () => ECDSA,
   "sluice/board": () => board,
+  "sluice/secure-socket": () => SecureSocket,
 };
 
 const board = {
@@ -191,12 +192,36 @@ interface RequestOptions {
   onDone?(error: Error | null): void;
 }
 
+/** Only says that a connection is to be a secure one: the host makes it, as `socket.secure` asks. */
+class SecureSocket {}
+
+interface ClientOptions {
+  readonly host: string;
+  readonly port?: number;
+  readonly socket?: { readonly secure?: SecureOptions };
+  onError?(error: unknown): void;
+}
+
+interface SecureOptions {
+  readonly serverName: string;
+  readonly authorities: readonly Uint8Array[];
+  readonly client: {
+    readonly certificates: readonly Uint8Array[];
+    readonly privateKey: Uint8Array;
+  } | null;
+  readonly unixMs: number | null;
+}
+
+class TlsError extends Error {
+  override readonly name = "TlsError";
+}
+
 /** As the SDK's client: one connection, the request goes out when its body is whole, callbacks are later turns. */
 class HTTPClient {
-  readonly options: { host: string; port?: number; onError?(error: unknown): void };
+  readonly options: ClientOptions;
   #id = 0;
 
-  constructor(options: { host: string; port?: number; onError?(error: unknown): void }) {
+  constructor(options: ClientOptions) {
     this.options = options;
   }
 
@@ -254,6 +279,9 @@ class SimulatedRequest {
       const body = reader.rest();
       if (body.length > 0 && this.#isOpen) this.#body(body);
       if (this.#isOpen) this.#end(true);
+    } else if (kind === hostEvent.httpUntrusted) {
+      exchanges.delete(this.#id);
+      this.#client.options.onError?.(new TlsError(text(reader.rest())));
     } else this.#end(kind === hostEvent.httpDone);
   }
 
@@ -286,13 +314,14 @@ class SimulatedRequest {
   }
 
   #send(body: Uint8Array): void {
-    const { host, port } = this.#client.options;
+    const { host, port, socket } = this.#client.options;
     const request: HttpCall = {
       host,
       port: port ?? 80,
       method: this.#options.method ?? "GET",
       path: this.#options.path ?? "/",
       headers: Object.fromEntries(this.#options.headers ?? []),
+      secure: socket?.secure === undefined ? null : secureCall(socket.secure),
     };
     const json = utf8.encode(JSON.stringify(request));
     call(
@@ -305,6 +334,16 @@ class SimulatedRequest {
       body,
     );
   }
+}
+
+function secureCall({ authorities, client, ...rest }: SecureOptions): HttpCall["secure"] {
+  const privateKey = client === null ? null : toHex(client.privateKey);
+  const certificates = (client?.certificates ?? []).map((der) => toHex(der));
+  return { ...rest, authorities: authorities.map((der) => toHex(der)), certificates, privateKey };
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 class Analog {

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
+import type { TlsCredentials } from "../../../src/tls/credentials.ts";
 import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
 import { deviceLayout } from "../layouts.ts";
 import { manufacture } from "../manufacture.ts";
 import { type Conditions, ModdableBoard } from "./board.ts";
 import type { BootEnd } from "./process-exit.ts";
-import { RealFleet } from "./real-fleet.ts";
+import { RealFleet, type SecureServerOptions } from "./real-fleet.ts";
 
 export interface OneDeviceOptions {
   /** Emptied first. */
@@ -19,6 +20,8 @@ export interface OneDeviceOptions {
   /** What the device leaves the factory with, as 1.0.0. */
   readonly payload: Uint8Array;
   readonly watchdogSeconds?: number;
+  /** Serves the fleet over https, to a device with these credentials. */
+  readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
   /** Hears each line of the console. */
   logged?(line: string): void;
 }
@@ -40,7 +43,8 @@ export class OneDevice {
     const layout = deviceLayout("esp32-4m");
     const { signer, key, publicPem } = newKey();
     const slotBytes = layout.primary.size;
-    const fleet = await RealFleet.start(join(directory, "fleet"), publicPem);
+    const { tls } = options;
+    const fleet = await RealFleet.start(join(directory, "fleet"), publicPem, tls?.server);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, await image("1.0.0", payload, signer, slotBytes), {
       serverUrl: fleet.url,
@@ -49,6 +53,7 @@ export class OneDevice {
       token,
       hardware,
       imageKeys: [key.publicKey],
+      ...(tls && { tls: tls.credentials }),
     });
     const { watchdogSeconds = 0, logged = () => {} } = options;
     const board = new ModdableBoard(

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import { createServer as createSecureServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,6 +20,12 @@ export interface FleetDevice {
   readonly reason: string | null;
 }
 
+/** In PEM: what the server shows, and whose certificates it asks of devices. */
+export type SecureServerOptions = Pick<
+  ServerOptions,
+  "cert" | "key" | "ca" | "requestCert" | "rejectUnauthorized"
+>;
+
 interface Rollout {
   readonly id: number;
   readonly stages: readonly { readonly counts: Readonly<Record<string, number>> }[];
@@ -34,15 +41,23 @@ export class RealFleet {
   readonly requests: SeenRequest[] = [];
   /** What devices get for their next requests in place of an answer, byte by byte. */
   readonly insteadOfAnswers: string[] = [];
+  /** Connections that did not come to a request, and why. */
+  readonly refusedHandshakes: string[] = [];
+  readonly #api: string;
   readonly #server: FleetServer;
   readonly #proxy: Server;
   readonly #ticking: NodeJS.Timeout;
 
-  static async start(directory: string, publicPem: string): Promise<RealFleet> {
+  static async start(
+    directory: string,
+    publicPem: string,
+    secure?: SecureServerOptions,
+  ): Promise<RealFleet> {
     mkdirSync(directory, { recursive: true });
-    const proxy = createServer();
+    const proxy = secure === undefined ? createServer() : createSecureServer(secure);
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const scheme = secure === undefined ? "http" : "https";
+    const url = `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     const server = await createFleet({
       databaseFile: join(directory, "fleet.sqlite"),
       artifactsFolder: join(directory, "artifacts"),
@@ -58,9 +73,11 @@ export class RealFleet {
 
   private constructor(url: string, server: FleetServer, proxy: Server, port: number) {
     this.url = url;
+    this.#api = `http://127.0.0.1:${port}`;
     this.#server = server;
     this.#proxy = proxy;
     this.#ticking = setInterval(() => void server.tick(), tickMs);
+    proxy.on("tlsClientError", (error: Error) => this.refusedHandshakes.push(error.message));
     proxy.on("request", (incoming, outgoing) => {
       const instead = this.#note(incoming) ? this.insteadOfAnswers.shift() : undefined;
       if (instead !== undefined) {
@@ -132,7 +149,7 @@ export class RealFleet {
   }
 
   async #call<T>(path: string, request: RequestInit): Promise<T> {
-    const response = await fetch(`${this.url}/api/v1${path}`, request);
+    const response = await fetch(`${this.#api}/api/v1${path}`, request);
     const text = await response.text();
     if (!response.ok) throw new Error(`the fleet answers ${response.status}: ${text}`);
     return JSON.parse(text) as T;

@@ -59,9 +59,13 @@ class FakeClient {
   }
 }
 
-const { openHttp } = loadDeviceModule<{ openHttp(clock: Clock): Http }>("http.ts", {
+Object.assign(globalThis, { trace: () => undefined });
+const { openHttp } = loadDeviceModule<{
+  openHttp(clock: Clock, credentials: () => null): Http;
+}>("http.ts", {
   "embedded:network/http/client": FakeClient,
   "sluice/board": { network: { socket: { io: BoardSocket }, dns: {} } },
+  "sluice/secure-socket": class {},
 });
 
 const clock: Clock = { uptimeMs: () => 0, unixMs: () => null, after: () => ({ cancel() {} }) };
@@ -77,7 +81,7 @@ const plain: HttpRequest = {
 /** Sends a request and tells in one list what its receiver heard. */
 function send(changes: Partial<HttpRequest> = {}, bodyThrows = false) {
   const heard: string[] = [];
-  openHttp(clock).send(
+  openHttp(clock, () => null).send(
     { ...plain, ...changes },
     {
       head({ status }) {
@@ -127,6 +131,32 @@ test("ends an exchange whose head never ends", () => {
   for (let part = 0; part < 40; part += 1) socket.options.onReadable(1000);
   assert.deepEqual(heard, ["connection"]);
   assert.ok(collectedBytes <= 16_384);
+});
+
+test("hands over heads and chunks byte by byte, so that the client puts nothing off", () => {
+  const { client } = send({ bodyBytesMax: 1000 });
+  const counts: number[] = [];
+  const socket = client.connect({ onReadable: (count) => void counts.push(count) });
+  socket.options.onReadable(3);
+  client.head(200, { "transfer-encoding": "chunked" });
+  socket.options.onReadable(2);
+  assert.deepEqual(counts, [1, 1, 1, 1, 1]);
+});
+
+test("hands over a body of known length as it comes", () => {
+  const { client } = send({ bodyBytesMax: 1000 });
+  const counts: number[] = [];
+  const socket = client.connect({ onReadable: (count) => void counts.push(count) });
+  client.head(200, { "content-length": "500" });
+  socket.options.onReadable(500);
+  assert.deepEqual(counts, [500]);
+});
+
+test("tells of a socket that did not trust its server", () => {
+  const { heard, client } = send();
+  const socket = client.connect({ onError: () => heard.push("told the client") });
+  socket.options.onError(Object.assign(new Error("certificate-name"), { name: "TlsError" }));
+  assert.deepEqual(heard, ["tls"]);
 });
 
 test("counts no body as a head", () => {

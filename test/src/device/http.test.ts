@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "../../../src/ports/board.ts";
 import type { Http, HttpRequest } from "../../../src/ports/http.ts";
+import type { TlsCredentials } from "../../../src/tls/credentials.ts";
 import { loadDeviceModule } from "../../support/device-module.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -91,10 +92,15 @@ class FakeClient {
 
 const network = { socket: { io: class {} }, dns: { io: "dns" } };
 Object.assign(globalThis, { trace: () => undefined });
-const { openHttp } = loadDeviceModule<{ openHttp(clock: Clock): Http }>("http.ts", {
+class SecureSocket {}
+const { openHttp } = loadDeviceModule<{
+  openHttp(clock: Clock, credentials: () => TlsCredentials | null): Http;
+}>("http.ts", {
   "embedded:network/http/client": FakeClient,
   "sluice/board": { network },
+  "sluice/secure-socket": SecureSocket,
 });
+const enrolled: TlsCredentials = { authorities: [Uint8Array.of(1)], client: null };
 
 const plain: HttpRequest = {
   method: "GET",
@@ -115,11 +121,12 @@ interface Run {
 function run(
   changes: Partial<HttpRequest> = {},
   answers: { head?: boolean; body?: boolean } = {},
+  credentials: TlsCredentials | null = enrolled,
 ): Run {
   const clock = new ManualClock();
   const told: string[] = [];
   FakeClient.opened = [];
-  openHttp(clock).send(
+  openHttp(clock, () => credentials).send(
     { ...plain, ...changes },
     {
       head({ status, headers }) {
@@ -161,8 +168,31 @@ test("takes port 80 and the root for an address that names neither", () => {
   assert.equal(client.requested?.path, "/");
 });
 
+test("asks a server over TLS on port 443, with the name that it must prove and what was enrolled", () => {
+  const { client } = run({ url: "https://server.test/x" });
+  assert.equal(client.options.port, 443);
+  const { secure, TCP } = client.options.socket as { secure: object; TCP: object };
+  assert.equal(TCP, network.socket);
+  assert.deepEqual(secure, { ...enrolled, serverName: "server.test", unixMs: null });
+});
+
+test("asks nobody over TLS without an enrolled authority", () => {
+  const { clock, told } = run({ url: "https://server.test/" }, {}, null);
+  clock.fireNext();
+  assert.deepEqual(told, ["tls"]);
+  assert.deepEqual(FakeClient.opened, []);
+  assert.equal(clock.pending, 0);
+});
+
+test("tells of a server that was not trusted, once", () => {
+  const { told, client } = run({ url: "https://server.test/" });
+  const refusal = Object.assign(new Error("certificate-name"), { name: "TlsError" });
+  client.options.onError?.(refusal);
+  client.breakOff();
+  assert.deepEqual(told, ["tls"]);
+});
+
 for (const url of [
-  "https://server.test/",
   "ftp://server.test/",
   "http://",
   "http://server.test:0/",

@@ -17,6 +17,7 @@ function openBoard(startTicks: number) {
     "embedded:storage/key-value": { open: () => ({}) },
     "embedded:network/http/client": class {},
     "embedded:io/analog": class {},
+    "sluice/secure-socket": class {},
     "sluice/board": {
       partitions: { primary: "image-0", secondary: "image-1", bootControl: undefined },
       network: { socket: { io: class {} }, dns: {} },

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { OneDevice, type OneDeviceOptions } from "../../hosts/simulator/moddable/one-device.ts";
+import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import type { TlsRefusal } from "../../src/tls/server-flight.ts";
+import {
+  authority,
+  certificate,
+  expired,
+  otherAuthority,
+  served,
+  servedToDevices,
+  withClient,
+  withoutClient,
+} from "../support/tls.ts";
+import type { Checks } from "./checks.ts";
+
+type Options = Omit<OneDeviceOptions, "directory"> & { readonly directory: string };
+type Tls = NonNullable<OneDeviceOptions["tls"]>;
+
+const answerSeconds = 60;
+const updateSeconds = 240;
+
+/** Servers that the firmware must not speak to, and what it says of each. */
+const refusals: readonly (readonly [string, TlsRefusal, () => Tls])[] = [
+  [
+    "a server of another authority of the same name",
+    "certificate-untrusted",
+    () => shown(served(certificate({ issuer: otherAuthority }), otherAuthority)),
+  ],
+  [
+    "a server whose certificate has expired",
+    "certificate-expired",
+    () => shown(served(certificate(expired), authority)),
+  ],
+  [
+    "a server whose certificate names another",
+    "certificate-name",
+    () => shown(served(certificate({ hosts: ["127.0.0.2", "other.test"] }), authority)),
+  ],
+  [
+    "a server that shows the right certificate behind one of its own",
+    "certificate-untrusted",
+    () => shown(served(certificate({ issuer: otherAuthority }), certificate(), authority)),
+  ],
+  [
+    "a server with the certificate of a device",
+    "certificate-purpose",
+    () => shown(served(certificate({ purpose: "client" }), authority)),
+  ],
+  [
+    "a server that wants a client certificate, from a device without one",
+    "refused-by-server",
+    () => ({ server: servedToDevices(certificate()), credentials: withoutClient }),
+  ],
+];
+
+/** HTTPS of the firmware that mcconfig built, against node's TLS. */
+export async function checkHttps(checks: Checks, options: Options): Promise<void> {
+  const withDevice = (name: string, tls: Tls, run: (one: OneDevice) => Promise<void>) =>
+    checks.check(name, async () => {
+      const directory = join(options.directory, "https");
+      const one = await OneDevice.start({ ...options, directory, tls });
+      try {
+        await run(one);
+        assert.ok(one.board.boots.every((line) => !line.includes("exception")));
+      } catch (error) {
+        console.log(one.board.boots.concat(one.board.console.slice(-40)).join("\n"));
+        throw error;
+      } finally {
+        await one.close();
+      }
+    });
+
+  const mutual = { server: servedToDevices(certificate()), credentials: withClient() };
+  await withDevice("takes an update over https with a client certificate", mutual, async (one) => {
+    const { rollout } = await one.offer("1.1.0", options.payload);
+    void one.powerOn();
+    await until("the update", updateSeconds, async () => {
+      return (await one.fleet.count(rollout, "updated")) === 1;
+    });
+    assert.equal(one.board.running, "1.1.0");
+    assert.deepEqual(one.fleet.refusedHandshakes, []);
+  });
+
+  for (const [server, reason, tls] of refusals)
+    await withDevice(`refuses ${server}`, tls(), async (one) => {
+      void one.powerOn();
+      const line = `warn: no trusted connection to 127.0.0.1: ${reason}`;
+      await until(line, answerSeconds, () => one.board.console.includes(line));
+      await until("the next poll", answerSeconds, () => isPolled(one.board.console));
+      assert.deepEqual(one.fleet.requests, []);
+    });
+
+  const strange = {
+    server: servedToDevices(certificate()),
+    credentials: withClient(otherAuthority),
+  };
+  await withDevice("gets nowhere with another authority's certificate", strange, async (one) => {
+    void one.powerOn();
+    // Node looks at it once the handshake is over, and then closes without a word.
+    const line = "warn: poll: no-connection";
+    await until(line, answerSeconds, () => one.board.console.includes(line));
+    assert.deepEqual(one.fleet.requests, []);
+  });
+}
+
+function shown(server: Tls["server"]): Tls {
+  return { server, credentials: withoutClient };
+}
+
+/** The agent heard of it, and went on. */
+function isPolled(console: readonly string[]): boolean {
+  return console.includes("warn: poll: tls");
+}
