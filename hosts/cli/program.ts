@@ -27,6 +27,13 @@ import { registerRolloutCreate } from "./rollout-create.ts";
 import { registerRolloutList } from "./rollout-list.ts";
 import { registerRolloutShow } from "./rollout-show.ts";
 import { registerSimulate } from "./simulate.ts";
+import { registerTrustInit } from "./trust-init.ts";
+import { registerTrustKeys } from "./trust-keys.ts";
+import { registerTrustExport, registerTrustImport } from "./trust-payload.ts";
+import { registerTrustRefresh } from "./trust-refresh.ts";
+import { registerTrustAddRelease, registerTrustRemoveRelease } from "./trust-release.ts";
+import { registerTrustSign } from "./trust-sign.ts";
+import { registerTrustVerify } from "./trust-verify.ts";
 
 /** The whole command line; each subcommand registers itself from a file of its own. */
 export function createProgram(output: OutputConfiguration = {}): Command {
@@ -46,6 +53,15 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerKeysRevoke(program);
   registerAuditShow(program);
   registerAuditVerify(program);
+  registerTrustInit(program);
+  registerTrustSign(program);
+  registerTrustKeys(program);
+  registerTrustRefresh(program);
+  registerTrustVerify(program);
+  registerTrustExport(program);
+  registerTrustImport(program);
+  registerTrustAddRelease(program);
+  registerTrustRemoveRelease(program);
   registerImageSign(program);
   registerImageVerify(program);
   registerImageInfo(program);

@@ -74,13 +74,26 @@ export function openKeyring(flags: KeyringFlags): Keyring {
  * Opens every signer of an image that the flags name, in order: `--key` first. Keys of the keyring
  * that are for something else than images are refused.
  */
-export async function openImageSigners(flags: SignerFlags): Promise<OpenKey[]> {
-  const files = flags.key.map((path): SignerAddress => ({ kind: "file", path }));
-  const addresses = [...files, ...flags.signer.map(addressOf)];
-  for (const address of addresses) if (address.kind === "keyring") refuseOtherRole(address, flags);
+export function openImageSigners(flags: SignerFlags): Promise<OpenKey[]> {
+  for (const address of addressesOf(flags))
+    if (address.kind === "keyring") refuseOtherRole(address, flags);
+  return openSigners(flags);
+}
+
+/** The same for metadata, whose own roles say which keys may sign; keys of images may not. */
+export function openMetadataSigners(flags: SignerFlags): Promise<OpenKey[]> {
+  for (const address of addressesOf(flags)) {
+    const found = address.kind === "keyring" ? openKeyring(flags).find(address.name) : null;
+    if (found?.ok === true && found.entry.role === "image")
+      throw new CommandError(`the key "${found.entry.name}" is for images, not for metadata`);
+  }
+  return openSigners(flags);
+}
+
+async function openSigners(flags: SignerFlags): Promise<OpenKey[]> {
   const publicPems = [...flags.signerPublic];
   const opened: OpenKey[] = [];
-  for (const address of addresses) {
+  for (const address of addressesOf(flags)) {
     const isCommand = address.kind === "command";
     const publicPem = isCommand ? (publicPems.shift() ?? null) : null;
     opened.push(await openAddress(address, flags, publicPem));
@@ -90,9 +103,9 @@ export async function openImageSigners(flags: SignerFlags): Promise<OpenKey[]> {
   return opened;
 }
 
-/** Opens one key of the keyring. */
-export function openNamed(name: string, flags: KeyringFlags & { auditLog?: string }) {
-  return openAddress({ kind: "keyring", name }, flags, null);
+function addressesOf(flags: SignerFlags): SignerAddress[] {
+  const files = flags.key.map((path): SignerAddress => ({ kind: "file", path }));
+  return [...files, ...flags.signer.map(addressOf)];
 }
 
 /** The signers for one purpose, which stands in the audit log. */

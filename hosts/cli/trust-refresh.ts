@@ -1,0 +1,90 @@
+import type { Command } from "commander";
+import { renew } from "../release/trust/changes.ts";
+import type { TargetsDocument } from "../release/trust/document.ts";
+import { signOnline } from "../release/trust/online.ts";
+import type { TrustRepository } from "../release/trust/repository.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError } from "./exit.ts";
+import { note } from "./output.ts";
+import {
+  addSignerOptions,
+  openMetadataSigners,
+  reportingSigners,
+  type SignerFlags,
+  signersFor,
+} from "./signer-options.ts";
+import { trustDescription } from "./trust-init.ts";
+import {
+  addRepositoryOption,
+  openRepository,
+  type RepositoryFlags,
+  tellDrafts,
+} from "./trust-options.ts";
+
+type RefreshFlags = SignerFlags & RepositoryFlags & { readonly always?: true };
+
+/** `sluice trust refresh` */
+export function registerTrustRefresh(program: Command): void {
+  const command = commandGroup(program, "trust", trustDescription)
+    .command("refresh")
+    .description(
+      "Sign snapshot and timestamp with the online key where they are due; or draft roles anew",
+    )
+    .argument("[roles...]", "root, targets or delegated roles to draft with a new life")
+    .option("--always", "sign them even when they are good for longer");
+  addSignerOptions(addRepositoryOption(command)).action(refresh);
+}
+
+async function refresh(
+  roles: readonly string[],
+  flags: RefreshFlags,
+  command: Command,
+): Promise<void> {
+  const repository = openRepository(flags);
+  if (roles.length > 0) {
+    tellDrafts(command, repository, renew(repository, roles, Date.now()));
+    return;
+  }
+  const { root, targets } = repository;
+  if (root === null || targets === null)
+    throw new CommandError("root and targets have to be signed first; see the drafts with verify");
+  const keys = await openMetadataSigners(flags);
+  if (keys.length === 0)
+    throw new CommandError("give the online key: --signer key:NAME, or --key PEM", 2);
+  const result = await reportingSigners(() =>
+    signOnline(
+      {
+        root,
+        targets,
+        delegated: delegatedOf(repository),
+        snapshot: repository.current("snapshot"),
+        timestamp: repository.current("timestamp"),
+      },
+      {
+        signers: signersFor(keys, "snapshot and timestamp"),
+        now: Date.now(),
+        lifeDays: repository.lifeDays,
+        always: flags.always === true,
+      },
+    ),
+  );
+  if (!result.ok) throw new CommandError(result.message);
+  // The snapshot first: a timestamp must never name one that is not there.
+  if (result.signed.includes("snapshot")) repository.publish(result.snapshot);
+  if (result.signed.includes("timestamp")) repository.publish(result.timestamp);
+  for (const role of ["snapshot", "timestamp"] as const) {
+    const { version, expires } = result[role].signed;
+    const news = result.signed.includes(role) ? "signed" : "still good";
+    note(command, `${role} version ${version} is ${news}, valid to ${expires}`);
+  }
+}
+
+/** The signed documents of all delegated roles. */
+export function delegatedOf(repository: TrustRepository): Map<string, TargetsDocument> {
+  const delegated = new Map<string, TargetsDocument>();
+  for (const role of repository.delegatedRoles) {
+    const document = repository.current(role);
+    if (document !== null) delegated.set(role, document as TargetsDocument);
+  }
+  return delegated;
+}

@@ -1,0 +1,94 @@
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import type { ImageVersion } from "../../src/image/version.ts";
+import { addRelease, removeRelease } from "../release/trust/releases.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { isFolder, readInput } from "./files.ts";
+import * as parse from "./options.ts";
+import { trustDescription } from "./trust-init.ts";
+import {
+  addRepositoryOption,
+  openRepository,
+  type RepositoryFlags,
+  tellDrafts,
+} from "./trust-options.ts";
+
+interface AddFlags extends RepositoryFlags {
+  readonly evidence: readonly string[];
+  readonly trialSeconds?: number;
+  readonly batteryPercent?: number;
+}
+
+/** `sluice trust add-release` */
+export function registerTrustAddRelease(program: Command): void {
+  const text = (value: string): string => value;
+  const command = commandGroup(program, "trust", trustDescription)
+    .command("add-release")
+    .description("Draft the roles that make signed images installable")
+    .argument("<images...>", "signed images of one version, or folders of them")
+    .option(
+      "--evidence <path>",
+      "file that belongs to the release, or a folder of release build: SBOM, notes, manifest; may be repeated",
+      parse.collect(text),
+      [],
+    )
+    .option(
+      "--trial-seconds <n>",
+      "how long a trial boot takes to become healthy, at most",
+      parse.wholeNumber({ min: 1, max: 3600 }),
+    )
+    .option(
+      "--battery-percent <n>",
+      "the least charge at which to begin",
+      parse.wholeNumber({ min: 0, max: 100 }),
+    );
+  addRepositoryOption(command).action((paths: string[], flags: AddFlags, self: Command) => {
+    const repository = openRepository(flags);
+    const images = paths.flatMap((path) => filesOf(path, /\.image$/));
+    if (images.length === 0) throw new CommandError(`${paths.join(", ")} holds no *.image file`);
+    const result = addRelease(repository, {
+      images: images.map((path) => readInput(path, "the image")),
+      evidence: flags.evidence
+        .flatMap((path) => filesOf(path, /\.(json|md|txt)$/))
+        .map((path) => ({ name: basename(path), bytes: readInput(path, "the file") })),
+      energy: energyOf(flags),
+      now: Date.now(),
+    });
+    if (!result.ok) throw new CommandError(result.message);
+    tellDrafts(self, repository, result);
+  });
+}
+
+/** `sluice trust remove-release` */
+export function registerTrustRemoveRelease(program: Command): void {
+  const command = commandGroup(program, "trust", trustDescription)
+    .command("remove-release")
+    .description("Draft the roles in which a version is installable no more")
+    .argument("<version>", "the version", parse.version)
+    .option("--hardware <id>", "on this hardware only", parse.hardwareId);
+  addRepositoryOption(command).action(
+    (version: ImageVersion, flags: RepositoryFlags & { hardware?: string }, self: Command) => {
+      const repository = openRepository(flags);
+      const { hardware = null } = flags;
+      const result = removeRelease(repository, { version, hardware, now: Date.now() });
+      tellDrafts(self, repository, result);
+    },
+  );
+}
+
+function energyOf({ trialSeconds, batteryPercent }: AddFlags) {
+  if (trialSeconds === undefined && batteryPercent === undefined) return null;
+  if (trialSeconds === undefined || batteryPercent === undefined)
+    throw new CommandError("give --trial-seconds and --battery-percent together", exitCodes.usage);
+  return { trialSecondsPerBoot: trialSeconds, batteryPercentMin: batteryPercent };
+}
+
+function filesOf(path: string, pattern: RegExp): string[] {
+  if (!isFolder(path)) return [path];
+  return readdirSync(path)
+    .filter((name) => pattern.test(name))
+    .sort()
+    .map((name) => join(path, name));
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { expiryLevel } from "../../../../hosts/release/trust/expiry.ts";
+import { signOnline } from "../../../../hosts/release/trust/online.ts";
+import { addRelease } from "../../../../hosts/release/trust/releases.ts";
+import { temporaryFolder } from "../../../support/command-line.ts";
+import {
+  signAll,
+  signedImage,
+  signedRepository,
+  signOnlineNow,
+  trustKeys,
+  trustSet,
+} from "../../../support/trust-repository.ts";
+
+const now = Date.UTC(2026, 10, 21, 12);
+const day = 86_400_000;
+
+test("nothing is signed again while it is good, and each role at half of its own life", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now);
+  const signedAt = async (days: number) =>
+    (await signOnlineNow(repository, now + days * day)).signed;
+  assert.deepEqual(await signedAt(0.9), []);
+  assert.deepEqual(await signedAt(1.1), ["timestamp"]);
+  assert.deepEqual(await signedAt(1.2), []);
+  assert.deepEqual(await signedAt(4), ["snapshot", "timestamp"]);
+  assert.equal(repository.current("timestamp")?.signed.version, 3);
+  assert.equal(repository.current("snapshot")?.signed.version, 2);
+});
+
+test("a new release makes a new snapshot, which keeps every role of the one before", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now, [
+    { version: "1.0.0", hardware: "esp32c3-b" },
+  ]);
+  const images = [await signedImage("1.1.0", "esp32c6-a")];
+  assert.ok(addRelease(repository, { images, evidence: [], energy: null, now }).ok);
+  await signAll(repository);
+  const result = await signOnlineNow(repository, now);
+  assert.deepEqual(result.snapshot.signed.meta, {
+    "targets.json": { version: 3 },
+    "esp32c3-b.json": { version: 1 },
+    "esp32c6-a.json": { version: 1 },
+    "evidence.json": { version: 2 },
+  });
+  assert.deepEqual(result.timestamp.signed.meta, { "snapshot.json": { version: 2 } });
+});
+
+test("nothing is signed over a role that waits for its signature, nor with another key", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now);
+  const images = [await signedImage("1.0.0", "esp32c3-b")];
+  assert.ok(addRelease(repository, { images, evidence: [], energy: null, now }).ok);
+  const { root } = repository;
+  assert.ok(root);
+  const options = { signers: trustKeys.online, now, lifeDays: repository.lifeDays, always: true };
+  await signAll(repository);
+  const { targets, ...rest } = trustSet(repository);
+  assert.ok(targets);
+  const unsigned = await signOnline({ ...rest, root, targets, delegated: new Map() }, options);
+  assert.deepEqual(unsigned.ok || unsigned.reason, "role-unsigned");
+  const other = { ...options, signers: trustKeys.targets };
+  const wrong = await signOnline({ ...rest, root, targets }, other);
+  assert.deepEqual(wrong.ok || wrong.reason, "wrong-key");
+});
+
+test("the levels of a life are at 50 and 20 percent", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now);
+  const root = repository.root;
+  assert.ok(root);
+  const levels = [0, 182, 183, 291, 293, 364, 365, 400].map((days) => {
+    const { level, lifeLeftPercent } = expiryLevel(root, now + days * day);
+    return `${days}: ${lifeLeftPercent} % ${level}`;
+  });
+  assert.deepEqual(levels, [
+    "0: 100 % good",
+    "182: 50 % good",
+    "183: 49 % half",
+    "291: 20 % half",
+    "293: 19 % soon",
+    "364: 0 % soon",
+    "365: 0 % expired",
+    "400: 0 % expired",
+  ]);
+});
