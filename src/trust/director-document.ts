@@ -85,10 +85,10 @@ export function encodeDirectorDocument(
   document: DirectorDocument,
   signatures: readonly { readonly keyid: string; readonly sig: string }[],
 ): Uint8Array {
-  return canonicalJson({
-    signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig })),
-    signed: encodeDirectorSigned(document),
-  });
+  const listed = signatures.map(({ keyid, sig }) => ({ keyid, sig }));
+  // Canonical JSON is what is signed, not what is sent: it does not escape control characters.
+  const text = JSON.stringify({ signatures: listed, signed: encodeDirectorSigned(document) });
+  return new TextEncoder().encode(text);
 }
 
 /** Reads the signed part, whose signatures were checked: see director.ts. */
