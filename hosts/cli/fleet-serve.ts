@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { hardwareId } from "./options.ts";
@@ -16,6 +17,9 @@ interface ServeFlags {
   readonly slot: Readonly<Record<string, number>>;
   readonly pollSeconds: string;
   readonly externalUrl?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly clientCa?: string;
   readonly tenant: string;
   readonly logLevel: string;
 }
@@ -41,6 +45,12 @@ export function registerFleetServe(program: Command): void {
     )
     .option("--poll-seconds <number>", "how often devices poll", "300")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
+    .option(
+      "--tls-cert <pem>",
+      "serve https with this certificate, and those between it and the CA",
+    )
+    .option("--tls-key <pem>", "the private key of the certificate")
+    .option("--client-ca <pem>", "devices must show a certificate that this one issued")
     .option("--tenant <name>", "the tenant in the paths of devices", "DEFAULT")
     .option("--log-level <level>", `one of ${logLevels.join(", ")}`, "warn")
     .action(serve);
@@ -57,6 +67,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const pollSeconds = wholeNumber("--poll-seconds", flags.pollSeconds, 1, 86_399);
   const gatewayToken = flags.gatewayToken ?? process.env["SLUICE_GATEWAY_TOKEN"];
   const adminToken = flags.adminToken ?? process.env["SLUICE_TOKEN"];
+  const tls = readTls(flags);
   makeFolder(flags.data);
   const { serveFleet } = await import("../fleet/main.ts");
   const running = await serveFleet({
@@ -67,25 +78,30 @@ async function serve(flags: ServeFlags): Promise<void> {
     pollSeconds,
     tenant: flags.tenant,
     logLevel,
-    imageKeys: (flags.imageKey ?? []).map(readPem),
+    imageKeys: (flags.imageKey ?? []).map((file) => readPem("--image-key", file)),
     imageBytesMax: flags.slot,
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),
+    ...(tls === null ? {} : { tls }),
   }).catch((error: unknown) => {
     throw startFailure(error, flags);
   });
   process.stdout.write(`${running.url}\n`);
-  warn(flags, adminToken);
+  warn(flags, adminToken, tls);
   await interrupted();
   process.stderr.write("stopping; everything acknowledged is on the disk\n");
   await running.close();
 }
 
-function warn(flags: ServeFlags, adminToken: string | undefined): void {
+function warn(flags: ServeFlags, adminToken: string | undefined, tls: FleetTls | null): void {
   if (adminToken === undefined && flags.host !== "127.0.0.1")
     process.stderr.write(
       `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token\n`,
+    );
+  if (tls !== null && !isReadByDevices(tls))
+    process.stderr.write(
+      "warning: the certificate is none of a P-256 key: devices on the Moddable SDK cannot read it\n",
     );
   if (flags.imageKey === undefined)
     process.stderr.write("note: no --image-key, so no image can be published\n");
@@ -106,11 +122,23 @@ function addSlot(
   return { ...before, [hardwareId(hardware)]: imageBytesMaxOf(layout) };
 }
 
-function readPem(file: string): string {
+/** Null without TLS; a certificate and its key go together. */
+function readTls({ tlsCert, tlsKey, clientCa }: ServeFlags): FleetTls | null {
+  if (tlsCert === undefined && tlsKey === undefined && clientCa === undefined) return null;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new CommandError("for https give --tls-cert and --tls-key", exitCodes.usage);
+  return {
+    certificate: readPem("--tls-cert", tlsCert),
+    key: readPem("--tls-key", tlsKey),
+    ...(clientCa === undefined ? {} : { clientAuthorities: readPem("--client-ca", clientCa) }),
+  };
+}
+
+function readPem(flag: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new CommandError(`--image-key ${file}: ${(error as Error).message}`);
+    throw new CommandError(`${flag} ${file}: ${(error as Error).message}`);
   }
 }
 

@@ -1,5 +1,9 @@
 import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
-import fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyServerOptions,
+} from "fastify";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
@@ -16,6 +20,7 @@ import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
+import { serverTls } from "./tls-options.ts";
 import { isSameDigest, tokenSha256 } from "./tokens.ts";
 
 export interface FleetServer {
@@ -49,16 +54,20 @@ async function buildApp(
   settings: FleetSettings,
   logLevel: string,
 ): Promise<FastifyInstance> {
-  const app = fastify({
+  const options: FastifyServerOptions = {
     logger: logLevel === "silent" ? false : { level: logLevel, stream: process.stderr },
     bodyLimit: limits.managementBodyBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 256 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-  });
+  };
+  // Routes are the same on both; what is not, is the type of node's server below.
+  const https = settings.tls === null ? {} : { https: serverTls(settings.tls) };
+  const app = fastify({ ...options, ...https } as FastifyServerOptions);
   answerErrors(app);
   await app.register(swagger, { openapi: openApiInfo });
-  const device = { ...settings, fleet };
+  const wantsCertificate = settings.tls?.clientAuthorities !== undefined;
+  const device = { ...settings, fleet, wantsCertificate };
   await app.register(
     deviceApi(device, [
       ...deviceResources(device),

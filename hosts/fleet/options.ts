@@ -2,6 +2,7 @@ import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
+import { type FleetTls, tlsProblem } from "./tls-options.ts";
 import { tokenSha256 } from "./tokens.ts";
 
 export interface FleetOptions {
@@ -30,6 +31,8 @@ export interface FleetOptions {
   readonly imageBytesMax?: Readonly<Record<string, number>>;
   /** What devices reach the server at; else the Host that they ask. */
   readonly externalUrl?: string;
+  /** Serves https; http when absent. */
+  readonly tls?: FleetTls;
   /** `silent` when absent. */
   readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
 }
@@ -43,6 +46,7 @@ export interface FleetSettings {
   readonly imageKeys: readonly TrustedImageKey[];
   readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
+  readonly tls: FleetTls | null;
 }
 
 const pollSecondsDefault = 300;
@@ -69,7 +73,16 @@ export function readOptions(options: FleetOptions): FleetSettings {
     imageKeys: (options.imageKeys ?? []).map((pem, index) => readKey(pem, index)),
     imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
     externalUrl: externalUrl === undefined ? null : readUrl(externalUrl),
+    tls: options.tls === undefined ? null : readTls(options.tls),
   };
+}
+
+function readTls(tls: FleetTls): FleetTls {
+  const problem = tlsProblem(tls);
+  if (problem === null) return tls;
+  throw new FleetOptionError(
+    `TLS certificate, key or client authority (${problem}): give PEM files of which the key fits the certificate`,
+  );
 }
 
 function readImageBytesMax(byHardware: Readonly<Record<string, number>>): Map<string, number> {

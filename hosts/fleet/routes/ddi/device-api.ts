@@ -26,6 +26,8 @@ export interface DeviceApiOptions extends DeviceAccess {
   readonly pollSeconds: number;
   /** Null: links point to the Host that the device asked. */
   readonly externalUrl: string | null;
+  /** Devices must show a certificate that the server's authorities for clients issued. */
+  readonly wantsCertificate: boolean;
 }
 
 type Handler = (
@@ -54,6 +56,7 @@ export function deviceApi(
     app.addHook("onRequest", async (request, reply) => {
       if (options.externalUrl === null && !/^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host))
         return answerProblem(request, reply, badHost);
+      if (options.wantsCertificate && !showsCertificate(request)) return answerEmpty(reply, 403);
       const entry = await authenticate(options.fleet, options, request);
       if (entry === null) return answerEmpty(reply, 401);
       request.device = entry;
@@ -76,6 +79,11 @@ export function deviceApi(
       });
     }
   };
+}
+
+/** Judged by node in the handshake (`TLSSocket.authorized`). */
+function showsCertificate({ raw }: FastifyRequest): boolean {
+  return "authorized" in raw.socket && raw.socket.authorized === true;
 }
 
 /** The device of a request that came past the authentication. */
