@@ -28,7 +28,13 @@ export const nativeCrypto: Crypto = {
     if (r === 0n || s === 0n || r >= p256Order || s >= p256Order) return false;
     try {
       const key = new ECDSA(new ECPoint(x, y), new Curve("secp256r1"));
-      return key.verify(bufferOf(digest), bufferOf(signature));
+      if (key.verify(bufferOf(digest), bufferOf(signature))) return true;
+      // The SDK compares r with the sum's x, and not with x modulo n: where x may be r + n, it is
+      // asked again.
+      if (r >= prime - p256Order) return false;
+      const unreduced = signature.slice();
+      unreduced.set(bytesOf(r + p256Order));
+      return key.verify(bufferOf(digest), bufferOf(unreduced));
     } catch {
       return false; // a sum that is the point at infinity has no x: no valid signature leads there
     }
@@ -51,6 +57,14 @@ export function integerOf(bytes: Uint8Array): bigint {
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   return value;
+}
+
+/** 32 bytes, big endian. */
+function bytesOf(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(32);
+  for (let index = 31, left = value; index >= 0; index -= 1, left >>= 8n)
+    bytes[index] = Number(left & 0xffn);
+  return bytes;
 }
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {

@@ -12,7 +12,8 @@ import type { ModdableSdk } from "../../hosts/simulator/moddable/sdk.ts";
 import { mountBoardStorage } from "../../hosts/simulator/storage/board-storage.ts";
 import { toHex } from "../../src/image/hex.ts";
 import { plainImage, writeImage } from "../../src/image/writer.ts";
-import { p256Vectors } from "../src/ports/p256-vectors.ts";
+import { p256DerVectors } from "../src/ports/p256-der-vectors.ts";
+import { p256Good, p256Vectors } from "../src/ports/p256-vectors.ts";
 import { testSigner } from "../support/image-signer.ts";
 import { sdkTestApplication } from "./applications.ts";
 import type { Checks } from "./checks.ts";
@@ -32,7 +33,11 @@ const hashed = [
   { name: "one part", parts: [[1, 2, 3]] },
   { name: "parts", parts: [[1], [], [2, 3, 4, 5]] },
   { name: "parts around a block", parts: [Array(63).fill(7), Array(66).fill(9)] },
-] as const satisfies readonly { name: string; parts: readonly (readonly number[])[] }[];
+  ...[55, 56, 63, 64, 65, 119, 120, 4096].map((length) => ({
+    name: `${length} bytes`,
+    parts: [Array(length).fill(length & 255)],
+  })),
+] satisfies readonly { name: string; parts: readonly (readonly number[])[] }[];
 
 /**
  * The SDK's own tests of `embedded:update` against our class, those of flash and storage against the
@@ -59,6 +64,15 @@ export async function checkSdkTests(
         signature: toHex(signature),
         valid,
       })),
+      der: {
+        publicKey: toHex(p256Good.publicKey),
+        digest: toHex(p256Good.digest),
+        signatures: p256DerVectors.map(({ name, der, valid }) => ({
+          name,
+          signature: toHex(der),
+          valid,
+        })),
+      },
       digests: hashed.map(({ name, parts }) => ({
         name,
         parts: parts.map((part) => toHex(Uint8Array.from(part))),
@@ -78,6 +92,7 @@ export async function checkSdkTests(
   const expected = [
     ...modules,
     ...p256Vectors.map(({ name }) => `signature: ${name}`),
+    ...p256DerVectors.map(({ name }) => `DER: ${name}`),
     ...hashed.map(({ name }) => `digest: ${name}`),
   ];
   for (const name of expected)

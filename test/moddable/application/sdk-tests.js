@@ -1,9 +1,10 @@
 // The main module of an application that runs tests of the SDK itself, unmodified, and our vectors
 // on its native crypto. One line per test; the list comes with the application.
-import { digests, modules, signatures } from "list";
+import { der, digests, modules, signatures } from "list";
 import "harness";
 import board from "sluice/board";
 import { nativeCrypto } from "sluice/device/crypto";
+import { signatureFromDer } from "sluice/image/signature";
 
 for (const name of modules) {
   try {
@@ -19,6 +20,14 @@ const fromHex = (hex) => Uint8Array.fromHex(hex);
 for (const { name, publicKey, digest, signature, valid } of signatures) {
   const answer = nativeCrypto.verifyP256(fromHex(publicKey), fromHex(digest), fromHex(signature));
   trace(`test ${answer === valid ? "ok" : "not ok"} signature: ${name}\n`);
+}
+
+const { publicKey, digest } = der;
+for (const { name, signature, valid } of der.signatures) {
+  const read = signatureFromDer(fromHex(signature));
+  const key = fromHex(publicKey);
+  const answer = read.ok && nativeCrypto.verifyP256(key, fromHex(digest), read.raw);
+  trace(`test ${answer === valid ? "ok" : "not ok"} DER: ${name}\n`);
 }
 
 for (const { name, parts, digest } of digests) {

@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { signatureFromDer } from "../../../src/image/signature.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
-import { p256Vectors } from "./p256-vectors.ts";
+import { p256DerVectors } from "./p256-der-vectors.ts";
+import { p256Good, p256Vectors } from "./p256-vectors.ts";
 
 for (const { name, publicKey, digest, signature, valid } of p256Vectors)
   test(`answers ${valid} for ${name}`, () => {
     assert.equal(nobleCrypto.verifyP256(publicKey, digest, signature), valid);
+  });
+
+for (const { name, der, valid } of p256DerVectors)
+  test(`counts DER of ${name} as ${valid ? "good" : "none"}`, () => {
+    const read = signatureFromDer(der);
+    const { publicKey, digest } = p256Good;
+    assert.equal(read.ok && nobleCrypto.verifyP256(publicKey, digest, read.raw), valid);
   });
 
 test("hashes in parts as it hashes the whole", () => {

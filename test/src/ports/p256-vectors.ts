@@ -1,4 +1,5 @@
 import { p256 } from "@noble/curves/nist.js";
+import { p256EdgeVectors } from "./p256-edge-vectors.ts";
 
 /** One call of `verifyP256` and what every provider must answer. */
 export interface P256Vector {
@@ -21,6 +22,14 @@ const publicY = 0x7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d44622
 const digestValue = 0xaf2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bfn;
 const r = 0xefd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716n;
 const s = 0xf7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8n;
+
+/** The parts of a good signature, for other forms of it. */
+export const p256Good = {
+  publicKey: point(0x04, publicX, publicY),
+  digest: bytes32(digestValue),
+  r,
+  s,
+};
 
 const publicKey = point(0x04, publicX, publicY);
 const digest = bytes32(digestValue);
@@ -61,6 +70,7 @@ export const p256Vectors: readonly P256Vector[] = [
   // e = -r d makes u1 G + u2 Q the point at infinity, which has no x to compare with r.
   { name: "a sum at infinity", ...good, digest: bytes32(n - ((r * secret) % n)), valid: false },
   { name: "a digest of zeros", ...signedZeros(), valid: true },
+  ...p256EdgeVectors,
 ];
 
 function bytes32(value: bigint): Uint8Array {
