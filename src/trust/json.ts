@@ -49,6 +49,14 @@ class JsonDefect extends Error {
 
 const quote = 0x22;
 const backslash = 0x5c;
+const comma = 0x2c;
+const colon = 0x3a;
+const objectStart = 0x7b;
+const objectEnd = 0x7d;
+const arrayStart = 0x5b;
+const arrayEnd = 0x5d;
+/** Tab, line feed, carriage return, space (RFC 8259). */
+const spaces: readonly number[] = [0x20, 0x0a, 0x09, 0x0d];
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   "\\": "\\",
@@ -59,6 +67,8 @@ const escapes: Readonly<Record<string, string>> = {
   r: "\r",
   t: "\t",
 };
+/** No safe integer has more. */
+const numberCharactersMax = 17;
 
 /** An object or array whose end was not reached yet. */
 interface Open {
@@ -101,24 +111,24 @@ class JsonReader {
     if (this.#nodes > this.#limits.jsonNodesMax)
       throw new JsonDefect("json-too-many", `more than ${this.#limits.jsonNodesMax} values`);
     switch (this.#peek()) {
-      case "{":
-        return this.#entered({ object: Object.create(null), array: [], name: "" }, "}");
-      case "[":
-        return this.#entered({ object: null, array: [], name: "" }, "]");
-      case '"':
+      case objectStart:
+        return this.#entered({ object: Object.create(null), array: [], name: "" }, objectEnd);
+      case arrayStart:
+        return this.#entered({ object: null, array: [], name: "" }, arrayEnd);
+      case quote:
         return this.#string();
-      case "t":
+      case 0x74:
         return this.#word("true", true);
-      case "f":
+      case 0x66:
         return this.#word("false", false);
-      case "n":
+      case 0x6e:
         return this.#word("null", null);
       default:
         return this.#number();
     }
   }
 
-  #entered(open: Open, end: string): JsonValue | undefined {
+  #entered(open: Open, end: number): JsonValue | undefined {
     if (this.#open.length === this.#limits.jsonDepthMax)
       throw new JsonDefect("json-too-deep", `nested deeper than ${this.#limits.jsonDepthMax}`);
     this.index += 1;
@@ -134,23 +144,24 @@ class JsonReader {
     const inner = this.#open.at(-1);
     if (inner === undefined) return undefined;
     this.#space();
-    if (this.#take(",")) {
+    if (this.#take(comma)) {
       if (inner.object !== null) this.#name(inner.object, inner);
       return undefined;
     }
-    if (!this.#take(inner.object === null ? "]" : "}")) throw malformed('"," or an end expected');
+    if (!this.#take(inner.object === null ? arrayEnd : objectEnd))
+      throw malformed('"," or an end expected');
     this.#open.pop();
     return inner.object ?? inner.array;
   }
 
   #name(object: Record<string, JsonValue>, open: Open): void {
     this.#space();
-    if (this.#peek() !== '"') throw malformed("a name expected");
+    if (this.#peek() !== quote) throw malformed("a name expected");
     open.name = this.#string();
     if (open.name in object)
       throw new JsonDefect("duplicate-name", `the name "${open.name}" twice`);
     this.#space();
-    if (!this.#take(":")) throw malformed('":" expected');
+    if (!this.#take(colon)) throw malformed('":" expected');
   }
 
   #last(value: JsonValue): JsonValue {
@@ -186,7 +197,7 @@ class JsonReader {
   }
 
   #escaped(): string {
-    const letter = this.#peek();
+    const letter = this.#ascii(this.index, this.index + 1);
     this.index += 1;
     if (letter !== "u") {
       const character = escapes[letter];
@@ -195,7 +206,7 @@ class JsonReader {
     }
     const unit = this.#unit();
     if (unit < 0xd800 || unit > 0xdfff) return String.fromCharCode(unit);
-    const follows = this.#take("\\") && this.#take("u") ? this.#unit() : 0;
+    const follows = this.#take(backslash) && this.#take(0x75) ? this.#unit() : 0;
     if (unit > 0xdbff || follows < 0xdc00 || follows > 0xdfff)
       throw malformed("half of a surrogate pair");
     return String.fromCodePoint(0x10000 + ((unit - 0xd800) << 10) + (follows - 0xdc00));
@@ -210,8 +221,7 @@ class JsonReader {
 
   #number(): number {
     const start = this.index;
-    // Bounded: a longer number is no safe integer.
-    while (this.index - start < 32 && /[-+.0-9eE]/.test(this.#peek())) this.index += 1;
+    while (this.index - start < numberCharactersMax && isNumeric(this.#peek())) this.index += 1;
     const text = this.#ascii(start, this.index);
     if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) throw malformed("a whole number expected");
     const value = Number(text);
@@ -228,24 +238,29 @@ class JsonReader {
 
   #space(): void {
     // Bounded by the bytes.
-    while (/[ \t\r\n]/.test(this.#peek())) this.index += 1;
+    while (spaces.includes(this.#peek())) this.index += 1;
   }
 
-  #take(character: string): boolean {
-    if (this.#peek() !== character) return false;
+  #take(byte: number): boolean {
+    if (this.#peek() !== byte) return false;
     this.index += 1;
     return true;
   }
 
-  /** The next byte as a character; empty at the end. */
-  #peek(): string {
-    const byte = this.#bytes[this.index];
-    return byte === undefined ? "" : String.fromCharCode(byte);
+  /** The next byte; -1 at the end. */
+  #peek(): number {
+    return this.#bytes[this.index] ?? -1;
   }
 
   #ascii(start: number, end: number): string {
     return String.fromCharCode(...this.#bytes.subarray(start, end));
   }
+}
+
+/** Of what JSON's numbers are written with, so that a fraction is named as such. */
+function isNumeric(byte: number): boolean {
+  const isDigit = byte >= 0x30 && byte <= 0x39;
+  return isDigit || byte === 0x2d || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;
 }
 
 function malformed(message: string): JsonDefect {
