@@ -33,6 +33,7 @@ function textOf(device: DeviceDetailView): string {
         : `${running.version}, ${running.confirmed ? "confirmed" : "on trial"}`,
     ],
     ["image", running?.imageHash ?? "-"],
+    ["config", String(device.configurationVersion ?? "-")],
     ["state", device.reason === null ? device.state : `${device.state} (${device.reason})`],
     ["seen", formatTime(device.lastSeenAtUnixMs)],
     ...device.refusals.map(({ releaseVersion, reason }) => [

@@ -14,6 +14,7 @@ interface ServeFlags {
   readonly gatewayToken?: string;
   readonly adminToken?: string;
   readonly imageKey?: readonly string[];
+  readonly configurationKey?: readonly string[];
   readonly slot: Readonly<Record<string, number>>;
   readonly pollSeconds: string;
   readonly externalUrl?: string;
@@ -37,6 +38,10 @@ export function registerFleetServe(program: Command): void {
     .option("--gateway-token <token>", "lets a gateway register devices; else SLUICE_GATEWAY_TOKEN")
     .option("--admin-token <token>", "asked for by the management API; else SLUICE_TOKEN")
     .option("--image-key <pem...>", "public keys of which one must have signed every image")
+    .option(
+      "--configuration-key <pem...>",
+      "public keys of which one must have signed every configuration; else those of the images",
+    )
     .option(
       "--slot <hardware=layout>",
       "flash layout of a hardware, by name, JSON file or slot size; larger images are refused; may be repeated",
@@ -79,6 +84,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     tenant: flags.tenant,
     logLevel,
     imageKeys: (flags.imageKey ?? []).map((file) => readPem("--image-key", file)),
+    ...configurationKeysOf(flags),
     imageBytesMax: flags.slot,
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
@@ -132,6 +138,13 @@ function readTls({ tlsCert, tlsKey, clientCa }: ServeFlags): FleetTls | null {
     key: readPem("--tls-key", tlsKey),
     ...(clientCa === undefined ? {} : { clientAuthorities: readPem("--client-ca", clientCa) }),
   };
+}
+
+function configurationKeysOf({ configurationKey: files }: ServeFlags): {
+  configurationKeys?: readonly string[];
+} {
+  if (files === undefined) return {};
+  return { configurationKeys: files.map((file) => readPem("--configuration-key", file)) };
 }
 
 function readPem(flag: string, file: string): string {

@@ -26,6 +26,13 @@ export interface PublishedView {
   readonly warnings: ReadonlyArray<{ readonly warning: string; readonly message: string }>;
 }
 
+export interface ConfigurationView {
+  readonly version: number;
+  readonly fileHash: string;
+  readonly sizeBytes: number;
+  readonly createdAtUnixMs: number;
+}
+
 export interface DeviceView {
   readonly id: string;
   readonly hardware: string | null;
@@ -34,6 +41,7 @@ export interface DeviceView {
     readonly imageHash: string;
     readonly confirmed: boolean;
   } | null;
+  readonly configurationVersion: number | null;
   readonly state: string;
   readonly reason: string | null;
   readonly lastSeenAtUnixMs: number | null;

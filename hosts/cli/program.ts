@@ -1,5 +1,8 @@
 import { Command, type OutputConfiguration } from "commander";
 import { registerAuditShow, registerAuditVerify } from "./audit-verify.ts";
+import { registerConfigInfo } from "./config-info.ts";
+import { registerConfigPublish } from "./config-publish.ts";
+import { registerConfigSign } from "./config-sign.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDeviceAdd } from "./device-add.ts";
 import { registerDeviceClear } from "./device-clear.ts";
@@ -65,6 +68,9 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerImageSign(program);
   registerImageVerify(program);
   registerImageInfo(program);
+  registerConfigSign(program);
+  registerConfigInfo(program);
+  registerConfigPublish(program);
   registerReleaseBuild(program);
   registerReleaseSign(program);
   registerReleasePublish(program);

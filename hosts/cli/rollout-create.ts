@@ -6,7 +6,8 @@ import type { RolloutView } from "./fleet-views.ts";
 import { rolloutText } from "./rollout-show.ts";
 
 interface CreateFlags extends FleetFlags {
-  readonly release: string;
+  readonly release?: string;
+  readonly configuration?: string;
   readonly name?: string;
   readonly hardware?: readonly string[];
   readonly device?: readonly string[];
@@ -31,7 +32,8 @@ export function registerRolloutCreate(program: Command): void {
     commandGroup(program, "rollout", "Bring releases to devices, stage by stage")
       .command("create")
       .description("Plan a rollout of a release, and start it with --start")
-      .requiredOption("--release <version>", "the release to roll out")
+      .option("--release <version>", "the release to roll out")
+      .option("--configuration <n>", "instead of a release: the configuration to roll out")
       .option("--name <text>", "what to call it; else the version")
       .option("--hardware <ids...>", "only devices of this hardware")
       .option("--device <ids...>", "only these devices")
@@ -53,12 +55,13 @@ export function registerRolloutCreate(program: Command): void {
 }
 
 async function create(flags: CreateFlags): Promise<void> {
+  const what = subjectOf(flags);
   const soakSeconds = flags.soak ?? daySeconds;
   const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
   const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", {
-    name: flags.name ?? flags.release,
-    releaseVersion: flags.release,
+    name: flags.name ?? what.name,
+    ...what.wanted,
     stages: percents.map((percent) => ({ percent, soakSeconds })),
     selector: {
       ...(hardware === undefined ? {} : { hardware }),
@@ -80,6 +83,26 @@ async function create(flags: CreateFlags): Promise<void> {
     process.stderr.write(
       `not started; \`sluice rollout start ${rollout.id}\` opens its first stage\n`,
     );
+}
+
+function subjectOf({ release, configuration }: CreateFlags): {
+  readonly name: string;
+  readonly wanted: object;
+} {
+  if (release !== undefined && configuration === undefined)
+    return { name: release, wanted: { releaseVersion: release } };
+  if (release !== undefined || configuration === undefined)
+    throw new CommandError(
+      "say what to roll out: either --release VERSION or --configuration NUMBER",
+      exitCodes.usage,
+    );
+  const version = Number(configuration);
+  if (!/^[1-9]\d*$/.test(configuration) || !Number.isSafeInteger(version))
+    throw new CommandError(
+      `--configuration ${configuration}: give its version, a whole number from 1`,
+      exitCodes.usage,
+    );
+  return { name: `configuration ${version}`, wanted: { configurationVersion: version } };
 }
 
 function readPercents(text: string): readonly number[] {

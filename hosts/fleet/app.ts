@@ -13,6 +13,7 @@ import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
 import { deviceApi } from "./routes/ddi/device-api.ts";
 import { deviceResources } from "./routes/ddi/resources.ts";
+import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
@@ -128,6 +129,7 @@ function management(fleet: Fleet, settings: FleetSettings) {
         .send({ error: "unauthorized", message });
     });
     await app.register(releaseRoutes(fleet, settings));
+    await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(eventRoutes(fleet));

@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly adminToken?: string;
   /** Public keys in PEM; one of them must have signed every image. */
   readonly imageKeys?: readonly string[];
+  /** Public keys in PEM; one of them must have signed every configuration. Those of the images when absent. */
+  readonly configurationKeys?: readonly string[];
   /** The largest image in bytes, header to end of TLVs, that the slots of a hardware take, by hardware id. */
   readonly imageBytesMax?: Readonly<Record<string, number>>;
   /** What devices reach the server at; else the Host that they ask. */
@@ -44,6 +46,8 @@ export interface FleetSettings {
   readonly gatewayTokenSha256: string | null;
   readonly adminTokenSha256: string | null;
   readonly imageKeys: readonly TrustedImageKey[];
+  /** Uncompressed points. */
+  readonly configurationKeys: readonly Uint8Array[];
   readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
   readonly tls: FleetTls | null;
@@ -70,7 +74,10 @@ export function readOptions(options: FleetOptions): FleetSettings {
     pollSeconds,
     gatewayTokenSha256: digestOf("gateway token", options.gatewayToken),
     adminTokenSha256: digestOf("admin token", options.adminToken),
-    imageKeys: (options.imageKeys ?? []).map((pem, index) => readKey(pem, index)),
+    imageKeys: (options.imageKeys ?? []).map((pem, index) => readKey("image", pem, index)),
+    configurationKeys: (options.configurationKeys ?? options.imageKeys ?? []).map(
+      (pem, index) => readKey("configuration", pem, index).publicKey,
+    ),
     imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
     externalUrl: externalUrl === undefined ? null : readUrl(externalUrl),
     tls: options.tls === undefined ? null : readTls(options.tls),
@@ -108,11 +115,11 @@ function digestOf(name: string, token: string | undefined): string | null {
   return tokenSha256(token);
 }
 
-function readKey(pem: string, index: number): TrustedImageKey {
+function readKey(what: string, pem: string, index: number): TrustedImageKey {
   const key = parseImageKey(pem);
   if (key === null)
     throw new FleetOptionError(
-      `image key ${index + 1} is no ECDSA P-256 public key in PEM ("BEGIN PUBLIC KEY")`,
+      `${what} key ${index + 1} is no ECDSA P-256 public key in PEM ("BEGIN PUBLIC KEY")`,
     );
   return key;
 }

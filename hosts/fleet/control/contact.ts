@@ -107,6 +107,7 @@ export async function registerDevice(
       auto_confirm_at: null,
       auto_confirm_initiator: null,
       auto_confirm_remark: null,
+      configuration_version: null,
     };
     await insertDevice(unit.db, row);
     const { hardware } = device;
@@ -157,7 +158,7 @@ async function judgeMember(
   running: Running,
 ): Promise<void> {
   const image = change.imageOf(member.rollout_id);
-  if (image === null) return;
+  if (image === null || image.configurationVersion !== null) return;
   const isNewerRelease = await movedOn(change, member, running);
   await change.learn(member, image.imageHash, {
     kind: "running",

@@ -1,12 +1,13 @@
 import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
-import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
+import type { Ineligibility } from "../rollout/eligibility.ts";
 import { isOfferable, isOpen, isThrough } from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
 import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import type { DeviceChange } from "./device-change.ts";
+import { whyNotOffered } from "./eligible.ts";
 import type { DeviceTask, Image, Rollout } from "./memory.ts";
 
 /** `last_report` of an action whose cancellation the device refused: it is not asked again. */
@@ -169,25 +170,12 @@ async function whyNot(
   rollout: Rollout,
   image: Image,
 ): Promise<Ineligibility | null> {
-  const { row } = change;
-  const { memory } = change.fleet;
   const refusals = await listRefusals(change.unit.db, change.id);
-  const running =
-    row.running_hash === null || row.running_version === null
-      ? null
-      : { version: row.running_version, imageHash: row.running_hash };
-  const verdict = eligibility(
-    {
-      hardware: row.hardware,
-      running,
-      runningSecurityCounter:
-        running === null ? null : (memory.imageOfHash(running.imageHash)?.securityCounter ?? null),
-      refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
-    },
+  return whyNotOffered(change.fleet.memory, change.row, {
     image,
-    rollout.definition,
-  );
-  return verdict.ok ? null : verdict.reason;
+    definition: rollout.definition,
+    refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
+  });
 }
 
 function isStopped(rollout: Rollout): boolean {

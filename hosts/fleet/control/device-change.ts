@@ -83,6 +83,20 @@ export class DeviceChange {
     await this.move(member, next, imageHash);
   }
 
+  /** What the device tells of its configuration, judged for every rollout of one that it is a member of. */
+  async judgeConfigurations(): Promise<void> {
+    const { configuration_version: version } = this.row;
+    if (version === null) return;
+    for (const member of await this.members()) {
+      const image = this.imageOf(member.rollout_id);
+      const wanted = image?.configurationVersion ?? null;
+      if (image === null || wanted === null) continue;
+      await this.learn(member, image.imageHash, { kind: "configured", version, wanted });
+      const now = await this.memberOf(member.rollout_id);
+      if (now !== null && now.state !== member.state) this.setState(now.state, now.reason);
+    }
+  }
+
   /** Writes the device and hands all changes to the memory; rollouts whose members moved are judged anew. */
   async finish(decidedPlan: number): Promise<void> {
     if (Object.keys(this.columns).length > 0)

@@ -1,3 +1,4 @@
+import { configurationAttribute, parseConfigurationVersion } from "../../../src/protocol/ddi.ts";
 import { limits } from "../limits.ts";
 import { type AttributeMode, readAttributes, writeAttributes } from "../storage/devices.ts";
 import { addEvent, pruneEventsOfDevice } from "../storage/events.ts";
@@ -24,11 +25,23 @@ export async function receiveAttributes(
     const hardware = hardwareAttributes.map((key) => change.data[key]).find((value) => value);
     const isTold = change.mode !== "remove" && hardware !== undefined;
     if (isTold && device.row.hardware_by_operator === 0) device.set({ hardware });
-    device.set({ attributes_wanted: 0 });
+    device.set({ attributes_wanted: 0, ...configurationIn(change) });
+    await device.judgeConfigurations();
     await decideTask(device);
     await device.finish(planVersion);
     return "accepted";
   });
+}
+
+/** The version of the configuration in effect; an attribute that is no version tells of none. */
+function configurationIn(change: {
+  readonly mode: AttributeMode;
+  readonly data: Readonly<Record<string, string>>;
+}): { configuration_version?: number | null } {
+  const text = change.data[configurationAttribute];
+  if (text === undefined) return change.mode === "replace" ? { configuration_version: null } : {};
+  const version = change.mode === "remove" ? null : parseConfigurationVersion(text);
+  return { configuration_version: version };
 }
 
 /**

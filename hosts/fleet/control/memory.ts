@@ -27,12 +27,16 @@ export interface Image {
   readonly securityCounter: number | null;
   readonly buildId: string | null;
   readonly release: SignedReleaseFacts;
+  /** Of a configuration document; null for firmware. */
+  readonly configurationVersion: number | null;
   readonly createdAtUnixMs: number;
 }
 
 export interface Release {
   readonly id: number;
   readonly version: string;
+  /** Of a release that is a configuration document, which is one file for any hardware; null for firmware. */
+  readonly configurationVersion: number | null;
   readonly createdAtUnixMs: number;
   readonly images: readonly Image[];
 }
@@ -40,6 +44,7 @@ export interface Release {
 /** The image for devices of a hardware: the one made for it, else the first one that says it runs there too. */
 export function imageFor(release: Release, hardware: string | null): Image | null {
   if (hardware === null) return null;
+  if (release.configurationVersion !== null) return release.images[0] ?? null;
   const own = release.images.find((image) => image.hardware === hardware);
   return own ?? release.images.find((image) => fitsHardware(image, hardware)) ?? null;
 }
@@ -114,6 +119,7 @@ export class FleetMemory {
     this.releases.set(row.id, {
       id: row.id,
       version: row.version,
+      configurationVersion: row.configuration_version,
       createdAtUnixMs: row.created_at,
       images,
     });
@@ -122,7 +128,7 @@ export class FleetMemory {
   addImage(row: ImageRow): Image {
     const release = this.releases.get(row.release_id);
     if (release === undefined) throw new Error(`image ${row.id} has no release`);
-    const image = imageOfRow(row, release.version);
+    const image = imageOfRow(row, release);
     this.images.set(image.id, image);
     this.hashes.set(image.imageHash, image);
     this.releases.set(release.id, { ...release, images: [...release.images, image] });
@@ -175,11 +181,12 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
   };
 }
 
-function imageOfRow(row: ImageRow, version: string): Image {
+function imageOfRow(row: ImageRow, release: Release): Image {
   return {
     id: row.id,
     releaseId: row.release_id,
-    version,
+    version: release.version,
+    configurationVersion: release.configurationVersion,
     hardware: row.hardware,
     imageHash: row.image_hash,
     fileSha256: row.file_sha256,

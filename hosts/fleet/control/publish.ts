@@ -107,8 +107,17 @@ async function addToRelease(
     return refuse("too-many-releases", `a server keeps at most ${limits.releasesMax} releases`);
   const release =
     known === null
-      ? await insertRelease(unit.db, { version: facts.version, created_at: unit.nowUnixMs })
-      : { id: known.id, version: known.version, created_at: known.createdAtUnixMs };
+      ? await insertRelease(unit.db, {
+          version: facts.version,
+          configuration_version: null,
+          created_at: unit.nowUnixMs,
+        })
+      : {
+          id: known.id,
+          version: known.version,
+          configuration_version: null,
+          created_at: known.createdAtUnixMs,
+        };
   const { release: _, ...told } = facts;
   const row = await insertImage(unit.db, {
     release_id: release.id,

@@ -93,6 +93,7 @@ async function learnFeedback(
   if (member === null || image === undefined) return;
   const serverWasOut = change.serverWasOut(member);
   await change.learn(member, image.imageHash, { kind: "feedback", ...said, serverWasOut });
+  if (image.configurationVersion !== null) await change.judgeConfigurations();
 }
 
 /** Takes feedback on the cancellation of an action. */

@@ -7,7 +7,7 @@ import {
   type StageDefinition,
   selects,
 } from "../rollout/definition.ts";
-import { eligibility, type Ineligibility } from "../rollout/eligibility.ts";
+import type { Ineligibility } from "../rollout/eligibility.ts";
 import { findHalt, type HaltThreshold } from "../rollout/stage.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
 import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
@@ -22,6 +22,7 @@ import {
   updateStage,
 } from "../storage/rollouts.ts";
 import { saltOf } from "./decide.ts";
+import { whyNotOffered } from "./eligible.ts";
 import type { Fleet } from "./fleet.ts";
 import { imageFor, type Release, type Rollout, rolloutOfRow } from "./memory.ts";
 
@@ -58,7 +59,7 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
     if (release === null)
       return refuse(
         "unknown-release",
-        `there is no release ${wanted.releaseVersion}; publish its images first`,
+        `there is no release ${wanted.releaseVersion}; publish it first`,
       );
     if (fleet.memory.rollouts.size >= limits.rolloutsMax)
       return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
@@ -192,7 +193,10 @@ async function eligibleDevices(
   definition: RolloutDefinition,
 ): Promise<{ found: Candidate[]; left: ReadonlyMap<Ineligibility, number> }> {
   const left = new Map<Ineligibility, number>();
-  const hardware = release.images.flatMap((image) => image.release.hardware ?? [image.hardware]);
+  const hardware =
+    release.configurationVersion === null
+      ? release.images.flatMap((image) => image.release.hardware ?? [image.hardware])
+      : null;
   const refusedBy = await listRefusedDevices(db, release.id);
   const found: Candidate[] = [];
   let after = "";
@@ -202,21 +206,11 @@ async function eligibleDevices(
     for (const row of page) {
       const image = imageFor(release, row.hardware);
       if (image === null || !selects(definition.selector, row)) continue;
-      const { running_hash: imageHash, running_version: version } = row;
-      const running = imageHash === null || version === null ? null : { version, imageHash };
-      const verdict = eligibility(
-        {
-          hardware: row.hardware,
-          running,
-          runningSecurityCounter:
-            fleet.memory.imageOfHash(imageHash ?? "")?.securityCounter ?? null,
-          refusedImages: refusedBy.has(row.id) ? new Set([image.imageHash]) : nothing,
-        },
-        image,
-        definition,
-      );
-      if (verdict.ok) found.push({ deviceId: row.id });
-      else left.set(verdict.reason, (left.get(verdict.reason) ?? 0) + 1);
+      const refusedImages = refusedBy.has(row.id) ? new Set([image.imageHash]) : nothing;
+      const offer = { image, definition, refusedImages };
+      const reason = whyNotOffered(fleet.memory, row, offer);
+      if (reason === null) found.push({ deviceId: row.id });
+      else left.set(reason, (left.get(reason) ?? 0) + 1);
     }
     const last = page.at(-1);
     if (last === undefined || page.length < candidatesPerPage) return { found, left };
@@ -294,10 +288,13 @@ function noDevicesText(
     left.has("needs-approval") ? "; approve it to let devices take another major version" : "",
     left.has("rolled-back-before") ? "; clear it, or retry what was rolled back" : "",
   ];
-  const hardware = release.images.map((image) => image.hardware).join(", ");
+  const hardware =
+    release.configurationVersion === null
+      ? `its images are for ${release.images.map((image) => image.hardware).join(", ")}`
+      : "it is a configuration for any hardware";
   const narrowed = definition.selector.hardware?.join(", ") ?? "all of them";
   return (
-    `no device may be offered release ${release.version}: its images are for ${hardware}, the selector takes ` +
+    `no device may be offered release ${release.version}: ${hardware}, the selector takes ` +
     `${narrowed}, and devices that run it, run a newer version or rolled it back are left out` +
     `${counts === "" ? "" : ` (${counts})`}${hints.join("")}`
   );

@@ -2,12 +2,14 @@ import type { Migration, MigrationProvider } from "kysely";
 import * as initial from "./0001-initial.ts";
 import * as approvalAndRetry from "./0002-approval-and-retry.ts";
 import * as countedApart from "./0003-counted-apart.ts";
+import * as configurations from "./0004-configurations.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
   "0001-initial": initial,
   "0002-approval-and-retry": approvalAndRetry,
   "0003-counted-apart": countedApart,
+  "0004-configurations": configurations,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -64,6 +64,27 @@ export function eligibility(
   return reason === null ? { ok: true } : { ok: false, reason };
 }
 
+/** Whether a configuration document may be offered to a device: a device takes none that is not newer. */
+export function configurationEligibility(
+  device: {
+    readonly hardware: string | null;
+    /** Of the configuration in effect; null while the device tells none. */
+    readonly configurationVersion: number | null;
+    readonly refusedImages: ReadonlySet<string>;
+  },
+  document: { readonly imageHash: string; readonly configurationVersion: number },
+  permissions: Pick<RolloutPermissions, "retryRolledBack">,
+): { readonly ok: true } | { readonly ok: false; readonly reason: Ineligibility } {
+  if (device.hardware === null) return { ok: false, reason: "other-hardware" };
+  if (device.refusedImages.has(document.imageHash) && !permissions.retryRolledBack)
+    return { ok: false, reason: "rolled-back-before" };
+  const before = device.configurationVersion ?? 0;
+  if (before === document.configurationVersion) return { ok: false, reason: "already-running" };
+  return before < document.configurationVersion
+    ? { ok: true }
+    : { ok: false, reason: "older-version" };
+}
+
 /** The hardware in the image itself, or one that its signed facts name beside it. */
 export function fitsHardware(
   image: Pick<ImageFacts, "hardware" | "release">,

@@ -72,6 +72,8 @@ export type Evidence =
   | { readonly kind: "cleared" }
   | { readonly kind: "ineligible"; readonly reason: string }
   | { readonly kind: "proof-overdue" }
+  /** The configuration that is in effect, as the device tells it in its attributes. */
+  | { readonly kind: "configured"; readonly version: number; readonly wanted: number }
   /** A member that missed the server through no fault of its own tries again. */
   | { readonly kind: "retry-due" };
 
@@ -130,6 +132,8 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
       return awaitsProof(member.state)
         ? { state: "unproven", reason: `silent-after-${member.state}` }
         : member;
+    case "configured":
+      return afterConfigured(member, evidence);
     case "retry-due":
       return member.state === "no-server" ? { state: "waiting", reason: null } : member;
     default:
@@ -226,6 +230,19 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
     default:
       return changed(member, progressState(member.state, deviceState), reason);
   }
+}
+
+/** A configuration counts once the device reported success and tells its version, in either order. */
+function afterConfigured(
+  member: Member,
+  { version, wanted }: Extract<Evidence, { kind: "configured" }>,
+): Member {
+  const { state } = member;
+  if (version === wanted)
+    return state === "reported" || state === "unproven" ? changed(member, "updated", null) : member;
+  return state === "updated" && version < wanted
+    ? changed(member, "rolled-back", "runs-another-configuration")
+    : member;
 }
 
 /** The release runs, or may. */

@@ -77,20 +77,25 @@ export async function listDevices(
   return query.execute();
 }
 
-/** What a rollout needs to know of every device of some hardware, a page at a time in the order of the ids. */
+/** What a rollout needs to know of every device of some hardware, or any; a page at a time in the order of the ids. */
 export async function listCandidates(
   db: Queries,
-  hardware: readonly string[],
+  hardware: readonly string[] | null,
   page: { readonly after: string; readonly limit: number },
-): Promise<Pick<DeviceRow, "id" | "hardware" | "running_version" | "running_hash">[]> {
-  return db
+): Promise<
+  Pick<
+    DeviceRow,
+    "id" | "hardware" | "running_version" | "running_hash" | "configuration_version"
+  >[]
+> {
+  let query = db
     .selectFrom("devices")
-    .select(["id", "hardware", "running_version", "running_hash"])
-    .where("hardware", "in", [...hardware])
+    .select(["id", "hardware", "running_version", "running_hash", "configuration_version"])
     .where("id", ">", page.after)
     .orderBy("id")
-    .limit(page.limit)
-    .execute();
+    .limit(page.limit);
+  if (hardware !== null) query = query.where("hardware", "in", [...hardware]);
+  return query.execute();
 }
 
 export type AttributeMode = "merge" | "replace" | "remove";

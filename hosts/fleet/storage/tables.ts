@@ -39,6 +39,8 @@ export interface DeviceTable {
   auto_confirm_at: number | null;
   auto_confirm_initiator: string | null;
   auto_confirm_remark: string | null;
+  /** Of the configuration in effect, as the device says. */
+  configuration_version: number | null;
 }
 
 export interface DeviceAttributeTable {
@@ -66,6 +68,8 @@ export interface DeviceClearanceTable {
 export interface ReleaseTable {
   id: Generated<number>;
   version: string;
+  /** Of a release that is a configuration document; null for firmware. */
+  configuration_version: number | null;
   created_at: number;
 }
 

@@ -1,4 +1,4 @@
-import { approvedKey, retryKey } from "../../../../src/protocol/ddi.ts";
+import { approvedKey, configurationPart, retryKey } from "../../../../src/protocol/ddi.ts";
 import type { Image, Rollout } from "../../control/memory.ts";
 import type { ActionRow } from "../../storage/actions.ts";
 
@@ -27,24 +27,30 @@ export function deploymentBody(
   offer: Offer,
   key: "deployment" | "confirmation",
 ): Record<string, unknown> {
-  const { action, image } = offer;
+  const { action } = offer;
   const handling = action.mode === "forced" ? "forced" : "attempt";
   return {
     id: String(action.id),
     [key]: {
       download: handling,
       update: handling,
-      chunks: [
-        {
-          part: "bApp",
-          version: image.version,
-          name: image.hardware,
-          artifacts: [artifactBody(base, image)],
-          metadata: metadataOf(offer),
-        },
-      ],
+      chunks: [chunkOf(base, offer)],
     },
   };
+}
+
+/** hawkBit's software module: an image, or a configuration document, which is a type of its own. */
+function chunkOf(base: LinkBase, offer: Offer): Record<string, unknown> {
+  const { image } = offer;
+  const content = { artifacts: [artifactBody(base, image)], metadata: metadataOf(offer) };
+  return image.configurationVersion === null
+    ? { part: "bApp", version: image.version, name: image.hardware, ...content }
+    : {
+        part: configurationPart,
+        version: String(image.configurationVersion),
+        name: configurationPart,
+        ...content,
+      };
 }
 
 /** `download-http` is what Zephyr and rauc-hawkbit-updater read; `download` is what SWUpdate and our agent prefer. */
@@ -61,12 +67,16 @@ export function artifactBody(base: LinkBase, image: Image): Record<string, unkno
 }
 
 function metadataOf({ image, action, rollout }: Offer): { key: string; value: string }[] {
-  const facts: [string, string | number | null][] = [
+  const isImage = image.configurationVersion === null;
+  const ofImage: [string, string | number | null][] = [
     ["sluice-image-hash", image.imageHash],
     ["sluice-version", image.version],
     ["sluice-hardware", image.hardware],
     ["sluice-security-counter", image.securityCounter],
     ["sluice-build-id", image.buildId],
+  ];
+  const facts: [string, string | number | null][] = [
+    ...(isImage ? ofImage : []),
     [approvedKey, rollout?.definition.approved ? "true" : null],
     [retryKey, action.retry === 1 ? "true" : null],
   ];

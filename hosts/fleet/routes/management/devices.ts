@@ -183,6 +183,7 @@ function deviceView(fleet: Fleet, stored: DeviceRow): object {
     id: row.id,
     hardware: row.hardware,
     running,
+    configurationVersion: row.configuration_version,
     state: row.state,
     reason: row.reason,
     stateAtUnixMs: row.state_at,

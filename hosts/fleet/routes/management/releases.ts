@@ -61,7 +61,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0) || 0;
         const items = [...fleet.memory.releases.values()]
-          .filter(({ id }) => id > after)
+          .filter(({ id, configurationVersion }) => configurationVersion === null && id > after)
           .slice(0, limit);
         const { next } = page(items, limit, ({ id }) => String(id));
         return { items: items.map(releaseView), next };
@@ -78,7 +78,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       handler: async (request, reply) => {
         const { version } = request.params;
         const release = fleet.memory.release(version);
-        if (release !== null) return releaseView(release);
+        if (release !== null && release.configurationVersion === null) return releaseView(release);
         const message = `there is no release ${version}`;
         return answerRefusal(reply, 404, { reason: "unknown-release", message });
       },

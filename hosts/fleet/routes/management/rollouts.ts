@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { releaseNameOf } from "../../control/configurations.ts";
 import { clearRollout } from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { Rollout } from "../../control/memory.ts";
@@ -38,7 +39,8 @@ import {
 
 interface NewRolloutBody extends Partial<Omit<RolloutDefinition, "halt" | "stragglers">> {
   readonly name: string;
-  readonly releaseVersion: string;
+  readonly releaseVersion?: string;
+  readonly configurationVersion?: number;
   readonly stages?: readonly StageDefinition[];
   readonly haltThreshold?: Partial<HaltThreshold>;
   readonly stragglers?: Partial<RolloutDefinition["stragglers"]>;
@@ -56,8 +58,19 @@ export function rolloutRoutes(fleet: Fleet) {
         body: newRolloutSchema,
         response: { 201: rolloutSchema, ...errorResponses },
       },
-      handler: async (request, reply) =>
-        answerResult(fleet, reply, await createRollout(fleet, wantedOf(request.body)), 201),
+      handler: async (request, reply) => {
+        const { releaseVersion, configurationVersion } = request.body;
+        if ((releaseVersion === undefined) === (configurationVersion === undefined))
+          return answerRefusal(reply, 400, {
+            reason: "invalid-request",
+            message: "give either releaseVersion or configurationVersion",
+          });
+        const wanted = wantedOf(
+          request.body,
+          releaseVersion ?? releaseNameOf(configurationVersion ?? 0),
+        );
+        return answerResult(fleet, reply, await createRollout(fleet, wanted), 201);
+      },
     });
     app.route<{ Querystring: { limit?: string; after?: string } }>({
       method: "GET",
@@ -210,10 +223,10 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
   });
 }
 
-function wantedOf(body: NewRolloutBody): NewRollout {
+function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
   return {
     name: body.name,
-    releaseVersion: body.releaseVersion,
+    releaseVersion,
     stages: body.stages ?? defaultStages,
     start: body.start ?? false,
     definition: {
@@ -255,9 +268,11 @@ async function answerResult(
 async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
   const rows = await listStages(fleet.database.queries, rollout.id);
   const { cutoffs: _, releaseId, ...shown } = rollout;
+  const release = fleet.memory.releases.get(releaseId);
   return {
     ...shown,
-    releaseVersion: fleet.memory.releases.get(releaseId)?.version ?? "",
+    releaseVersion: release?.version ?? "",
+    configurationVersion: release?.configurationVersion ?? null,
     stages: rows.map((row) => {
       const counts = countsOf(row);
       return {

@@ -71,6 +71,20 @@ export const publishedSchema = {
   },
 } as const;
 
+const configurationProperties = {
+  version: { type: "integer" },
+  fileHash: { type: "string" },
+  sizeBytes: { type: "integer" },
+  createdAtUnixMs: time,
+} as const;
+
+export const configurationSchema = { type: "object", properties: configurationProperties } as const;
+
+export const publishedConfigurationSchema = {
+  type: "object",
+  properties: { ...configurationProperties, created: { type: "boolean" } },
+} as const;
+
 export const newDeviceSchema = {
   type: "object",
   required: ["id", "hardware"],
@@ -98,6 +112,11 @@ const deviceProperties = {
       imageHash: { type: "string" },
       confirmed: { type: "boolean" },
     },
+  },
+  configurationVersion: {
+    type: "integer",
+    nullable: true,
+    description: "of the configuration in effect, as the device tells it",
   },
   state: { type: "string" },
   reason: textOrNull,
@@ -177,11 +196,17 @@ const seconds = { type: "integer", minimum: 0, maximum: 365 * 24 * 3600 } as con
 
 export const newRolloutSchema = {
   type: "object",
-  required: ["name", "releaseVersion"],
+  required: ["name"],
   additionalProperties: false,
   properties: {
     name: { type: "string", minLength: 1, maxLength: limits.nameCharactersMax },
     releaseVersion: version,
+    configurationVersion: {
+      type: "integer",
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "instead of a release: the configuration document to roll out",
+    },
     selector: {
       type: "object",
       additionalProperties: false,
@@ -243,6 +268,11 @@ export const rolloutSchema = {
     id: { type: "integer" },
     name: { type: "string" },
     releaseVersion: { type: "string" },
+    configurationVersion: {
+      type: "integer",
+      nullable: true,
+      description: "null for a rollout of firmware",
+    },
     state: { type: "string" },
     currentStage: { type: "integer" },
     eligible: { type: "integer" },

@@ -99,6 +99,21 @@ const table: ReadonlyArray<readonly [string, Evidence, string]> = [
     "b b b b b b b b b b b b b . b",
   ],
   ["cannot go back", cannotGoBack, ". . . . k k k k . . k . . . k"],
+  [
+    "tells the wanted configuration",
+    { kind: "configured", version: 5, wanted: 5 },
+    ". . . . . . u . . . u . . . .",
+  ],
+  [
+    "tells an older configuration",
+    { kind: "configured", version: 4, wanted: 5 },
+    ". . . . . . . b . . . . . . .",
+  ],
+  [
+    "tells a newer configuration",
+    { kind: "configured", version: 6, wanted: 5 },
+    ". . . . . . . . . . . . . . .",
+  ],
   ["cancels", says("canceled"), "d d d d d d d . . d d . d . ."],
 ];
 

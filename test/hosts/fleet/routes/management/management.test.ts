@@ -152,6 +152,8 @@ test("describes every route of the API in its OpenAPI document", async (t) => {
   const document = (await fleet.inject({ method: "GET", url: "/openapi.json" })).json();
   assert.equal(document.openapi, "3.0.3");
   assert.deepEqual(Object.keys(document.paths).sort(), [
+    "/api/v1/configurations",
+    "/api/v1/configurations/{version}",
     "/api/v1/devices",
     "/api/v1/devices/{id}",
     "/api/v1/devices/{id}/events",

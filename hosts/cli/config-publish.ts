@@ -1,0 +1,63 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { configGroup } from "./config-sign.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { readInput } from "./files.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import type { ConfigurationView, Page } from "./fleet-views.ts";
+import { formatTable, formatTime, shortHash } from "./table.ts";
+
+/** `sluice config publish` and `sluice config list` */
+export function registerConfigPublish(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "config", configGroup)
+      .command("publish")
+      .description("Give a signed configuration to a fleet; roll it out with rollout create")
+      .argument("<file>", "the signed document"),
+  ).action(publish);
+  withFleetFlags(
+    commandGroup(program, "config", configGroup)
+      .command("list")
+      .description("List the configurations of a fleet, the oldest first"),
+  ).action(list);
+}
+
+async function publish(file: string, flags: FleetFlags): Promise<void> {
+  const client = new FleetClient(flags);
+  const bytes = readInput(file, "the configuration");
+  const published = await client
+    .postBytes<ConfigurationView & { created: boolean }>("/configurations", bytes)
+    .catch((error: unknown) => {
+      if (!(error instanceof CommandError)) throw error;
+      throw new CommandError(`${file}: ${error.message}`, exitCodes.server);
+    });
+  const { version, created } = published;
+  process.stdout.write(flags.json ? `${JSON.stringify(published)}\n` : `${version}\n`);
+  process.stderr.write(
+    `${file}: ${created ? "published" : "was there already"}; \`sluice rollout create --configuration ${version}\` rolls it out\n`,
+  );
+}
+
+async function list(flags: FleetFlags): Promise<void> {
+  const { items } = await new FleetClient(flags).get<Page<ConfigurationView>>(
+    "/configurations?limit=500",
+  );
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(items)}\n`);
+    return;
+  }
+  const table = formatTable(
+    [
+      {
+        title: "version",
+        align: "right",
+        text: ({ version }: ConfigurationView) => String(version),
+      },
+      { title: "bytes", align: "right", text: ({ sizeBytes }) => String(sizeBytes) },
+      { title: "file hash", text: ({ fileHash }) => shortHash(fileHash) },
+      { title: "published (UTC)", text: ({ createdAtUnixMs }) => formatTime(createdAtUnixMs) },
+    ],
+    items,
+  );
+  process.stdout.write(`${table}\n`);
+}

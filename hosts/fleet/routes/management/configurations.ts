@@ -1,0 +1,112 @@
+import type { FastifyInstance } from "fastify";
+import { configurationBytesMax } from "../../../../src/config/configuration.ts";
+import {
+  type ConfigurationRefusal,
+  configurationOf,
+  publishConfiguration,
+} from "../../control/configurations.ts";
+import type { Fleet } from "../../control/fleet.ts";
+import type { Release } from "../../control/memory.ts";
+import { answerRefusal, page, pageLimit } from "./answers.ts";
+import {
+  configurationSchema,
+  errorResponses,
+  pageQuery,
+  pageSchema,
+  publishedConfigurationSchema,
+} from "./schemas.ts";
+
+/** More than a device takes, so that a document that is a little too long is refused with the numbers. */
+const bodyBytesMax = 16 * configurationBytesMax;
+
+/** Signed configuration documents: published, listed, and rolled out as releases are. */
+export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.addContentTypeParser(
+      "application/octet-stream",
+      { parseAs: "buffer", bodyLimit: bodyBytesMax },
+      async (_: unknown, bytes: Buffer) => bytes,
+    );
+    app.route({
+      method: "POST",
+      url: "/configurations",
+      bodyLimit: bodyBytesMax,
+      schema: {
+        tags: ["configurations"],
+        summary: "Publish a signed configuration document",
+        description:
+          "The body is the signed document. Publishing the same bytes again changes nothing.",
+        consumes: ["application/octet-stream"],
+        response: {
+          200: publishedConfigurationSchema,
+          201: publishedConfigurationSchema,
+          ...errorResponses,
+        },
+      },
+      handler: async (request, reply) => {
+        if (!Buffer.isBuffer(request.body))
+          return answerRefusal(reply, 415, {
+            reason: "not-octets",
+            message: "send the signed document itself, as application/octet-stream",
+          });
+        const published = await publishConfiguration(fleet, keys, request.body);
+        if (!published.ok) return answerRefusal(reply, statusOf(published.reason), published);
+        const { image, created } = published;
+        reply.code(created ? 201 : 200);
+        const release = fleet.memory.releases.get(image.releaseId);
+        return { ...(release === undefined ? {} : configurationView(release)), created };
+      },
+    });
+    app.route<{ Querystring: { limit?: string; after?: string } }>({
+      method: "GET",
+      url: "/configurations",
+      schema: {
+        tags: ["configurations"],
+        summary: "List configuration documents, oldest first",
+        querystring: { type: "object", properties: pageQuery },
+        response: { 200: pageSchema(configurationSchema), ...errorResponses },
+      },
+      handler: async (request) => {
+        const limit = pageLimit(request.query.limit);
+        const after = Number(request.query.after ?? 0) || 0;
+        const items = [...fleet.memory.releases.values()]
+          .filter(({ id, configurationVersion }) => configurationVersion !== null && id > after)
+          .slice(0, limit);
+        const { next } = page(items, limit, ({ id }) => String(id));
+        return { items: items.map(configurationView), next };
+      },
+    });
+    app.route<{ Params: { version: string } }>({
+      method: "GET",
+      url: "/configurations/:version",
+      schema: {
+        tags: ["configurations"],
+        summary: "Show a configuration document",
+        response: { 200: configurationSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { version } = request.params;
+        const release = configurationOf(fleet, Number(version));
+        if (release !== null) return configurationView(release);
+        const message = `there is no configuration ${version}`;
+        return answerRefusal(reply, 404, { reason: "unknown-configuration", message });
+      },
+    });
+  };
+}
+
+function statusOf(reason: ConfigurationRefusal): number {
+  if (reason === "version-taken" || reason === "no-configuration-keys") return 409;
+  if (reason === "too-large") return 413;
+  return reason === "too-many-releases" ? 403 : 422;
+}
+
+function configurationView({ configurationVersion, createdAtUnixMs, images }: Release): object {
+  const [image] = images;
+  return {
+    version: configurationVersion,
+    fileHash: image?.fileSha256,
+    sizeBytes: image?.fileBytes,
+    createdAtUnixMs,
+  };
+}
