@@ -1,3 +1,5 @@
+import { deviceLimits } from "./limits.ts";
+
 /**
  * Trusted metadata, byte for byte as it came, by the name of its role. Each write is atomic: a power
  * cut leaves the old file or the new one. What is read is verified again.
@@ -29,22 +31,41 @@ export const trustDocuments = {
 
 export type TrustDocument = keyof typeof trustDocuments;
 
+/** How large each may be: the caps of `deviceLimits`. */
+export const trustDocumentBytesMax: Readonly<Record<TrustDocument, number>> = {
+  root: deviceLimits.rootBytesMax,
+  timestamp: deviceLimits.timestampBytesMax,
+  snapshot: deviceLimits.snapshotBytesMax,
+  targets: deviceLimits.targetsBytesMax,
+  releases: deviceLimits.targetsBytesMax,
+};
+
 /**
  * What a device keeps: the four top-level roles and the role of its own hardware id. Others are
- * fetched when they are asked for, and forgotten.
+ * fetched when they are asked for, and forgotten. Each document is opened once, when it is needed.
  */
 export function deviceMetadataStore(
   hardware: string,
-  open: (document: TrustDocument) => StoredDocument,
+  open: (name: string, options: { readonly bytesMax: number }) => StoredDocument,
 ): MetadataStore {
+  const opened = new Map<TrustDocument, StoredDocument>();
   const documentOf = (roleName: string): StoredDocument | null => {
-    if (roleName === hardware) return open("releases");
-    const isTop = roleName !== "releases" && Object.hasOwn(trustDocuments, roleName);
-    return isTop ? open(roleName as TrustDocument) : null;
+    const document = documentName(roleName, hardware);
+    if (document === null) return null;
+    const bytesMax = trustDocumentBytesMax[document];
+    const stored = opened.get(document) ?? open(trustDocuments[document], { bytesMax });
+    opened.set(document, stored);
+    return stored;
   };
   return {
     read: (roleName) => documentOf(roleName)?.read() ?? null,
     write: (roleName, bytes) => documentOf(roleName)?.write(bytes),
     delete: (roleName) => documentOf(roleName)?.delete(),
   };
+}
+
+function documentName(roleName: string, hardware: string): TrustDocument | null {
+  if (roleName === hardware) return "releases";
+  const isTop = roleName !== "releases" && Object.hasOwn(trustDocuments, roleName);
+  return isTop ? (roleName as TrustDocument) : null;
 }

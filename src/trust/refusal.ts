@@ -59,8 +59,12 @@ export interface Refused {
 
 export type Verdict<T> = { readonly ok: true; readonly value: T } | Refused;
 
+const detailCharactersMax = 200;
+
+/** What a file says of itself may be in the detail: it is cut, and its control characters go. */
 export function refused(reason: TrustRefusal, detail: string): Refused {
-  return { ok: false, reason, detail };
+  const text = detail.slice(0, detailCharactersMax).replace(/[^\x20-\x7e]/g, "?");
+  return { ok: false, reason, detail: text };
 }
 
 export function accepted<T>(value: T): { readonly ok: true; readonly value: T } {

@@ -8,7 +8,7 @@ import {
 } from "../../src/trust/director-document.ts";
 import { type OfferedFile, TrustGate } from "../../src/trust/gate.ts";
 import type { Fetched, MetadataSource } from "../../src/trust/metadata-source.ts";
-import { deviceMetadataStore, trustDocuments } from "../../src/trust/metadata-store.ts";
+import { deviceMetadataStore } from "../../src/trust/metadata-store.ts";
 import type { Verdict } from "../../src/trust/refusal.ts";
 import {
   encodeReleaseCustom,
@@ -107,7 +107,7 @@ export class TrustBench {
   store(): ReturnType<typeof deviceMetadataStore> {
     return deviceMetadataStore(
       hardware,
-      (document) => new DocumentStore(this.keyValue, trustDocuments[document], { bytesMax: 8192 }),
+      (name, options) => new DocumentStore(this.keyValue, name, options),
     );
   }
 

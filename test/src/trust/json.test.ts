@@ -132,3 +132,13 @@ test("the canonical form of a long document is the same in pieces", () => {
 test("the canonical form has no fractions", () => {
   assert.throws(() => canonicalJson({ a: 0.5 }), RangeError);
 });
+
+test("what a file says does not get into logs as it is", () => {
+  const read = parseStrictJson(
+    bytesOf(`{"a\\n${"b".repeat(500)}":1,"a\\n${"b".repeat(500)}":1}`),
+    wide,
+  );
+  assert.ok(!read.ok);
+  assert.equal(read.detail.length, 200);
+  assert.match(read.detail, /^the name "a\?bbb/);
+});

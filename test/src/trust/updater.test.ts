@@ -3,11 +3,7 @@ import { test } from "node:test";
 import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
 import { DocumentStore } from "../../../src/config/document-store.ts";
 import { type KeyValue, StorageError } from "../../../src/ports/board.ts";
-import {
-  deviceMetadataStore,
-  type MetadataStore,
-  trustDocuments,
-} from "../../../src/trust/metadata-store.ts";
+import { deviceMetadataStore, type MetadataStore } from "../../../src/trust/metadata-store.ts";
 import { refused, type Verdict } from "../../../src/trust/refusal.ts";
 import { SignatureMemory } from "../../../src/trust/signature-memory.ts";
 import type { TrustRules } from "../../../src/trust/signed-document.ts";
@@ -260,9 +256,7 @@ test("a storage that refuses a file ends the refresh with its reason", async () 
 });
 
 const deviceStore = (keyValue: KeyValue): MetadataStore =>
-  deviceMetadataStore("esp32c3-b", (document) => {
-    return new DocumentStore(keyValue, trustDocuments[document], { bytesMax: 8192 });
-  });
+  deviceMetadataStore("esp32c3-b", (name, options) => new DocumentStore(keyValue, name, options));
 
 test("a device keeps its own role and no other delegated one", async () => {
   const { repository } = started();

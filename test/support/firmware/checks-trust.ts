@@ -4,7 +4,7 @@ import type { KeyValue } from "../../../src/ports/board.ts";
 import type { Crypto } from "../../../src/ports/crypto.ts";
 import { TrustGate } from "../../../src/trust/gate.ts";
 import type { MetadataSource } from "../../../src/trust/metadata-source.ts";
-import { deviceMetadataStore, trustDocuments } from "../../../src/trust/metadata-store.ts";
+import { deviceMetadataStore } from "../../../src/trust/metadata-store.ts";
 import { p256TrustCrypto } from "../../../src/trust/p256-crypto.ts";
 
 // Asks the gate on an engine, and says what came of it in one line each.
@@ -50,7 +50,7 @@ const source: MetadataSource = {
 };
 const store = deviceMetadataStore(
   "esp32c3-b",
-  (document) => new DocumentStore(keyValue, trustDocuments[document], { bytesMax: 8192 }),
+  (name, options) => new DocumentStore(keyValue, name, options),
 );
 store.write("root", bytesOf(given.files["1.root.json"] ?? ""));
 const gate = new TrustGate({
