@@ -42,6 +42,11 @@ export class FleetClient {
     return this.call("POST", path, JSON.stringify(body), "application/json");
   }
 
+  /** Answers also with one of these refusals, whose body says what to do about it. */
+  postFor<T>(path: string, body: object, statuses: readonly number[]): Promise<T> {
+    return this.call("POST", path, JSON.stringify(body), "application/json", statuses);
+  }
+
   postBytes<T>(path: string, bytes: Uint8Array): Promise<T> {
     return this.call("POST", path, bytes, "application/octet-stream");
   }
@@ -55,6 +60,7 @@ export class FleetClient {
     path: string,
     body: string | Uint8Array | null,
     type: string | null,
+    statuses: readonly number[] = [],
   ): Promise<T> {
     const response = await this.send(path, {
       method,
@@ -66,7 +72,8 @@ export class FleetClient {
       },
     });
     const text = await response.text();
-    if (response.ok) return text === "" ? (null as T) : readJson(text, this.baseUrl);
+    if (response.ok || statuses.includes(response.status))
+      return text === "" ? (null as T) : readJson(text, this.baseUrl);
     throw new CommandError(refusalText(response.status, text, this.baseUrl), exitCodes.server);
   }
 

@@ -5,9 +5,10 @@ import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { hardwareId } from "./options.ts";
+import { addKeyringOptions, type KeyringFlags, openSignerAt } from "./signer-options.ts";
 import { imageBytesMaxOf } from "./slot-option.ts";
 
-interface ServeFlags {
+interface ServeFlags extends KeyringFlags {
   readonly data: string;
   readonly port: string;
   readonly host: string;
@@ -16,6 +17,8 @@ interface ServeFlags {
   readonly imageKey?: readonly string[];
   readonly configurationKey?: readonly string[];
   readonly slot: Readonly<Record<string, number>>;
+  readonly onlineKey?: string;
+  readonly onlineKeyPublic?: string;
   readonly pollSeconds: string;
   readonly externalUrl?: string;
   readonly tlsCert?: string;
@@ -29,7 +32,7 @@ const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
 
 /** `sluice fleet serve` */
 export function registerFleetServe(program: Command): void {
-  commandGroup(program, "fleet", "The fleet server")
+  const command = commandGroup(program, "fleet", "The fleet server")
     .command("serve")
     .description("Serve a fleet until it is interrupted")
     .requiredOption("--data <dir>", "where the database and the images are kept")
@@ -48,6 +51,8 @@ export function registerFleetServe(program: Command): void {
       addSlot,
       {},
     )
+    .option("--online-key <address>", "signs snapshot, timestamp and director documents")
+    .option("--online-key-public <pem>", "its public key, when it is an exec: one")
     .option("--poll-seconds <number>", "how often devices poll", "300")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
     .option(
@@ -57,8 +62,8 @@ export function registerFleetServe(program: Command): void {
     .option("--tls-key <pem>", "the private key of the certificate")
     .option("--client-ca <pem>", "devices must show a certificate that this one issued")
     .option("--tenant <name>", "the tenant in the paths of devices", "DEFAULT")
-    .option("--log-level <level>", `one of ${logLevels.join(", ")}`, "warn")
-    .action(serve);
+    .option("--log-level <level>", `one of ${logLevels.join(", ")}`, "warn");
+  addKeyringOptions(command).action(serve);
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -74,6 +79,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   const adminToken = flags.adminToken ?? process.env["SLUICE_TOKEN"];
   const tls = readTls(flags);
   makeFolder(flags.data);
+  const onlineSigner =
+    flags.onlineKey === undefined
+      ? null
+      : await openSignerAt(flags.onlineKey, flags, flags.onlineKeyPublic ?? null);
   const { serveFleet } = await import("../fleet/main.ts");
   const running = await serveFleet({
     databaseFile: join(flags.data, "fleet.sqlite"),
@@ -86,6 +95,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     imageKeys: (flags.imageKey ?? []).map((file) => readPem("--image-key", file)),
     ...configurationKeysOf(flags),
     imageBytesMax: flags.slot,
+    trust: { folder: join(flags.data, "trust"), onlineSigner },
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),

@@ -33,6 +33,7 @@ import { registerSimulate } from "./simulate.ts";
 import { registerTrustInit } from "./trust-init.ts";
 import { registerTrustKeys } from "./trust-keys.ts";
 import { registerTrustExport, registerTrustImport } from "./trust-payload.ts";
+import { registerTrustPublish } from "./trust-publish.ts";
 import { registerTrustRefresh } from "./trust-refresh.ts";
 import { registerTrustAddRelease, registerTrustRemoveRelease } from "./trust-release.ts";
 import { registerTrustSign } from "./trust-sign.ts";
@@ -64,6 +65,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerTrustExport(program);
   registerTrustImport(program);
   registerTrustAddRelease(program);
+  registerTrustPublish(program);
   registerTrustRemoveRelease(program);
   registerImageSign(program);
   registerImageVerify(program);

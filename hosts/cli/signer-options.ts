@@ -108,6 +108,16 @@ function addressesOf(flags: SignerFlags): SignerAddress[] {
   return [...files, ...flags.signer.map(addressOf)];
 }
 
+/** Opens one signer by its address, for a program that keeps it and a log of its own. */
+export async function openSignerAt(
+  text: string,
+  flags: KeyringFlags,
+  publicPem: string | null,
+): Promise<Signer> {
+  const { signer } = await openAddress(addressOf(text), flags, publicPem);
+  return signer;
+}
+
 /** The signers for one purpose, which stands in the audit log. */
 export function signersFor(keys: readonly OpenKey[], purpose: string): Signer[] {
   return keys.map(({ signer, log }) => recordedSigner(signer, log, purpose));

@@ -12,17 +12,22 @@ import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts
 import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
 import { deviceApi } from "./routes/ddi/device-api.ts";
+import { directorResources } from "./routes/ddi/director.ts";
 import { deviceResources } from "./routes/ddi/resources.ts";
 import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
+import { trustRoutes } from "./routes/management/trust.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { tufRoutes } from "./routes/tuf.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { serverTls } from "./tls-options.ts";
 import { isSameDigest, tokenSha256 } from "./tokens.ts";
+import { FleetTrust } from "./trust/fleet-trust.ts";
+import { tellNotices } from "./trust/notices.ts";
 
 export interface FleetServer {
   readonly app: FastifyInstance;
@@ -38,12 +43,14 @@ const ticksPerPrune = 64;
 /** Builds the server over its database and folder; the caller listens, or injects requests. */
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   const settings = readOptions(options);
+  const trust = options.trust === undefined ? null : new FleetTrust(options.trust, options.clock);
   const database = await FleetDatabase.open(options.databaseFile, options.clock);
   const fleet: Fleet = {
     database,
     memory: await loadMemory(database),
     artifacts: new ArtifactFolder(options.artifactsFolder),
     outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
+    trust,
     clock: options.clock,
   };
   const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
@@ -74,10 +81,13 @@ async function buildApp(
       ...deviceResources(device),
       ...confirmationResources(device),
       ...artifactResources(device),
+      ...directorResources(device),
     ]),
   );
   await app.register(management(fleet, settings), { prefix: "/api/v1" });
   await app.register(pageRoutes);
+  const { trust, artifacts } = fleet;
+  if (trust !== null) await app.register(tufRoutes({ trust, artifacts, tenant: settings.tenant }));
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   return app;
 }
@@ -95,6 +105,7 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
         if (closed !== null) return;
         await fleet.outages.tick(fleet.clock.unixMs());
         await tickFleet(fleet);
+        await tellNotices(fleet, app.log, (await fleet.trust?.tick()) ?? []);
         if (prunes) await pruneStream(fleet);
       };
       const result = last.then(run);
@@ -107,6 +118,9 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
         await app.close();
         await ending;
         await writeAllContacts(fleet);
+        await fleet.trust
+          ?.close()
+          .catch((error: unknown) => app.log.error({ err: error }, "the audit log lacks its end"));
         await fleet.outages.close(fleet.clock.unixMs());
         await fleet.database.close();
       })();
@@ -133,6 +147,7 @@ function management(fleet: Fleet, settings: FleetSettings) {
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(eventRoutes(fleet));
+    if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));
   };
 }
 

@@ -12,6 +12,9 @@ export const limits = {
   /** JSON bodies of the management API. */
   managementBodyBytesMax: 256 * 1024,
   imageBytesMax: 16 * 1024 * 1024,
+  /** Signed metadata in one request: the evidence of many releases is the largest part. */
+  metadataBodyBytesMax: 8 * 1024 * 1024,
+  metadataFilesMax: 512,
   imagesPerReleaseMax: 64,
   releasesMax: 10_000,
   rolloutsMax: 10_000,

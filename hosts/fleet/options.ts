@@ -4,6 +4,7 @@ import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
 import { type FleetTls, tlsProblem } from "./tls-options.ts";
 import { tokenSha256 } from "./tokens.ts";
+import type { FleetTrustOptions } from "./trust/fleet-trust.ts";
 
 export interface FleetOptions {
   /** The SQLite file, made when it is not there; `:memory:` for a server that forgets. */
@@ -35,6 +36,8 @@ export interface FleetOptions {
   readonly externalUrl?: string;
   /** Serves https; http when absent. */
   readonly tls?: FleetTls;
+  /** Signed metadata and the online key; without it devices go by images alone. */
+  readonly trust?: FleetTrustOptions;
   /** `silent` when absent. */
   readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
 }

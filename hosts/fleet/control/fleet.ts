@@ -3,6 +3,7 @@ import type { FleetDatabase } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
+import type { FleetTrust } from "../trust/fleet-trust.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
 
@@ -12,6 +13,8 @@ export interface Fleet {
   readonly memory: FleetMemory;
   readonly artifacts: ArtifactFolder;
   readonly outages: Outages;
+  /** Null for a server that knows nothing of signed metadata. */
+  readonly trust: FleetTrust | null;
   readonly clock: { unixMs(): number };
 }
 

@@ -46,6 +46,7 @@ const tableRoles = {
 
 const page = {
   status: document.getElementById("status"),
+  trust: document.getElementById("trust"),
   signIn: document.getElementById("sign-in"),
   token: document.getElementById("token"),
   fleet: document.getElementById("fleet"),
@@ -68,15 +69,32 @@ async function ask(path) {
   );
 }
 
+/** Says which signed documents expire, once less than half of their life is left. */
+function warnOfExpiry(trust) {
+  const roles = trust?.roles ?? [];
+  const due = roles.filter(({ level }) => level !== "good");
+  const texts = due.map(({ role, level, expiresAtUnixMs, lifeLeftPercent }) => {
+    const day = new Date(expiresAtUnixMs).toISOString().slice(0, 10);
+    return level === "expired"
+      ? `${role} expired on ${day}`
+      : `${role} expires on ${day} (${lifeLeftPercent} % left)`;
+  });
+  if (roles.length > 0 && trust.problem !== null) texts.push(trust.problem);
+  page.trust.hidden = texts.length === 0;
+  page.trust.textContent = `Signed metadata: ${texts.join("; ")}. Devices install nothing once it has expired.`;
+}
+
 async function refresh() {
   try {
     const state = page.state.value;
     const filter = state === "" ? "" : `&state=${encodeURIComponent(state)}`;
-    const [rollouts, devices, releases] = await Promise.all([
+    const [rollouts, devices, releases, trust] = await Promise.all([
       ask("/rollouts?limit=20"),
       ask(`/devices?limit=${devicesMax}${filter}`),
       ask("/releases?limit=500"),
+      ask("/trust").catch(() => null), // a server that knows nothing of signed metadata
     ]);
+    warnOfExpiry(trust);
     page.signIn.hidden = true;
     page.fleet.hidden = false;
     show(

@@ -48,6 +48,11 @@ export class ArtifactFolder {
     return artifact;
   }
 
+  /** Is a file of this hash and length here? */
+  has(sha256: DigestHex, sizeBytes: number): Promise<boolean> {
+    return isFileOf(this.pathOf(sha256), sizeBytes);
+  }
+
   /** Bytes `first` to `last`, both included. The stream fails when the file is missing. */
   read(sha256: DigestHex, range: { readonly first: number; readonly last: number }): ReadStream {
     return createReadStream(this.pathOf(sha256), { start: range.first, end: range.last });

@@ -17,7 +17,7 @@ export interface LifeDays {
   readonly timestamp: number;
 }
 
-export const lifeDaysDefault: LifeDays = { root: 365, targets: 180, snapshot: 7, timestamp: 2 };
+export const lifeDaysDefault: LifeDays = { root: 365, targets: 180, snapshot: 7, timestamp: 1 };
 export const dayMs = 24 * 60 * 60 * 1000;
 
 export type RepositoryResult =
@@ -82,6 +82,11 @@ export class TrustRepository {
   current(role: string): TrustDocument | null {
     const versions = this.#documents.get(role);
     return versions?.get(Math.max(...versions.keys())) ?? null;
+  }
+
+  /** One version of a role. */
+  at(role: string, version: number): TrustDocument | null {
+    return this.#documents.get(role)?.get(version) ?? null;
   }
 
   draft(role: string): TrustDocument | null {

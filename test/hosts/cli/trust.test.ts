@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash, createPrivateKey } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { serveFleet } from "../../../hosts/fleet/main.ts";
+import { tufKeyId } from "../../../hosts/release/keys/signer.ts";
+import { createKeyPair, signerFromKey } from "../../../hosts/release/pem-keys.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 import { signedImage } from "../../support/trust-repository.ts";
 
@@ -204,7 +207,6 @@ test("a missing or changed file of a release is found", async (context) => {
   await done("add-release", image);
   await sign("targets-1");
   await done("refresh", "--key", key("online-1"));
-  const { createHash } = await import("node:crypto");
   const hash = createHash("sha256").update(bytes).digest("hex");
   writeFileSync(join(folder, "trust", "targets", "esp32c3-b", `${hash}.1.2.0.img`), "evil");
   const changed = await trust("verify");
@@ -230,4 +232,56 @@ test("every use of a key for metadata stands in its audit log", async (context) 
   assert.equal(shown.exitCode, 0, shown.stderr);
   assert.match(shown.stdout, /root-1 +root version 1/);
   assert.match(shown.stdout, /online-1 +snapshot and timestamp/);
+});
+
+test("publishes to a fleet server, which signs over it with the online key", async (context) => {
+  const place = await workplace(context);
+  const { done, trust, sign, folder, key } = place;
+  await begin(place);
+  const image = join(folder, "app.image");
+  writeFileSync(image, await signedImage("1.2.0", "esp32c3-b"));
+  await done("add-release", image);
+  const found = signerFromKey(createPrivateKey(readFileSync(key("online-1"))));
+  assert.ok(found.ok);
+  const keyId = tufKeyId(found.signer.publicKey);
+  const running = await serveFleet({
+    databaseFile: ":memory:",
+    artifactsFolder: join(folder, "artifacts"),
+    host: "127.0.0.1",
+    port: 0,
+    trust: {
+      folder: join(folder, "served"),
+      onlineSigner: { ...found.signer, keyId, label: "online" },
+    },
+  });
+  context.after(() => running.close());
+  const publish = (...argv: string[]) =>
+    sluice(
+      ...["trust", "publish", "--repository", join(folder, "trust"), "--fleet", running.url],
+      ...argv,
+    );
+  await sign("targets-1");
+  const published = await publish("--json");
+  assert.equal(published.exitCode, 0, published.stderr);
+  assert.match(published.stderr, /sent esp32c3-b\/1\.2\.0\.img/);
+  assert.equal(JSON.parse(published.stdout).ready, true);
+  const timestamp = await fetch(`${running.url}/DEFAULT/tuf/timestamp.json`);
+  assert.equal(timestamp.status, 200);
+  const again = await publish();
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.doesNotMatch(again.stderr, /sent/);
+  const nobody = await sluice(
+    ...["trust", "publish", "--repository", join(folder, "none"), "--fleet", running.url],
+  );
+  assert.equal(nobody.exitCode, 1);
+  assert.match(nobody.stderr, /devices would refuse it: root: there is no root/);
+  const down = await sluice(
+    ...["trust", "publish", "--repository", join(folder, "trust"), "--fleet", "http://127.0.0.1:1"],
+  );
+  assert.equal(down.exitCode, 69);
+  assert.equal(
+    (await trust("verify")).exitCode,
+    1,
+    "the snapshot here is older: the server signs its own",
+  );
 });

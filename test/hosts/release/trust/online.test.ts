@@ -20,9 +20,9 @@ test("nothing is signed again while it is good, and each role at half of its own
   const repository = await signedRepository(temporaryFolder(context), now);
   const signedAt = async (days: number) =>
     (await signOnlineNow(repository, now + days * day)).signed;
-  assert.deepEqual(await signedAt(0.9), []);
-  assert.deepEqual(await signedAt(1.1), ["timestamp"]);
-  assert.deepEqual(await signedAt(1.2), []);
+  assert.deepEqual(await signedAt(0.45), []);
+  assert.deepEqual(await signedAt(0.55), ["timestamp"]);
+  assert.deepEqual(await signedAt(0.6), []);
   assert.deepEqual(await signedAt(4), ["snapshot", "timestamp"]);
   assert.equal(repository.current("timestamp")?.signed.version, 3);
   assert.equal(repository.current("snapshot")?.signed.version, 2);

@@ -1,0 +1,39 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { isNonce } from "../../../../src/trust/director-document.ts";
+import { answerEmpty, answerProblem, problems } from "./answers.ts";
+import { type DeviceApiOptions, type DeviceResource, deviceOf } from "./device-api.ts";
+
+/** `director?nonce=`: what this device shall install, signed for it and for this question alone. */
+export function directorResources(options: DeviceApiOptions): readonly DeviceResource[] {
+  const { trust } = options.fleet;
+  if (trust === null) return [];
+  const answerDirector = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> => {
+    const { nonce } = request.query as Record<string, unknown>;
+    if (typeof nonce !== "string" || !isNonce(nonce))
+      return answerProblem(request, reply, problems.notReadable);
+    const { id: deviceId, row, action, task } = deviceOf(request);
+    // A device whose hardware is not known has sent no attributes yet; it asks again.
+    if (row.hardware === null) return answerEmpty(reply, 404);
+    const image =
+      task.kind === "install" && action !== null
+        ? options.fleet.memory.images.get(action.image_id)
+        : undefined;
+    const assignment = image === undefined ? null : trust.assignmentOf(image, row.hardware);
+    if (image !== undefined && assignment === null)
+      request.log.warn(
+        { device: deviceId, version: image.version, hardware: row.hardware },
+        "an offered image is not among the signed targets, so the device will not install it",
+      );
+    const bytes = await trust.director({ deviceId, hardware: row.hardware, nonce, assignment });
+    if (bytes === null) return answerEmpty(reply, 404);
+    return reply
+      .header("cache-control", "no-store")
+      .header("content-length", bytes.length)
+      .type("application/json")
+      .send(Buffer.from(bytes));
+  };
+  return [{ path: "/director", methods: { GET: answerDirector } }];
+}

@@ -1,0 +1,154 @@
+import { hash } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import type { Fleet } from "../../control/fleet.ts";
+import { limits } from "../../limits.ts";
+import type { DigestHex } from "../../names.ts";
+import { addEvent } from "../../storage/events.ts";
+import { type FleetTrust, trustView } from "../../trust/fleet-trust.ts";
+import { answerRefusal } from "./answers.ts";
+import { errorResponses } from "./schemas.ts";
+
+const expirySchema = {
+  type: "object",
+  properties: {
+    role: { type: "string" },
+    version: { type: "integer" },
+    expiresAtUnixMs: { type: "integer", description: "milliseconds since 1970" },
+    lifeLeftPercent: { type: "integer", description: "of the life that it was signed for" },
+    level: { type: "string", enum: ["good", "half", "soon", "expired"] },
+  },
+} as const;
+
+const trustSchema = {
+  type: "object",
+  properties: {
+    ready: { type: "boolean", description: "devices find all that they need" },
+    problem: { type: "string", nullable: true },
+    roles: { type: "array", items: expirySchema },
+    targets: { type: "integer" },
+  },
+} as const;
+
+const missingSchema = {
+  type: "object",
+  required: ["error", "message"],
+  properties: {
+    error: { type: "string" },
+    message: { type: "string" },
+    missing: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { name: { type: "string" }, sha256: { type: "string" } },
+      },
+    },
+  },
+} as const;
+
+const lifeDaysSchema = { type: "number", minimum: 0.04, maximum: 3650 } as const;
+
+interface MetadataBody {
+  readonly documents: Readonly<Record<string, string>>;
+  readonly lifeDays?: { readonly snapshot?: number; readonly timestamp?: number };
+}
+
+/** Signed metadata: what is served, how long it is good for, and how it comes here. */
+export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.addContentTypeParser(
+      "application/octet-stream",
+      { parseAs: "buffer", bodyLimit: limits.imageBytesMax },
+      async (_: unknown, bytes: Buffer) => bytes,
+    );
+    app.route({
+      method: "GET",
+      url: "/trust",
+      schema: {
+        tags: ["trust"],
+        summary: "Show the signed metadata and how long it is good for",
+        response: { 200: trustSchema, ...errorResponses },
+      },
+      handler: () => trustView(trust),
+    });
+    app.route<{ Body: MetadataBody }>({
+      method: "POST",
+      url: "/trust/metadata",
+      bodyLimit: limits.metadataBodyBytesMax,
+      schema: {
+        tags: ["trust"],
+        summary: "Publish metadata that the offline keys signed",
+        description:
+          "By file name, such as 2.root.json. All of it is taken or nothing: the server refuses what devices would refuse. " +
+          "Files that targets name have to be here before.",
+        body: {
+          type: "object",
+          required: ["documents"],
+          properties: {
+            documents: {
+              type: "object",
+              maxProperties: limits.metadataFilesMax,
+              additionalProperties: { type: "string" },
+            },
+            lifeDays: {
+              type: "object",
+              description: "how long snapshots and timestamps are valid",
+              properties: { snapshot: lifeDaysSchema, timestamp: lifeDaysSchema },
+              additionalProperties: false,
+            },
+          },
+        },
+        response: { 200: trustSchema, 409: missingSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { documents, lifeDays = {} } = request.body;
+        const result = await trust.accept(documents, lifeDays, (sha256, bytes) =>
+          fleet.artifacts.has(sha256 as DigestHex, bytes),
+        );
+        if (!result.ok) {
+          const { reason, message, missing } = result;
+          if (reason === "targets-missing")
+            return reply.code(409).send({ error: reason, message, missing });
+          return answerRefusal(reply, 422, { reason, message });
+        }
+        const names = result.documents.map(({ role, signed }) => `${role} ${signed.version}`);
+        if (names.length > 0)
+          await fleet.database.write(async ({ db, nowUnixMs }) => {
+            await addEvent(db, { kind: "metadata-published", details: { names } }, nowUnixMs);
+          });
+        return trustView(trust);
+      },
+    });
+    app.route<{ Querystring: { sha256: string } }>({
+      method: "POST",
+      url: "/trust/targets",
+      bodyLimit: limits.imageBytesMax,
+      schema: {
+        tags: ["trust"],
+        summary: "Send a file that targets name",
+        querystring: {
+          type: "object",
+          required: ["sha256"],
+          properties: { sha256: { type: "string", pattern: "^[0-9a-f]{64}$" } },
+        },
+        consumes: ["application/octet-stream"],
+        response: { 204: { type: "null" }, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const { body } = request;
+        if (!Buffer.isBuffer(body))
+          return answerRefusal(reply, 415, {
+            reason: "not-octets",
+            message: "send the file itself, as application/octet-stream",
+          });
+        const found = hash("sha256", body, "hex");
+        if (found !== request.query.sha256)
+          return answerRefusal(reply, 422, {
+            reason: "hash-mismatch",
+            message: `the file has SHA-256 ${found}, not ${request.query.sha256}; send it again`,
+          });
+        await fleet.artifacts.store(body);
+        return reply.code(204).send(null);
+      },
+    });
+  };
+}

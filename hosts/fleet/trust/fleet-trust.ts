@@ -1,0 +1,271 @@
+import { parseVersion } from "../../../src/image/version.ts";
+import type { Assignment } from "../../../src/trust/director-document.ts";
+import { imageTargetName } from "../../../src/trust/target-names.ts";
+import type { AuditUse } from "../../release/keys/audit-entry.ts";
+import { AuditLog, recordedSigner, usesPerEntryMax } from "../../release/keys/audit-log.ts";
+import type { Signer } from "../../release/keys/signer.ts";
+import {
+  fileOf,
+  type TargetJson,
+  type TargetsDocument,
+  type TrustDocument,
+} from "../../release/trust/document.ts";
+import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/expiry.ts";
+import { signOnline } from "../../release/trust/online.ts";
+import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
+import type { Image } from "../control/memory.ts";
+import { FleetOptionError } from "../options.ts";
+import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
+import { type DirectorQuestion, directorAnswer } from "./director.ts";
+
+export interface FleetTrustOptions {
+  /** Signed metadata and the audit log. */
+  readonly folder: string;
+  /** The online key; without it nothing is signed anew, and no device gets a director document. */
+  readonly onlineSigner: Signer | null;
+}
+
+/** A line for the log and the stream of events. */
+export interface TrustNotice {
+  readonly level: "info" | "warn";
+  readonly text: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+/** How often expiry and what is due are looked at. */
+const checkEveryMs = 60_000;
+/** Uses of the online key that wait for the audit log; more are written at once. */
+const usesMax = 4096;
+
+/**
+ * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot and
+ * timestamp fresh with the online key, and signs director documents. It never signs what a device may
+ * install. Every document is on the disk before it is served.
+ */
+export class FleetTrust {
+  readonly #repository: TrustRepository;
+  readonly #signer: Signer | null;
+  readonly #log: AuditLog;
+  readonly #clock: { unixMs(): number };
+  readonly #files = new Map<string, Buffer>();
+  readonly #told = new Map<string, string>();
+  #targets = new Map<string, TargetJson>();
+  #uses: AuditUse[] = [];
+  #problem: string | null = null;
+  #checkedAtUnixMs = Number.NEGATIVE_INFINITY;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Throws `FleetOptionError` when the folder holds something else. */
+  constructor(options: FleetTrustOptions, clock: { unixMs(): number }) {
+    const opened = TrustRepository.open(options.folder);
+    if (!opened.ok) throw new FleetOptionError(opened.message);
+    this.#repository = opened.repository;
+    this.#signer = options.onlineSigner;
+    this.#clock = clock;
+    this.#log = new AuditLog(`${options.folder}/audit.jsonl`, () => clock.unixMs());
+    this.#index();
+  }
+
+  /** A file of metadata as clients ask for it; null when there is none of that name. */
+  file(name: string): { readonly bytes: Buffer; readonly isImmutable: boolean } | null {
+    const known = this.#files.get(name);
+    if (known !== undefined) return { bytes: known, isImmutable: name !== "timestamp.json" };
+    const [, version, role = ""] =
+      /^(?:(\d{1,9})\.)?([a-z0-9][a-z0-9._-]{0,63})\.json$/.exec(name) ?? [];
+    const document =
+      version === undefined
+        ? role === "timestamp" && this.#repository.current("timestamp")
+        : this.#repository.at(role, Number(version));
+    if (!document) return null;
+    const bytes = fileOf(document);
+    this.#files.set(name, bytes);
+    return { bytes, isImmutable: version !== undefined };
+  }
+
+  /** The target behind `esp32c3-b/HASH.1.2.3.img`, with its hash. */
+  target(address: string): TargetJson | null {
+    return this.#targets.get(address) ?? null;
+  }
+
+  /** Every file that targets name: address and hash. */
+  get targets(): ReadonlyMap<string, TargetJson> {
+    return this.#targets;
+  }
+
+  get hasRoot(): boolean {
+    return this.#repository.root !== null;
+  }
+
+  /** Why snapshot and timestamp could not be signed, or null. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  get expiries(): readonly Expiry[] {
+    return this.#documents().map((document) => expiryLevel(document, this.#clock.unixMs()));
+  }
+
+  /** Null when the offline keys did not sign this image for the hardware. */
+  assignmentOf(image: Image, hardware: string): Assignment | null {
+    const version = parseVersion(image.version);
+    if (version === null) return null;
+    const targetName = imageTargetName(hardware, version);
+    const target = this.target(hashedName(targetName, image.fileSha256));
+    if (target === null) return null;
+    const { fileSha256: sha256, fileBytes: lengthBytes } = image;
+    return { targetName, lengthBytes, sha256, releaseCounter: image.securityCounter ?? 0 };
+  }
+
+  /** Null without an online key that the root names for the director. */
+  async director(question: DirectorQuestion): Promise<Uint8Array | null> {
+    const { root } = this.#repository;
+    if (this.#signer === null || root === null) return null;
+    if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
+    const answer = await directorAnswer(question, root, this.#signer, this.#clock.unixMs());
+    if (answer === null) return null;
+    const purpose = `director document for ${question.deviceId}`;
+    this.#uses.push({ purpose, digest: answer.digest });
+    return answer.bytes;
+  }
+
+  /**
+   * Takes metadata that the offline keys signed, all of it or nothing, and signs over it. `lifeDays`:
+   * of the snapshots and timestamps from now on.
+   */
+  accept(
+    incoming: IncomingDocuments,
+    lifeDays: Partial<LifeDays>,
+    hasFile: (sha256: string, lengthBytes: number) => Promise<boolean>,
+  ): Promise<AcceptResult> {
+    return this.#inTurn(async () => {
+      const judged = await judgeIncoming(this.#repository, incoming, this.#clock.unixMs(), hasFile);
+      if (!judged.ok) return judged;
+      for (const document of judged.documents) this.#repository.publish(document);
+      this.#repository.setLifeDays({ ...this.#repository.lifeDays, ...lifeDays });
+      this.#index();
+      await this.#signOnline();
+      return judged;
+    });
+  }
+
+  /** Signs what is due, writes the audit log, and tells once what expires. */
+  tick(): Promise<readonly TrustNotice[]> {
+    return this.#inTurn(async () => {
+      await this.#writeUses();
+      const now = this.#clock.unixMs();
+      if (now - this.#checkedAtUnixMs < checkEveryMs) return [];
+      this.#checkedAtUnixMs = now;
+      const signed = await this.#signOnline();
+      return [...signed, ...this.#expiryNotices()];
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#writeUses());
+  }
+
+  async #signOnline(): Promise<TrustNotice[]> {
+    const { root, targets, lifeDays } = this.#repository;
+    if (root === null || targets === null) return [];
+    if (this.#signer === null) {
+      this.#problem = "there is no online key; start the server with --online-key";
+      return [];
+    }
+    const delegated = new Map<string, TargetsDocument>();
+    for (const role of this.#repository.delegatedRoles) {
+      const document = this.#repository.current(role);
+      if (document !== null) delegated.set(role, document as TargetsDocument);
+    }
+    const snapshot = this.#repository.current("snapshot");
+    const timestamp = this.#repository.current("timestamp");
+    const signers = [recordedSigner(this.#signer, this.#log, "snapshot and timestamp")];
+    const now = this.#clock.unixMs();
+    const set = { root, targets, delegated, snapshot, timestamp };
+    const result = await signOnline(set, { signers, now, lifeDays, always: false });
+    this.#problem = result.ok ? null : result.message;
+    if (!result.ok)
+      return this.#once("online", result.reason, {
+        level: "warn",
+        text: result.message,
+        facts: {},
+      });
+    if (result.signed.includes("snapshot")) this.#repository.publish(result.snapshot);
+    if (result.signed.includes("timestamp")) this.#repository.publish(result.timestamp);
+    this.#files.delete("timestamp.json");
+    return result.signed.map((role) => {
+      const { version, expires } = result[role].signed;
+      const text = `signed ${role} version ${version}, valid to ${expires}`;
+      return { level: "info", text, facts: { role, version } };
+    });
+  }
+
+  #expiryNotices(): TrustNotice[] {
+    return this.expiries.flatMap((expiry) => {
+      const { role, version, level, lifeLeftPercent } = expiry;
+      const facts = { role, version, expiry: level, lifeLeftPercent };
+      const told = this.#once(role, `${version} ${level}`, {
+        level: "warn",
+        text: describeExpiry(expiry),
+        facts,
+      });
+      return level === "good" ? [] : told;
+    });
+  }
+
+  /** The notice unless it was the last one of that subject. */
+  #once(subject: string, state: string, notice: TrustNotice): TrustNotice[] {
+    if (this.#told.get(subject) === state) return [];
+    this.#told.set(subject, state);
+    return [notice];
+  }
+
+  async #writeUses(): Promise<void> {
+    if (this.#signer === null) return;
+    // Kept until they are written: while the log fails, director documents stop at the bound.
+    while (this.#uses.length > 0) {
+      const uses = this.#uses.slice(0, usesPerEntryMax);
+      await this.#log.append(this.#signer, uses);
+      this.#uses = this.#uses.slice(uses.length);
+    }
+  }
+
+  #index(): void {
+    const targets = new Map<string, TargetJson>();
+    for (const role of this.#repository.delegatedRoles) {
+      const document = this.#repository.current(role) as TargetsDocument | null;
+      for (const [name, target] of Object.entries(document?.signed.targets ?? {}))
+        targets.set(hashedName(name, target.hashes.sha256), target);
+    }
+    this.#targets = targets;
+  }
+
+  #documents(): TrustDocument[] {
+    const roles = ["root", "targets", ...this.#repository.delegatedRoles, "snapshot", "timestamp"];
+    return roles
+      .map((role) => this.#repository.current(role))
+      .filter((document) => document !== null);
+  }
+
+  /** Changes run one after another; a failed one leaves the turn to the next. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {}); // the caller gets the error
+    return result;
+  }
+}
+
+/** What the page and scripts see of the signed metadata. */
+export function trustView(trust: FleetTrust): object {
+  return {
+    ready: trust.hasRoot && trust.problem === null,
+    problem: trust.problem,
+    roles: trust.expiries.map(({ expiresUnixMs, lifeLeftPercent, level, role, version }) => ({
+      role,
+      version,
+      expiresAtUnixMs: expiresUnixMs,
+      lifeLeftPercent,
+      level,
+    })),
+    targets: trust.targets.size,
+  };
+}
