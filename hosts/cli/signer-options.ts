@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { parseSignerAddress, type SignerAddress } from "../release/keys/address.ts";
@@ -7,7 +6,7 @@ import { Keyring, type KeyringEntry } from "../release/keys/keyring.ts";
 import { openSigner } from "../release/keys/open-signer.ts";
 import { pointOfPem, type Signer, SignerError } from "../release/keys/signer.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readText } from "./files.ts";
+import { makeFolder, readText } from "./files.ts";
 import * as parse from "./options.ts";
 import { addPassphraseOptions, type PassphraseFlags, readPassphrase } from "./passphrase.ts";
 
@@ -192,7 +191,6 @@ function auditLogPath(address: SignerAddress, flags: KeyringFlags & { auditLog?:
   const given = flags.auditLog ?? process.env["SLUICE_AUDIT_LOG"];
   if (given !== undefined) return given;
   if (address.kind === "file") return join(dirname(address.path), "audit.jsonl");
-  if (address.kind === "keyring" || existsSync(flags.keyring))
-    return join(flags.keyring, "audit.jsonl");
-  return "audit.jsonl";
+  makeFolder(flags.keyring); // a token's log is where its name would be
+  return join(flags.keyring, "audit.jsonl");
 }
