@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { schemaMax } from "../../src/config/configuration-document.ts";
-import type { JsonValue } from "../../src/protocol/json.ts";
 import {
   makeConfiguration,
   openConfiguration,
@@ -8,7 +7,7 @@ import {
 } from "../release/configuration.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readText, writeResult } from "./files.ts";
+import { readJson, writeResult } from "./files.ts";
 import { wholeNumber } from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
 import {
@@ -79,13 +78,4 @@ async function sign(file: string, flags: ConfigSignFlags, command: Command): Pro
     printJson(command, { file: flags.out, version: signed, schema: form, bytes });
   else
     note(command, `${flags.out}: configuration ${signed}, schema ${form}, ${formatBytes(bytes)}`);
-}
-
-function readJson(path: string, what: string): JsonValue {
-  const text = readText(path, what);
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new CommandError(`${path} is no JSON: ${(error as Error).message}`);
-  }
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import type { JsonValue } from "../../src/protocol/json.ts";
 import { CommandError } from "./exit.ts";
 
 /**
@@ -15,6 +16,15 @@ export function readInput(path: string, what: string): Uint8Array {
 
 export function readText(path: string, what: string): string {
   return new TextDecoder().decode(readInput(path, what));
+}
+
+export function readJson(path: string, what: string): JsonValue {
+  const text = readText(path, what);
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new CommandError(`${path} is no JSON: ${(error as Error).message}`);
+  }
 }
 
 /** Writes a result where the user wants it; an existing file is replaced. */

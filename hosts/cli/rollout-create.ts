@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { isJsonObject } from "../../src/protocol/json.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { readJson } from "./files.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { RolloutView } from "./fleet-views.ts";
 import { rolloutText } from "./rollout-show.ts";
@@ -18,6 +20,8 @@ interface CreateFlags extends FleetFlags {
   readonly confirm?: true;
   readonly allowDowngrade?: true;
   readonly approve?: true;
+  readonly windows?: string;
+  readonly timeZone?: string;
   readonly retryRolledBack?: true;
   readonly acceptReported?: true;
   readonly start?: true;
@@ -48,6 +52,8 @@ export function registerRolloutCreate(program: Command): void {
       .option("--confirm", "the device must agree first")
       .option("--allow-downgrade", "also to devices that run a newer version")
       .option("--approve", "also where it is another major version, or one marked as breaking")
+      .option("--windows <file>", "when devices may install, JSON: see docs/windows.md")
+      .option("--time-zone <rule>", 'of the windows, such as "CET-1CEST,M3.5.0,M10.5.0/3"')
       .option("--retry-rolled-back", "also to devices that rolled it back before")
       .option("--accept-reported", "believe devices that never say which image they run")
       .option("--start", "open the first stage at once"),
@@ -75,6 +81,7 @@ async function create(flags: CreateFlags): Promise<void> {
     allowDowngrade: flags.allowDowngrade ?? false,
     approved: flags.approve ?? false,
     retryRolledBack: flags.retryRolledBack ?? false,
+    windows: windowsOf(flags),
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
   });
@@ -103,6 +110,16 @@ function subjectOf({ release, configuration }: CreateFlags): {
       exitCodes.usage,
     );
   return { name: `configuration ${version}`, wanted: { configurationVersion: version } };
+}
+
+function windowsOf({ windows: file, timeZone }: CreateFlags): object | null {
+  if (file === undefined) {
+    if (timeZone === undefined) return null;
+    throw new CommandError("--time-zone is of --windows FILE, which is missing", exitCodes.usage);
+  }
+  const windows = readJson(file, "the windows");
+  if (!isJsonObject(windows)) throw new CommandError(`${file} is no JSON object`);
+  return timeZone === undefined ? windows : { ...windows, timeZone };
 }
 
 function readPercents(text: string): readonly number[] {

@@ -1,6 +1,7 @@
 import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
+import { mayInstall } from "../rollout/install-windows.ts";
 import { isOfferable, isOpen, isThrough } from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
@@ -152,8 +153,14 @@ async function taskOf(change: DeviceChange): Promise<DeviceTask> {
   if (rollout === undefined || isStopped(rollout)) return { kind: "none" };
   if (rollout.state === "paused" && member?.state === "offered") return { kind: "none" };
   const image = change.fleet.memory.images.get(action.image_id);
-  const kind = action.status === "confirming" ? "confirm" : "install";
-  return { kind, actionId: action.id, etag: etagOf(image, action) };
+  const etag = etagOf(image, action);
+  if (action.status === "confirming") return { kind: "confirm", actionId: action.id, etag };
+  const windowOpen =
+    rollout.windows === null ? null : mayInstall(rollout.windows, change.unit.nowUnixMs);
+  // A client that never says what it runs may know no windows: SWUpdate reports success for what it did not install.
+  if (windowOpen === false && change.row.running_hash === null) return { kind: "none" };
+  const c = windowOpen === false ? etag + closedStep : etag;
+  return { kind: "install", actionId: action.id, etag: c, windowOpen };
 }
 
 /** The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below 2^31. */
@@ -162,8 +169,9 @@ function etagOf(image: Image | undefined, action: ActionRow): number {
   return hash + action.status.length + retryStep * action.retry;
 }
 
-/** More than the length of any status. */
+/** More than the length of any status; twice as much is more than both. */
 const retryStep = 32;
+const closedStep = 64;
 
 async function whyNot(
   change: DeviceChange,

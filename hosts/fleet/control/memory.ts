@@ -3,9 +3,11 @@ import {
   type SignedReleaseFacts,
   unsignedReleaseFacts,
 } from "../../../src/image/release-facts.ts";
+import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
 import type { DeviceId } from "../names.ts";
 import type { RolloutDefinition } from "../rollout/definition.ts";
 import { fitsHardware } from "../rollout/eligibility.ts";
+import { readInstallWindows } from "../rollout/install-windows.ts";
 import type { Halt } from "../rollout/stage.ts";
 import type { ActionRow } from "../storage/actions.ts";
 import type { DeviceRow } from "../storage/devices.ts";
@@ -59,6 +61,8 @@ export interface Rollout {
   /** Highest bucket of each stage. */
   readonly cutoffs: readonly number[];
   readonly definition: RolloutDefinition;
+  /** Of the definition, read; null when devices may install at any time. */
+  readonly windows: MaintenanceWindows | null;
   readonly eligible: number;
   readonly createdAtUnixMs: number;
   readonly startedAtUnixMs: number | null;
@@ -68,7 +72,13 @@ export interface Rollout {
 /** What a base poll tells the device to do now. */
 export type DeviceTask =
   | { readonly kind: "none" }
-  | { readonly kind: "install"; readonly actionId: number; readonly etag: number }
+  | {
+      readonly kind: "install";
+      readonly actionId: number;
+      readonly etag: number;
+      /** What DDI's `maintenanceWindow` says; null for a rollout without windows. */
+      readonly windowOpen: boolean | null;
+    }
   | { readonly kind: "confirm"; readonly actionId: number; readonly etag: number }
   | { readonly kind: "cancel"; readonly actionId: number };
 
@@ -102,6 +112,8 @@ export class FleetMemory {
   readonly rollouts = new Map<number, Rollout>();
   private readonly hashes = new Map<string, Image>();
   devicesCount = 0;
+  /** Rollouts whose windows were open when it was last looked. */
+  readonly openWindows = new Set<number>();
   /** Grows with every change of a rollout, so that each device's task is decided again at its next poll. */
   planVersion = 0;
 
@@ -162,9 +174,10 @@ export function forgetDecision(entry: DeviceEntry): void {
 }
 
 /** What rollouts did before they could be asked to: nothing. */
-const earlierDefinition = { approved: false, retryRolledBack: false };
+const earlierDefinition = { approved: false, retryRolledBack: false, windows: null };
 
 export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {
+  const definition: RolloutDefinition = { ...earlierDefinition, ...JSON.parse(row.definition) };
   return {
     id: row.id,
     name: row.name,
@@ -173,12 +186,20 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     halt: row.halt === null ? null : JSON.parse(row.halt),
     currentStage: row.current_stage,
     cutoffs: stages.map(({ cutoff }) => cutoff),
-    definition: { ...earlierDefinition, ...JSON.parse(row.definition) },
+    definition,
+    windows: windowsOf(definition),
     eligible: row.eligible,
     createdAtUnixMs: row.created_at,
     startedAtUnixMs: row.started_at,
     endedAtUnixMs: row.ended_at,
   };
+}
+
+function windowsOf({ windows }: RolloutDefinition): MaintenanceWindows | null {
+  if (windows === null) return null;
+  const read = readInstallWindows(windows);
+  if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.message}`);
+  return read.windows;
 }
 
 function imageOfRow(row: ImageRow, release: Release): Image {

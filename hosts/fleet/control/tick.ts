@@ -1,4 +1,5 @@
 import { limits } from "../limits.ts";
+import { mayInstall } from "../rollout/install-windows.ts";
 import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue } from "../storage/rollouts.ts";
@@ -7,7 +8,7 @@ import { allowRetry } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry, Rollout } from "./memory.ts";
 
 /**
  * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last contacts that only
@@ -23,9 +24,21 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
   const underWay = [...fleet.memory.rollouts.values()].filter(
     ({ state }) => state === "running" || state === "paused",
   );
+  noteWindows(fleet, underWay);
   for (const { id } of underWay)
     await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
   await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
+}
+
+/** A window that opens or closes changes what devices are told: their tasks are decided again at their next poll. */
+function noteWindows(fleet: Fleet, rollouts: readonly Rollout[]): void {
+  const nowUnixMs = fleet.clock.unixMs();
+  const { memory } = fleet;
+  for (const { id, windows } of rollouts) {
+    if (windows === null || mayInstall(windows, nowUnixMs) === memory.openWindows.has(id)) continue;
+    if (!memory.openWindows.delete(id)) memory.openWindows.add(id);
+    memory.planVersion += 1;
+  }
 }
 
 /** Writes the last contacts that are not on the disk: all of them, for a server that closes. */

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../../src/protocol/json.ts";
 import type { HaltThreshold, StageRules, StragglerRule } from "./stage.ts";
 
 /** What an operator asked for; stored as JSON with the rollout. */
@@ -10,6 +11,8 @@ export interface RolloutDefinition extends StageRules {
   readonly allowDowngrade: boolean;
   /** An operator approved that devices take another major version, or a breaking one. */
   readonly approved: boolean;
+  /** When devices may install, as docs/windows.md has it; null at any time. What devices are configured with counts too. */
+  readonly windows: JsonObject | null;
   /** Devices that rolled the release back before are offered it again, and told to take it. */
   readonly retryRolledBack: boolean;
   /** A device that activated, or reported success, must prove within this time which image it runs. */

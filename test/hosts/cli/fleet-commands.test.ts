@@ -204,3 +204,22 @@ test("shows what a device told of its updates, oldest first, without letting it 
   const unknown = await run("device", "events", "nobody");
   assert.match(unknown.stderr, /unknown-device/);
 });
+
+test("plans a rollout with windows from a file", async (t) => {
+  const { run, file, fleet } = await listening(t);
+  const admin = { authorization: `Bearer ${adminToken}` };
+  await runCommandOk(run("device", "add", "lamp-1", "--hardware", hardware));
+  const { bytes } = await makeImage({ version: "1.1.0" });
+  await runCommandOk(run("release", "publish", file("one.bin", bytes)));
+  const windows = new TextEncoder().encode(
+    '{"install":[{"days":["sun"],"start":"02:00","minutes":120}]}',
+  );
+  const create = ["rollout", "create", "--release", "1.1.0", "--windows", file("w.json", windows)];
+  const zoneless = await run(...create);
+  assert.match(zoneless.stderr, /windows-invalid: timeZone of the windows is time-zone-missing/);
+  await runCommandOk(run(...create, "--time-zone", "CET-1CEST,M3.5.0,M10.5.0/3"));
+  const shown = await fleet.inject({ method: "GET", url: "/api/v1/rollouts/1", headers: admin });
+  assert.equal(shown.json().definition.windows.timeZone, "CET-1CEST,M3.5.0,M10.5.0/3");
+  const alone = await run("rollout", "create", "--release", "1.1.0", "--time-zone", "UTC0");
+  assert.equal(alone.exitCode, exitCodes.usage);
+});

@@ -52,7 +52,7 @@ export function confirmationResources(options: DeviceApiOptions): readonly Devic
               return answerEmpty(reply, 404);
             const base = linkBase(request, options);
             const rollout = fleet.memory.rollouts.get(action.rollout_id);
-            const offer = { action, image, rollout };
+            const offer = { action, image, rollout, windowOpen: null };
             return answer(request, reply, deploymentBody(base, offer, "confirmation"));
           }),
       },

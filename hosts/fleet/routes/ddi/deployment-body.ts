@@ -15,6 +15,8 @@ export interface Offer {
   readonly action: ActionRow;
   readonly image: Image;
   readonly rollout: Rollout | undefined;
+  /** Null for a rollout without windows. */
+  readonly windowOpen: boolean | null;
 }
 
 export function deviceUrl(base: LinkBase): string {
@@ -34,6 +36,9 @@ export function deploymentBody(
     [key]: {
       download: handling,
       update: handling,
+      ...(offer.windowOpen === null
+        ? {}
+        : { maintenanceWindow: offer.windowOpen ? "available" : "unavailable" }),
       chunks: [chunkOf(base, offer)],
     },
   };

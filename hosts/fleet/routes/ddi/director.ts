@@ -17,10 +17,12 @@ export function directorResources(options: DeviceApiOptions): readonly DeviceRes
     const { id: deviceId, row, action, task } = deviceOf(request);
     // A device whose hardware is not known has sent no attributes yet; it asks again.
     if (row.hardware === null) return answerEmpty(reply, 404);
-    const image =
+    const offered =
       task.kind === "install" && action !== null
         ? options.fleet.memory.images.get(action.image_id)
         : undefined;
+    // A configuration document is trusted by its own signature; the director is about images.
+    const image = offered?.configurationVersion === null ? offered : undefined;
     const assignment = image === undefined ? null : trust.assignmentOf(image, row.hardware);
     if (image !== undefined && assignment === null)
       request.log.warn(

@@ -159,7 +159,8 @@ function answerDeployment(
     if (action.status === "canceling" || action.status === "confirming")
       return answerEmpty(reply, 404);
     const rollout = options.fleet.memory.rollouts.get(action.rollout_id);
-    const offer = { action, image, rollout };
+    const windowOpen = task.kind === "install" ? task.windowOpen : null;
+    const offer = { action, image, rollout, windowOpen };
     const body = deploymentBody(linkBase(request, options), offer, "deployment");
     const history = historyLength(request);
     if (history > 0) body["actionHistory"] = await historyOf(options, action, history);

@@ -22,6 +22,7 @@ import {
   type RolloutDefinition,
   type StageDefinition,
 } from "../../rollout/definition.ts";
+import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
 import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
 import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
@@ -65,6 +66,9 @@ export function rolloutRoutes(fleet: Fleet) {
             reason: "invalid-request",
             message: "give either releaseVersion or configurationVersion",
           });
+        const windows = readInstallWindows(request.body.windows ?? {});
+        if (request.body.windows != null && !windows.ok)
+          return answerRefusal(reply, 400, { reason: "windows-invalid", message: windows.message });
         const wanted = wantedOf(
           request.body,
           releaseVersion ?? releaseNameOf(configurationVersion ?? 0),
@@ -239,6 +243,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       allowDowngrade: body.allowDowngrade ?? false,
       approved: body.approved ?? false,
       retryRolledBack: body.retryRolledBack ?? false,
+      windows: body.windows ?? null,
       acceptReported: body.acceptReported ?? false,
     },
   };
@@ -267,12 +272,13 @@ async function answerResult(
 
 async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
   const rows = await listStages(fleet.database.queries, rollout.id);
-  const { cutoffs: _, releaseId, ...shown } = rollout;
+  const { cutoffs: _, releaseId, windows, ...shown } = rollout;
   const release = fleet.memory.releases.get(releaseId);
   return {
     ...shown,
     releaseVersion: release?.version ?? "",
     configurationVersion: release?.configurationVersion ?? null,
+    windowOpensAtUnixMs: windows === null ? null : opensAt(windows, fleet.clock.unixMs()),
     stages: rows.map((row) => {
       const counts = countsOf(row);
       return {

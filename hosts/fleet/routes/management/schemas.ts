@@ -253,6 +253,12 @@ export const newRolloutSchema = {
       type: "boolean",
       description: "devices may take another major version, or one that is marked as breaking",
     },
+    windows: {
+      type: "object",
+      nullable: true,
+      additionalProperties: true,
+      description: "when devices may install: the windows document with `timeZone` and `install`",
+    },
     retryRolledBack: {
       type: "boolean",
       description: "devices that rolled the release back before are offered it again",
@@ -279,6 +285,11 @@ export const rolloutSchema = {
     halt: { type: "object", nullable: true, additionalProperties: true },
     definition: { type: "object", additionalProperties: true },
     createdAtUnixMs: time,
+    windowOpensAtUnixMs: {
+      ...timeOrNull,
+      description:
+        "when the windows of the rollout open next; null when they are, or there are none",
+    },
     startedAtUnixMs: timeOrNull,
     endedAtUnixMs: timeOrNull,
     outcomes: {
