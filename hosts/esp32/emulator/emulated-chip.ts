@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SerialNetwork } from "./serial-network.ts";
+
+export interface EmulatedChipOptions {
+  /** The program that the variable ESP32_EMULATOR names; README.md has its contract. */
+  readonly emulator: string;
+  /** The whole flash of the chip; the emulator writes into it. */
+  readonly flashFile: string;
+  readonly seed?: number;
+  /** Every line of the console, as it comes. */
+  onLine?(line: string): void;
+}
+
+const socketWaitMs = 15_000;
+const socketPollMs = 20;
+
+/** One power-on of an emulated chip: its console, its network, and the switch. */
+export class EmulatedChip {
+  readonly lines: string[] = [];
+  readonly network: SerialNetwork;
+  /** Settles when the emulator is gone. */
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #console: Socket;
+  readonly #directory: string;
+  #partial = "";
+  readonly #options: EmulatedChipOptions;
+  readonly #waiting = new Set<() => void>();
+
+  static async powerOn(options: EmulatedChipOptions): Promise<EmulatedChip> {
+    const directory = mkdtempSync(join(tmpdir(), "sluice-chip-"));
+    const consolePath = join(directory, "console");
+    const serialPath = join(directory, "serial2");
+    const seed = options.seed === undefined ? [] : ["--seed", String(options.seed)];
+    const parameters = ["--flash", options.flashFile, "--console", consolePath];
+    const child = spawn(options.emulator, [...parameters, "--serial2", serialPath, ...seed], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const complaints: string[] = [];
+    child.stderr?.on("data", (part: Buffer) => complaints.push(part.toString("utf8")));
+    try {
+      const sockets = [await socketAt(consolePath, child), await socketAt(serialPath, child)];
+      return new EmulatedChip(options, child, sockets as [Socket, Socket], directory);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw new Error(`${String(error)}\n${complaints.join("").slice(-2000)}`);
+    }
+  }
+
+  private constructor(
+    options: EmulatedChipOptions,
+    child: ChildProcess,
+    [consoleSocket, serial]: readonly [Socket, Socket],
+    directory: string,
+  ) {
+    this.#options = options;
+    this.#child = child;
+    this.#directory = directory;
+    this.#console = consoleSocket;
+    this.network = new SerialNetwork({ write: (bytes) => void serial.write(bytes) });
+    serial.on("data", (bytes: Buffer) => this.network.take(bytes));
+    consoleSocket.on("data", (bytes: Buffer) => this.#take(bytes.toString("latin1")));
+    // A line whose chip lost its power ends with an error, or without: the exit of the emulator tells.
+    for (const socket of [consoleSocket, serial]) socket.on("error", () => {});
+    this.ended = new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      if (child.exitCode !== null || child.signalCode !== null) resolve();
+    });
+  }
+
+  /** Raw bytes from the console, for a protocol on it. */
+  onConsoleData(received: (bytes: Buffer) => void): void {
+    this.#console.on("data", received);
+  }
+
+  /** Puts bytes on the console's line. */
+  type(bytes: Uint8Array): void {
+    this.#console.write(bytes);
+  }
+
+  /** The first line from `fromLine` on that matches; rejects when it takes too long or the chip is gone. */
+  waitFor(pattern: RegExp, options: { timeoutMs: number; fromLine?: number }): Promise<string> {
+    const { timeoutMs, fromLine = 0 } = options;
+    let next = fromLine;
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        act();
+      };
+      const look = (): void => {
+        for (; next < this.lines.length; next += 1) {
+          const line = this.lines[next] ?? "";
+          if (!pattern.test(line)) continue;
+          settle(() => resolve(line));
+          return;
+        }
+      };
+      const failed = (why: string): void =>
+        settle(() =>
+          reject(new Error(`${why} ${pattern}; last lines:\n${this.lines.slice(-12).join("\n")}`)),
+        );
+      const timer = setTimeout(() => failed(`${timeoutMs} ms without`), timeoutMs);
+      this.#waiting.add(look);
+      void this.ended.then(() => failed("the chip lost its power before"));
+      look();
+    });
+  }
+
+  /** Takes the power, at once. */
+  async powerOff(): Promise<void> {
+    this.network.close();
+    this.#child.kill("SIGKILL");
+    await this.ended;
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #take(text: string): void {
+    const parts = (this.#partial + text).split("\n");
+    this.#partial = parts.pop() ?? "";
+    for (const part of parts) {
+      const line = part.replace(/\r$/, "");
+      this.lines.push(line);
+      this.#options.onLine?.(line);
+    }
+    for (const look of [...this.#waiting]) look();
+  }
+}
+
+/** Connects as soon as the emulator listens. */
+async function socketAt(path: string, child: ChildProcess): Promise<Socket> {
+  for (let waitedMs = 0; waitedMs < socketWaitMs; waitedMs += socketPollMs) {
+    if (child.exitCode !== null) throw new Error(`the emulator ended with ${child.exitCode}`);
+    if (existsSync(path)) {
+      const socket = await attempt(path);
+      if (socket !== null) return socket;
+    }
+    await new Promise((resolve) => setTimeout(resolve, socketPollMs));
+  }
+  throw new Error(`the emulator made no socket ${path} within ${socketWaitMs} ms`);
+}
+
+function attempt(path: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", () => resolve(null));
+  });
+}

@@ -1,0 +1,108 @@
+import { Connection } from "./connection.ts";
+import {
+  answerArp,
+  ethernet,
+  etherType,
+  type IpPacket,
+  ip,
+  parseEthernet,
+  parseIp,
+  parseTcp,
+  protocols,
+  tcp,
+  tcpFlags,
+} from "./packets.ts";
+import { encodeSlip, SlipDecoder } from "./slip.ts";
+
+/** As the boards with a serial network are configured (boards/*_serial/manifest.json). */
+export const hostAddress = "10.0.2.2";
+const hostMac = Uint8Array.of(0x02, 0, 0x5e, 0, 0x53, 2);
+const connectionsMax = 32;
+
+export interface SerialNetworkOptions {
+  /** Puts bytes on the chip's second serial line. */
+  write(bytes: Uint8Array): void;
+}
+
+/**
+ * The other end of a chip's network wire: Ethernet over SLIP. It answers for every address and carries each TCP
+ * connection of the chip on to the same port of this machine's loopback; nothing leaves the machine, nothing needs
+ * rights, and no device of the system is touched. A link can be cut and mended.
+ */
+export class SerialNetwork {
+  readonly #options: SerialNetworkOptions;
+  readonly #decoder = new SlipDecoder((frame) => this.#frame(frame));
+  readonly #connections = new Map<string, Connection>();
+  #isCut = false;
+
+  constructor(options: SerialNetworkOptions) {
+    this.#options = options;
+  }
+
+  /** What came from the line. */
+  take(bytes: Uint8Array): void {
+    this.#decoder.take(bytes);
+  }
+
+  /** Nothing passes any more, in either direction; connections break. */
+  cut(): void {
+    this.#isCut = true;
+    this.close();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  close(): void {
+    for (const connection of [...this.#connections.values()]) connection.close();
+  }
+
+  #frame(bytes: Uint8Array): void {
+    const frame = this.#isCut ? null : parseEthernet(bytes);
+    if (frame === null) return;
+    if (frame.type === etherType.arp) {
+      const answer = answerArp(frame.payload, hostMac);
+      if (answer !== null) this.#send(frame.from, etherType.arp, answer);
+    } else if (frame.type === etherType.ipv4) {
+      const packet = parseIp(frame.payload);
+      if (packet !== null && packet.protocol === protocols.tcp) this.#tcp(packet, frame.from);
+    }
+  }
+
+  #tcp(packet: IpPacket, chipMac: Uint8Array): void {
+    const segment = parseTcp(packet);
+    if (segment === null) return;
+    const key = `${packet.target}:${segment.targetPort}:${segment.sourcePort}`;
+    const isNew = (segment.flags & tcpFlags.syn) !== 0 && !this.#connections.has(key);
+    const ends = { source: packet.target, target: packet.source };
+    const ports = { sourcePort: segment.targetPort, targetPort: segment.sourcePort };
+    const mac = chipMac.slice();
+    const reply = (answer: Parameters<typeof tcp>[0]) => {
+      if (!this.#isCut) this.#send(mac, etherType.ipv4, ip(tcp(answer, ends)));
+    };
+    if (isNew && this.#connections.size < connectionsMax) {
+      const connection = new Connection({
+        port: segment.targetPort,
+        chipSequence: segment.sequence,
+        send: (answer) => reply({ ...answer, ...ports }),
+        ended: () => this.#connections.delete(key),
+      });
+      this.#connections.set(key, connection);
+      return;
+    }
+    const known = this.#connections.get(key);
+    if (known !== undefined) known.take(segment);
+    else if ((segment.flags & tcpFlags.rst) === 0) {
+      const flags = tcpFlags.rst | tcpFlags.ack;
+      const { acknowledgement, sequence, data } = segment;
+      const rest = { window: 0, data: new Uint8Array(0) };
+      const next = (sequence + data.length + 1) >>> 0;
+      reply({ ...ports, ...rest, flags, sequence: acknowledgement, acknowledgement: next });
+    }
+  }
+
+  #send(to: Uint8Array, type: number, payload: Uint8Array): void {
+    this.#options.write(encodeSlip(ethernet({ to, from: hostMac, type, payload })));
+  }
+}

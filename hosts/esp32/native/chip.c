@@ -1,0 +1,74 @@
+/*
+ * Restart, reset reason and randomness (the native half of modules/board.ts).
+ *
+ * The chip tells a restart from a power-on, not why somebody restarted it. A word that survives a reset says whether
+ * the firmware asked for it: a software reset that nobody asked for is XS or Zephyr giving up on an exception.
+ */
+#include <zephyr/drivers/hwinfo.h>
+#include <zephyr/fatal.h>
+#include <zephyr/random/random.h>
+#include <zephyr/sys/reboot.h>
+
+#include "xsmc.h"
+#include "mc.xs.h"
+
+#define RESTART_ASKED 0x51ce2e57u
+
+static uint32_t restart_note __attribute__((section(".rtc_noinit")));
+
+static const char *reason_of(uint32_t cause, uint32_t note)
+{
+	if (cause & RESET_BROWNOUT)
+		return "brownout";
+	if (cause & RESET_WATCHDOG)
+		return "watchdog";
+	if (cause & RESET_CPU_LOCKUP)
+		return "exception";
+	if (cause & RESET_SOFTWARE)
+		return note == RESTART_ASKED ? "software" : "exception";
+	if (cause & (RESET_POR | RESET_PIN))
+		return "power-on";
+	return "unknown";
+}
+
+/* () -> a value of `ResetReason`; the same at every call of one boot */
+void xs_sluice_reset_reason(xsMachine *the)
+{
+	static const char *reason;
+	uint32_t cause = 0;
+
+	if (!reason) {
+		(void)hwinfo_get_reset_cause(&cause); /* leaves 0, which is "unknown" */
+		reason = reason_of(cause, restart_note);
+		restart_note = 0;
+	}
+	xsmcSetString(xsResult, (char *)reason);
+}
+
+/* (): does not return. `System.restart()` of the SDK never ends on Zephyr. */
+void xs_sluice_restart(xsMachine *the)
+{
+	(void)the;
+	restart_note = RESTART_ASKED;
+	sys_reboot(SYS_REBOOT_COLD);
+}
+
+/* (buffer): from the hardware's generator */
+void xs_sluice_entropy(xsMachine *the)
+{
+	xsUnsignedValue length;
+	void *buffer;
+
+	xsmcGetBufferWritable(xsArg(0), &buffer, &length);
+	if (sys_csrand_get(buffer, length) != 0)
+		xsUnknownError("the chip gives no randomness");
+}
+
+/* Zephyr would stand still for ever; the bootloader counts a reset. */
+void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *frame)
+{
+	(void)reason;
+	(void)frame;
+	restart_note = 0;
+	sys_reboot(SYS_REBOOT_COLD);
+}
