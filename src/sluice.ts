@@ -1,4 +1,4 @@
-import { openPorts } from "./device/ports.ts";
+import { boardSettings, openPorts } from "./device/ports.ts";
 import type { Ports } from "./ports/ports.ts";
 import { withoutPlainHttp } from "./transfer/plain-http.ts";
 import { Agent } from "./update/agent.ts";
@@ -15,12 +15,15 @@ export interface Sluice {
  * Starts the updates of this device beside the application: call it once, early, from the main module.
  * Null on a device that was never enrolled; it then runs on without updates.
  */
-export function startUpdates(settings: Settings = defaultSettings): Sluice | null {
+export function startUpdates(
+  settings: Settings = { ...defaultSettings, ...boardSettings() },
+): Sluice | null {
   const opened = openPorts();
   const ports = settings.plainHttp ? opened : { ...opened, http: withoutPlainHttp(opened.http) };
   const identity = readIdentity(ports.keyValue);
   if (identity === null) {
     ports.log.write("error", "not enrolled: the storage holds no identity");
+    ports.watchdog.start(); // the bootloader's runs: without an agent nobody would feed it
     return null;
   }
   const agent = new Agent(ports, identity, settings);

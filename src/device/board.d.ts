@@ -120,6 +120,12 @@ declare module "sluice/board" {
       readonly socket: { readonly io: new (options: SocketOptions) => Socket };
       readonly dns: object;
     };
+    /** What this build sets otherwise than the firmware does by itself. */
+    readonly settings?: {
+      readonly trialMs?: number;
+      readonly firstPollMsMax?: number;
+      readonly plainHttp?: boolean;
+    };
     /** Bytes of the hardware's random generator. */
     entropy(byteLength: number): ArrayBuffer;
     /** Restarts the chip at once. */

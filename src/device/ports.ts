@@ -28,6 +28,11 @@ export function openPorts(): Ports {
   };
 }
 
+/** What the build of this board sets otherwise than the firmware does by itself. */
+export function boardSettings(): NonNullable<typeof board.settings> {
+  return board.settings ?? {};
+}
+
 /** Before it (2025-01-01) the clock was never set: boards start in 1970. */
 const plausibleUnixMs = 1_735_689_600_000;
 

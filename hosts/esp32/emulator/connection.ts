@@ -56,6 +56,11 @@ export class Connection {
     this.#socket.on("error", () => this.reset());
   }
 
+  /** Of the SYN that began it. */
+  get chipSequence(): number {
+    return this.#options.chipSequence;
+  }
+
   /** One segment of the chip. */
   take(segment: TcpSegment): void {
     if (this.#isOver) return;

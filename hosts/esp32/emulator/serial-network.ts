@@ -74,7 +74,11 @@ export class SerialNetwork {
     const segment = parseTcp(packet);
     if (segment === null) return;
     const key = `${packet.target}:${segment.targetPort}:${segment.sourcePort}`;
-    const isNew = (segment.flags & tcpFlags.syn) !== 0 && !this.#connections.has(key);
+    const isSyn = (segment.flags & tcpFlags.syn) !== 0;
+    const old = this.#connections.get(key);
+    // A chip that was reset may take the port of a connection that it forgot.
+    if (isSyn && old !== undefined && old.chipSequence !== segment.sequence) old.close();
+    const isNew = isSyn && !this.#connections.has(key);
     const ends = { source: packet.target, target: packet.source };
     const ports = { sourcePort: segment.targetPort, targetPort: segment.sourcePort };
     const mac = chipMac.slice();

@@ -9,6 +9,9 @@ import timer from "timer";
 /** The SDK's compiler turns `native("name").call(this, ...)` into the C function of that name. */
 declare function native(name: string): (...parameters: unknown[]) => unknown;
 
+/** One line on the console. */
+declare function trace(...texts: unknown[]): void;
+
 /** native/chip.c, native/watchdog.c, native/memory.c */
 const chip = Object.freeze({
   resetReason() {
@@ -57,6 +60,7 @@ export default Object.freeze({
   settings: Object.freeze({
     trialMs: (config.trialSeconds ?? 60) * 1000,
     firstPollMsMax: (config.firstPollSeconds ?? 10) * 1000,
+    plainHttp: config.plainHttp ?? false,
   }),
   entropy(byteLength: number): ArrayBuffer {
     const bytes = new ArrayBuffer(byteLength);

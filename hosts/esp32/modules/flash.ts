@@ -1,9 +1,9 @@
-// embedded:storage/flash on the chip: the partitions that firmware may touch, checked in native/flash.c.
+// embedded:storage/flash where the natives of native/flash.c or of the simulator are: the partitions that firmware may touch.
 
 /** The SDK's compiler turns `native("name").call(this, ...)` into the C function of that name. */
 declare function native(name: string): (...parameters: unknown[]) => unknown;
 
-/** native/flash.c: partitions go by their index. */
+/** native/flash.c, or hosts/simulator/moddable/flash-module.c: partitions go by their index. */
 const chip = Object.freeze({
   find(label: string) {
     return native("xs_sluice_flash_find").call(this, label) as number | undefined;

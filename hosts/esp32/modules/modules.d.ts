@@ -1,5 +1,4 @@
 // What the modules of the chip import beside what hosts/simulator/moddable/modules.d.ts declares.
-/// <reference path="../../../src/device/globals.d.ts" />
 
 declare module "mc/config" {
   /** `mcconfig ... key=value`: settings of a build; every one has a default. */
@@ -8,6 +7,8 @@ declare module "mc/config" {
     readonly watchdogSeconds?: number;
     readonly firstPollSeconds?: number;
     readonly nameServer?: string;
+    /** For trials: tokens and images then travel unencrypted. */
+    readonly plainHttp?: boolean;
   };
   export default config;
 }

@@ -1,4 +1,4 @@
-/* The native half of flash-module.ts: checks of arguments are there, rules of the chip in chip.c. */
+/* The native half of hosts/esp32/modules/flash.ts: checks of arguments are there, rules of the chip in chip.c. */
 #include "xsmc.h"
 #include "mc.xs.h"
 

@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { imageHeaderBytes } from "../../src/image/header.ts";
+import { type BoardTools, run } from "./board-tools.ts";
+import type { Board } from "./boards.ts";
+
+const projectRoot = resolve(import.meta.dirname, "../..");
+
+/** Everything that is built for boards; may be deleted at any time. */
+export const boardBuildFolder = join(projectRoot, ".build", "esp32");
+
+export interface FirmwareRequest {
+  readonly board: Board;
+  /** The manifest.json of the application; the reference firmware's when left out. */
+  readonly manifest?: string;
+  /** `mcconfig key=value`: trialSeconds, watchdogSeconds, firstPollSeconds. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+export interface FirmwareBuild {
+  /** What is signed: the Zephyr program behind the room for MCUboot's header. */
+  readonly payload: Uint8Array;
+  readonly elf: string;
+  /** Of all memory regions that the linker names. */
+  readonly usedBytes: Readonly<Record<string, number>>;
+}
+
+export type FirmwareResult =
+  | { readonly ok: true; readonly firmware: FirmwareBuild }
+  | { readonly ok: false; readonly step: "mcconfig" | "cmake" | "ninja"; readonly output: string };
+
+/**
+ * Compiles an application for a board: mcconfig makes its part, CMake and Ninja build it with Zephyr. Applications of
+ * one board share the objects of Zephyr.
+ */
+export async function buildFirmware(
+  tools: BoardTools,
+  request: FirmwareRequest,
+): Promise<FirmwareResult> {
+  const { board, manifest = join(projectRoot, "manifest.json"), settings = {} } = request;
+  mkdirSync(boardBuildFolder, { recursive: true });
+  const from = dirname(manifest);
+  const values = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
+  const target = ["-p", `zephyr:${board.folder}`, "-t", "build", "-o", boardBuildFolder];
+  const made = await run("mcconfig", [...target, ...values], tools.environment, from);
+  const own = join(
+    boardBuildFolder,
+    "tmp/zephyr",
+    basename(board.folder),
+    "release",
+    basename(from),
+  );
+  const lists = join(own, "CMakeLists.txt");
+  if (made.exitCode !== 0 || !existsSync(lists)) return failed("mcconfig", made.output);
+  relaxVersions(lists);
+  const build = join(boardBuildFolder, "zephyr", board.name);
+  const configured = await run(
+    "cmake",
+    cmakeParameters(tools, board, own, build),
+    tools.environment,
+  );
+  if (configured.exitCode !== 0) return failed("cmake", configured.output);
+  rmSync(join(build, "zephyr/zephyr.elf"), { force: true }); // its table is printed when it is linked
+  const linked = await run("ninja", ["-C", build], tools.environment);
+  if (linked.exitCode !== 0) return failed("ninja", linked.output);
+  return {
+    ok: true,
+    firmware: {
+      payload: readFileSync(join(build, "zephyr/zephyr.bin")).subarray(imageHeaderBytes),
+      elf: join(build, "zephyr/zephyr.elf"),
+      usedBytes: readRegions(linked.output),
+    },
+  };
+}
+
+/** Zephyr's own command line, as `west build` would give it. */
+function cmakeParameters(tools: BoardTools, board: Board, own: string, build: string): string[] {
+  const { zephyrOverlay = [] } = JSON.parse(
+    readFileSync(join(board.folder, "manifest.json"), "utf8"),
+  ) as { zephyrOverlay?: string[] };
+  const overlays = zephyrOverlay.map((path) => resolve(board.folder, path));
+  return [
+    "-GNinja",
+    "-S",
+    join(tools.moddable, "build/devices/zephyr/app"),
+    "-B",
+    build,
+    `-DBOARD=${board.zephyrBoard}`,
+    "-DBUILD_VERSION=sluice", // else the commit of whatever repository Zephyr stands in
+    `-DEXTRA_CONF_FILE=${join(own, "zephyr.conf")}`,
+    `-DMODDABLE_BUILD_DIR=${own}`,
+    `-DEXTRA_DTC_OVERLAY_FILE=${overlays.join(";")}`,
+  ];
+}
+
+/**
+ * What mcconfig makes asks for Zephyr 4.4 and its own compiler package. Zephyr 4.3 and any compiler for the chip do:
+ * tried.
+ */
+function relaxVersions(lists: string): void {
+  const text = readFileSync(lists, "utf8")
+    .replace(/^find_package\(Zephyr-sdk .*\)$/m, "set(Zephyr-sdk_FOUND TRUE)")
+    .replace(/^find_package\(Zephyr [\d.]+ /m, "find_package(Zephyr ");
+  writeFileSync(lists, text);
+}
+
+/** From the table that the linker prints. */
+function readRegions(output: string): Record<string, number> {
+  const used: Record<string, number> = {};
+  const rows = output.matchAll(/^\s*(\w+):\s+(\d+) (B|KB|MB|GB)\s/gm);
+  for (const [, name = "", count = "", unit = ""] of rows)
+    used[name] = Number(count) * (unitBytes[unit] ?? 1);
+  return used;
+}
+
+const unitBytes: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
+
+function failed(step: "mcconfig" | "cmake" | "ninja", output: string): FirmwareResult {
+  return { ok: false, step, output: output.trimEnd().split("\n").slice(-40).join("\n") };
+}
+
+/** An application of its own, beside the reference firmware: a folder with a manifest. */
+export function writeApplication(
+  name: string,
+  manifest: object,
+  files: Readonly<Record<string, string>> = {},
+): string {
+  const folder = join(boardBuildFolder, "applications", name);
+  mkdirSync(folder, { recursive: true });
+  const texts = { ...files, "manifest.json": JSON.stringify(manifest, null, 2) };
+  for (const [file, text] of Object.entries(texts)) {
+    const path = join(folder, file);
+    if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+  }
+  return join(folder, "manifest.json");
+}

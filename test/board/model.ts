@@ -1,0 +1,4 @@
+import type { Checks } from "../moddable/checks.ts";
+import type { Kit } from "./kit.ts";
+
+export async function checkModel(_checks: Checks, _kit: Kit, _directory: string): Promise<void> {}
