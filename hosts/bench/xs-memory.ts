@@ -2,6 +2,12 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
+  certificatePem,
+  issueCertificate,
+  privateKeyNumber,
+  privateKeyPem,
+} from "../release/certificates.ts";
+import {
   boardBytes,
   boardSlotBytes,
   InstrumentReader,
@@ -9,7 +15,7 @@ import {
   noMemory,
   type XsMemory,
 } from "../simulator/moddable/instruments.ts";
-import { OneDevice } from "../simulator/moddable/one-device.ts";
+import { OneDevice, type OneDeviceOptions } from "../simulator/moddable/one-device.ts";
 import { until } from "../simulator/moddable/real-fleet.ts";
 import { findSdk, type ModdableSdk, projectRoot } from "../simulator/moddable/sdk.ts";
 import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
@@ -55,11 +61,16 @@ export const xsMemory: Benchmark = {
     if (!found.ok) throw new Error(found.missing.join("\n"));
     const { sdk } = found;
     const runner = await sdk.runner();
-    const update = await watchUpdate({ runner, payload: await payload(sdk, "growing", growing) });
+    const grown = { runner, payload: await payload(sdk, "growing", growing) };
+    const update = await watchUpdate(grown);
+    const secure = await watchUpdate({ ...grown, tls: mutualTls() });
     const measurements = [
       ...describe("idle", update.idle),
       ...describe(`download of ${update.imageBytes} bytes`, update.download),
       ...describe("trial", update.trial),
+      ...describe("idle over https", secure.idle),
+      ...describe("download over https", secure.download),
+      ...describe("trial over https", secure.trial),
     ];
     const bench = { runner, payload: await payload(sdk, "given", given) };
     const totals: number[] = [];
@@ -68,7 +79,8 @@ export const xsMemory: Benchmark = {
       totals.push(boardBytes(memory));
       measurements.push(...describe(`download of ${imageBytes} bytes, heap given`, memory));
     }
-    const stackSlots = Math.max(...[update.idle, update.download, update.trial].map(stackOf));
+    const phases = [update, secure].flatMap(({ idle, download, trial }) => [idle, download, trial]);
+    const stackSlots = Math.max(...phases.map(stackOf));
     const apart = Math.abs((totals[0] ?? 0) - (totals[1] ?? 0));
     return [
       ...measurements,
@@ -107,9 +119,32 @@ async function payload(sdk: ModdableSdk, name: string, heap: typeof growing): Pr
   return sdk.payload(await sdk.build({ manifest, variant: "debug" }));
 }
 
-interface Bench {
-  readonly runner: string;
-  readonly payload: Uint8Array;
+type Bench = Pick<OneDeviceOptions, "runner" | "payload" | "tls">;
+
+/** A server that wants a client certificate: the most that a handshake takes. */
+function mutualTls(): NonNullable<OneDeviceOptions["tls"]> {
+  const dayMs = 86_400_000;
+  const valid = { notBeforeUnixMs: Date.now() - dayMs, notAfterUnixMs: Date.now() + dayMs };
+  const issuer = issueCertificate({ commonName: "fleet", purpose: "authority", ...valid });
+  const issued = { commonName: "one side", issuer, ...valid };
+  const server = issueCertificate({ ...issued, purpose: "server", hosts: ["127.0.0.1"] });
+  const client = issueCertificate({ ...issued, purpose: "client" });
+  const ca = certificatePem(issuer.certificate);
+  return {
+    server: {
+      cert: certificatePem(server.certificate) + ca,
+      key: privateKeyPem(server),
+      ca,
+      requestCert: true,
+    },
+    credentials: {
+      authorities: [issuer.certificate],
+      client: {
+        certificates: [client.certificate],
+        privateKey: privateKeyNumber(client),
+      },
+    },
+  };
 }
 
 async function watchUpdate(bench: Bench) {

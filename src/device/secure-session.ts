@@ -7,7 +7,7 @@ import type { SecureOptions } from "sluice/secure-socket";
 import handshake from "ssl/handshake";
 import Session, { type Link } from "ssl/session";
 import SSLStream from "ssl/stream";
-import { ServerFlight, type TlsRefusal } from "../tls/server-flight.ts";
+import { contentType, ServerFlight, type TlsRefusal } from "../tls/server-flight.ts";
 import { integerOf, nativeCrypto, p256Order } from "./crypto.ts";
 
 /** A handshake that was refused; the message is the reason. */
@@ -20,9 +20,13 @@ export class TlsError extends Error {
 }
 
 const recordHeadBytes = 5;
+const messageHeadBytes = 4;
 /** Content of a record (RFC 5246, 6.2.3), or less where the server grants what this client asks. */
 const recordBytesMax = 16_384 + 256;
-const wantedRecordBytesMax = 4096;
+/** Small, since a record is held as a whole. */
+const wantedRecordBytesMax = 1024;
+/** Of messages that are spread over records: a chain of certificates is the most. */
+const messagesBytesMax = 8192;
 const scalarBytes = 32;
 /** Draws until a number fits; one in 2^32 does not. */
 const drawsMax = 4;
@@ -41,6 +45,8 @@ export class SecureSession extends Session {
   readonly #client: SecureOptions["client"];
   readonly #head = new Uint8Array(recordHeadBytes);
   #record: Uint8Array | null = null;
+  /** Records of which the last message is not whole, as one. */
+  #begun: Uint8Array | null = null;
   #filled = 0;
 
   constructor(secure: SecureOptions) {
@@ -73,10 +79,27 @@ export class SecureSession extends Session {
     return isOver || link.readable !== readableBefore || this.handshakeProcess !== processBefore;
   }
 
-  /** In place of the SDK's: bounded, and every record goes by the flight first. */
+  /**
+   * In place of the SDK's: bounded, every record goes by the flight first, and messages that are
+   * spread over several records, which the SDK does not read, become one.
+   */
   override readPacket(link: Link): ArrayBuffer | undefined {
+    // Bounded by what arrived.
+    for (let record = this.#takeRecord(link); record !== null; record = this.#takeRecord(link)) {
+      const whole = this.#withWholeMessages(record);
+      if (whole === null) continue;
+      const random = new Uint8Array(this.clientRandom ?? new ArrayBuffer(0));
+      const refusal = this.#flight.take(whole[0] ?? 0, whole.subarray(recordHeadBytes), random);
+      if (refusal !== null) throw new TlsError(refusal);
+      return whole.buffer as ArrayBuffer;
+    }
+    return undefined;
+  }
+
+  /** The next record, or null while it is not whole. */
+  #takeRecord(link: Link): Uint8Array | null {
     if (this.#record === null) {
-      if (!this.#fill(link, this.#head)) return undefined;
+      if (!this.#fill(link, this.#head)) return null;
       const [, major = 0, , high = 0, low = 0] = this.#head;
       const contentBytes = high * 256 + low;
       if (major !== 3 || contentBytes > recordBytesMax) throw new TlsError("handshake-malformed");
@@ -84,13 +107,25 @@ export class SecureSession extends Session {
       this.#record.set(this.#head);
     }
     const record = this.#record;
-    if (!this.#fill(link, record)) return undefined;
+    if (!this.#fill(link, record)) return null;
     this.#record = null;
     this.#filled = 0;
-    const random = new Uint8Array(this.clientRandom ?? new ArrayBuffer(0));
-    const refusal = this.#flight.take(record[0] ?? 0, record.subarray(recordHeadBytes), random);
-    if (refusal !== null) throw new TlsError(refusal);
-    return record.buffer as ArrayBuffer;
+    return record;
+  }
+
+  /** Null while a message goes on in the next record. */
+  #withWholeMessages(record: Uint8Array): Uint8Array | null {
+    const begun = this.#begun;
+    const isOfMessages = record[0] === contentType.handshake && this.#flight.isPlain;
+    if (!isOfMessages) {
+      if (begun !== null) throw new TlsError("handshake-malformed");
+      return record;
+    }
+    const joined = begun === null ? record : join(begun, record.subarray(recordHeadBytes));
+    if (joined.length > messagesBytesMax) throw new TlsError("handshake-malformed");
+    const isWhole = endsWithMessage(joined);
+    this.#begun = isWhole ? null : joined;
+    return isWhole ? joined : null;
   }
 
   override doProtocol(link: Link, protocol: object, first?: unknown, second?: unknown): void {
@@ -152,6 +187,27 @@ class FlightCertificates {
   findPreferredCert(): readonly Uint8Array[] {
     return this.#client?.certificates ?? [];
   }
+}
+
+/** A record with more content. */
+function join(record: Uint8Array, more: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(record.length + more.length);
+  joined.set(record);
+  joined.set(more, record.length);
+  const contentBytes = joined.length - recordHeadBytes;
+  joined[3] = contentBytes >> 8;
+  joined[4] = contentBytes & 0xff;
+  return joined;
+}
+
+/** Whether the last message of a record ends where the record does. */
+function endsWithMessage(record: Uint8Array): boolean {
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  let offset = recordHeadBytes;
+  // Bounded: a message has four bytes at least.
+  while (offset + messageHeadBytes <= record.length)
+    offset += messageHeadBytes + (view.getUint32(offset) & 0xff_ffff);
+  return offset === record.length;
 }
 
 function drawScalar(): bigint {

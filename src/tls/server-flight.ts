@@ -77,6 +77,11 @@ export class ServerFlight {
     return this.#publicKey;
   }
 
+  /** Messages still come in plain text. */
+  get isPlain(): boolean {
+    return !["cipher-change", "finished", "established"].includes(this.#stage);
+  }
+
   get isEstablished(): boolean {
     return this.#stage === "established";
   }
@@ -108,7 +113,7 @@ export class ServerFlight {
     this.#stage = "established";
   }
 
-  /** Messages may share a record; none may be spread over several: the SDK's session takes none. */
+  /** Messages may share a record; one that is spread over several must have been put together. */
   #takeMessages(record: Fields, clientRandom: Uint8Array): TlsRefusal | null {
     while (!record.atEnd) {
       const type = record.number(1);

@@ -72,7 +72,13 @@ export async function checkHttps(checks: Checks, options: Options): Promise<void
       }
     });
 
-  const mutual = { server: servedToDevices(certificate()), credentials: withClient() };
+  // Of a length that takes more than one record.
+  const names = Array.from(
+    { length: 24 },
+    (_, index) => `server-${index}.of.a.fleet.with.a.long.name`,
+  );
+  const long = certificate({ hosts: [...names, "127.0.0.1"] });
+  const mutual = { server: servedToDevices(long), credentials: withClient() };
   await withDevice("takes an update over https with a client certificate", mutual, async (one) => {
     const { rollout } = await one.offer("1.1.0", options.payload);
     void one.powerOn();

@@ -54,7 +54,7 @@ export async function checkUpdates(
     });
   };
 
-  await withDevice("takes an update to the confirmed image of another application", async (one) => {
+  await withDevice("takes an update to an application that includes us, and one from it", async (one) => {
     const { rollout, bytes } = await one.offer("1.1.0", payloads.including);
     void one.powerOn({ operationLog: join(options.directory, "operations.log") });
     await updated(one, rollout);
@@ -63,6 +63,10 @@ export async function checkUpdates(
     const { erases, bytesWritten } = slotOperations(join(options.directory, "operations.log"));
     assert.equal(erases, 0, "a blank slot was erased");
     assert.ok(bytesWritten <= bytes * 1.01, `${bytesWritten} bytes for an image of ${bytes}`);
+    // What runs now is the application of one include and three lines: it takes the next one itself.
+    const next = await one.offer("1.2.0", payloads.reference);
+    await updated(one, next.rollout, "1.2.0");
+    assert.equal(one.board.boots.at(-1), "booted 1.2.0 software");
     await one.powerOff();
     assert.ok(storedKeys(one).includes("sluice/config"), "a board could not read the storage");
   });
@@ -181,11 +185,11 @@ export async function checkUpdates(
 }
 
 /** The server counts the device: the image runs, is confirmed, and said so itself. */
-async function updated(one: OneDevice, rollout: number): Promise<void> {
+async function updated(one: OneDevice, rollout: number, version = "1.1.0"): Promise<void> {
   await until("the update", updateSeconds, async () => {
     return (await one.fleet.count(rollout, "updated")) === 1;
   });
-  assert.equal(one.board.running, "1.1.0");
+  assert.equal(one.board.running, version);
 }
 
 /** The names in the key-value storage, read as the simulator's other engines read it. */
