@@ -54,22 +54,25 @@ export async function checkUpdates(
     });
   };
 
-  await withDevice("takes an update to an application that includes us, and one from it", async (one) => {
-    const { rollout, bytes } = await one.offer("1.1.0", payloads.including);
-    void one.powerOn({ operationLog: join(options.directory, "operations.log") });
-    await updated(one, rollout);
-    assert.deepEqual(one.board.boots, ["booted 1.0.0 power-on", "booted 1.1.0 software"]);
-    assert.ok(one.board.console.includes("works"));
-    const { erases, bytesWritten } = slotOperations(join(options.directory, "operations.log"));
-    assert.equal(erases, 0, "a blank slot was erased");
-    assert.ok(bytesWritten <= bytes * 1.01, `${bytesWritten} bytes for an image of ${bytes}`);
-    // What runs now is the application of one include and three lines: it takes the next one itself.
-    const next = await one.offer("1.2.0", payloads.reference);
-    await updated(one, next.rollout, "1.2.0");
-    assert.equal(one.board.boots.at(-1), "booted 1.2.0 software");
-    await one.powerOff();
-    assert.ok(storedKeys(one).includes("sluice/config"), "a board could not read the storage");
-  });
+  await withDevice(
+    "takes an update to an application that includes us, and one from it",
+    async (one) => {
+      const { rollout, bytes } = await one.offer("1.1.0", payloads.including);
+      void one.powerOn({ operationLog: join(options.directory, "operations.log") });
+      await updated(one, rollout);
+      assert.deepEqual(one.board.boots, ["booted 1.0.0 power-on", "booted 1.1.0 software"]);
+      assert.ok(one.board.console.includes("works"));
+      const { erases, bytesWritten } = slotOperations(join(options.directory, "operations.log"));
+      assert.equal(erases, 0, "a blank slot was erased");
+      assert.ok(bytesWritten <= bytes * 1.01, `${bytesWritten} bytes for an image of ${bytes}`);
+      // What runs now is the application of one include and three lines: it takes the next one itself.
+      const next = await one.offer("1.2.0", payloads.reference);
+      await updated(one, next.rollout, "1.2.0");
+      assert.equal(one.board.boots.at(-1), "booted 1.2.0 software");
+      await one.powerOff();
+      assert.ok(storedKeys(one).includes("sluice/config"), "a board could not read the storage");
+    },
+  );
 
   await withDevice("goes back after three boots of an image that throws", async (one) => {
     const { rollout } = await one.offer("1.2.0", payloads.throwing);
