@@ -22,6 +22,7 @@ import { registerKeysRevoke } from "./keys-revoke.ts";
 import { registerKeysRotate } from "./keys-rotate.ts";
 import { registerReleaseBuild } from "./release-build.ts";
 import { registerReleaseClearRollback } from "./release-clear-rollback.ts";
+import { registerReleaseDiff } from "./release-diff.ts";
 import { registerReleaseList } from "./release-list.ts";
 import { registerReleasePublish } from "./release-publish.ts";
 import { registerReleaseSign } from "./release-sign.ts";
@@ -74,6 +75,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerConfigInfo(program);
   registerConfigPublish(program);
   registerReleaseBuild(program);
+  registerReleaseDiff(program);
   registerReleaseSign(program);
   registerReleasePublish(program);
   registerReleaseList(program);

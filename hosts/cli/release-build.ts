@@ -12,8 +12,17 @@ import {
   manifestFileName,
   type ReleaseManifest,
 } from "../release/manifest.ts";
+import { notesFileName } from "../release/notes.ts";
+import { sbomFileName } from "../release/sbom.ts";
 import type { SlotDescription } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
+import {
+  addEvidenceOptions,
+  besideOf,
+  binariesOf,
+  type EvidenceOptions,
+  evidenceOf,
+} from "./evidence-options.ts";
 import { CommandError } from "./exit.ts";
 import { makeFolder, writeResult } from "./files.ts";
 import { hardwareIds, version } from "./options.ts";
@@ -21,7 +30,7 @@ import { formatBytes, note, printJson } from "./output.ts";
 import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
 import { addWishOptions, checkedFacts, type WishOptions, wishesOf } from "./wish-options.ts";
 
-interface ReleaseBuildOptions extends SlotOptions, WishOptions {
+interface ReleaseBuildOptions extends SlotOptions, WishOptions, EvidenceOptions {
   readonly version: ImageVersion;
   readonly hardware: string[];
   readonly entry: string;
@@ -43,7 +52,7 @@ export function registerReleaseBuild(program: Command): void {
     .option("--variant <variant>", "release (minified) or debug (readable)", "release")
     .option("--out <folder>", "where the payloads and the manifest go", "build/release")
     .option("--json", "print the manifest");
-  addSlotOptions(addWishOptions(command)).action(buildRelease);
+  addSlotOptions(addWishOptions(addEvidenceOptions(command))).action(buildRelease);
 }
 
 async function buildRelease(options: ReleaseBuildOptions, command: Command): Promise<void> {
@@ -57,11 +66,14 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
     hardware: options.hardware,
     variant: variantOf(options.variant),
     release,
+    beside: besideOf(options),
+    binaries: binariesFor(options),
   });
   if (!result.ok) throw new CommandError(`cannot build the firmware: ${result.message}`);
   const { manifest, payloads } = result.build;
   for (const [index, payload] of payloads.entries())
     await refuseUnfit(payload, manifest.artifacts[index], manifest, slot);
+  const { sbom, notes } = evidenceOf(root, manifest, options);
   makeFolder(options.out);
   manifest.artifacts.forEach((artifact, index) => {
     writeResult(join(options.out, artifact.file), payloads[index] ?? new Uint8Array(0));
@@ -71,6 +83,8 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
   });
   const text = encodeManifest(manifest);
   writeResult(join(options.out, manifestFileName), text);
+  writeResult(join(options.out, sbomFileName), sbom);
+  writeResult(join(options.out, notesFileName), notes);
   if (options.json === true) printJson(command, JSON.parse(text));
 }
 
@@ -88,6 +102,14 @@ async function refuseUnfit(
   const facts = { version: imageVersion, hardware, buildId, release, securityCounter: 0 };
   const fits = await checkPayloadFits(payload, { ...plainImage, ...facts }, slot);
   if (!fits.ok) throw new CommandError(`${artifact.file} cannot become an image: ${fits.message}`);
+}
+
+function binariesFor(options: ReleaseBuildOptions): Map<string, Uint8Array> {
+  const binaries = binariesOf(options);
+  for (const hardware of binaries.keys())
+    if (!options.hardware.includes(hardware))
+      throw new CommandError(`--binary is for ${hardware}, which --hardware does not name`, 2);
+  return binaries;
 }
 
 function entryIn(root: string, entry: string): string {

@@ -2,7 +2,12 @@ import { createHash } from "node:crypto";
 import { isHardwareId } from "../../src/image/hardware.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { bundle, bundlerVersion } from "./bundle.ts";
-import type { FirmwareVariant, ManifestArtifact, ReleaseManifest } from "./manifest.ts";
+import type {
+  FirmwareVariant,
+  ManifestArtifact,
+  ManifestComponent,
+  ReleaseManifest,
+} from "./manifest.ts";
 import { noWishes, type ReleaseWishes } from "./wishes.ts";
 
 export interface BuildOptions {
@@ -17,6 +22,10 @@ export interface BuildOptions {
   readonly variant: FirmwareVariant;
   /** Kept in the manifest for whoever signs; they change no byte of a payload. */
   readonly release?: ReleaseWishes;
+  /** What a device runs beside the application; it changes no byte of a payload. */
+  readonly beside?: readonly ManifestComponent[];
+  /** Binaries of another build instead of the bundle, by hardware. */
+  readonly binaries?: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface FirmwareBuild {
@@ -49,28 +58,45 @@ const buildIdBytes = 16;
 export async function buildFirmware(options: BuildOptions): Promise<BuildResult> {
   const problem = hardwareProblem(options.hardware);
   if (problem !== null) return { ok: false, reason: "hardware-invalid", message: problem };
-  const minify = options.variant === "release";
-  const bundled = await bundle({ root: options.root, entry: options.entry, minify });
+  const { variant, release = noWishes, beside = [], binaries = new Map() } = options;
+  const needsBundle = options.hardware.some((hardware) => !binaries.has(hardware));
+  const bundled = needsBundle ? await bundleOf(options) : noBundle;
   if (!bundled.ok) return { ok: false, reason: "bundle-failed", message: bundled.message };
   const { sources, modules, text } = bundled.bundle;
-  const tools = { esbuild: bundlerVersion };
+  const tools: Record<string, string> = needsBundle ? { esbuild: bundlerVersion } : {};
+  const entry = needsBundle ? options.entry : "";
   const version = formatVersion(options.version);
-  const { variant, entry, release = noWishes } = options;
   const payloads: Uint8Array[] = [];
   const artifacts: ManifestArtifact[] = [];
   for (const hardware of options.hardware) {
-    const inputs = JSON.stringify({ version, hardware, variant, entry, tools, sources });
+    const binary = binaries.get(hardware);
+    const made = binary === undefined ? { entry, tools, sources } : { binary: sha256(binary) };
+    const inputs = JSON.stringify({ version, hardware, variant, ...made });
     const buildId = sha256(inputs).slice(0, 2 * buildIdBytes);
-    const payload = encodePayload(
-      `// Sluice firmware ${version} for ${hardware}, ${variant}, build ${buildId}\n${text}`,
-    );
+    const payload =
+      binary ??
+      encodePayload(
+        `// Sluice firmware ${version} for ${hardware}, ${variant}, build ${buildId}\n${text}`,
+      );
     const file = `sluice-${version}-${hardware}-${variant}.payload`;
     payloads.push(payload);
     artifacts.push({ hardware, file, bytes: payload.length, sha256: sha256(payload), buildId });
   }
-  const made = { entry, artifacts, modules, sources, tools };
+  const components = [...artifacts.map(asComponent), ...beside];
+  const made = { entry, artifacts, components, modules, sources, tools };
   const manifest = { version: options.version, variant, release, ...made };
   return { ok: true, build: { manifest, payloads } };
+}
+
+function bundleOf({ root, entry, variant }: BuildOptions) {
+  return bundle({ root, entry, minify: variant === "release" });
+}
+
+/** Of a release whose payloads are all of another build. */
+const noBundle = { ok: true, bundle: { sources: [], modules: [], text: "" } } as const;
+
+function asComponent({ hardware, file, bytes, sha256 }: ManifestArtifact): ManifestComponent {
+  return { kind: "application", hardware, name: file, bytes, sha256 };
 }
 
 function hardwareProblem(hardware: readonly string[]): string | null {

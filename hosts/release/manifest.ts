@@ -15,6 +15,8 @@ export interface ReleaseManifest {
   /** The first source file, relative to the root of the sources. */
   readonly entry: string;
   readonly artifacts: readonly ManifestArtifact[];
+  /** Everything that a device of this release runs, by its hash: applications, bootloaders, configurations. */
+  readonly components: readonly ManifestComponent[];
   /** What the firmware asks of its board by name. */
   readonly modules: readonly string[];
   /** Every bundled file, sorted by path. */
@@ -32,6 +34,20 @@ export interface ManifestArtifact {
   readonly sha256: string;
   /** 32 hex digits: the first 16 bytes of the SHA-256 over all inputs. */
   readonly buildId: string;
+}
+
+export const componentKinds = ["application", "bootloader", "configuration"] as const;
+
+/** A file of a release; only applications are beside the manifest, the others are built elsewhere. */
+export interface ManifestComponent {
+  readonly kind: (typeof componentKinds)[number];
+  /** Null: for all hardware. */
+  readonly hardware: string | null;
+  /** Its file, without a folder. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
 }
 
 export interface ManifestSource {
@@ -58,7 +74,7 @@ export function parseManifest(
   if (!isRecord(json)) return { ok: false, reason: "is not a JSON object" };
   const version = typeof json["version"] === "string" ? parseVersion(json["version"]) : null;
   if (version === null) return { ok: false, reason: 'has no "version" like 1.2.3' };
-  const { variant, entry, artifacts, modules, sources, tools } = json;
+  const { variant, entry, artifacts, modules, sources, tools, components = [] } = json;
   if (variant !== "release" && variant !== "debug")
     return { ok: false, reason: 'has no "variant" release or debug' };
   if (!isListOf(artifacts, isArtifact) || artifacts.length === 0)
@@ -67,12 +83,17 @@ export function parseManifest(
     return { ok: false, reason: 'has no "entry", "modules" and "sources"' };
   if (!isRecord(tools) || !Object.values(tools).every(isText))
     return { ok: false, reason: 'has no "tools"' };
+  if (!isListOf(components, isComponent))
+    return { ok: false, reason: 'has "components" without kind, hardware, name, bytes, sha256' };
   const made = tools as Record<string, string>;
   const release = parseWishes(json["release"]);
   if (release === null) return { ok: false, reason: 'has a "release" that cannot be read' };
   return {
     ok: true,
-    manifest: { version, variant, release, entry, artifacts, modules, sources, tools: made },
+    manifest: {
+      ...{ version, variant, release, entry, artifacts, components, modules, sources },
+      tools: made,
+    },
   };
 }
 
@@ -88,6 +109,19 @@ function isArtifact(value: unknown): value is ManifestArtifact {
     /^[0-9a-f]{64}$/.test(value["sha256"]) &&
     isText(value["buildId"]) &&
     /^[0-9a-f]{32}$/.test(value["buildId"])
+  );
+}
+
+function isComponent(value: unknown): value is ManifestComponent {
+  if (!isRecord(value)) return false;
+  const { kind, hardware, name, bytes, sha256 } = value;
+  return (
+    componentKinds.some((one) => one === kind) &&
+    (hardware === null || (isText(hardware) && isHardwareId(hardware))) &&
+    isText(name) &&
+    Number.isSafeInteger(bytes) &&
+    isText(sha256) &&
+    /^[0-9a-f]{64}$/.test(sha256)
   );
 }
 
