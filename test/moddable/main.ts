@@ -2,7 +2,12 @@
 // failed; the last line counts.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { findSdk, type ModdableSdk, projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import {
+  findSdk,
+  type ModdableSdk,
+  projectRoot,
+  sdkVersion,
+} from "../../hosts/simulator/moddable/sdk.ts";
 import { brokenApplication, includingApplication, referenceManifest } from "./applications.ts";
 import { Checks } from "./checks.ts";
 import { checkHttps } from "./https.ts";
@@ -12,6 +17,9 @@ import { checkUpdates, type Payloads } from "./updates.ts";
 
 const found = findSdk();
 if (found.ok) {
+  const { version } = found.sdk;
+  if (version !== sdkVersion)
+    console.error(`note: SDK ${version ?? "without a version"}; this was tried with ${sdkVersion}`);
   process.exitCode = await runChecks(found.sdk);
 } else {
   for (const line of found.missing) console.error(line);

@@ -57,11 +57,15 @@ export interface BuildOptions {
 /** Builds with the SDK's own tools, into a folder of this project. */
 export class ModdableSdk {
   readonly folder: string;
+  /** As it names itself; null for one so old that it does not. */
+  readonly version: string | null;
   readonly #tools: string;
 
   constructor(folder: string, tools: string) {
     this.folder = folder;
     this.#tools = tools;
+    const named = join(folder, "tools", "VERSION");
+    this.version = existsSync(named) ? readFileSync(named, "utf8").trim() : null;
   }
 
   /** With the SDK's tools and this project's on the PATH. */
