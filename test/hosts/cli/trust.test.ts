@@ -7,6 +7,7 @@ import { serveFleet } from "../../../hosts/fleet/main.ts";
 import { tufKeyId } from "../../../hosts/release/keys/signer.ts";
 import { createKeyPair, signerFromKey } from "../../../hosts/release/pem-keys.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
+import { skipWithoutSoftHsm, softToken } from "../../support/soft-hsm.ts";
 import { signedImage } from "../../support/trust-repository.ts";
 
 const names = ["root-1", "root-2", "root-3", "targets-1", "online-1", "image-1"];
@@ -232,6 +233,32 @@ test("every use of a key for metadata stands in its audit log", async (context) 
   assert.equal(shown.exitCode, 0, shown.stderr);
   assert.match(shown.stdout, /root-1 +root version 1/);
   assert.match(shown.stdout, /online-1 +snapshot and timestamp/);
+});
+
+test("a root key in a token and a targets key behind a command sign as files do", {
+  skip: skipWithoutSoftHsm,
+}, async (context) => {
+  const place = await workplace(context);
+  const { done, folder, key } = place;
+  const token = softToken(context, ["root-9"]);
+  const pin = join(folder, "pin");
+  writeFileSync(pin, `${token.pin}\n`);
+  const imported = await sluice(
+    ...["keys", "import", "--name", "root-9", "--role", "root", "--keyring", join(folder, "keys")],
+    ...["--signer", token.address("root-9")],
+  );
+  assert.equal(imported.exitCode, 0, imported.stderr);
+  await done("init");
+  const signed = await done("sign", "--signer", "key:root-9", "--passphrase-file", pin);
+  assert.match(signed.stderr, /waits: root version 1, 1 of 2 signatures; keys: root 2 of 4/);
+  await place.sign("root-1");
+  const command = `exec:openssl pkeyutl -sign -inkey '${key("targets-1")}'`;
+  const found = await sluice("keys", "public", key("targets-1"));
+  writeFileSync(join(folder, "targets.pub.pem"), found.stdout);
+  const targets = ["--signer", command, "--signer-public", join(folder, "targets.pub.pem")];
+  assert.match((await done("sign", ...targets)).stderr, /targets version 1 counts now/);
+  await done("refresh", "--key", key("online-1"));
+  await done("verify");
 });
 
 test("publishes to a fleet server, which signs over it with the online key", async (context) => {
