@@ -7,8 +7,10 @@ import {
   imageTailOffset,
 } from "../image/envelope.ts";
 import { imageHeaderBytes, parseImageHeader } from "../image/header.ts";
+import { toHex } from "../image/hex.ts";
 import type { ImageInfo } from "../image/info.ts";
 import type { ImageTrust } from "../image/verify.ts";
+import type { Hasher } from "../ports/crypto.ts";
 import type { Http } from "../ports/http.ts";
 import { fetchRange, type RangeFailure } from "./range.ts";
 
@@ -33,17 +35,38 @@ export type CheckResult =
   | TransferFailure
   | { readonly ok: false; readonly kind: "image"; readonly refusal: EnvelopeRefusal };
 
+/** Readings of an image's ends before what they say is taken for what the server has. */
+const readingsMax = 4;
+
 /**
  * Judges an image by its two ends: the header and the TLVs, together about 1 KB. The signature
  * signs the hash TLV, so a wrong key or a lower counter is refused before one sector of the slot is
  * erased; only whether the payload has that hash is left for the verification of the slot.
+ *
+ * A byte that was spoilt on the way looks like a wrong image, and a refusal is for good: it counts
+ * once the same bytes came twice.
  */
 export async function checkImage(http: Http, request: CheckRequest): Promise<CheckResult> {
   const { fileBytes, trust } = request;
   if (fileBytes > trust.imageBytesMax) return refused("image-too-large");
+  let before: string | null = null;
+  for (let readings = 1; ; readings += 1) {
+    const hasher = trust.crypto.sha256();
+    const result = await readEnds(http, request, hasher);
+    if (result.ok || result.kind === "transfer" || readings === readingsMax) return result;
+    const digest = toHex(hasher.digest());
+    if (digest === before) return result;
+    before = digest;
+  }
+}
+
+/** `hasher` takes what came. */
+async function readEnds(http: Http, request: CheckRequest, hasher: Hasher): Promise<CheckResult> {
+  const { fileBytes, trust } = request;
   const head = new Uint8Array(Math.min(imageHeaderBytes, fileBytes));
   const headFailure = await fetchInto(http, request, 0, head);
   if (headFailure !== null) return headFailure;
+  hasher.update(head);
   const parsed = parseImageHeader(head);
   if (!parsed.ok) return refused(parsed.reason);
   const tailOffset = imageTailOffset(parsed.header);
@@ -52,6 +75,7 @@ export async function checkImage(http: Http, request: CheckRequest): Promise<Che
   const tail = new Uint8Array(tailBytes);
   const tailFailure = await fetchInto(http, request, tailOffset, tail);
   if (tailFailure !== null) return tailFailure;
+  hasher.update(tail);
   const anyDevice = { hardware: null, securityCounterMin: null }; // compatibility is for src/policy
   const checked = checkImageEnvelope({ head, tail }, trust, anyDevice);
   if (!checked.ok) return refused(checked.reason);

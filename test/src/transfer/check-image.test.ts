@@ -78,6 +78,42 @@ for (const [name, bytes, refusal] of [
     assert.deepEqual((await checked(bytes)).result, refused(refusal));
   });
 
+/** The n-th answer, from 0, has a flipped bit in its last byte where `spoils` says so. */
+function spoiling(spoils: (answer: number) => boolean) {
+  let answers = 0;
+  return (request: HttpRequest): Script => {
+    const script = rangeOf(image.bytes, request);
+    const spoilt = spoils(answers);
+    answers += 1;
+    if (!spoilt || !("body" in script) || !(script.body instanceof Uint8Array)) return script;
+    const body = script.body.slice();
+    body[body.length - 1]! ^= answers;
+    return { ...script, body };
+  };
+}
+
+for (const [name, spoils] of [
+  ["the header", (answer: number) => answer === 0],
+  ["the signature", (answer: number) => answer === 1],
+  ["three readings", (answer: number) => answer < 3],
+] as const)
+  test(`takes a good image although ${name} came spoilt`, async () => {
+    assert.equal((await checked(image.bytes, spoiling(spoils))).result.ok, true);
+  });
+
+test("asks for a bad image twice, and for one that comes otherwise each time a bounded number of times", async () => {
+  const bad = changed(fromEnd(1), (image.bytes.at(-1) ?? 0) ^ 1);
+  const { result, http } = await checked(bad);
+  assert.deepEqual(result, refused("signature-invalid"));
+  assert.equal(http.requests.length, 4);
+  const wild = await checked(
+    image.bytes,
+    spoiling((answer) => answer % 2 === 1),
+  );
+  assert.equal(wild.result.ok, false);
+  assert.equal(wild.http.requests.length, 8);
+});
+
 test("refuses a file that the slot cannot hold before it asks for any of it", async () => {
   const { result, http } = await checked(image.bytes, () => ({ status: 500 }), imageBytesMax + 1);
   assert.deepEqual(result, refused("image-too-large"));
