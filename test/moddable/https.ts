@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { OneDevice, type OneDeviceOptions } from "../../hosts/simulator/moddable/one-device.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
@@ -98,6 +100,8 @@ export async function checkHttps(checks: Checks, options: Options): Promise<void
       assert.deepEqual(one.fleet.requests, []);
     });
 
+  await checks.check("outlives what is no TLS, and tells it nothing", () => meetsNoTls(options));
+
   const strange = {
     server: servedToDevices(certificate()),
     credentials: withClient(otherAuthority),
@@ -109,6 +113,45 @@ export async function checkHttps(checks: Checks, options: Options): Promise<void
     await until(line, answerSeconds, () => one.board.console.includes(line));
     assert.deepEqual(one.fleet.requests, []);
   });
+}
+
+/** What an attacker on the way may say, each on a connection of its own. */
+const noTls: readonly Uint8Array[] = [
+  Uint8Array.of(21, 3, 3, 0, 2, 1, 0), // goodbye
+  new TextEncoder().encode("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+  Uint8Array.of(22, 3, 3, 0xff, 0xff, ...new Uint8Array(2000)), // more than a record may hold
+  Uint8Array.of(22, 3, 3, 0, 4, 0, 0, 0, 0), // a request to begin
+  Uint8Array.of(20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 3, 1, 2, 3), // encryption from here on
+];
+
+async function meetsNoTls(options: Options): Promise<void> {
+  const heard: Buffer[] = [];
+  let connections = 0;
+  const server = createServer((socket) => {
+    socket.on("data", (bytes) => heard.push(bytes));
+    socket.on("error", () => {}); // the device closes when it likes
+    const words = noTls[connections];
+    connections += 1;
+    if (words === undefined) socket.destroy();
+    else socket.write(words);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const serverUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const directory = join(options.directory, "no-tls");
+  const tls = shown(served(certificate(), authority));
+  const one = await OneDevice.start({ ...options, directory, tls, serverUrl });
+  try {
+    void one.powerOn();
+    await until("every connection", updateSeconds, () => connections > noTls.length);
+    assert.deepEqual(one.board.boots, ["booted 1.0.0 power-on"]);
+    const words = Buffer.concat(heard).toString("latin1");
+    assert.ok(!/TargetToken|controller|HTTP/.test(words), "it spoke in the clear");
+    assert.ok(heard.length >= noTls.length, "it did not even say hello");
+  } finally {
+    await one.close();
+    server.close();
+  }
 }
 
 function shown(server: Tls["server"]): Tls {

@@ -17,7 +17,10 @@ export function loadDeviceModule<T>(file: string, modules: Readonly<Record<strin
     format: "cjs",
     platform: "neutral",
     target: "es2024",
-    external: ["embedded:*", "sluice/*", "timer", "time", "crypt", "curve", "ecp", "ecdsa"],
+    external: [
+      ...["embedded:*", "sluice/*", "ssl/*", "timer", "time"],
+      ...["crypt", "curve", "ecp", "ecdsa", "rng"],
+    ],
   });
   const [output] = built.outputFiles;
   const module = { exports: {} as T };

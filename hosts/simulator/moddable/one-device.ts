@@ -22,6 +22,8 @@ export interface OneDeviceOptions {
   readonly watchdogSeconds?: number;
   /** Serves the fleet over https, to a device with these credentials. */
   readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
+  /** What the device is enrolled with in place of the fleet's address. */
+  readonly serverUrl?: string;
   /** Hears each line of the console. */
   logged?(line: string): void;
 }
@@ -47,7 +49,7 @@ export class OneDevice {
     const fleet = await RealFleet.start(join(directory, "fleet"), publicPem, tls?.server);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, await image("1.0.0", payload, signer, slotBytes), {
-      serverUrl: fleet.url,
+      serverUrl: options.serverUrl ?? fleet.url,
       tenant: "DEFAULT",
       deviceId,
       token,
