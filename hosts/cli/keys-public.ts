@@ -1,21 +1,50 @@
+import { createPublicKey } from "node:crypto";
 import type { Command } from "commander";
+import { decryptPrivateKey, isEncryptedPem } from "../release/keys/encrypted-key.ts";
 import { publicPemFromPem } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
+import { CommandError } from "./exit.ts";
 import { readText, writeResult } from "./files.ts";
 import { print } from "./output.ts";
+import { readPassphrase } from "./passphrase.ts";
+import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
 import { unusableKey } from "./signing-keys.ts";
+
+interface PublicFlags extends KeyringFlags {
+  readonly out?: string;
+}
 
 /** `sluice keys public` */
 export function registerKeysPublic(program: Command): void {
-  commandGroup(program, "keys", "Make, keep and replace the keys that sign")
+  const command = commandGroup(program, "keys", "Make, keep and replace the keys that sign")
     .command("public")
     .description("Show the public half of a key as PEM: what the bootloader is built with")
-    .argument("<file>", "a private or public PEM")
-    .option("--out <file>", "write it to a file instead of stdout")
-    .action((file: string, options: { out?: string }, command: Command) => {
-      const found = publicPemFromPem(readText(file, "the key"));
-      if (!found.ok) throw unusableKey(file, found.reason);
-      if (options.out === undefined) print(command, found.publicPem.trimEnd());
-      else writeResult(options.out, found.publicPem);
-    });
+    .argument("<key>", "a private or public PEM, or key:NAME of the keyring")
+    .option("--out <file>", "write it to a file instead of stdout");
+  addKeyringOptions(command).action(show);
+}
+
+async function show(key: string, flags: PublicFlags, command: Command): Promise<void> {
+  const pem = key.startsWith("key:") ? named(key.slice(4), flags) : await ofFile(key, flags);
+  if (flags.out === undefined) print(command, pem.trimEnd());
+  else writeResult(flags.out, pem);
+}
+
+function named(name: string, flags: PublicFlags): string {
+  const found = openKeyring(flags).find(name);
+  if (!found.ok) throw new CommandError(found.message);
+  return found.entry.publicPem;
+}
+
+async function ofFile(file: string, flags: PublicFlags): Promise<string> {
+  const pem = readText(file, "the key");
+  if (isEncryptedPem(pem)) {
+    const key = decryptPrivateKey(pem, await readPassphrase(flags, `the passphrase of ${file}`));
+    if (key === null)
+      throw new CommandError(`the passphrase does not open ${file}, or it is damaged`);
+    return createPublicKey(key).export({ format: "pem", type: "spki" }).toString();
+  }
+  const found = publicPemFromPem(pem);
+  if (!found.ok) throw unusableKey(file, found.reason);
+  return found.publicPem;
 }

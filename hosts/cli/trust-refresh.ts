@@ -61,7 +61,7 @@ async function refresh(
         timestamp: repository.current("timestamp"),
       },
       {
-        signers: signersFor(keys, "snapshot and timestamp"),
+        signersFor: (purpose) => signersFor(keys, purpose),
         now: Date.now(),
         lifeDays: repository.lifeDays,
         always: flags.always === true,

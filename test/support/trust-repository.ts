@@ -87,7 +87,12 @@ export async function signOnlineNow(
   assert.ok(root !== null && targets !== null);
   const set = { ...trustSet(repository), root, targets };
   const { lifeDays } = repository;
-  const result = await signOnline(set, { signers, now, lifeDays, always: false });
+  const result = await signOnline(set, {
+    signersFor: () => signers,
+    now,
+    lifeDays,
+    always: false,
+  });
   assert.ok(result.ok, result.ok ? "" : result.message);
   if (result.signed.includes("snapshot")) repository.publish(result.snapshot);
   if (result.signed.includes("timestamp")) repository.publish(result.timestamp);

@@ -178,10 +178,11 @@ export class FleetTrust {
     }
     const snapshot = this.#repository.current("snapshot");
     const timestamp = this.#repository.current("timestamp");
-    const signers = [recordedSigner(this.#signer, this.#log, "snapshot and timestamp")];
+    const signer = this.#signer;
+    const signersFor = (purpose: string) => [recordedSigner(signer, this.#log, purpose)];
     const now = this.#clock.unixMs();
     const set = { root, targets, delegated, snapshot, timestamp };
-    const result = await signOnline(set, { signers, now, lifeDays, always: false });
+    const result = await signOnline(set, { signersFor, now, lifeDays, always: false });
     this.#problem = result.ok ? null : result.message;
     if (!result.ok)
       return this.#once("online", result.reason, {

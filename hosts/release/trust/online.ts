@@ -25,7 +25,8 @@ export interface SignedSet {
 }
 
 export interface OnlineOptions {
-  readonly signers: readonly Signer[];
+  /** The online keys; what they sign stands in their audit log. */
+  signersFor(purpose: string): readonly Signer[];
   readonly now: number;
   readonly lifeDays: LifeDays;
   /** Signs even what is good for longer still. */
@@ -96,7 +97,7 @@ async function newSnapshot(
     ...lifeOf(options.now, options.lifeDays.snapshot * dayMs),
     meta: { ...before?.signed.meta, ...meta },
   };
-  return signAll({ role: "snapshot", signed, signatures: [] }, options.signers);
+  return signAll({ role: "snapshot", signed, signatures: [] }, options);
 }
 
 async function newTimestamp(
@@ -110,15 +111,16 @@ async function newTimestamp(
     ...lifeOf(options.now, options.lifeDays.timestamp * dayMs),
     meta: { "snapshot.json": { version: snapshot.signed.version } },
   };
-  return signAll({ role: "timestamp", signed, signatures: [] }, options.signers);
+  return signAll({ role: "timestamp", signed, signatures: [] }, options);
 }
 
 async function signAll<T extends AnySignedJson>(
   document: TrustDocument<T>,
-  signers: readonly Signer[],
+  options: OnlineOptions,
 ): Promise<TrustDocument<T>> {
   let signed = document;
-  for (const signer of signers) signed = await signedBy(signed, signer);
+  const purpose = `${document.role} version ${document.signed.version}`;
+  for (const signer of options.signersFor(purpose)) signed = await signedBy(signed, signer);
   return signed;
 }
 

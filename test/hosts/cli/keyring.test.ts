@@ -50,6 +50,17 @@ test("a short passphrase, a missing one and a bad name make no key", async (cont
   assert.deepEqual(readdirSync(join(keyring, "..")), ["passphrase"]);
 });
 
+test("shows the public half of a key of the keyring, and of an encrypted file", async (context) => {
+  const { folder, keyring, keys, list } = workplace(context);
+  const publicFile = join(folder, "image-1.pub.pem");
+  await keys("create", "--name", "image-1", "--role", "image", "--public", publicFile);
+  const [{ publicPem }] = await list();
+  assert.equal(readFileSync(publicFile, "utf8"), publicPem);
+  assert.equal((await keys("public", "key:image-1")).stdout, publicPem);
+  assert.equal((await keys("public", join(keyring, "image-1.pem"))).stdout, publicPem);
+  assert.equal((await keys("public", "key:image-9")).exitCode, 65);
+});
+
 test("never makes a second key of a name, nor imports a key twice", async (context) => {
   const { folder, keys, list } = workplace(context);
   const file = join(folder, "mine.pem");

@@ -232,7 +232,7 @@ test("every use of a key for metadata stands in its audit log", async (context) 
   );
   assert.equal(shown.exitCode, 0, shown.stderr);
   assert.match(shown.stdout, /root-1 +root version 1/);
-  assert.match(shown.stdout, /online-1 +snapshot and timestamp/);
+  assert.match(shown.stdout, /online-1 +timestamp version 1/);
 });
 
 test("a root key in a token and a targets key behind a command sign as files do", {

@@ -51,13 +51,18 @@ test("nothing is signed over a role that waits for its signature, nor with anoth
   assert.ok(addRelease(repository, { images, evidence: [], energy: null, now }).ok);
   const { root } = repository;
   assert.ok(root);
-  const options = { signers: trustKeys.online, now, lifeDays: repository.lifeDays, always: true };
+  const options = {
+    signersFor: () => trustKeys.online,
+    now,
+    lifeDays: repository.lifeDays,
+    always: true,
+  };
   await signAll(repository);
   const { targets, ...rest } = trustSet(repository);
   assert.ok(targets);
   const unsigned = await signOnline({ ...rest, root, targets, delegated: new Map() }, options);
   assert.deepEqual(unsigned.ok || unsigned.reason, "role-unsigned");
-  const other = { ...options, signers: trustKeys.targets };
+  const other = { ...options, signersFor: () => trustKeys.targets };
   const wrong = await signOnline({ ...rest, root, targets }, other);
   assert.deepEqual(wrong.ok || wrong.reason, "wrong-key");
 });
