@@ -20,6 +20,7 @@ import { eventRoutes } from "./routes/management/events.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { trustRoutes } from "./routes/management/trust.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { tufRoutes } from "./routes/tuf.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
@@ -85,6 +86,10 @@ async function buildApp(
     ]),
   );
   await app.register(management(fleet, settings), { prefix: "/api/v1" });
+  await app.register(async (scope) => {
+    askForAdmin(scope, settings);
+    await scope.register(metricsRoutes(fleet));
+  });
   await app.register(pageRoutes);
   const { trust, artifacts } = fleet;
   if (trust !== null) await app.register(tufRoutes({ trust, artifacts, tenant: settings.tenant }));
@@ -130,18 +135,8 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
 }
 
 function management(fleet: Fleet, settings: FleetSettings) {
-  const { adminTokenSha256 } = settings;
   return async (app: FastifyInstance): Promise<void> => {
-    app.addHook("onRequest", async (request, reply) => {
-      if (adminTokenSha256 === null) return;
-      const token = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
-      if (token !== undefined && isSameDigest(tokenSha256(token), adminTokenSha256)) return;
-      const message = "send the server's admin token as Authorization: Bearer TOKEN";
-      return reply
-        .code(401)
-        .header("www-authenticate", "Bearer")
-        .send({ error: "unauthorized", message });
-    });
+    askForAdmin(app, settings);
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
@@ -149,6 +144,20 @@ function management(fleet: Fleet, settings: FleetSettings) {
     await app.register(eventRoutes(fleet));
     if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));
   };
+}
+
+/** Everything that is registered here asks for the admin token, when there is one. */
+function askForAdmin(app: FastifyInstance, { adminTokenSha256 }: FleetSettings): void {
+  app.addHook("onRequest", async (request, reply) => {
+    if (adminTokenSha256 === null) return;
+    const token = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
+    if (token !== undefined && isSameDigest(tokenSha256(token), adminTokenSha256)) return;
+    const message = "send the server's admin token as Authorization: Bearer TOKEN";
+    return reply
+      .code(401)
+      .header("www-authenticate", "Bearer")
+      .send({ error: "unauthorized", message });
+  });
 }
 
 /** JSON for every error, and never a stack: what a defect was is in the log. */

@@ -215,6 +215,31 @@ test("warns once at 50 and once at 20 percent of a life, and when it is over", a
   ]);
 });
 
+test("metrics tell how long each document is good for, to whoever has the admin token", async (context) => {
+  const { fleet, repository } = await places(context);
+  await publish(fleet, repository);
+  await fleet.addDevice("device-1");
+  fleet.nowUnixMs += 100 * day;
+  const answer = await fleet.inject({ method: "GET", url: "/metrics" });
+  assert.match(String(answer.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
+  for (const line of [
+    /^sluice_devices 1$/m,
+    /^sluice_trust_ready 1$/m,
+    /^sluice_trust_life_left_ratio\{role="targets"\} 0\.44$/m,
+    new RegExp(
+      `^sluice_trust_expires_timestamp_seconds\\{role="root"\\} ${(nowUnixMs + 365 * day) / 1000}$`,
+      "m",
+    ),
+  ])
+    assert.match(answer.body, line);
+  const locked = await TestFleet.open(context, { adminToken: "admin-token" });
+  assert.equal((await locked.inject({ method: "GET", url: "/metrics" })).statusCode, 401);
+  const headers = { authorization: "Bearer admin-token" };
+  const allowed = await locked.inject({ method: "GET", url: "/metrics", headers });
+  assert.match(allowed.body, /^sluice_devices 0$/m);
+  assert.doesNotMatch(allowed.body, /sluice_trust/);
+});
+
 test("without the online key that the root names it signs nothing and says so", async (context) => {
   for (const signer of [null, metadataSigner(77)]) {
     const { fleet, repository } = await places(context, signer);

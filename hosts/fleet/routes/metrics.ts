@@ -1,0 +1,58 @@
+import type { FastifyInstance } from "fastify";
+import { Gauge, Registry } from "prom-client";
+import type { Fleet } from "../control/fleet.ts";
+import type { FleetTrust } from "../trust/fleet-trust.ts";
+
+/** What Prometheus reads at `/metrics`: made at each scrape from what the server has in memory. */
+export function metricsRoutes(fleet: Fleet) {
+  const registry = new Registry();
+  new Gauge({
+    name: "sluice_devices",
+    help: "Devices that are registered",
+    registers: [registry],
+    collect() {
+      this.set(fleet.memory.devicesCount);
+    },
+  });
+  if (fleet.trust !== null) addTrust(registry, fleet.trust);
+  return async (app: FastifyInstance): Promise<void> => {
+    app.get("/metrics", { schema: { hide: true } }, async (_, reply) =>
+      reply.type(registry.contentType).send(await registry.metrics()),
+    );
+  };
+}
+
+function addTrust(registry: Registry, trust: FleetTrust): void {
+  const registers = [registry];
+  const labelNames = ["role"] as const;
+  new Gauge({
+    name: "sluice_trust_ready",
+    help: "1 when devices find all signed metadata that they need",
+    registers,
+    collect() {
+      this.set(trust.hasRoot && trust.problem === null ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "sluice_trust_life_left_ratio",
+    help: "What is left of the life of a signed document, 1 to 0",
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { role, lifeLeftPercent } of trust.expiries)
+        this.set({ role }, lifeLeftPercent / 100);
+    },
+  });
+  new Gauge({
+    name: "sluice_trust_expires_timestamp_seconds",
+    help: "When a signed document expires, in seconds since 1970",
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { role, expiresUnixMs } of trust.expiries)
+        this.set({ role }, expiresUnixMs / 1000);
+    },
+  });
+}
