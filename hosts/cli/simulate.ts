@@ -9,7 +9,7 @@ import { CommandError, exitCodes } from "./exit.ts";
 import { wholeNumber } from "./options.ts";
 import { note, print } from "./output.ts";
 import { bootFlashFile } from "./simulation/flash-run.ts";
-import { type FleetRunResult, runFleet } from "./simulation/fleet-run.ts";
+import { type DeviceOutcome, type FleetRunResult, runFleet } from "./simulation/fleet-run.ts";
 
 interface SimulateFlags {
   readonly devices?: number;
@@ -25,6 +25,9 @@ interface SimulateFlags {
 }
 
 const devicesMax = 10_000;
+/** The share of the devices that must end on the target, in fleets large enough for a share to say something. */
+const onTargetShareMin = 0.95;
+const judgedMin = 100;
 
 export function registerSimulate(program: Command): void {
   program
@@ -39,7 +42,10 @@ export function registerSimulate(program: Command): void {
         .choices(engineKinds)
         .default("node"),
     )
-    .option("--faults", "power cuts, bad networks, low batteries")
+    .option(
+      "--faults",
+      "power cuts, bad networks, low batteries, closed windows, a server that is away",
+    )
     .option("--flash <file>", "boot this flash file instead; the file itself is not changed")
     .option("--layout <file>", "its layout: JSON as the demo leaves it")
     .option("--key <pem>", "the public key of its bootloader; else the one its storage enrols")
@@ -89,26 +95,62 @@ async function runDevices(devices: number, flags: SimulateFlags, command: Comman
 }
 
 function conclude(result: FleetRunResult, flags: SimulateFlags, command: Command): void {
-  const ends = (end: string): number => result.devices.filter((one) => one.end === end).length;
-  for (const { id, end, version, reason } of result.devices)
-    if (end !== "on-target") note(command, `${id}: ${end}, runs ${version}, ${reason}`);
+  const { devices, countedUpdated, runningTarget } = result;
+  const ends = (end: DeviceOutcome["end"]): DeviceOutcome[] =>
+    devices.filter((one) => one.end === end);
+  for (const { id, end, version, reason, lasting } of devices)
+    if (end !== "on-target")
+      note(
+        command,
+        `${id}: ${end}, runs ${version}, ${reason}${lasting === null ? "" : ` (${lasting})`}`,
+      );
   if (flags.faults === true) note(command, `${result.powerCuts} power cuts, seed ${flags.seed}`);
-  if (flags.json === true) print(command, JSON.stringify(result));
-  const lost = ends("lost");
   print(
     command,
-    `${ends("on-target")} on target, ${ends("with-reason")} with reason, ${lost} lost`,
+    `the server counts ${countedUpdated} devices as updated, the flash of ${runningTarget} holds the release, confirmed`,
   );
-  if (result.countedUpdated !== result.runningTarget)
-    throw new CommandError(
-      `the server counts ${result.countedUpdated} devices as updated, but ${result.runningTarget} run the release`,
-      exitCodes.negative,
-    );
-  if (lost > 0)
-    throw new CommandError(
-      `${lost} devices are lost; the same seed shows it again: --devices ${flags.devices} --seed ${flags.seed}`,
-      exitCodes.negative,
-    );
+  for (const [reason, count] of countReasons(ends("with-reason")))
+    print(command, `${count} ${reason}`);
+  if (flags.json === true) print(command, JSON.stringify(result));
+  const [onTarget, withReason, lost] = [ends("on-target"), ends("with-reason"), ends("lost")];
+  print(
+    command,
+    `${onTarget.length} on target, ${withReason.length} with reason, ${lost.length} lost`,
+  );
+  const problem = problemOf(result, ends);
+  if (problem === null) return;
+  const replay = `--devices ${flags.devices} --seed ${flags.seed}${flags.faults ? " --faults" : ""}`;
+  throw new CommandError(`${problem}; the same seed shows it again: ${replay}`, exitCodes.negative);
+}
+
+/** What must not be, whatever goes wrong around the devices. */
+function problemOf(
+  { devices, countedUpdated, runningTarget }: FleetRunResult,
+  ends: (end: DeviceOutcome["end"]) => readonly DeviceOutcome[],
+): string | null {
+  if (countedUpdated !== runningTarget)
+    return `the server counts ${countedUpdated} devices as updated, but ${runningTarget} run the release`;
+  const lost = ends("lost").length;
+  if (lost > 0) return `${lost} devices are lost`;
+  const [silent] = ends("unexplained");
+  if (silent !== undefined)
+    return `${ends("unexplained").length} devices have no reason, such as ${silent.id}: ${silent.reason}`;
+  const failed = devices.find(
+    ({ end, reason, lasting }) =>
+      end !== "on-target" && reason.startsWith("failed") && lasting === null,
+  );
+  if (failed !== undefined) return `${failed.id} failed over faults that passed: ${failed.reason}`;
+  const share = ends("on-target").length / devices.length;
+  return devices.length >= judgedMin && share < onTargetShareMin
+    ? `${(100 * share).toFixed(1)} percent are on the target, ${100 * onTargetShareMin} must be`
+    : null;
+}
+
+/** How many there are of each reason, the most frequent first. */
+function countReasons(devices: readonly DeviceOutcome[]): (readonly [string, number])[] {
+  const counts = new Map<string, number>();
+  for (const { reason } of devices) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a);
 }
 
 async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {

@@ -3,15 +3,39 @@ import type { Network, NetworkAnswer } from "../../simulator/network.ts";
 import { seedOf, type WorldDevice } from "../../simulator/world.ts";
 import type { Session } from "./session.ts";
 
-/** What goes wrong in a simulation with faults, per device or per exchange. All of it passes in time. */
+/** What goes wrong in a simulation with faults, per device or per exchange. All passes in time but what `lasts`. */
 export const faultRates = {
   /** Share of exchanges that meet a fault while the bad weather lasts. */
   exchange: 0.08,
+  /** Share of devices whose link is gone altogether now and then while it lasts. */
+  droppedLink: 0.15,
   /** Share of devices that start with a low battery. */
   lowBattery: 0.1,
+  /** Share of devices that may install within their windows only. */
+  windows: 0.25,
   /** Power cuts per device: up to this many, each in the middle of some flash operation. */
   powerCutsMax: 3,
+  /** Share of devices whose battery is never charged, and of those in a freeze: for each of them alone. */
+  lasts: 0.01,
 } as const;
+
+/** What never passes for a device: it cannot take the release, and must say why. */
+export type LastingFault = "flat-battery" | "freeze";
+
+/** How the seed treats a device. */
+export interface DeviceFate {
+  readonly lasting: LastingFault | null;
+  /** May install within windows only. */
+  readonly windowed: boolean;
+}
+
+export function fateOf(seed: number, id: string): DeviceFate {
+  const random = randomOf(seedOf(seed, `fate ${id}`));
+  const draw = random();
+  const lasting =
+    draw < faultRates.lasts ? "flat-battery" : draw < 2 * faultRates.lasts ? "freeze" : null;
+  return { lasting, windowed: random() < faultRates.windows };
+}
 
 /** From then on the network is well, so that what is left undone is the devices' own doing. */
 export const weatherMs = 6 * 3_600_000;
@@ -28,6 +52,33 @@ export function randomOf(seed: number): () => number {
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** Longest time for which one link is gone, and how often that happens at most. */
+const droppedMsMax = 2 * 3_600_000;
+const dropsMax = 3;
+
+/** Exchanges of single devices that come to nothing while their link is gone. */
+export function droppedLinks(real: Network, session: () => Session, seed: number): Network {
+  const spans = new Map<string, readonly (readonly [fromMs: number, toMs: number])[]>();
+  const spansOf = (id: string): readonly (readonly [number, number])[] => {
+    const random = randomOf(seedOf(seed, `link ${id}`));
+    const count = random() < faultRates.droppedLink ? 1 + Math.floor(random() * dropsMax) : 0;
+    return Array.from({ length: count }, () => {
+      const fromMs = random() * weatherMs;
+      return [fromMs, Math.min(weatherMs, fromMs + random() * droppedMsMax)] as const;
+    });
+  };
+  return {
+    async exchange(call, body) {
+      const id = /\/controller\/v1\/([^/?]+)/.exec(call.path)?.[1] ?? "";
+      const own = spans.get(id) ?? spansOf(id);
+      spans.set(id, own);
+      const { nowMs } = session();
+      const isGone = own.some(([fromMs, toMs]) => nowMs >= fromMs && nowMs < toMs);
+      return isGone ? { kind: "unreachable" } : real.exchange(call, body);
+    },
   };
 }
 
@@ -67,11 +118,13 @@ function spoilt(
   return { ...answer, brokenAfterBytes: Math.floor(random() * answer.body.length) };
 }
 
-/** Low at the start for some; the charger comes later. */
+/** Low at the start for some; the charger comes later, but for a battery that stays flat. */
 export function someBattery(session: Session, seed: number, id: string): PluggableBattery | null {
   const random = randomOf(seedOf(seed, `battery ${id}`));
-  if (random() >= faultRates.lowBattery) return null;
+  const staysFlat = fateOf(seed, id).lasting === "flat-battery";
+  if (random() >= faultRates.lowBattery && !staysFlat) return null;
   const battery = new PluggableBattery(5 + random() * 14, 25);
+  if (staysFlat) return battery;
   const { scheduler } = session.world;
   scheduler.after(chargeMs * random(), () => battery.plugIn(scheduler.nowMs));
   return battery;

@@ -1,8 +1,17 @@
 import type { EngineKind } from "../../simulator/engines/engine.ts";
-import { runningImage } from "../../simulator/world.ts";
+import { runningImage, type WorldDevice } from "../../simulator/world.ts";
 import type { DeviceView } from "../fleet-views.ts";
-import { badWeather, PowerCuts, someBattery } from "./faults.ts";
+import {
+  badWeather,
+  droppedLinks,
+  fateOf,
+  type LastingFault,
+  PowerCuts,
+  someBattery,
+} from "./faults.ts";
+import { holdsConfirmed } from "./flash-check.ts";
 import { referenceFirmware } from "./images.ts";
+import { isListedReason } from "./reasons.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 export interface FleetRunOptions extends Omit<SessionOptions, "network" | "pollSeconds"> {
@@ -13,13 +22,15 @@ export interface FleetRunOptions extends Omit<SessionOptions, "network" | "pollS
   progress(nowMs: number, onTarget: number): void;
 }
 
-/** How a device stood at the end. */
+/** How a device stood at the end. `unexplained`: not on the target, and for no reason of the closed list. */
 export interface DeviceOutcome {
   readonly id: string;
-  readonly end: "on-target" | "with-reason" | "lost";
+  readonly end: "on-target" | "with-reason" | "unexplained" | "lost";
   readonly version: string;
   /** The server's word for its state, with the reason that the device gave. */
   readonly reason: string;
+  /** What kept it from the target for good; null when all its faults passed. */
+  readonly lasting: LastingFault | null;
 }
 
 export interface FleetRunResult {
@@ -36,15 +47,43 @@ const targetVersion = "1.1.0";
 const hardware = "esp32c3-a";
 const pollSeconds = 900;
 const minuteMs = 60_000;
-const limitMs = 48 * 3_600_000;
+const limitMs = 48 * 60 * minuteMs;
+/** Faults pass in six hours, and the last window of the day closes two hours later. */
+const faultyLimitMs = 12 * 60 * minuteMs;
+/** The server is restarted once, and takes its time. */
+const serverStopsMs = 45 * minuteMs;
+const serverAwayMs = 10 * minuteMs;
+/** The server takes no longer list of devices in one rollout. */
+const devicesPerRollout = 1000;
 
-/** A fleet of one hardware that takes one release, with or without faults, until it stands still or two days passed. */
+/** It is ten in the morning in that zone when the simulation begins. */
+const timeZone = "CET-1CEST,M3.5.0,M10.5.0/3";
+const everyDay = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const windows = {
+  timeZone,
+  install: [
+    { days: everyDay, start: "13:00", minutes: 60 },
+    { days: everyDay, start: "16:00", minutes: 120 },
+  ],
+};
+const freeze = { timeZone, install: [] };
+
+/** A fleet of one hardware that takes one release, with or without faults, until it stands still or its time is over. */
 export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult> {
   const { seed, faults } = options;
   const session: Session = new Session({
     ...options,
     pollSeconds,
-    ...(faults ? { network: (real, own) => badWeather(real, () => own, seed) } : {}),
+    ...(faults
+      ? {
+          network: (real, own) =>
+            badWeather(
+              droppedLinks(real, () => own, seed),
+              () => own,
+              seed,
+            ),
+        }
+      : {}),
   });
   try {
     await session.open();
@@ -52,13 +91,32 @@ export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult
     session.world.observer = { powerLost: (known) => cuts.powerLost(known) };
     await makeDevices(session, options, cuts);
     session.world.powerOnAll();
-    const rollout = await rollOut(session);
-    await session.until(limitMs, 30 * minuteMs, async () => {
-      const { counts } = (await session.rollout(rollout)).stages[0]!;
-      options.progress(session.nowMs, counts["updated"] ?? 0);
-      return (counts["updated"] ?? 0) === options.devices;
+    const image = await session.publish({
+      version: targetVersion,
+      hardware,
+      entry: referenceFirmware,
     });
-    return await judge(session, rollout, cuts.made);
+    const rollouts = await rollOut(session, options);
+    if (faults)
+      session.world.scheduler.after(serverStopsMs, () => session.stopServer(serverAwayMs));
+    const able = session.world.devices.filter(({ id }) => lastingOf(options, id) === null).length;
+    await session.until(faults ? faultyLimitMs : limitMs, 30 * minuteMs, async () => {
+      const updated = await countUpdated(session, rollouts);
+      options.progress(session.nowMs, updated);
+      return updated === able;
+    });
+    const devices = await judge(session, options);
+    const wanted = { image, publicPem: session.images.publicPem };
+    const { layout } = session.world;
+    const holds = ({ device }: WorldDevice): boolean =>
+      holdsConfirmed(device.flash, layout, wanted);
+    return {
+      devices,
+      countedUpdated: await countUpdated(session, rollouts),
+      runningTarget: session.world.devices.filter(holds).length,
+      powerCuts: cuts.made,
+      virtualMs: session.nowMs,
+    };
   } finally {
     await session.close();
   }
@@ -84,49 +142,70 @@ async function makeDevices(
   }
 }
 
-/** One stage for all: what is tried here is the devices, not the plan. */
-async function rollOut(session: Session): Promise<number> {
-  await session.publish({ version: targetVersion, hardware, entry: referenceFirmware });
-  const rollout = await session.createRollout({
+/** One stage for all, in one rollout for each set of windows: what is tried here is the devices, not the plan. */
+async function rollOut(session: Session, options: FleetRunOptions): Promise<readonly number[]> {
+  const wanted = {
     name: "simulation",
     releaseVersion: targetVersion,
     stages: [{ percent: 100, soakSeconds: 0 }],
     haltThreshold: { rolledBackShare: 1, failedShare: 1 },
-  });
-  return rollout.id;
+  };
+  if (!options.faults) return [(await session.createRollout(wanted)).id];
+  const groups = new Map<object | null, string[]>([
+    [null, []],
+    [windows, []],
+    [freeze, []],
+  ]);
+  for (const { id } of session.world.devices) {
+    const { lasting, windowed } = fateOf(options.seed, id);
+    groups.get(lasting === "freeze" ? freeze : windowed ? windows : null)?.push(id);
+  }
+  const rollouts: number[] = [];
+  for (const [group, ids] of groups)
+    for (let from = 0; from < ids.length; from += devicesPerRollout) {
+      const selector = { devices: ids.slice(from, from + devicesPerRollout) };
+      const { id } = await session.createRollout({ ...wanted, selector, windows: group });
+      rollouts.push(id);
+    }
+  return rollouts;
 }
 
-async function judge(
-  session: Session,
-  rollout: number,
-  powerCuts: number,
-): Promise<FleetRunResult> {
+async function countUpdated(session: Session, rollouts: readonly number[]): Promise<number> {
+  let updated = 0;
+  for (const id of rollouts)
+    updated += (await session.rollout(id)).stages[0]?.counts["updated"] ?? 0;
+  return updated;
+}
+
+function lastingOf(options: FleetRunOptions, id: string): LastingFault | null {
+  return options.faults ? fateOf(options.seed, id).lasting : null;
+}
+
+async function judge(session: Session, options: FleetRunOptions): Promise<DeviceOutcome[]> {
   const views = new Map((await session.devices()).map((view) => [view.id, view]));
-  const devices = session.world.devices.map(({ id, device }) => {
+  return session.world.devices.map(({ id, device }) => {
     const running = runningImage(device.flash, session.world.layout);
-    const view = views.get(id);
-    return outcomeOf(id, running?.version ?? "nothing", device.condition, view);
+    const version = running?.version ?? "nothing";
+    const outcome = outcomeOf(version, device.condition, views.get(id));
+    return { id, version, lasting: lastingOf(options, id), ...outcome };
   });
-  const { counts } = (await session.rollout(rollout)).stages[0]!;
-  return {
-    devices,
-    countedUpdated: counts["updated"] ?? 0,
-    runningTarget: devices.filter(({ version }) => version === targetVersion).length,
-    powerCuts,
-    virtualMs: session.nowMs,
-  };
 }
 
 /** Lost is a device that will not come back by itself: no image to start, or one that no longer asks its server. */
 function outcomeOf(
-  id: string,
   version: string,
   condition: string,
   view: DeviceView | undefined,
-): DeviceOutcome {
+): Pick<DeviceOutcome, "end" | "reason"> {
   const reason = [view?.state ?? "unknown", view?.reason].filter((part) => part != null).join(": ");
-  if (condition === "halted" || version === "nothing" || view?.running === null)
-    return { id, end: "lost", version, reason: `${condition}, ${reason}` };
-  const there = version === targetVersion && view?.running?.version === targetVersion;
-  return { id, end: there ? "on-target" : "with-reason", version, reason };
+  if (
+    condition === "halted" ||
+    version === "nothing" ||
+    view === undefined ||
+    view.running === null
+  )
+    return { end: "lost", reason: `${condition}, ${reason}` };
+  if (version === targetVersion && view.running.version === targetVersion)
+    return { end: "on-target", reason };
+  return { end: isListedReason(view.state, view.reason) ? "with-reason" : "unexplained", reason };
 }

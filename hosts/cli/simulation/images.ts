@@ -1,11 +1,13 @@
+import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { p256 } from "@noble/curves/nist.js";
 import { blockBytesDefault } from "../../../src/image/block-hashes.ts";
 import { fromHex } from "../../../src/image/hex.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
 import { buildFirmware } from "../../release/build.ts";
-import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
+import { type KeyPairPem, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
 import type { DeviceLayout } from "../../simulator/layout.ts";
 import { CommandError, exitCodes } from "../exit.ts";
@@ -28,8 +30,9 @@ export class ImageFactory {
   readonly #signer: ImageSigner;
   readonly #layout: DeviceLayout;
 
-  constructor(layout: DeviceLayout) {
-    const pair = createKeyPair();
+  /** The same seed gives the same key, so that its images have the same bytes in every run. */
+  constructor(layout: DeviceLayout, seed: number) {
+    const pair = keyPairOf(seed);
     const signer = signerFromPem(pair.privatePem);
     const trusted = trustedKeyFromPem(pair.publicPem);
     if (!signer.ok || !trusted.ok) throw new Error("a key that was just made cannot be read");
@@ -76,4 +79,18 @@ export class ImageFactory {
     if (!signed.ok) throw new CommandError(signed.message, exitCodes.internal);
     return signed.signed.image;
   }
+}
+
+/** For simulations alone: whoever knows the seed has the key. */
+function keyPairOf(seed: number): KeyPairPem {
+  const secret = createHash("sha256").update(`sluice simulation ${seed}`).digest();
+  const point = Buffer.from(p256.getPublicKey(secret, false));
+  const text = (bytes: Buffer): string => bytes.toString("base64url");
+  const coordinates = { x: text(point.subarray(1, 33)), y: text(point.subarray(33)) };
+  const key = { kty: "EC", crv: "P-256", d: text(secret), ...coordinates };
+  const privateKey = createPrivateKey({ key, format: "jwk" });
+  return {
+    privatePem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    publicPem: createPublicKey(privateKey).export({ format: "pem", type: "spki" }).toString(),
+  };
 }

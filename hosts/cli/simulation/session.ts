@@ -30,11 +30,12 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #loopback = new LoopbackNetwork();
   #fleet: LocalFleet | null = null;
+  #url = "";
   #client: FleetClient | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.images = new ImageFactory(options.layout);
+    this.images = new ImageFactory(options.layout, options.seed);
     this.world = new World({
       seed: options.seed,
       startUnixMs,
@@ -49,7 +50,7 @@ export class Session {
 
   /** The address of the fleet; empty before `open`. */
   get url(): string {
-    return this.#fleet?.url ?? "";
+    return this.#url;
   }
 
   get nowMs(): number {
@@ -57,15 +58,28 @@ export class Session {
   }
 
   async open(): Promise<void> {
+    await this.#serve(this.#options.port);
+  }
+
+  /** Stops the server, as whoever restarts it does, and starts it again after so long a virtual time. */
+  async stopServer(awayMs: number): Promise<void> {
+    const port = Number(new URL(this.#url).port);
+    await this.#fleet?.close();
+    this.#fleet = null;
+    this.world.scheduler.after(awayMs, () => this.#serve(port));
+  }
+
+  async #serve(port: number): Promise<void> {
     this.#fleet = await LocalFleet.start({
       directory: this.#options.directory,
       scheduler: this.world.scheduler,
       pollSeconds: this.#options.pollSeconds,
       imageKeys: [this.images.publicPem],
       tenant,
-      port: this.#options.port,
+      port,
     });
-    this.#client = new FleetClient({ fleet: this.#fleet.url });
+    this.#url = this.#fleet.url;
+    this.#client = new FleetClient({ fleet: this.#url });
   }
 
   async close(): Promise<void> {

@@ -34,14 +34,34 @@ async function flashFile(name: string, file: Uint8Array): Promise<string> {
 }
 
 test("a fleet with faults ends on its target, says so last, and the same seed says the same", async () => {
-  const first = await sluice("simulate", "--devices", "6", "--seed", "5", "--faults", "--json");
+  const first = await sluice("simulate", "--devices", "6", "--seed", "7", "--faults", "--json");
   assert.equal(first.exitCode, 0, first.stderr);
   assert.equal(linesOf(first).at(-1), "6 on target, 0 with reason, 0 lost");
-  const again = await sluice("simulate", "--devices", "6", "--seed", "5", "--faults", "--json");
-  assert.deepEqual(again.stdout, first.stdout);
+  assert.equal(
+    linesOf(first)[0],
+    "the server counts 6 devices as updated, the flash of 6 holds the release, confirmed",
+  );
+  const again = await sluice("simulate", "--devices", "6", "--seed", "7", "--faults", "--json");
+  assert.deepEqual([again.stdout, again.stderr], [first.stdout, first.stderr]);
   const result = JSON.parse(linesOf(first).at(-2) ?? "");
   assert.equal(result.countedUpdated, 6);
   assert.equal(result.runningTarget, 6);
+});
+
+test("a battery that stays flat and windows that never open keep a device from the release, and it says so", async () => {
+  const run = await sluice("simulate", "--devices", "6", "--seed", "193", "--faults", "--json");
+  assert.equal(run.exitCode, 0, run.stderr);
+  const lines = linesOf(run);
+  assert.equal(lines.at(-1), "4 on target, 2 with reason, 0 lost");
+  const { devices } = JSON.parse(lines.at(-2) ?? "");
+  const reasons: Readonly<Record<string, RegExp>> = {
+    freeze: /^deferred: window-closed$/,
+    "flat-battery": /^deferred: (low-battery|energy)$/,
+    null: /^updated$/,
+  };
+  for (const { lasting, reason } of devices)
+    assert.match(reason, reasons[String(lasting)] ?? /never/);
+  for (const line of lines.slice(1, 3)) assert.match(line, /^1 deferred: [a-z-]+$/);
 });
 
 test("a flash file boots with the keys that it enrols, and its firmware runs", async () => {
