@@ -69,8 +69,8 @@ function ask(what: string): Promise<string> {
       `${what} is needed and there is no terminal to ask at: give --passphrase-file or set ${defaultVariable}`,
       exitCodes.usage,
     );
+  stdin.setRawMode(true); // before the prompt, so that nothing is shown
   stderr.write(`${what}: `);
-  stdin.setRawMode(true);
   stdin.resume();
   return new Promise((resolve, reject) => {
     let typed = "";

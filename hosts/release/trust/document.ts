@@ -8,7 +8,8 @@ import {
   type Timestamp,
 } from "@tufjs/models";
 import { directorRoleMember } from "../../../src/trust/director-document.ts";
-import { formatDateTime, parseDateTime } from "../../../src/trust/fields.ts";
+import { formatDateTime, isSha256Hex, parseDateTime } from "../../../src/trust/fields.ts";
+import { isDeviceTargetName } from "../../../src/trust/target-names.ts";
 import { type Signer, sha256, type TufKey } from "../keys/signer.ts";
 
 /**
@@ -89,7 +90,8 @@ export type TargetsDocument = TrustDocument<TargetsJson>;
 
 /** A name of a delegated role that is also a file name and stays itself in a URL. */
 export function isRoleName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
+  const isTopLevel: boolean = (topLevelRoles as readonly string[]).includes(name);
+  return !isTopLevel && /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
 }
 
 /** The fields of a signed part that is valid from now on for so long. */
@@ -130,6 +132,7 @@ export function readDocument(role: string, bytes: Uint8Array): TrustDocument | n
     modelOf(document);
     if (!Number.isSafeInteger(signed.version) || signed.version < 1) return null;
     if (parseDateTime(signed.expires) === null) return null;
+    if (signed._type === "targets" && !isOurTargets(signed)) return null;
     const names = new Set(signatures.map(({ keyid }) => keyid));
     return names.size === signatures.length ? document : null;
   } catch {
@@ -185,6 +188,19 @@ export function expiryOf({ signed }: TrustDocument): number {
 export function issuedAt({ signed }: TrustDocument): number | null {
   const text: unknown = signed[issuedMember];
   return typeof text === "string" ? parseDateTime(text) : null;
+}
+
+/** Beyond the specification: no succinct roles, names that are files, and SHA-256 for every target. */
+function isOurTargets({ targets, delegations }: TargetsJson): boolean {
+  const isOurs = Object.entries(targets).every(
+    ([name, { length, hashes }]) =>
+      isDeviceTargetName(name) &&
+      Number.isSafeInteger(length) &&
+      isSha256Hex(hashes.sha256 ?? null),
+  );
+  if (!isOurs || delegations === undefined) return isOurs;
+  const { roles } = delegations;
+  return Array.isArray(roles) && roles.every(({ name }) => isRoleName(name));
 }
 
 function isRole(value: unknown): value is RoleJson {

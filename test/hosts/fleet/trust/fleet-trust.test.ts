@@ -143,6 +143,89 @@ test("takes nothing that devices would refuse, and all of it or nothing", async 
   }
 });
 
+test("answers every malformed document with a reason, never with a failure of its own", async (context) => {
+  const { fleet, repository } = await places(context);
+  const good = documentsOf(repository);
+  const targets = JSON.parse(good["2.targets.json"] ?? "");
+  const role = JSON.parse(good["1.esp32c3-b.json"] ?? "");
+  const [target] = Object.values(role.signed.targets) as object[];
+  const { delegations } = targets.signed;
+  const signedAs = (name: string, document: object, change: object) => ({
+    ...good,
+    [name]: JSON.stringify({ ...document, signed: { ...role.signed, ...change } }),
+  });
+  const inTargets = (change: object) => ({
+    ...good,
+    "2.targets.json": JSON.stringify({ ...targets, signed: { ...targets.signed, ...change } }),
+  });
+  const hostile: readonly Record<string, string>[] = [
+    { "1.root.json": "" },
+    { "1.root.json": "null" },
+    { "1.root.json": "[]" },
+    { "1.root.json": '{"signed":{},"signatures":[]}' },
+    { "1.root.json": '{"signed":{"_type":"root"},"signatures":{}}' },
+    { "0.root.json": good["1.root.json"] ?? "" },
+    { "1.__proto__.json": good["1.esp32c3-b.json"] ?? "" },
+    { "../1.root.json": good["1.root.json"] ?? "" },
+    inTargets({
+      delegations: {
+        ...delegations,
+        roles: undefined,
+        succinct_roles: { keyids: [], threshold: 1, bit_length: 8, name_prefix: "x" },
+      },
+    }),
+    inTargets({
+      delegations: { ...delegations, roles: [{ ...delegations.roles[0], name: "../../etc" }] },
+    }),
+    inTargets({
+      delegations: { ...delegations, roles: [{ ...delegations.roles[0], name: "root" }] },
+    }),
+    inTargets({ delegations: { keys: null, roles: null } }),
+    inTargets({ version: 2.5 }),
+    inTargets({ expires: "soon" }),
+    signedAs("1.esp32c3-b.json", role, { targets: { "../../etc/passwd": target } }),
+    signedAs("1.esp32c3-b.json", role, { targets: { "a/b.img": { length: 1, hashes: {} } } }),
+    signedAs("1.esp32c3-b.json", role, {
+      targets: { "a/b.img": { length: 1, hashes: { sha256: "zz" } } },
+    }),
+    signedAs("1.esp32c3-b.json", role, { targets: { "a/b.img": null } }),
+    signedAs(
+      "1.esp32c3-b.json",
+      {
+        signatures: [
+          { keyid: "a", sig: "b" },
+          { keyid: "a", sig: "c" },
+        ],
+      },
+      {},
+    ),
+    signedAs("1.esp32c3-b.json", { signatures: null }, {}),
+  ];
+  for (const documents of hostile) {
+    const answer = await post(fleet, documents);
+    assert.equal(
+      answer.statusCode,
+      422,
+      `${answer.body} to ${JSON.stringify(documents).slice(0, 300)}`,
+    );
+    assert.match(answer.json().error, /^(malformed|untrusted)$/);
+  }
+  for (const body of [
+    {},
+    { documents: [] },
+    { documents: { "1.root.json": 1 } },
+    { documents: good, lifeDays: { timestamp: 0 } },
+  ]) {
+    const answer = await fleet.inject({
+      method: "POST",
+      url: "/api/v1/trust/metadata",
+      payload: body,
+    });
+    assert.equal(answer.statusCode, 400, JSON.stringify(body).slice(0, 100));
+  }
+  assert.equal((await get(fleet, "1.root.json")).statusCode, 404);
+});
+
 test("never goes back to older metadata, nor changes a version that was served", async (context) => {
   const { fleet, repository } = await places(context);
   const before = documentsOf(repository);
