@@ -36,6 +36,8 @@ export interface TrustNotice {
 const checkEveryMs = 60_000;
 /** Uses of the online key that wait for the audit log; more are written at once. */
 const usesMax = 4096;
+/** Subjects of which something was told, so that it is not told twice. */
+const toldMax = 10_000;
 
 /**
  * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot and
@@ -51,6 +53,7 @@ export class FleetTrust {
   readonly #told = new Map<string, string>();
   #targets = new Map<string, TargetJson>();
   #uses: AuditUse[] = [];
+  #notices: TrustNotice[] = [];
   #problem: string | null = null;
   #checkedAtUnixMs = Number.NEGATIVE_INFINITY;
   #last: Promise<unknown> = Promise.resolve();
@@ -116,6 +119,14 @@ export class FleetTrust {
     return { targetName, lengthBytes, sha256, releaseCounter: image.securityCounter ?? 0 };
   }
 
+  /** Tells, once for each image and hardware, that a rollout offers what no device will install. */
+  noteUnsigned({ version, fileSha256 }: Image, hardware: string): void {
+    if (this.#told.size >= toldMax) return;
+    const text = `release ${version} is offered to ${hardware}, but is not among the signed targets: no device installs it; run "sluice trust add-release"`;
+    const notice = { level: "warn", text, facts: { version, hardware } } as const;
+    this.#notices.push(...this.#once(`unsigned ${hardware} ${fileSha256}`, "told", notice));
+  }
+
   /** Null without an online key that the root names for the director. */
   async director(question: DirectorQuestion): Promise<Uint8Array | null> {
     const { root } = this.#repository;
@@ -152,11 +163,13 @@ export class FleetTrust {
   tick(): Promise<readonly TrustNotice[]> {
     return this.#inTurn(async () => {
       await this.#writeUses();
+      const noted = this.#notices;
+      this.#notices = [];
       const now = this.#clock.unixMs();
-      if (now - this.#checkedAtUnixMs < checkEveryMs) return [];
+      if (now - this.#checkedAtUnixMs < checkEveryMs) return noted;
       this.#checkedAtUnixMs = now;
       const signed = await this.#signOnline();
-      return [...signed, ...this.#expiryNotices()];
+      return [...noted, ...signed, ...this.#expiryNotices()];
     });
   }
 

@@ -94,7 +94,10 @@ function answerOf(ran: SpawnSyncReturns<Buffer>, label: string): Buffer {
   const code = (ran.error as NodeJS.ErrnoException | undefined)?.code;
   // EPIPE: it ended without reading the digest; its exit code says more.
   if (ran.error !== undefined && code !== "EPIPE") {
-    const why = code === "ENOENT" ? "the program is not installed" : (code ?? ran.error.message);
+    const why =
+      code === "ENOENT"
+        ? 'the program is not installed (pkcs11-tool is in the package "opensc")'
+        : (code ?? ran.error.message);
     throw new SignerError("unavailable", `${label} cannot be asked: ${why}`);
   }
   if (ran.status === 0) return ran.stdout;

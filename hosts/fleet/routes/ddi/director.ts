@@ -24,11 +24,7 @@ export function directorResources(options: DeviceApiOptions): readonly DeviceRes
     // A configuration document is trusted by its own signature; the director is about images.
     const image = offered?.configurationVersion === null ? offered : undefined;
     const assignment = image === undefined ? null : trust.assignmentOf(image, row.hardware);
-    if (image !== undefined && assignment === null)
-      request.log.warn(
-        { device: deviceId, version: image.version, hardware: row.hardware },
-        "an offered image is not among the signed targets, so the device will not install it",
-      );
+    if (image !== undefined && assignment === null) trust.noteUnsigned(image, row.hardware);
     const bytes = await trust.director({ deviceId, hardware: row.hardware, nonce, assignment });
     if (bytes === null) return answerEmpty(reply, 404);
     return reply

@@ -402,12 +402,17 @@ test("the director assigns what is offered and signed, to this device, for this 
   await signAll(repository);
   await publish(fleet, repository);
   assert.equal((await directorOf(fleet, device)).assignment, null);
+  await directorOf(fleet, device);
   await fleet.server.tick();
+  const { items } = await fleet.api("GET", "/events?limit=500");
+  const told = items.filter(({ kind }: { kind: string }) => kind === "trust-warning");
+  assert.equal(told.length, 1, "once, however often devices ask");
+  assert.match(told[0].details.text, /release 1\.1\.0 is offered to esp32c3-b, but is not among/);
   const log = readFileSync(join(folder, "audit.jsonl"), "utf8");
   const verdict = verifyAuditLog(log, new Set([online.keyId]));
   assert.ok(verdict.ok);
   const uses = verdict.entries.flatMap((entry) => entry.uses.map(({ purpose }) => purpose));
-  assert.equal(uses.filter((purpose) => purpose === "director document for device-1").length, 4);
+  assert.equal(uses.filter((purpose) => purpose === "director document for device-1").length, 5);
   assert.ok(uses.includes("timestamp version 1"));
 });
 
