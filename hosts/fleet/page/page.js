@@ -2,6 +2,8 @@
 
 const refreshMs = 2000;
 const devicesMax = 200;
+/** Rollouts whose reasons are asked for, the newest of those where something went badly. */
+const reasonsMax = 5;
 
 /** Which words are good, under way, waiting or bad; the words themselves carry the meaning too. */
 const tones = {
@@ -95,6 +97,11 @@ async function refresh() {
       ask("/trust").catch(() => null), // a server that knows nothing of signed metadata
     ]);
     warnOfExpiry(trust);
+    const reasons = await Promise.all(
+      rollouts.items.filter(wentBadly).slice(0, reasonsMax).map(outcomesOf),
+    );
+    for (const rollout of rollouts.items)
+      rollout.outcomes = reasons.find(({ id }) => id === rollout.id)?.outcomes ?? [];
     page.signIn.hidden = true;
     page.fleet.hidden = false;
     show(
@@ -142,10 +149,26 @@ function show(parent, items, build, empty) {
   );
 }
 
-function rolloutBlock({ id, name, releaseVersion, state, halt, stages }) {
+const badStates = ["rolled-back", "failed", "unproven", "no-server", "stuck"];
+
+function wentBadly({ stages }) {
+  return stages.some(({ counts }) => badStates.some((state) => counts[state] > 0));
+}
+
+async function outcomesOf({ id }) {
+  return { id, outcomes: (await ask(`/rollouts/${id}`)).outcomes };
+}
+
+function outcomeLine({ state, reason, count }) {
+  return element("li", [`${count} `, word(state), ` ${reason ?? "no reason told"}`]);
+}
+
+function rolloutBlock({ id, name, releaseVersion, state, halt, stages, outcomes }) {
   const title = element("h3", [`Rollout ${id}: ${name}, `, word(state)]);
   const about = element("p", `release ${releaseVersion}${halt ? haltText(halt) : ""}`);
-  return element("div", [title, about, ...stages.map(stageBlock)], "rollout");
+  const parts = [title, about, ...stages.map(stageBlock)];
+  if (outcomes.length > 0) parts.push(element("ul", outcomes.map(outcomeLine), "outcomes"));
+  return element("div", parts, "rollout");
 }
 
 function haltText({ reason, bad, outOf, limit, stage }) {
