@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { hardwareId } from "./options.ts";
-import { addKeyringOptions, type KeyringFlags, openSignerAt } from "./signer-options.ts";
+import { collect, hardwareId } from "./options.ts";
+import { addKeyringOptions, type KeyringFlags, openSignersAt } from "./signer-options.ts";
 import { imageBytesMaxOf } from "./slot-option.ts";
 
 interface ServeFlags extends KeyringFlags {
@@ -17,8 +17,8 @@ interface ServeFlags extends KeyringFlags {
   readonly imageKey?: readonly string[];
   readonly configurationKey?: readonly string[];
   readonly slot: Readonly<Record<string, number>>;
-  readonly onlineKey?: string;
-  readonly onlineKeyPublic?: string;
+  readonly onlineKey: readonly string[];
+  readonly onlineKeyPublic: readonly string[];
   readonly pollSeconds: string;
   readonly externalUrl?: string;
   readonly tlsCert?: string;
@@ -51,8 +51,18 @@ export function registerFleetServe(program: Command): void {
       addSlot,
       {},
     )
-    .option("--online-key <address>", "signs snapshot, timestamp and director documents")
-    .option("--online-key-public <pem>", "its public key, when it is an exec: one")
+    .option(
+      "--online-key <address>",
+      "signs snapshot, timestamp and director documents; twice while it is replaced",
+      collect(String),
+      [],
+    )
+    .option(
+      "--online-key-public <pem>",
+      "public key of an exec: one; repeated in their order",
+      collect(String),
+      [],
+    )
     .option("--poll-seconds <number>", "how often devices poll", "300")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
     .option(
@@ -79,10 +89,11 @@ async function serve(flags: ServeFlags): Promise<void> {
   const adminToken = flags.adminToken ?? process.env["SLUICE_TOKEN"];
   const tls = readTls(flags);
   makeFolder(flags.data);
-  const onlineSigner =
-    flags.onlineKey === undefined
-      ? null
-      : await openSignerAt(flags.onlineKey, flags, flags.onlineKeyPublic ?? null);
+  const [onlineSigner = null, ...moreOnlineSigners] = await openSignersAt(
+    flags.onlineKey,
+    flags,
+    flags.onlineKeyPublic,
+  );
   const { serveFleet } = await import("../fleet/main.ts");
   const running = await serveFleet({
     databaseFile: join(flags.data, "fleet.sqlite"),
@@ -95,7 +106,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     imageKeys: (flags.imageKey ?? []).map((file) => readPem("--image-key", file)),
     ...configurationKeysOf(flags),
     imageBytesMax: flags.slot,
-    trust: { folder: join(flags.data, "trust"), onlineSigner },
+    trust: { folder: join(flags.data, "trust"), onlineSigner, moreOnlineSigners },
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),

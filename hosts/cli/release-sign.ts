@@ -76,7 +76,7 @@ async function signRelease(
   const slot = slotOf(options);
   const signed = [];
   for (const candidate of candidates) signed.push(await signOne(candidate, options, keys, slot));
-  const isSingle = candidates.length === 1 && !isFolder(options.out);
+  const isSingle = candidates.length === 1 && !isFolder(options.out) && !options.out.endsWith("/");
   if (!isSingle) makeFolder(options.out);
   const told = signed.map(({ image, ...facts }) => {
     const name = `sluice-${facts.version}-${facts.hardware}.image`;

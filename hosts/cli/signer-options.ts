@@ -90,15 +90,24 @@ export function openMetadataSigners(flags: SignerFlags): Promise<OpenKey[]> {
 }
 
 async function openSigners(flags: SignerFlags): Promise<OpenKey[]> {
-  const publicPems = [...flags.signerPublic];
+  return openAddresses(addressesOf(flags), flags, flags.signerPublic, "--signer-public");
+}
+
+async function openAddresses(
+  addresses: readonly SignerAddress[],
+  flags: KeyringFlags & { auditLog?: string },
+  publicFiles: readonly string[],
+  publicOption: string,
+): Promise<OpenKey[]> {
+  const publicPems = [...publicFiles];
   const opened: OpenKey[] = [];
-  for (const address of addressesOf(flags)) {
+  for (const address of addresses) {
     const isCommand = address.kind === "command";
     const publicPem = isCommand ? (publicPems.shift() ?? null) : null;
     opened.push(await openAddress(address, flags, publicPem));
   }
   if (publicPems.length > 0)
-    throw new CommandError("--signer-public is given without an exec: signer", exitCodes.usage);
+    throw new CommandError(`${publicOption} is given without an exec: signer`, exitCodes.usage);
   return opened;
 }
 
@@ -107,14 +116,15 @@ function addressesOf(flags: SignerFlags): SignerAddress[] {
   return [...files, ...flags.signer.map(addressOf)];
 }
 
-/** Opens one signer by its address, for a program that keeps it and a log of its own. */
-export async function openSignerAt(
-  text: string,
+/** Opens signers by their addresses, for a program that keeps them and a log of its own. */
+export async function openSignersAt(
+  addresses: readonly string[],
   flags: KeyringFlags,
-  publicPem: string | null,
-): Promise<Signer> {
-  const { signer } = await openAddress(addressOf(text), flags, publicPem);
-  return signer;
+  publicFiles: readonly string[],
+): Promise<Signer[]> {
+  const parsed = addresses.map(addressOf);
+  const opened = await openAddresses(parsed, flags, publicFiles, "--online-key-public");
+  return opened.map(({ signer }) => signer);
 }
 
 /** The signers for one purpose, which stands in the audit log. */

@@ -1,5 +1,5 @@
 import { parseVersion } from "../../../src/image/version.ts";
-import type { Assignment } from "../../../src/trust/director-document.ts";
+import { type Assignment, directorRoleMember } from "../../../src/trust/director-document.ts";
 import { imageTargetName } from "../../../src/trust/target-names.ts";
 import type { AuditUse } from "../../release/keys/audit-entry.ts";
 import { AuditLog, recordedSigner, usesPerEntryMax } from "../../release/keys/audit-log.ts";
@@ -23,6 +23,8 @@ export interface FleetTrustOptions {
   readonly folder: string;
   /** The online key; without it nothing is signed anew, and no device gets a director document. */
   readonly onlineSigner: Signer | null;
+  /** Its successors and predecessors: those sign that the newest root names. */
+  readonly moreOnlineSigners?: readonly Signer[];
 }
 
 /** A line for the log and the stream of events. */
@@ -46,13 +48,13 @@ const toldMax = 10_000;
  */
 export class FleetTrust {
   readonly #repository: TrustRepository;
-  readonly #signer: Signer | null;
+  readonly #signers: readonly Signer[];
   readonly #log: AuditLog;
   readonly #clock: { unixMs(): number };
   readonly #files = new Map<string, Buffer>();
   readonly #told = new Map<string, string>();
   #targets = new Map<string, TargetJson>();
-  #uses: AuditUse[] = [];
+  #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
   #problem: string | null = null;
   #checkedAtUnixMs = Number.NEGATIVE_INFINITY;
@@ -63,7 +65,8 @@ export class FleetTrust {
     const opened = TrustRepository.open(options.folder);
     if (!opened.ok) throw new FleetOptionError(opened.message);
     this.#repository = opened.repository;
-    this.#signer = options.onlineSigner;
+    const { onlineSigner, moreOnlineSigners = [] } = options;
+    this.#signers = onlineSigner === null ? [] : [onlineSigner, ...moreOnlineSigners];
     this.#clock = clock;
     this.#log = new AuditLog(`${options.folder}/audit.jsonl`, () => clock.unixMs());
     this.#index();
@@ -130,12 +133,14 @@ export class FleetTrust {
   /** Null without an online key that the root names for the director. */
   async director(question: DirectorQuestion): Promise<Uint8Array | null> {
     const { root } = this.#repository;
-    if (this.#signer === null || root === null) return null;
+    const keyIds = root?.signed[directorRoleMember].keyids ?? [];
+    const signer = this.#signers.find(({ keyId }) => keyIds.includes(keyId));
+    if (signer === undefined || root === null) return null;
     if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
-    const answer = await directorAnswer(question, root, this.#signer, this.#clock.unixMs());
+    const answer = await directorAnswer(question, root, signer, this.#clock.unixMs());
     if (answer === null) return null;
     const purpose = `director document for ${question.deviceId}`;
-    this.#uses.push({ purpose, digest: answer.digest });
+    this.#uses.push({ signer, use: { purpose, digest: answer.digest } });
     return answer.bytes;
   }
 
@@ -180,7 +185,7 @@ export class FleetTrust {
   async #signOnline(): Promise<TrustNotice[]> {
     const { root, targets, lifeDays } = this.#repository;
     if (root === null || targets === null) return [];
-    if (this.#signer === null) {
+    if (this.#signers.length === 0) {
       this.#problem = "there is no online key; start the server with --online-key";
       return [];
     }
@@ -191,8 +196,10 @@ export class FleetTrust {
     }
     const snapshot = this.#repository.current("snapshot");
     const timestamp = this.#repository.current("timestamp");
-    const signer = this.#signer;
-    const signersFor = (purpose: string) => [recordedSigner(signer, this.#log, purpose)];
+    const { keyids } = root.signed.roles.timestamp;
+    const named = this.#signers.filter(({ keyId }) => keyids.includes(keyId));
+    const signersFor = (purpose: string) =>
+      named.map((signer) => recordedSigner(signer, this.#log, purpose));
     const now = this.#clock.unixMs();
     const set = { root, targets, delegated, snapshot, timestamp };
     const result = await signOnline(set, { signersFor, now, lifeDays, always: false });
@@ -234,12 +241,15 @@ export class FleetTrust {
   }
 
   async #writeUses(): Promise<void> {
-    if (this.#signer === null) return;
     // Kept until they are written: while the log fails, director documents stop at the bound.
     while (this.#uses.length > 0) {
-      const uses = this.#uses.slice(0, usesPerEntryMax);
-      await this.#log.append(this.#signer, uses);
-      this.#uses = this.#uses.slice(uses.length);
+      const [first] = this.#uses;
+      if (first === undefined) return;
+      const other = this.#uses.findIndex(({ signer }) => signer !== first.signer);
+      const count = Math.min(other < 0 ? this.#uses.length : other, usesPerEntryMax);
+      const uses = this.#uses.slice(0, count).map(({ use }) => use);
+      await this.#log.append(first.signer, uses);
+      this.#uses = this.#uses.slice(count);
     }
   }
 

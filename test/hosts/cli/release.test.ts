@@ -260,3 +260,14 @@ test("a build that is to raise the counter says so to whoever signs it", async (
   writeFileSync(manifest, JSON.stringify({ ...json, release: { raiseCounters: true } }));
   assert.match((await sign("--previous", image)).stderr, /has a "release" that cannot be read/);
 });
+
+test("an output that ends with a slash is a folder, for one image too", async (context) => {
+  const { root, out, key } = workplace(context);
+  await build(root, out);
+  const images = join(root, "images");
+  const signed = await sluice(
+    ...["release", "sign", out, "--key", key, "--security-counter", "1", "--out", `${images}/`],
+  );
+  assert.equal(signed.exitCode, 0, signed.stderr);
+  assert.deepEqual(readdirSync(images), ["sluice-1.2.3-esp32c3-b.image"]);
+});

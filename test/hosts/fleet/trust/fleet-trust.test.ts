@@ -348,6 +348,39 @@ test("a new root with another online key stops the old one", async (context) => 
   assert.match((await fleet.api("GET", "/trust")).problem, /is not the one that root names/);
 });
 
+test("a server with the old and the new online key goes from one to the other without a pause", async (context) => {
+  const fresh = metadataSigner(78);
+  const folder = mkdtempSync(join(tmpdir(), "sluice-trust-"));
+  const trust = { folder, onlineSigner: online, moreOnlineSigners: [fresh] };
+  const fleet = await TestFleet.open(context, { trust });
+  context.after(() => rmSync(folder, { recursive: true })); // after the server, which writes its log at the end
+  const repository = await signedRepository(temporaryFolder(context), nowUnixMs, [release]);
+  await publish(fleet, repository);
+  const keyOf = async () =>
+    JSON.parse((await get(fleet, "timestamp.json")).body).signatures.map(
+      ({ keyid }: { keyid: string }) => keyid,
+    );
+  assert.deepEqual(await keyOf(), [online.keyId]);
+  const device = await fleet.addDevice("device-1");
+  await directorOf(fleet, device);
+  assert.ok(addKey(repository, "online", fresh, nowUnixMs).ok);
+  assert.ok(removeKey(repository, "online", online.keyId, nowUnixMs).ok);
+  await signAll(repository);
+  await publish(fleet, repository);
+  assert.deepEqual(await keyOf(), [fresh.keyId]);
+  assert.equal((await fleet.api("GET", "/trust")).ready, true);
+  const answer = await device.request("GET", `director?nonce=${nonce}`);
+  assert.equal(answer.json().signatures[0].keyid, fresh.keyId);
+  await fleet.server.tick();
+  const log = readFileSync(join(folder, "audit.jsonl"), "utf8");
+  const verdict = verifyAuditLog(log, new Set([online.keyId, fresh.keyId]));
+  assert.ok(verdict.ok);
+  const uses = verdict.entries.flatMap(({ keyId, uses: all }) =>
+    all.filter(({ purpose }) => purpose.startsWith("director")).map(() => keyId),
+  );
+  assert.deepEqual(uses, [online.keyId, fresh.keyId]);
+});
+
 const nonce = "00112233445566778899aabbccddeeff";
 
 async function directorOf(fleet: TestFleet, device: Awaited<ReturnType<TestFleet["addDevice"]>>) {
