@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
+import { plainImage } from "../../src/image/writer.ts";
+import { buildFirmware, type FirmwareBuild } from "../esp32/board-build.ts";
+import { writeBoardSbom } from "../esp32/board-sbom.ts";
+import { type BoardTools, findBoardTools } from "../esp32/board-tools.ts";
+import { type Board, boardNamed, boards } from "../esp32/boards.ts";
+import { factoryFlash } from "../esp32/flash-image.ts";
+import { partitionTable, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
+import { simulatorLayout } from "../esp32/simulator-layout.ts";
+import { signImage } from "../release/sign.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { makeFolder, readInput, writeResult } from "./files.ts";
+import * as parse from "./options.ts";
+import { formatBytes, note, printJson } from "./output.ts";
+import {
+  addSignerOptions,
+  openImageSigners,
+  reportingSigners,
+  type SignerFlags,
+  signersFor,
+} from "./signer-options.ts";
+
+interface BuildFlags extends SignerFlags {
+  readonly board: string;
+  readonly manifest?: string;
+  readonly version: ImageVersion;
+  readonly securityCounter: number | "auto";
+  readonly hardware?: string;
+  readonly bootloader?: string;
+  readonly set: readonly string[];
+  readonly out: string;
+  readonly json?: true;
+}
+
+/** `sluice board build` */
+export function registerBoardBuild(program: Command): void {
+  const names = boards.map(({ name }) => name).join(", ");
+  const command = commandGroup(program, "board", "Firmware for real boards")
+    .command("build")
+    .description("Compile the firmware for a board, sign it, and make a file of its whole flash")
+    .requiredOption("--board <name>", names)
+    .option("--manifest <file>", "manifest.json of your application; else the reference firmware")
+    .requiredOption("-v, --version <version>", "of the image", parse.version)
+    .requiredOption("-s, --security-counter <n>", "number, or auto", parse.securityCounter)
+    .option(
+      "--hardware <id>",
+      "the hardware that it is for; else the board's chip",
+      parse.hardwareId,
+    )
+    .option(
+      "--bootloader <file>",
+      "a built bootloader (bootloader/README.md): also makes flash.bin",
+    )
+    .option(
+      "--set <key=value>",
+      "a setting of the build; may be repeated",
+      parse.collect(String),
+      [],
+    )
+    .option("--out <folder>", "where the files go", "board")
+    .option("--json", "tell the result as JSON");
+  addSignerOptions(command).action(build);
+}
+
+async function build(flags: BuildFlags, command: Command): Promise<void> {
+  const board = knownBoard(flags.board);
+  const tools = await foundTools();
+  const firmware = await compiled(tools, board, flags);
+  const image = await signedImage(board, firmware, flags);
+  makeFolder(flags.out);
+  const files: Record<string, Uint8Array | string> = {
+    "image.bin": image,
+    "layout.json": `${JSON.stringify(simulatorLayout(board.flashMiB), null, 2)}\n`,
+  };
+  const bootloader =
+    flags.bootloader === undefined ? null : readInput(flags.bootloader, "the bootloader");
+  if (bootloader !== null) {
+    const made = factoryFlash(board, { bootloader, image });
+    if (!made.ok) throw new CommandError(made.message);
+    files["flash.bin"] = made.flash;
+  }
+  const facts = { board: board.name, version: formatVersion(flags.version), image };
+  files["sbom.cdx.json"] = writeBoardSbom(tools, facts, bootloader);
+  for (const [name, content] of Object.entries(files)) writeResult(join(flags.out, name), content);
+  tell(command, flags, { board, firmware, image, files: Object.keys(files) });
+}
+
+function knownBoard(name: string): Board {
+  const board = boardNamed(name);
+  if (board !== null) return board;
+  const names = boards.map((known) => known.name).join(", ");
+  throw new CommandError(`there is no board "${name}": it is one of ${names}`, exitCodes.usage);
+}
+
+async function foundTools(): Promise<BoardTools> {
+  const found = await findBoardTools();
+  if (!found.ok) throw new CommandError(found.missing.join("\n"));
+  return found.tools;
+}
+
+async function compiled(
+  tools: BoardTools,
+  board: Board,
+  flags: BuildFlags,
+): Promise<FirmwareBuild> {
+  const settings: Record<string, string> = {};
+  for (const pair of flags.set) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new CommandError(`--set ${pair} is no key=value`, exitCodes.usage);
+    settings[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  const { manifest } = flags;
+  const request = { board, settings, ...(manifest === undefined ? {} : { manifest }) };
+  const result = await buildFirmware(tools, request);
+  if (!result.ok) throw new CommandError(`${result.step} failed:\n${result.output}`);
+  return result.firmware;
+}
+
+async function signedImage(
+  board: Board,
+  firmware: FirmwareBuild,
+  flags: BuildFlags,
+): Promise<Uint8Array> {
+  const { version, securityCounter } = flags;
+  const counter = securityCounter === "auto" ? parse.securityCounterOf(version) : securityCounter;
+  const hardware = flags.hardware ?? `${board.soc}-a`;
+  const keys = await openImageSigners(flags);
+  if (keys.length === 0)
+    throw new CommandError("no key to sign with: give --key or --signer", exitCodes.usage);
+  const slotBytes = partitionTable(board).slot0.size;
+  const result = await reportingSigners(() =>
+    signImage({
+      payload: firmware.payload,
+      options: { ...plainImage, version, hardware, securityCounter: counter },
+      signers: signersFor(keys, `board ${board.name} ${formatVersion(version)}`),
+      slot: { slotBytes, sectorBytes, writeBlockBytes, maxAlignBytes: 8 },
+      form: "file",
+    }),
+  );
+  if (!result.ok) throw new CommandError(result.message);
+  return result.signed.image;
+}
+
+function tell(
+  command: Command,
+  flags: BuildFlags,
+  made: { board: Board; firmware: FirmwareBuild; image: Uint8Array; files: string[] },
+): void {
+  const { firmware, image, files } = made;
+  if (flags.json === true) {
+    const { usedBytes } = firmware;
+    printJson(command, { board: made.board.name, imageBytes: image.length, usedBytes, files });
+    return;
+  }
+  note(command, `${made.board.name}: image of ${formatBytes(image.length)}`);
+  for (const [region, bytes] of Object.entries(firmware.usedBytes))
+    note(command, `  ${region}: ${formatBytes(bytes)}`);
+  for (const file of files) note(command, join(flags.out, file));
+}

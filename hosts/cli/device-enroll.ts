@@ -1,0 +1,92 @@
+import type { Command } from "commander";
+import { enrolledStorage } from "../esp32/flash-image.ts";
+import { type FlashMiB, flashMiBs, partitionTable } from "../esp32/partitions.ts";
+import { commandGroup } from "./command-group.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { readInput, writeResult } from "./files.ts";
+import * as parse from "./options.ts";
+import { note } from "./output.ts";
+import { readTrustedKeys } from "./signing-keys.ts";
+
+interface EnrollFlags {
+  readonly server: string;
+  readonly tenant: string;
+  readonly deviceToken: string;
+  readonly hardware: string;
+  readonly imageKey: readonly string[];
+  readonly flash: FlashMiB;
+  readonly file?: string;
+  readonly out?: string;
+}
+
+const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
+const serverPattern = /^https?:\/\/[^/\s]+$/;
+
+/** `sluice device enroll` */
+export function registerDeviceEnroll(program: Command): void {
+  commandGroup(program, "device", "The devices of a fleet")
+    .command("enroll")
+    .description("Write who a device is, whom it asks and whose images it takes into its storage")
+    .argument("<id>", "the device's id")
+    .requiredOption("--server <url>", "http(s)://host:port, without a path")
+    .option("--tenant <name>", "of the fleet", "DEFAULT")
+    .requiredOption("--device-token <token>", "what sluice device add told")
+    .requiredOption("--hardware <id>", "what it is, such as esp32c3-a", parse.hardwareId)
+    .requiredOption(
+      "--image-key <pem>",
+      "public key of images; may be repeated",
+      parse.collect(String),
+      [],
+    )
+    .option("--flash <MiB>", "size of its flash", parse.numberOf(flashMiBs), 4)
+    .option("--file <flash>", "a file of the whole flash, changed in place")
+    .option("--out <file>", "a storage partition of its own, to be written to the board")
+    .action(enroll);
+}
+
+function enroll(id: string, flags: EnrollFlags, command: Command): void {
+  const { file, out, server } = flags;
+  if ((file === undefined) === (out === undefined))
+    throw new CommandError(
+      "give --file of a whole flash, or --out for the partition",
+      exitCodes.usage,
+    );
+  if (!idPattern.test(id))
+    throw new CommandError(
+      `"${id}" is no device id: 1 to 64 of A-Z a-z 0-9 . _ -`,
+      exitCodes.usage,
+    );
+  if (!serverPattern.test(server))
+    throw new CommandError(`--server ${server}: must be http(s)://host:port`, exitCodes.usage);
+  const table = partitionTable({ soc: "esp32c3", flashMiB: flags.flash });
+  const { offset, size } = table.storage;
+  const whole = file === undefined ? null : readInput(file, "the flash file");
+  if (whole !== null && whole.length !== flags.flash * 1024 * 1024)
+    throw new CommandError(`${file} has ${whole.length} bytes, not ${flags.flash} MiB`);
+  const enrolment = {
+    serverUrl: server,
+    tenant: flags.tenant,
+    deviceId: id,
+    token: flags.deviceToken,
+    hardware: flags.hardware,
+    imageKeys: imagePoints(flags.imageKey),
+  };
+  const before = whole === null ? null : whole.slice(offset, offset + size);
+  const storage = enrolledStorage(table, before, enrolment);
+  if (whole !== null && file !== undefined) {
+    whole.set(storage, offset);
+    writeResult(file, whole);
+    note(command, `${file}: ${id} is enrolled at ${server}`);
+  } else if (out !== undefined) {
+    writeResult(out, storage);
+    const at = `0x${offset.toString(16)}`;
+    note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
+  }
+}
+
+function imagePoints(files: readonly string[]): Uint8Array[] {
+  return readTrustedKeys(files).map((key) => {
+    if (key.algorithm === "ecdsa-p256") return key.publicKey;
+    throw new CommandError("a board takes images of P-256 keys only");
+  });
+}

@@ -1,0 +1,58 @@
+import { identityKey } from "../../src/update/settings.ts";
+import type { BoardStorage } from "../simulator/board/board-host.ts";
+import { NorFlash } from "../simulator/flash/nor-flash.ts";
+import { type Enrolment, encodeEnrolment } from "../simulator/manufacture.ts";
+import { mountBoardStorage } from "../simulator/storage/board-storage.ts";
+import {
+  type FlashMiB,
+  type PartitionTable,
+  partitionTable,
+  type Soc,
+  writeBlockBytes,
+} from "./partitions.ts";
+
+export type FlashImageResult =
+  | { readonly ok: true; readonly flash: Uint8Array }
+  | { readonly ok: false; readonly message: string };
+
+/**
+ * The whole flash of a board as it leaves the factory: bootloader and signed image, everything else erased. Nothing is
+ * enrolled yet.
+ */
+export function factoryFlash(
+  choice: { soc: Soc; flashMiB: FlashMiB },
+  parts: { readonly bootloader: Uint8Array; readonly image: Uint8Array },
+): FlashImageResult {
+  const { boot, slot0 } = partitionTable(choice);
+  const { bootloader, image } = parts;
+  if (bootloader.length > boot.size)
+    return refused("bootloader", bootloader.length, "its partition", boot.size);
+  if (image.length > slot0.size) return refused("image", image.length, "a slot", slot0.size);
+  const flash = new Uint8Array(choice.flashMiB * 1024 * 1024).fill(0xff);
+  flash.set(bootloader, boot.offset);
+  flash.set(image, slot0.offset);
+  return { ok: true, flash };
+}
+
+function refused(what: string, bytes: number, place: string, limit: number): FlashImageResult {
+  return {
+    ok: false,
+    message: `the ${what} has ${bytes} bytes, ${place} holds ${limit}: ${bytes - limit} too many`,
+  };
+}
+
+/** The storage partition with an identity in it, beside what it held before; null starts it empty. */
+export function enrolledStorage(
+  table: PartitionTable,
+  before: Uint8Array | null,
+  enrolment: Enrolment,
+): Uint8Array {
+  const { size } = table.storage;
+  const chip =
+    before === null
+      ? new NorFlash({ sizeBytes: size, writeBlockBytes })
+      : NorFlash.fromBytes(before, writeBlockBytes);
+  const storage: BoardStorage = mountBoardStorage(chip.area(0, size));
+  storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
+  return chip.toBytes();
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { factoryFlash } from "../../../hosts/esp32/flash-image.ts";
+import { partitionTable } from "../../../hosts/esp32/partitions.ts";
+import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
+import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storage.ts";
+import { readIdentity } from "../../../src/update/settings.ts";
+import { sluice } from "../../support/command-line.ts";
+
+const choice = { soc: "esp32c3", flashMiB: 4 } as const;
+const table = partitionTable(choice);
+const folder = mkdtempSync(join(tmpdir(), "sluice-board-"));
+after(() => rmSync(folder, { recursive: true }));
+const publicKey = join(folder, "image.pub.pem");
+writeFileSync(publicKey, createKeyPair().publicPem);
+
+const parts = { bootloader: new Uint8Array(60_000).fill(1), image: new Uint8Array(1000).fill(2) };
+
+function enroll(...more: readonly string[]) {
+  const who = ["chip-7", "--server", "http://fleet.example:8080", "--device-token", "secret"];
+  const what = ["--hardware", "esp32c3-a", "--image-key", publicKey];
+  return sluice("device", "enroll", ...who, ...what, ...more);
+}
+
+function identityIn(flash: Uint8Array) {
+  const chip = NorFlash.fromBytes(flash, 4);
+  const storage = mountBoardStorage(chip.area(table.storage.offset, table.storage.size));
+  return readIdentity({
+    read: (key) => storage.read(`sluice/${key}`),
+    write: () => {},
+    delete: () => {},
+  });
+}
+
+test("lays bootloader and image where the chip looks for them", () => {
+  const made = factoryFlash(choice, parts);
+  assert.ok(made.ok);
+  assert.equal(made.flash.length, 4 * 1024 * 1024);
+  assert.equal(made.flash[0], 1);
+  assert.equal(made.flash[table.slot0.offset], 2);
+  assert.equal(made.flash[table.slot1.offset], 0xff);
+});
+
+test("refuses a bootloader that is larger than its partition, with the numbers", () => {
+  const made = factoryFlash(choice, { ...parts, bootloader: new Uint8Array(65_537) });
+  assert.ok(!made.ok);
+  assert.match(made.message, /65537 bytes, its partition holds 65536: 1 too many/);
+});
+
+test("enrolls a device in a file of its whole flash, and leaves the rest alone", async () => {
+  const file = join(folder, "flash.bin");
+  const made = factoryFlash(choice, parts);
+  assert.ok(made.ok);
+  writeFileSync(file, made.flash);
+  const run = await enroll("--file", file);
+  assert.equal(run.exitCode, exitCodes.ok, run.stderr);
+  const flash = readFileSync(file);
+  assert.equal(identityIn(flash)?.deviceId, "chip-7");
+  assert.deepEqual(
+    flash.subarray(0, table.storage.offset),
+    Buffer.from(made.flash).subarray(0, table.storage.offset),
+  );
+});
+
+test("enrolls a device again without forgetting what else is stored", async () => {
+  const file = join(folder, "again.bin");
+  const made = factoryFlash(choice, parts);
+  assert.ok(made.ok);
+  writeFileSync(file, made.flash);
+  await enroll("--file", file);
+  await enroll("--file", file, "--tenant", "other");
+  assert.equal(identityIn(readFileSync(file))?.tenant, "other");
+});
+
+test("makes a storage partition of its own", async () => {
+  const out = join(folder, "storage.bin");
+  const run = await enroll("--out", out);
+  assert.equal(run.exitCode, exitCodes.ok, run.stderr);
+  assert.equal(readFileSync(out).length, table.storage.size);
+  assert.match(run.stderr, /--offset 0x3b0000/);
+});
+
+test("refuses an enrolment into a file of another size", async () => {
+  const file = join(folder, "small.bin");
+  writeFileSync(file, new Uint8Array(100));
+  const run = await enroll("--file", file);
+  assert.equal(run.exitCode, exitCodes.input);
+  assert.match(run.stderr, /100 bytes, not 4 MiB/);
+});
+
+test("refuses to enroll nowhere, or with a path in the server's address", async () => {
+  assert.equal((await enroll()).exitCode, exitCodes.usage);
+  const run = await enroll("--out", join(folder, "x.bin"), "--server", "http://fleet.example/path");
+  assert.equal(run.exitCode, exitCodes.usage);
+});
+
+test("writes a partition into a file that stands for a board", async () => {
+  const file = join(folder, "board.bin");
+  const piece = join(folder, "piece.bin");
+  writeFileSync(file, new Uint8Array(8192).fill(0xff));
+  writeFileSync(piece, new Uint8Array(16).fill(9));
+  const run = await sluice("board", "flash", piece, "--file", file, "--offset", "0x1000");
+  assert.equal(run.exitCode, exitCodes.ok, run.stderr);
+  const flash = readFileSync(file);
+  assert.deepEqual(
+    [flash.length, flash[0x0fff], flash[0x1000], flash[0x1010]],
+    [8192, 0xff, 9, 0xff],
+  );
+});
+
+test("says what a build for a board is missing, and where it is described", async () => {
+  const before = { ...process.env };
+  for (const name of ["ZEPHYR_BASE", "MODDABLE", "CROSS_COMPILE"]) delete process.env[name];
+  try {
+    const what = ["--board", "esp32c3_devkitm_serial", "--version", "1.0.0"];
+    const run = await sluice("board", "build", ...what, "--security-counter", "1");
+    assert.equal(run.exitCode, exitCodes.input);
+    for (const name of ["ZEPHYR_BASE", "MODDABLE", "CROSS_COMPILE", "docs/flashing.md"])
+      assert.match(run.stderr, new RegExp(name));
+  } finally {
+    process.env = before;
+  }
+});
+
+test("knows no board that has no folder", async () => {
+  const what = ["--board", "esp8266", "--version", "1.0.0", "--security-counter", "1"];
+  const run = await sluice("board", "build", ...what);
+  assert.equal(run.exitCode, exitCodes.usage);
+  assert.match(run.stderr, /no board "esp8266"/);
+});

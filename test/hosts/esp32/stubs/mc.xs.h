@@ -1,0 +1,2 @@
+/* mcconfig makes it: identifiers of the application. */
+#pragma once

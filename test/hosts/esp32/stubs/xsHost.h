@@ -1,0 +1,3 @@
+#pragma once
+extern void modTimersExecute(void);
+extern int modTimersNext(void);

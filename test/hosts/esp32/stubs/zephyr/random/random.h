@@ -1,0 +1,3 @@
+#pragma once
+#include <stddef.h>
+extern int sys_csrand_get(void *buffer, size_t length);
