@@ -7,6 +7,7 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { setTimeout } from "node:timers/promises";
@@ -65,6 +66,7 @@ export class AuditLog {
       }
     } finally {
       rmSync(this.lockPath, { force: true });
+      heldLocks.delete(this.lockPath);
     }
   }
 
@@ -79,6 +81,7 @@ export class AuditLog {
         const file = openSync(this.lockPath, "wx", 0o600);
         writeSync(file, String(process.pid));
         closeSync(file);
+        heldLocks.add(this.lockPath);
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -120,10 +123,18 @@ function cutToWholeLines(file: number): { sequence: number; hash: string } | nul
   return { sequence, hash: sha256(line).toString("hex") };
 }
 
+/** Locks that this process has itself: in a container the one before it had the same id. */
+const heldLocks = new Set<string>();
+
+/** Longer than any signer may take; the clock is that of the file system, not of the log. */
+const lockAgeMsMax = 10 * 60_000;
+
 function isAbandoned(lockPath: string): boolean {
   try {
     const pid = Number(readFileSync(lockPath, "utf8"));
+    if (Date.now() - statSync(lockPath).mtimeMs > lockAgeMsMax) return true;
     if (!Number.isSafeInteger(pid) || pid < 1) return false;
+    if (pid === process.pid) return !heldLocks.has(lockPath);
     process.kill(pid, 0);
     return false;
   } catch (error) {

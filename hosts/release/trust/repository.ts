@@ -1,4 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import {
   fileOf,
@@ -203,6 +213,9 @@ export class TrustRepository {
     const temporary = `${path}.${process.pid}.part`;
     writeFileSync(temporary, bytes, { flush: true });
     renameSync(temporary, path);
+    const folder = openSync(dirname(path), "r");
+    fsyncSync(folder); // the name is on the disk before anybody is told
+    closeSync(folder);
   }
 }
 
