@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { TlsCredentials } from "../../src/tls/credentials.ts";
 import { enrolledStorage } from "../esp32/flash-image.ts";
 import { type FlashMiB, flashMiBs, partitionTable } from "../esp32/partitions.ts";
 import { commandGroup } from "./command-group.ts";
@@ -7,8 +8,9 @@ import { readInput, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { note } from "./output.ts";
 import { readTrustedKeys } from "./signing-keys.ts";
+import { readTlsFiles, type TlsFlags } from "./tls-files.ts";
 
-interface EnrollFlags {
+interface EnrollFlags extends TlsFlags {
   readonly server: string;
   readonly tenant: string;
   readonly deviceToken: string;
@@ -38,6 +40,14 @@ export function registerDeviceEnroll(program: Command): void {
       parse.collect(String),
       [],
     )
+    .option(
+      "--ca <pem>",
+      "who vouches for an https server; may be repeated",
+      parse.collect(String),
+      [],
+    )
+    .option("--client-cert <pem>", "what the device shows a server that asks, and its chain")
+    .option("--client-key <pem>", "the private key of that certificate")
     .option("--flash <MiB>", "size of its flash", parse.numberOf(flashMiBs), 4)
     .option("--file <flash>", "a file of the whole flash, changed in place")
     .option("--out <file>", "a storage partition of its own, to be written to the board")
@@ -58,6 +68,8 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     );
   if (!serverPattern.test(server))
     throw new CommandError(`--server ${server}: must be http(s)://host:port`, exitCodes.usage);
+  const tls = readTlsFiles(flags);
+  checkScheme(server, tls, command);
   const table = partitionTable({ soc: "esp32c3", flashMiB: flags.flash });
   const { offset, size } = table.storage;
   const whole = file === undefined ? null : readInput(file, "the flash file");
@@ -70,6 +82,7 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     token: flags.deviceToken,
     hardware: flags.hardware,
     imageKeys: imagePoints(flags.imageKey),
+    ...(tls === null ? {} : { tls }),
   };
   const before = whole === null ? null : whole.slice(offset, offset + size);
   const storage = enrolledStorage(table, before, enrolment);
@@ -82,6 +95,20 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     const at = `0x${offset.toString(16)}`;
     note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
   }
+}
+
+/** What the firmware would refuse to ask is told before it is on a board. */
+function checkScheme(server: string, tls: TlsCredentials | null, command: Command): void {
+  if (server.startsWith("https:") && tls === null)
+    throw new CommandError(
+      `--server ${server}: give --ca with the authority of its certificate; a device trusts no other`,
+      exitCodes.usage,
+    );
+  if (server.startsWith("http:") && !/^http:\/\/127\./.test(server))
+    note(
+      command,
+      `note: firmware asks ${server} only if it was built with plainHttp; see docs/https.md`,
+    );
 }
 
 function imagePoints(files: readonly string[]): Uint8Array[] {

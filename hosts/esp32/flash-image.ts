@@ -1,7 +1,6 @@
-import { identityKey } from "../../src/update/settings.ts";
 import type { BoardStorage } from "../simulator/board/board-host.ts";
 import { NorFlash } from "../simulator/flash/nor-flash.ts";
-import { type Enrolment, encodeEnrolment } from "../simulator/manufacture.ts";
+import { type Enrolment, enroll } from "../simulator/manufacture.ts";
 import { mountBoardStorage } from "../simulator/storage/board-storage.ts";
 import {
   type FlashMiB,
@@ -53,6 +52,6 @@ export function enrolledStorage(
       ? new NorFlash({ sizeBytes: size, writeBlockBytes })
       : NorFlash.fromBytes(before, writeBlockBytes);
   const storage: BoardStorage = mountBoardStorage(chip.area(0, size));
-  storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
+  enroll(storage, enrolment);
   return chip.toBytes();
 }

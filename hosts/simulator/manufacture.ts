@@ -32,9 +32,14 @@ export function manufacture(
   padded.set(image);
   primary.write(0, padded);
   const storage = mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size));
+  enroll(storage, enrolment);
+  return flash;
+}
+
+/** Writes the identity and, if there are any, the credentials for https. */
+export function enroll(storage: BoardStorage, enrolment: Enrolment): void {
   storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
   if (enrolment.tls !== undefined) writeCredentials(ownKeys(storage), enrolment.tls);
-  return flash;
 }
 
 /** The names that the firmware sees below its own path. */
