@@ -2,7 +2,14 @@ import type { Benchmark } from "./benchmark.ts";
 import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
 import { resumedDownload } from "./resumed-download.ts";
+import { trustChecks } from "./trust.ts";
 import { xsMemory } from "./xs-memory.ts";
 
 /** All benchmarks, in the order in which they run. Each has a file of its own. */
-export const benchmarks: readonly Benchmark[] = [flashWear, resumedDownload, idlePoll, xsMemory];
+export const benchmarks: readonly Benchmark[] = [
+  flashWear,
+  resumedDownload,
+  idlePoll,
+  trustChecks,
+  xsMemory,
+];
