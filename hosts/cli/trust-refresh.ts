@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { renew } from "../release/trust/changes.ts";
 import type { TargetsDocument } from "../release/trust/document.ts";
+import { expiryLevel } from "../release/trust/expiry.ts";
 import { signOnline } from "../release/trust/online.ts";
 import type { TrustRepository } from "../release/trust/repository.ts";
 import { commandGroup } from "./command-group.ts";
@@ -21,7 +22,7 @@ import {
   tellDrafts,
 } from "./trust-options.ts";
 
-type RefreshFlags = SignerFlags & RepositoryFlags & { readonly always?: true };
+type RefreshFlags = SignerFlags & RepositoryFlags & { readonly always?: true; readonly due?: true };
 
 /** `sluice trust refresh` */
 export function registerTrustRefresh(program: Command): void {
@@ -31,6 +32,7 @@ export function registerTrustRefresh(program: Command): void {
       "Sign snapshot and timestamp with the online key where they are due; or draft roles anew",
     )
     .argument("[roles...]", "root, targets or delegated roles to draft with a new life")
+    .option("--due", "draft all of them of whose life less than half is left")
     .option("--always", "sign them even when they are good for longer");
   addSignerOptions(addRepositoryOption(command)).action(refresh);
 }
@@ -41,8 +43,10 @@ async function refresh(
   command: Command,
 ): Promise<void> {
   const repository = openRepository(flags);
-  if (roles.length > 0) {
-    tellDrafts(command, repository, renew(repository, roles, Date.now()));
+  if (roles.length > 0 || flags.due === true) {
+    const wanted = flags.due === true ? [...new Set([...roles, ...dueRoles(repository)])] : roles;
+    if (wanted.length === 0) note(command, "every role has more than half of its life left");
+    tellDrafts(command, repository, renew(repository, wanted, Date.now()));
     return;
   }
   const { root, targets } = repository;
@@ -77,6 +81,14 @@ async function refresh(
     const news = result.signed.includes(role) ? "signed" : "still good";
     note(command, `${role} version ${version} is ${news}, valid to ${expires}`);
   }
+}
+
+/** The offline roles that are not good any more, but for those that are drafted already. */
+function dueRoles(repository: TrustRepository): string[] {
+  return ["root", "targets", ...repository.delegatedRoles].filter((role) => {
+    const document = repository.draft(role) === null ? repository.current(role) : null;
+    return document !== null && expiryLevel(document, Date.now()).level !== "good";
+  });
 }
 
 /** The signed documents of all delegated roles. */

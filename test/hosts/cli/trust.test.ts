@@ -198,6 +198,23 @@ test("keys change by a root that the old ones sign", async (context) => {
   assert.equal((await trust("add-key", "chief", "root-4")).exitCode, 2);
 });
 
+test("drafts with a new life what is due, and nothing else", async (context) => {
+  const place = await workplace(context);
+  const { done, sign, folder } = place;
+  await begin(place);
+  assert.match((await done("refresh", "--due")).stderr, /more than half of its life left/);
+  const settings = join(folder, "trust", "settings.json");
+  const { lifeDays } = JSON.parse(readFileSync(settings, "utf8"));
+  // Targets that were signed for a moment only, and are over.
+  writeFileSync(settings, JSON.stringify({ lifeDays: { ...lifeDays, targets: 1e-9 } }));
+  await done("refresh", "targets");
+  await sign("targets-1");
+  writeFileSync(settings, JSON.stringify({ lifeDays }));
+  const due = await done("refresh", "--due");
+  assert.match(due.stderr, /^draft: targets version 3/);
+  assert.doesNotMatch(due.stderr, /root/);
+});
+
 test("a missing or changed file of a release is found", async (context) => {
   const place = await workplace(context);
   const { done, trust, sign, folder, key } = place;
