@@ -83,6 +83,11 @@ export class FleetClient {
     } catch (error) {
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
       const why = cause?.code ?? cause?.message ?? (error as Error).message;
+      if (/CERT|ISSUER|SIGNATURE/.test(why))
+        throw new CommandError(
+          `${this.baseUrl} is not trusted (${why}): name the file of its authority in NODE_EXTRA_CA_CERTS`,
+          exitCodes.server,
+        );
       throw new CommandError(
         `no answer from ${this.baseUrl} (${why}): is \`sluice fleet serve\` running there? --fleet names another server`,
         exitCodes.server,

@@ -91,6 +91,14 @@ test("asks no certificate of an operator", async (t) => {
   assert.equal(statusOf(await ask("/api/v1/devices", withoutClient)), 200);
 });
 
+test("a command says how to trust a server of one's own authority", async (t) => {
+  const fleet = await TestFleet.open(t, { tls: oneSided });
+  const url = await fleet.server.app.listen({ host: "127.0.0.1", port: 0 });
+  const run = await sluice("device", "list", "--fleet", url);
+  assert.equal(run.exitCode, exitCodes.server);
+  assert.match(run.stderr, /not trusted .*NODE_EXTRA_CA_CERTS/);
+});
+
 const wrong: readonly (readonly [string, FleetTls])[] = [
   ["a key of another certificate", { certificate: cert, key: privateKeyPem(certificate()) }],
   ["a certificate that is none", { certificate: "no PEM", key }],
