@@ -149,7 +149,8 @@ export async function reportingSigners<T>(work: () => Promise<T>): Promise<T> {
 
 function refuseOtherRole(address: { readonly name: string }, flags: SignerFlags): void {
   const found = openKeyring(flags).find(address.name);
-  if (!found.ok || found.entry.role === "image") return; // an unknown name is told where it is opened
+  // An unknown name is told where it is opened.
+  if (!found.ok || found.entry.role === "image") return;
   const { name, role } = found.entry;
   throw new CommandError(
     `the key "${name}" is for ${role}, not for images; make one with "sluice keys create --role image"`,

@@ -13,9 +13,9 @@ export interface ProjectFacts {
 }
 
 /**
- * The bill of materials of a release, CycloneDX 1.6 in JSON: the payload of each hardware, the files
- * beside them, and every part that somebody else makes. The same release gives the same bytes: it has
- * no time in it, and its serial number comes from the manifest.
+ * The bill of materials of a release, CycloneDX 1.6 in JSON: the payload of each hardware, the
+ * files beside them, and every part that somebody else makes. The same release gives the same
+ * bytes: it has no time in it, and its serial number comes from the manifest.
  */
 export function writeSbom(
   manifest: ReleaseManifest,

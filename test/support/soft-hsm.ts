@@ -22,7 +22,9 @@ export interface SoftToken {
   address(label: string): string;
 }
 
-/** A token of its own in a temporary folder, with P-256 keys of these labels; gone with the test. */
+/**
+ * A token of its own in a temporary folder, with P-256 keys of these labels; gone with the test.
+ */
 export function softToken(context: TestContext, labels: readonly string[]): SoftToken {
   const folder = temporaryFolder(context);
   const before = process.env["SOFTHSM2_CONF"];

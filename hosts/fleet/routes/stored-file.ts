@@ -32,7 +32,8 @@ export function answerStoredFile(
     .header("etag", etag)
     .header("accept-ranges", "bytes")
     .header("content-disposition", `attachment;filename=${file.fileName}`);
-  // If-Range takes an ETag only; a date, which is too coarse to resume by, gets the whole file as hawkBit gives it.
+  // If-Range takes an ETag only; a date, which is too coarse to resume by, gets the whole file as
+  // hawkBit gives it.
   const isStale = headers["if-range"] !== undefined && headers["if-range"] !== etag;
   const wanted = parseRange(isStale ? undefined : headers.range, file.bytes);
   const read = (range: ByteRange): Readable | null =>

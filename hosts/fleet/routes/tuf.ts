@@ -17,7 +17,8 @@ const immutable = "public, max-age=31536000, immutable";
 
 /**
  * TUF's files as clients of the specification ask for them: `/{tenant}/tuf/2.root.json`,
- * `timestamp.json`, and the targets under their hashes in `/{tenant}/tuf/targets/`. Signed, so public.
+ * `timestamp.json`, and the targets under their hashes in `/{tenant}/tuf/targets/`. Signed, so
+ * public.
  */
 export function tufRoutes(options: TufRoutesOptions) {
   const { trust, artifacts, tenant } = options;

@@ -23,9 +23,9 @@ export interface MissingTarget {
 }
 
 /**
- * `malformed`: a file is none of metadata. `rollback`: an older version than the one that is here, or
- * other bytes under its version. `untrusted`: what devices would not accept. `targets-missing`: files
- * that the targets name have to be sent first.
+ * `malformed`: a file is none of metadata. `rollback`: an older version than the one that is here,
+ * or other bytes under its version. `untrusted`: what devices would not accept. `targets-missing`:
+ * files that the targets name have to be sent first.
  */
 export type AcceptRefusal = "malformed" | "rollback" | "untrusted" | "targets-missing";
 

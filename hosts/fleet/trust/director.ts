@@ -19,8 +19,8 @@ export interface DirectorQuestion {
 const lifeMs = 60 * 60_000;
 
 /**
- * The document for one device, and the digest that was signed. Its version is the time in seconds: it
- * grows from answer to answer without anything to remember, on every node of a fleet and after a
+ * The document for one device, and the digest that was signed. Its version is the time in seconds:
+ * it grows from answer to answer without anything to remember, on every node of a fleet and after a
  * backup was restored. Null when the root names another key for the director.
  */
 export async function directorAnswer(

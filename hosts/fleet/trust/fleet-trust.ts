@@ -42,9 +42,9 @@ const usesMax = 4096;
 const toldMax = 10_000;
 
 /**
- * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot and
- * timestamp fresh with the online key, and signs director documents. It never signs what a device may
- * install. Every document is on the disk before it is served.
+ * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot
+ * and timestamp fresh with the online key, and signs director documents. It never signs what a
+ * device may install. Every document is on the disk before it is served.
  */
 export class FleetTrust {
   readonly #repository: TrustRepository;
@@ -145,8 +145,8 @@ export class FleetTrust {
   }
 
   /**
-   * Takes metadata that the offline keys signed, all of it or nothing, and signs over it. `lifeDays`:
-   * of the snapshots and timestamps from now on.
+   * Takes metadata that the offline keys signed, all of it or nothing, and signs over it.
+   * `lifeDays`: of the snapshots and timestamps from now on.
    */
   accept(
     incoming: IncomingDocuments,

@@ -33,9 +33,9 @@ export function entryDigest(entry: Omit<AuditEntry, "signature">): Buffer {
 }
 
 /**
- * `malformed`: a line is no entry. `incomplete`: the last line is cut off. `chain-broken`: a line was
- * changed, removed or inserted before this one. `signature-invalid`: the line is not signed by the
- * key that it names. `key-unknown`: by a key that is none of the known ones.
+ * `malformed`: a line is no entry. `incomplete`: the last line is cut off. `chain-broken`: a line
+ * was changed, removed or inserted before this one. `signature-invalid`: the line is not signed by
+ * the key that it names. `key-unknown`: by a key that is none of the known ones.
  */
 export type AuditRefusal =
   | "malformed"
@@ -48,7 +48,9 @@ export type AuditVerdict =
   | {
       readonly ok: true;
       readonly entries: readonly AuditEntry[];
-      /** SHA-256 of the last line: written down elsewhere, it proves later that nothing was cut off. */
+      /**
+       * SHA-256 of the last line: written down elsewhere, it proves later that nothing was cut off.
+       */
       readonly headHash: string;
       /** Of every line, in order. */
       readonly hashes: readonly string[];

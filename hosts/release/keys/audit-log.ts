@@ -23,10 +23,10 @@ const lockTriesMax = 3000;
 const lockWaitMs = 50;
 
 /**
- * A log of every use of a key: one JSON object per line, each with the hash of the line before it and
- * signed by the key that it tells of. A line is on the disk before the signature that it tells of is
- * handed out; a power cut in between leaves a line for a signature that nobody got, or part of a
- * line, which the next entry replaces.
+ * A log of every use of a key: one JSON object per line, each with the hash of the line before it
+ * and signed by the key that it tells of. A line is on the disk before the signature that it tells
+ * of is handed out; a power cut in between leaves a line for a signature that nobody got, or part
+ * of a line, which the next entry replaces.
  */
 export class AuditLog {
   readonly path: string;
@@ -37,7 +37,10 @@ export class AuditLog {
     this.now = now;
   }
 
-  /** Adds an entry, signed by `signer`. Throws when the file cannot be written: then nothing may be signed. */
+  /**
+   * Adds an entry, signed by `signer`. Throws when the file cannot be written: then nothing may be
+   * signed.
+   */
   async append(signer: Signer, uses: readonly AuditUse[]): Promise<void> {
     if (uses.length < 1 || uses.length > usesPerEntryMax)
       throw new RangeError(`an entry tells of 1 to ${usesPerEntryMax} uses, not ${uses.length}`);

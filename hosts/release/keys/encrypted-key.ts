@@ -19,8 +19,9 @@ const keyBytes = 32;
 export const passphraseCharactersMin = 12;
 
 /**
- * A private key as PKCS#8 "ENCRYPTED PRIVATE KEY" PEM: PBES2 (RFC 8018 6.2) with scrypt (RFC 7914 7)
- * and AES-256-CBC. Node's own export derives with 2,048 rounds of PBKDF2 only, which is too fast.
+ * A private key as PKCS#8 "ENCRYPTED PRIVATE KEY" PEM: PBES2 (RFC 8018 6.2) with scrypt (RFC 7914
+ * 7) and AES-256-CBC. Node's own export derives with 2,048 rounds of PBKDF2 only, which is too
+ * fast.
  */
 export function encryptPrivateKey(key: KeyObject, passphrase: string): string {
   const salt = randomBytes(saltBytes);

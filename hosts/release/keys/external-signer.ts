@@ -8,8 +8,8 @@ const answerBytesMax = 64 * 1024;
 
 /**
  * A signer behind any command, for cloud key services: the 32 bytes of the digest on its standard
- * input (and in hex in SLUICE_DIGEST), the signature on its standard output. Every answer is checked
- * against the public key before it is used.
+ * input (and in hex in SLUICE_DIGEST), the signature on its standard output. Every answer is
+ * checked against the public key before it is used.
  */
 export function commandSigner(command: string, publicKey: Uint8Array): Signer {
   const label = `the command "${command}"`;
@@ -30,9 +30,9 @@ export function commandSigner(command: string, publicKey: Uint8Array): Signer {
 }
 
 /**
- * A key in a PKCS#11 token, reached by OpenSC's `pkcs11-tool`. The PIN goes to it in its environment,
- * never on its command line. `pkcs11-tool` takes another key when it finds none of the given label:
- * the check against the public key catches that.
+ * A key in a PKCS#11 token, reached by OpenSC's `pkcs11-tool`. The PIN goes to it in its
+ * environment, never on its command line. `pkcs11-tool` takes another key when it finds none of the
+ * given label: the check against the public key catches that.
  */
 export function pkcs11Signer(address: Pkcs11Address, publicKey: Uint8Array, pin: string): Signer {
   const label = `the key "${address.object ?? address.id}" in the token "${address.token}"`;

@@ -13,7 +13,9 @@ import { pointOfPem, publicPemOf, tufKeyId } from "./signer.ts";
 export const keyRoles = ["root", "targets", "online", "image"] as const;
 export type KeyRole = (typeof keyRoles)[number];
 
-/** retired: replaced, may sign its own replacement still. revoked: lost or stolen, signs nothing. */
+/**
+ * retired: replaced, may sign its own replacement still. revoked: lost or stolen, signs nothing.
+ */
 export type KeyState = "active" | "retired" | "revoked";
 
 export interface KeyringEntry {
@@ -33,8 +35,9 @@ export interface KeyringEntry {
 }
 
 /**
- * `malformed`: keyring.json is none of ours. `name-invalid`, `name-taken`, `key-taken`: the same key
- * is in there already. `unknown-key`: no key of that name. `not-active`: it was retired or revoked.
+ * `malformed`: keyring.json is none of ours. `name-invalid`, `name-taken`, `key-taken`: the same
+ * key is in there already. `unknown-key`: no key of that name. `not-active`: it was retired or
+ * revoked.
  */
 export type KeyringRefusal =
   | "malformed"
@@ -53,8 +56,8 @@ const auditFileName = "audit.jsonl";
 const keysMax = 256;
 
 /**
- * A folder of keys: `keyring.json` with everything public, encrypted private keys beside it, and the
- * audit log. The file is replaced whole: a power cut leaves the old one or the new one.
+ * A folder of keys: `keyring.json` with everything public, encrypted private keys beside it, and
+ * the audit log. The file is replaced whole: a power cut leaves the old one or the new one.
  */
 export class Keyring {
   readonly folder: string;
@@ -104,7 +107,9 @@ export class Keyring {
     return this.addPrivate(wanted, privateKey, passphrase);
   }
 
-  /** Adds a private key of the user's, encrypted anew. Throws TypeError on another kind than P-256. */
+  /**
+   * Adds a private key of the user's, encrypted anew. Throws TypeError on another kind than P-256.
+   */
   addPrivate(
     wanted: { readonly name: string; readonly role: KeyRole; readonly now: number },
     privateKey: KeyObject,

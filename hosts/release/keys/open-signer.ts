@@ -16,9 +16,9 @@ export interface SignerMeans {
 }
 
 /**
- * `unreadable`: no such file. `not-a-key`, `not-p256`: see pem-keys. `wrong-passphrase`: or a damaged
- * file, which cannot be told apart. `public-key-needed`: of a command. `other-key`: the file holds
- * another key than the known public half.
+ * `unreadable`: no such file. `not-a-key`, `not-p256`: see pem-keys. `wrong-passphrase`: or a
+ * damaged file, which cannot be told apart. `public-key-needed`: of a command. `other-key`: the
+ * file holds another key than the known public half.
  */
 export type OpenRefusal =
   | "unreadable"

@@ -10,8 +10,9 @@ import type { ImageSigner } from "../../../src/image/writer.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 
 /**
- * Whoever can sign a digest: a file, a token, another machine. The same signers sign images (MCUboot
- * TLV) and metadata (TUF): ECDSA on P-256 over a SHA-256 digest, answered as the DER of r and s.
+ * Whoever can sign a digest: a file, a token, another machine. The same signers sign images
+ * (MCUboot TLV) and metadata (TUF): ECDSA on P-256 over a SHA-256 digest, answered as the DER of r
+ * and s.
  */
 export interface Signer extends ImageSigner {
   /** As TUF names the key. */

@@ -154,8 +154,8 @@ export function nextTargets(
 }
 
 /**
- * Puts targets into a delegated role, which is made when it is not there: drafts of the role and, for
- * a new one, of the targets that delegate to it.
+ * Puts targets into a delegated role, which is made when it is not there: drafts of the role and,
+ * for a new one, of the targets that delegate to it.
  */
 export function putTargets(
   repository: TrustRepository,

@@ -13,8 +13,8 @@ import { isDeviceTargetName } from "../../../src/trust/target-names.ts";
 import { type Signer, sha256, type TufKey } from "../keys/signer.ts";
 
 /**
- * Beside `expires` in every signed part: when it was signed. Clients pass it over; it tells how much
- * of a document's life is left.
+ * Beside `expires` in every signed part: when it was signed. Clients pass it over; it tells how
+ * much of a document's life is left.
  */
 export const issuedMember = "x-sluice-issued";
 
@@ -150,7 +150,9 @@ export function readTargets(role: string, bytes: Uint8Array): TargetsDocument | 
   return readDocument(role, bytes) as TargetsDocument | null;
 }
 
-/** Is the document of `role` signed by the threshold that `parent` asks for? Clauses 5.3.4 to 5.6.3. */
+/**
+ * Is the document of `role` signed by the threshold that `parent` asks for? Clauses 5.3.4 to 5.6.3.
+ */
 export function isSignedFor(parent: TrustDocument, role: string, document: TrustDocument): boolean {
   try {
     const model = modelOf(parent) as Metadata<Root> | Metadata<Targets>;
@@ -190,7 +192,9 @@ export function issuedAt({ signed }: TrustDocument): number | null {
   return typeof text === "string" ? parseDateTime(text) : null;
 }
 
-/** Beyond the specification: no succinct roles, names that are files, and SHA-256 for every target. */
+/**
+ * Beyond the specification: no succinct roles, names that are files, and SHA-256 for every target.
+ */
 function isOurTargets({ targets, delegations }: TargetsJson): boolean {
   const isOurs = Object.entries(targets).every(
     ([name, { length, hashes }]) =>

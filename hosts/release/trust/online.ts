@@ -34,8 +34,8 @@ export interface OnlineOptions {
 }
 
 /**
- * `role-unsigned`: the targets delegate to a role that has no document yet. `wrong-key`: the signers
- * are not those of the root's snapshot and timestamp roles.
+ * `role-unsigned`: the targets delegate to a role that has no document yet. `wrong-key`: the
+ * signers are not those of the root's snapshot and timestamp roles.
  */
 export type OnlineRefusal = "role-unsigned" | "wrong-key";
 
@@ -50,9 +50,9 @@ export type OnlineResult =
   | { readonly ok: false; readonly reason: OnlineRefusal; readonly message: string };
 
 /**
- * Signs a snapshot when what it lists has changed, and a timestamp when the snapshot has; and either
- * when half of its life is over, or when it is not signed by the keys of the root any more. Versions
- * only grow (clauses 5.4.3 and 5.5.5), and no role leaves the snapshot.
+ * Signs a snapshot when what it lists has changed, and a timestamp when the snapshot has; and
+ * either when half of its life is over, or when it is not signed by the keys of the root any more.
+ * Versions only grow (clauses 5.4.3 and 5.5.5), and no role leaves the snapshot.
  */
 export async function signOnline(set: SignedSet, options: OnlineOptions): Promise<OnlineResult> {
   const { root, targets, delegated } = set;

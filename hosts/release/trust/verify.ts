@@ -33,7 +33,10 @@ export interface TrustReport {
   readonly roles: readonly Expiry[];
 }
 
-/** Checks everything as a client would that begins with the first root, and against a device's limits. */
+/**
+ * Checks everything as a client would that begins with the first root, and against a device's
+ * limits.
+ */
 export function verifyTrust(set: TrustSet, now: number): TrustReport {
   const online = set.snapshot === null && set.timestamp === null ? [] : onlineProblems(set);
   const problems = [...rootProblems(set.roots), ...targetsProblems(set), ...online];

@@ -13,7 +13,9 @@ import { signedImage } from "../../support/trust-repository.ts";
 const names = ["root-1", "root-2", "root-3", "targets-1", "online-1", "image-1"];
 const roleOf = (name: string): string => name.split("-")[0] ?? "";
 
-/** A keyring of public halves, whose private ones lie as plain files elsewhere: no time for scrypt. */
+/**
+ * A keyring of public halves, whose private ones lie as plain files elsewhere: no time for scrypt.
+ */
 async function workplace(context: TestContext) {
   const folder = temporaryFolder(context);
   const places = ["--keyring", join(folder, "keys"), "--repository", join(folder, "trust")];

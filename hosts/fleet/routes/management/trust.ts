@@ -70,85 +70,93 @@ export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
       },
       handler: () => trustView(trust),
     });
-    app.route<{ Body: MetadataBody }>({
-      method: "POST",
-      url: "/trust/metadata",
-      bodyLimit: limits.metadataBodyBytesMax,
-      schema: {
-        tags: ["trust"],
-        summary: "Publish metadata that the offline keys signed",
-        description:
-          "By file name, such as 2.root.json. All of it is taken or nothing: the server refuses what devices would refuse. " +
-          "Files that targets name have to be here before.",
-        body: {
-          type: "object",
-          required: ["documents"],
-          properties: {
-            documents: {
-              type: "object",
-              maxProperties: limits.metadataFilesMax,
-              additionalProperties: { type: "string" },
-            },
-            lifeDays: {
-              type: "object",
-              description: "how long snapshots and timestamps are valid",
-              properties: { snapshot: lifeDaysSchema, timestamp: lifeDaysSchema },
-              additionalProperties: false,
-            },
+    addMetadataRoute(app, fleet, trust);
+    addTargetRoute(app, fleet);
+  };
+}
+
+function addMetadataRoute(app: FastifyInstance, fleet: Fleet, trust: FleetTrust): void {
+  app.route<{ Body: MetadataBody }>({
+    method: "POST",
+    url: "/trust/metadata",
+    bodyLimit: limits.metadataBodyBytesMax,
+    schema: {
+      tags: ["trust"],
+      summary: "Publish metadata that the offline keys signed",
+      description:
+        "By file name, such as 2.root.json. All of it is taken or nothing: the server refuses what devices would refuse. " +
+        "Files that targets name have to be here before.",
+      body: {
+        type: "object",
+        required: ["documents"],
+        properties: {
+          documents: {
+            type: "object",
+            maxProperties: limits.metadataFilesMax,
+            additionalProperties: { type: "string" },
+          },
+          lifeDays: {
+            type: "object",
+            description: "how long snapshots and timestamps are valid",
+            properties: { snapshot: lifeDaysSchema, timestamp: lifeDaysSchema },
+            additionalProperties: false,
           },
         },
-        response: { 200: trustSchema, 409: missingSchema, ...errorResponses },
       },
-      handler: async (request, reply) => {
-        const { documents, lifeDays = {} } = request.body;
-        const result = await trust.accept(documents, lifeDays, (sha256, bytes) =>
-          fleet.artifacts.has(sha256 as DigestHex, bytes),
-        );
-        if (!result.ok) {
-          const { reason, message, missing } = result;
-          if (reason === "targets-missing")
-            return reply.code(409).send({ error: reason, message, missing });
-          return answerRefusal(reply, 422, { reason, message });
-        }
-        const names = result.documents.map(({ role, signed }) => `${role} ${signed.version}`);
-        if (names.length > 0)
-          await fleet.database.write(async ({ db, nowUnixMs }) => {
-            await addEvent(db, { kind: "metadata-published", details: { names } }, nowUnixMs);
-          });
-        return trustView(trust);
+      response: { 200: trustSchema, 409: missingSchema, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const { documents, lifeDays = {} } = request.body;
+      const result = await trust.accept(documents, lifeDays, (sha256, bytes) =>
+        fleet.artifacts.has(sha256 as DigestHex, bytes),
+      );
+      if (!result.ok) {
+        const { reason, message, missing } = result;
+        if (reason === "targets-missing")
+          return reply.code(409).send({ error: reason, message, missing });
+        return answerRefusal(reply, 422, { reason, message });
+      }
+      const names = result.documents.map(({ role, signed }) => `${role} ${signed.version}`);
+      if (names.length > 0)
+        await fleet.database.write(async ({ db, nowUnixMs }) => {
+          await addEvent(db, { kind: "metadata-published", details: { names } }, nowUnixMs);
+        });
+      return trustView(trust);
+    },
+  });
+}
+
+function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
+  app.route<{ Querystring: { sha256: string } }>({
+    method: "POST",
+    url: "/trust/targets",
+    bodyLimit: limits.imageBytesMax,
+    schema: {
+      tags: ["trust"],
+      summary: "Send a file that targets name",
+      querystring: {
+        type: "object",
+        required: ["sha256"],
+        properties: { sha256: { type: "string", pattern: "^[0-9a-f]{64}$" } },
       },
-    });
-    app.route<{ Querystring: { sha256: string } }>({
-      method: "POST",
-      url: "/trust/targets",
-      bodyLimit: limits.imageBytesMax,
-      schema: {
-        tags: ["trust"],
-        summary: "Send a file that targets name",
-        querystring: {
-          type: "object",
-          required: ["sha256"],
-          properties: { sha256: { type: "string", pattern: "^[0-9a-f]{64}$" } },
-        },
-        consumes: ["application/octet-stream"],
-        response: { 204: { type: "null" }, ...errorResponses },
-      },
-      handler: async (request, reply) => {
-        const { body } = request;
-        if (!Buffer.isBuffer(body))
-          return answerRefusal(reply, 415, {
-            reason: "not-octets",
-            message: "send the file itself, as application/octet-stream",
-          });
-        const found = hash("sha256", body, "hex");
-        if (found !== request.query.sha256)
-          return answerRefusal(reply, 422, {
-            reason: "hash-mismatch",
-            message: `the file has SHA-256 ${found}, not ${request.query.sha256}; send it again`,
-          });
-        await fleet.artifacts.store(body);
-        return reply.code(204).send(null);
-      },
-    });
-  };
+      consumes: ["application/octet-stream"],
+      response: { 204: { type: "null" }, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const { body } = request;
+      if (!Buffer.isBuffer(body))
+        return answerRefusal(reply, 415, {
+          reason: "not-octets",
+          message: "send the file itself, as application/octet-stream",
+        });
+      const found = hash("sha256", body, "hex");
+      if (found !== request.query.sha256)
+        return answerRefusal(reply, 422, {
+          reason: "hash-mismatch",
+          message: `the file has SHA-256 ${found}, not ${request.query.sha256}; send it again`,
+        });
+      await fleet.artifacts.store(body);
+      return reply.code(204).send(null);
+    },
+  });
 }

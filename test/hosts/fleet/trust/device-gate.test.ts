@@ -32,7 +32,8 @@ async function stage(context: TestContext) {
   const [onlineSigner] = trustKeys.online;
   const folder = mkdtempSync(join(tmpdir(), "sluice-trust-"));
   const fleet = await TestFleet.open(context, { trust: { folder, onlineSigner } });
-  context.after(() => rmSync(folder, { recursive: true })); // after the server, which writes its log at the end
+  // After the server, which writes its log at the end.
+  context.after(() => rmSync(folder, { recursive: true }));
   const repository = await signedRepository(temporaryFolder(context), nowUnixMs, [
     { version: "1.1.0", hardware },
   ]);

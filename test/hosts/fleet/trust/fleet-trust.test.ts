@@ -32,7 +32,8 @@ const release = { version: "1.1.0", hardware: "esp32c3-b" };
 async function places(context: TestContext, onlineSigner: Signer | null = online) {
   const folder = mkdtempSync(join(tmpdir(), "sluice-trust-"));
   const fleet = await TestFleet.open(context, { trust: { folder, onlineSigner } });
-  context.after(() => rmSync(folder, { recursive: true })); // after the server, which writes its log at the end
+  // After the server, which writes its log at the end.
+  context.after(() => rmSync(folder, { recursive: true }));
   const repository = await signedRepository(temporaryFolder(context), nowUnixMs, [release]);
   return { folder, fleet, repository };
 }
@@ -353,7 +354,8 @@ test("a server with the old and the new online key goes from one to the other wi
   const folder = mkdtempSync(join(tmpdir(), "sluice-trust-"));
   const trust = { folder, onlineSigner: online, moreOnlineSigners: [fresh] };
   const fleet = await TestFleet.open(context, { trust });
-  context.after(() => rmSync(folder, { recursive: true })); // after the server, which writes its log at the end
+  // After the server, which writes its log at the end.
+  context.after(() => rmSync(folder, { recursive: true }));
   const repository = await signedRepository(temporaryFolder(context), nowUnixMs, [release]);
   await publish(fleet, repository);
   const keyOf = async () =>

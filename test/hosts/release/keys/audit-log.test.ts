@@ -102,7 +102,8 @@ test("two programs that sign at the same time make one chain", async (context) =
   assert.ok(verdict.ok && verdict.entries.length === 4);
 });
 
-// The second is beyond the largest process id of Linux, the first what a container's one program always has.
+// The second is beyond the largest process id of Linux, the first what a container's one program
+// always has.
 for (const pid of [process.pid, 4_194_305])
   test(`the lock of a program that died is taken over, id ${pid === process.pid ? "this one's" : pid}`, async (context) => {
     const { path, text, log } = await logOf(context, 1);
