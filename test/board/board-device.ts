@@ -5,7 +5,8 @@ import { hostAddress } from "../../hosts/esp32/emulator/serial-network.ts";
 import { writeFlashFile } from "../../hosts/simulator/flash/flash-file.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import { manufacture } from "../../hosts/simulator/manufacture.ts";
-import { RealFleet } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { RealFleet, type SecureServerOptions } from "../../hosts/simulator/moddable/real-fleet.ts";
+import type { TlsCredentials } from "../../src/tls/credentials.ts";
 import { hardware, type KeyPair, type Kit, type SignedBoardImage } from "./kit.ts";
 
 export const deviceId = "chip-1";
@@ -18,6 +19,8 @@ export interface BoardDeviceOptions {
   readonly image: SignedBoardImage;
   /** Whose images the server takes; the device's own keys when left out. */
   readonly fleetKeys?: KeyPair;
+  /** Serves the fleet over https, to a device with these credentials. */
+  readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
 }
 
 /** A snapshot of the flash around one run of the bootloader. */
@@ -43,7 +46,8 @@ export class BoardDevice {
     const { kit, directory, image, fleetKeys = kit.keys } = options;
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true });
-    const fleet = await RealFleet.start(join(directory, "fleet"), fleetKeys.publicPem);
+    const { tls } = options;
+    const fleet = await RealFleet.start(join(directory, "fleet"), fleetKeys.publicPem, tls?.server);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, image.bytes, {
       serverUrl: fleet.url.replace("127.0.0.1", hostAddress),
@@ -52,6 +56,7 @@ export class BoardDevice {
       token,
       hardware,
       imageKeys: [kit.keys.key.publicKey],
+      ...(tls && { tls: tls.credentials }),
     });
     flash.area(0, 0x10000).write(0, kit.bootloader.slice(0, kit.bootloader.length & ~3));
     const flashFile = join(directory, "flash.bin");

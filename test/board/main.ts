@@ -12,6 +12,7 @@ import { checkRecovery } from "./recovery.ts";
 import { checkRefusals } from "./refusals.ts";
 import { checkRollbacks } from "./rollbacks.ts";
 import { checkSizes } from "./sizes.ts";
+import { checkTls } from "./tls.ts";
 import { checkUpdate } from "./update.ts";
 
 const { ESP32_EMULATOR = "", SLUICE_BOOTLOADER = "" } = process.env;
@@ -35,8 +36,9 @@ async function runChecks(tools: BoardTools): Promise<number> {
     const kit = await makeKit(tools, files);
     const wanted = process.argv.slice(2);
     const parts = { update: checkUpdate, rollbacks: checkRollbacks, refusals: checkRefusals };
-    const more = { recovery: checkRecovery, model: checkModel, cuts: checkCuts, sizes: checkSizes };
-    for (const [name, part] of Object.entries({ ...parts, ...more }))
+    const more = { recovery: checkRecovery, model: checkModel, tls: checkTls };
+    const last = { sizes: checkSizes, cuts: checkCuts };
+    for (const [name, part] of Object.entries({ ...parts, ...more, ...last }))
       if (wanted.length === 0 || wanted.includes(name))
         await part(checks, kit, join(directory, name));
   } finally {

@@ -1,7 +1,7 @@
-// The few headers of RFC 826, 791, 792 and 9293 that a chip behind a wire needs. Only for the loopback side of an emulated board.
+// The few headers of RFC 826, 791, 768 and 9293 that a chip behind a wire needs. Only for the loopback side of an emulated board.
 
 export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const;
-export const protocols = { icmp: 1, tcp: 6 } as const;
+export const protocols = { tcp: 6, udp: 17 } as const;
 export const tcpFlags = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 
 export const ethernetHeaderBytes = 14;
@@ -132,6 +132,39 @@ export function tcp(segment: TcpSegment, ends: { source: number; target: number 
   payload.set(segment.data, tcpHeaderBytes + optionBytes);
   const packet = { ...ends, protocol: protocols.tcp, payload };
   view.setUint16(16, ~sum(payload, pseudoHeaderSum(packet, payload.length)) & 0xffff);
+  return packet;
+}
+
+export interface UdpDatagram {
+  readonly sourcePort: number;
+  readonly targetPort: number;
+  readonly data: Uint8Array;
+}
+
+const udpHeaderBytes = 8;
+
+/** Null when it is cut short; its checksum is not looked at, what it carries has to bear that. */
+export function parseUdp({ payload }: IpPacket): UdpDatagram | null {
+  if (payload.length < udpHeaderBytes) return null;
+  const view = viewOf(payload);
+  const length = view.getUint16(4);
+  if (length < udpHeaderBytes || length > payload.length) return null;
+  return {
+    sourcePort: view.getUint16(0),
+    targetPort: view.getUint16(2),
+    data: payload.subarray(udpHeaderBytes, length),
+  };
+}
+
+export function udp(datagram: UdpDatagram, ends: { source: number; target: number }): IpPacket {
+  const payload = new Uint8Array(udpHeaderBytes + datagram.data.length);
+  const view = viewOf(payload);
+  view.setUint16(0, datagram.sourcePort);
+  view.setUint16(2, datagram.targetPort);
+  view.setUint16(4, payload.length);
+  payload.set(datagram.data, udpHeaderBytes);
+  const packet = { ...ends, protocol: protocols.udp, payload };
+  view.setUint16(6, ~sum(payload, pseudoHeaderSum(packet, payload.length)) & 0xffff);
   return packet;
 }
 

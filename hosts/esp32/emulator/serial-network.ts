@@ -8,11 +8,14 @@ import {
   parseEthernet,
   parseIp,
   parseTcp,
+  parseUdp,
   protocols,
   tcp,
   tcpFlags,
+  udp,
 } from "./packets.ts";
 import { encodeSlip, SlipDecoder } from "./slip.ts";
+import { answerTime, timePort } from "./time-server.ts";
 
 /** As the boards with a serial network are configured (boards/*_serial/manifest.json). */
 export const hostAddress = "10.0.2.2";
@@ -22,12 +25,14 @@ const connectionsMax = 32;
 export interface SerialNetworkOptions {
   /** Puts bytes on the chip's second serial line. */
   write(bytes: Uint8Array): void;
+  /** What time servers tell; this machine's clock when left out. */
+  unixMs?(): number;
 }
 
 /**
  * The other end of a chip's network wire: Ethernet over SLIP. It answers for every address and carries each TCP
- * connection of the chip on to the same port of this machine's loopback; nothing leaves the machine, nothing needs
- * rights, and no device of the system is touched. A link can be cut and mended.
+ * connection of the chip on to the same port of this machine's loopback, and tells the time; nothing leaves the machine,
+ * nothing needs rights, and no device of the system is touched. A link can be cut and mended.
  */
 export class SerialNetwork {
   readonly #options: SerialNetworkOptions;
@@ -66,8 +71,23 @@ export class SerialNetwork {
       if (answer !== null) this.#send(frame.from, etherType.arp, answer);
     } else if (frame.type === etherType.ipv4) {
       const packet = parseIp(frame.payload);
-      if (packet !== null && packet.protocol === protocols.tcp) this.#tcp(packet, frame.from);
+      if (packet?.protocol === protocols.tcp) this.#tcp(packet, frame.from);
+      if (packet?.protocol === protocols.udp) this.#udp(packet, frame.from);
     }
+  }
+
+  /** The only datagrams that are answered ask for the time. */
+  #udp(packet: IpPacket, chipMac: Uint8Array): void {
+    const asked = parseUdp(packet);
+    const data = asked?.targetPort === timePort ? answerTime(asked.data, this.#unixMs()) : null;
+    if (asked === null || data === null) return;
+    const ports = { sourcePort: asked.targetPort, targetPort: asked.sourcePort };
+    const ends = { source: packet.target, target: packet.source };
+    this.#send(chipMac.slice(), etherType.ipv4, ip(udp({ ...ports, data }, ends)));
+  }
+
+  #unixMs(): number {
+    return (this.#options.unixMs ?? Date.now)();
   }
 
   #tcp(packet: IpPacket, chipMac: Uint8Array): void {

@@ -17,6 +17,7 @@ import {
 } from "../../../../hosts/esp32/emulator/packets.ts";
 import { SerialNetwork } from "../../../../hosts/esp32/emulator/serial-network.ts";
 import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/emulator/slip.ts";
+import { answerTime } from "../../../../hosts/esp32/emulator/time-server.ts";
 
 const chipAddress = 0x0a00020f;
 const hostAddress = 0x0a000202;
@@ -154,4 +155,18 @@ test("takes no packet whose checksum is wrong", () => {
   bytes[12] = (bytes[12] ?? 0) ^ 1;
   assert.equal(parseIp(bytes), null);
   assert.equal(parseTcp(packet), null);
+});
+
+test("tells the time to who asks for it, and nothing to others", () => {
+  const unixMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+  const question = new Uint8Array(48);
+  question[0] = 0x23; // version 4, client
+  question[47] = 9;
+  const answer = answerTime(question, unixMs);
+  assert.ok(answer !== null);
+  const view = new DataView(answer.buffer);
+  assert.equal(view.getUint32(40) - 2_208_988_800, unixMs / 1000);
+  assert.equal(answer[31], 9);
+  assert.equal(answerTime(question.subarray(1), unixMs), null);
+  assert.equal(answerTime(new Uint8Array(48), unixMs), null);
 });
