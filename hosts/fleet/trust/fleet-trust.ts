@@ -6,13 +6,19 @@ import { AuditLog, recordedSigner, usesPerEntryMax } from "../../release/keys/au
 import type { Signer } from "../../release/keys/signer.ts";
 import {
   fileOf,
+  type RootDocument,
   type TargetJson,
   type TargetsDocument,
   type TrustDocument,
 } from "../../release/trust/document.ts";
 import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/expiry.ts";
-import { signOnline } from "../../release/trust/online.ts";
-import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
+import { type SignedSet, signOnline } from "../../release/trust/online.ts";
+import {
+  delegatedRolesOf,
+  hashedName,
+  type LifeDays,
+  TrustRepository,
+} from "../../release/trust/repository.ts";
 import type { Image } from "../control/memory.ts";
 import { FleetOptionError } from "../options.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
@@ -33,6 +39,14 @@ export interface TrustNotice {
   readonly text: string;
   readonly facts: Readonly<Record<string, string | number>>;
 }
+
+interface SignedOnline {
+  readonly snapshot: TrustDocument | null;
+  readonly timestamp: TrustDocument | null;
+  readonly notices: readonly TrustNotice[];
+}
+
+const nothingSigned: SignedOnline = { snapshot: null, timestamp: null, notices: [] };
 
 /** How often expiry and what is due are looked at. */
 const checkEveryMs = 60_000;
@@ -156,10 +170,8 @@ export class FleetTrust {
     return this.#inTurn(async () => {
       const judged = await judgeIncoming(this.#repository, incoming, this.#clock.unixMs(), hasFile);
       if (!judged.ok) return judged;
-      for (const document of judged.documents) this.#repository.publish(document);
       this.#repository.setLifeDays({ ...this.#repository.lifeDays, ...lifeDays });
-      this.#index();
-      await this.#signOnline();
+      await this.#signOver(judged.documents);
       return judged;
     });
   }
@@ -173,7 +185,7 @@ export class FleetTrust {
       const now = this.#clock.unixMs();
       if (now - this.#checkedAtUnixMs < checkEveryMs) return noted;
       this.#checkedAtUnixMs = now;
-      const signed = await this.#signOnline();
+      const signed = await this.#signOver([]);
       return [...noted, ...signed, ...this.#expiryNotices()];
     });
   }
@@ -182,42 +194,78 @@ export class FleetTrust {
     return this.#inTurn(() => this.#writeUses());
   }
 
-  async #signOnline(): Promise<TrustNotice[]> {
-    const { root, targets, lifeDays } = this.#repository;
-    if (root === null || targets === null) return [];
+  /**
+   * Signs snapshot and timestamp over what is here and these new documents, and only then lets all
+   * of them count: in an order in which devices, and a power cut in between, never find a root or a
+   * timestamp before what it leads to.
+   */
+  async #signOver(fresh: readonly TrustDocument[]): Promise<readonly TrustNotice[]> {
+    const signed = await this.#signOnline(fresh);
+    const isRoot = ({ role }: TrustDocument): boolean => role === "root";
+    for (const document of fresh.filter((one) => !isRoot(one))) this.#repository.publish(document);
+    if (signed.snapshot !== null) this.#repository.publish(signed.snapshot);
+    for (const document of fresh.filter(isRoot)) this.#repository.publish(document);
+    if (signed.timestamp !== null) this.#repository.publish(signed.timestamp);
+    this.#files.delete("timestamp.json");
+    this.#index();
+    return signed.notices;
+  }
+
+  /**
+   * What is new of the two; null where the one that is there stays, or where nothing can be signed.
+   */
+  async #signOnline(fresh: readonly TrustDocument[]): Promise<SignedOnline> {
+    const set = this.#setWith(fresh);
+    if (set === null) return nothingSigned;
     if (this.#signers.length === 0) {
       this.#problem = "there is no online key; start the server with --online-key";
-      return [];
+      return nothingSigned;
     }
-    const delegated = new Map<string, TargetsDocument>();
-    for (const role of this.#repository.delegatedRoles) {
-      const document = this.#repository.current(role);
-      if (document !== null) delegated.set(role, document as TargetsDocument);
-    }
-    const snapshot = this.#repository.current("snapshot");
-    const timestamp = this.#repository.current("timestamp");
-    const { keyids } = root.signed.roles.timestamp;
+    const { keyids } = set.root.signed.roles.timestamp;
     const named = this.#signers.filter(({ keyId }) => keyids.includes(keyId));
     const signersFor = (purpose: string) =>
       named.map((signer) => recordedSigner(signer, this.#log, purpose));
     const now = this.#clock.unixMs();
-    const set = { root, targets, delegated, snapshot, timestamp };
+    const { lifeDays } = this.#repository;
     const result = await signOnline(set, { signersFor, now, lifeDays, always: false });
     this.#problem = result.ok ? null : result.message;
-    if (!result.ok)
-      return this.#once("online", result.reason, {
-        level: "warn",
-        text: result.message,
-        facts: {},
-      });
-    if (result.signed.includes("snapshot")) this.#repository.publish(result.snapshot);
-    if (result.signed.includes("timestamp")) this.#repository.publish(result.timestamp);
-    this.#files.delete("timestamp.json");
-    return result.signed.map((role) => {
+    if (!result.ok) {
+      const notice = { level: "warn", text: result.message, facts: {} } as const;
+      return { ...nothingSigned, notices: this.#once("online", result.reason, notice) };
+    }
+    this.#told.delete("online");
+    const isNew = (role: "snapshot" | "timestamp"): boolean => result.signed.includes(role);
+    const notices = result.signed.map((role): TrustNotice => {
       const { version, expires } = result[role].signed;
       const text = `signed ${role} version ${version}, valid to ${expires}`;
       return { level: "info", text, facts: { role, version } };
     });
+    return {
+      snapshot: isNew("snapshot") ? result.snapshot : null,
+      timestamp: isNew("timestamp") ? result.timestamp : null,
+      notices,
+    };
+  }
+
+  /** The newest document of each role, with these among them; null before there are any. */
+  #setWith(fresh: readonly TrustDocument[]): SignedSet | null {
+    const newest = (role: string): TrustDocument | null =>
+      fresh
+        .filter((document) => document.role === role)
+        .reduce<TrustDocument | null>(
+          (best, one) => (best === null || one.signed.version > best.signed.version ? one : best),
+          this.#repository.current(role),
+        );
+    const root = newest("root") as RootDocument | null;
+    const targets = newest("targets") as TargetsDocument | null;
+    if (root === null || targets === null) return null;
+    const delegated = new Map<string, TargetsDocument>();
+    for (const role of delegatedRolesOf(targets)) {
+      const document = newest(role);
+      if (document !== null) delegated.set(role, document as TargetsDocument);
+    }
+    const [snapshot, timestamp] = [newest("snapshot"), newest("timestamp")];
+    return { root, targets, delegated, snapshot, timestamp };
   }
 
   #expiryNotices(): TrustNotice[] {
@@ -276,20 +324,4 @@ export class FleetTrust {
     this.#last = result.catch(() => {}); // the caller gets the error
     return result;
   }
-}
-
-/** What the page and scripts see of the signed metadata. */
-export function trustView(trust: FleetTrust): object {
-  return {
-    ready: trust.hasRoot && trust.problem === null,
-    problem: trust.problem,
-    roles: trust.expiries.map(({ expiresUnixMs, lifeLeftPercent, level, role, version }) => ({
-      role,
-      version,
-      expiresAtUnixMs: expiresUnixMs,
-      lifeLeftPercent,
-      level,
-    })),
-    targets: trust.targets.size,
-  };
 }

@@ -34,10 +34,11 @@ export interface OnlineOptions {
 }
 
 /**
- * `role-unsigned`: the targets delegate to a role that has no document yet. `wrong-key`: the
+ * `role-unsigned`: the targets delegate to a role that has no document yet. `role-untrusted`: a
+ * role is signed by other keys than those that root and targets name. `wrong-key`: the
  * signers are not those of the root's snapshot and timestamp roles.
  */
-export type OnlineRefusal = "role-unsigned" | "wrong-key";
+export type OnlineRefusal = "role-unsigned" | "role-untrusted" | "wrong-key";
 
 export type OnlineResult =
   | {
@@ -62,6 +63,14 @@ export async function signOnline(set: SignedSet, options: OnlineOptions): Promis
     return refuse(
       "role-unsigned",
       `targets delegate to "${missing}", which is not signed yet: sign its draft first`,
+    );
+  const untrusted = isSignedFor(root, "targets", targets)
+    ? names.find((name) => !isSignedFor(targets, name, delegated.get(name) ?? targets))
+    : "targets";
+  if (untrusted !== undefined)
+    return refuse(
+      "role-untrusted",
+      `"${untrusted}" is not signed by the keys that count now: sign its draft, and publish it`,
     );
   const meta: Record<string, { version: number }> = {
     "targets.json": { version: targets.signed.version },

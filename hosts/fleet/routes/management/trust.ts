@@ -4,7 +4,7 @@ import type { Fleet } from "../../control/fleet.ts";
 import { limits } from "../../limits.ts";
 import type { DigestHex } from "../../names.ts";
 import { addEvent } from "../../storage/events.ts";
-import { type FleetTrust, trustView } from "../../trust/fleet-trust.ts";
+import type { FleetTrust } from "../../trust/fleet-trust.ts";
 import { answerRefusal } from "./answers.ts";
 import { errorResponses } from "./schemas.ts";
 
@@ -159,4 +159,20 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
       return reply.code(204).send(null);
     },
   });
+}
+
+/** What the page and scripts see of the signed metadata. */
+function trustView(trust: FleetTrust): object {
+  return {
+    ready: trust.hasRoot && trust.problem === null,
+    problem: trust.problem,
+    roles: trust.expiries.map(({ expiresUnixMs, lifeLeftPercent, level, role, version }) => ({
+      role,
+      version,
+      expiresAtUnixMs: expiresUnixMs,
+      lifeLeftPercent,
+      level,
+    })),
+    targets: trust.targets.size,
+  };
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { addKey, removeKey } from "../../../../hosts/release/trust/changes.ts";
 import { expiryLevel } from "../../../../hosts/release/trust/expiry.ts";
 import { signOnline } from "../../../../hosts/release/trust/online.ts";
 import { addRelease } from "../../../../hosts/release/trust/releases.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import {
+  metadataSigner,
   signAll,
   signedImage,
   signedRepository,
@@ -65,6 +67,35 @@ test("nothing is signed over a role that waits for its signature, nor with anoth
   const other = { ...options, signersFor: () => trustKeys.targets };
   const wrong = await signOnline({ ...rest, root, targets }, other);
   assert.deepEqual(wrong.ok || wrong.reason, "wrong-key");
+});
+
+test("nothing is signed over targets of a key that the root does not name any more", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now, [
+    { version: "1.0.0", hardware: "esp32c3-b" },
+  ]);
+  const { targets, delegated } = trustSet(repository);
+  assert.ok(targets);
+  for (const key of trustKeys.targets) {
+    assert.ok(
+      addKey(repository, "targets", metadataSigner(300 + trustKeys.targets.indexOf(key)), now).ok,
+    );
+    assert.ok(removeKey(repository, "targets", key.keyId, now).ok);
+  }
+  await signAll(repository, trustKeys.root);
+  const { root } = repository;
+  assert.equal(root?.signed.version, 2);
+  const set = { root, targets, delegated, snapshot: null, timestamp: null };
+  const { lifeDays } = repository;
+  const options = { signersFor: () => trustKeys.online, now, lifeDays, always: false };
+  const refused = await signOnline(set, options);
+  assert.deepEqual(refused.ok || refused.reason, "role-untrusted");
+  const [first] = repository.roots;
+  assert.ok(first);
+  const role = delegated.get("esp32c3-b");
+  assert.ok(role);
+  const other = new Map(delegated).set("esp32c3-b", { ...role, signatures: [] });
+  const mixed = await signOnline({ ...set, root: first, delegated: other }, options);
+  assert.deepEqual(mixed.ok || mixed.reason, "role-untrusted");
 });
 
 test("the levels of a life are at 50 and 20 percent", async (context) => {
