@@ -79,7 +79,8 @@ export interface RecordedEvent {
 
 const idPattern = /^[A-Za-z0-9._:]{1,64}-\d{1,15}$/;
 const textPattern = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-const outsideText = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+/** A function, since a `g` expression keeps an index, which it cannot where modules are preloaded. */
+const outsideText = (): RegExp => /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
 
 const ranges = {
   bytes: { min: 0, max: 0xffff_ffff },
@@ -172,7 +173,7 @@ function fitting(kind: FieldKind, value: string | number | null): JsonValue {
   if (kind !== "text" && kind !== "text?") return within(kind, Number(value)) ?? ranges[kind].min;
   return String(value ?? "")
     .slice(0, eventTextCharactersMax)
-    .replace(outsideText, "?");
+    .replace(outsideText(), "?");
 }
 
 /** The nearest integer of the range; null for null and for what is no number. */

@@ -53,3 +53,12 @@ test("the manifest preloads by full names, since a pattern would pass over TypeS
     [],
   );
 });
+
+test("no module of a device keeps an expression with a state, which cannot change once preloaded", () => {
+  const keeping = files.filter((path) =>
+    /^(?:export )?const \w+(?:: RegExp)? = \/.*\/[a-z]*[gy][a-z]*;$/m.test(
+      readFileSync(join(source, `${path}.ts`), "utf8"),
+    ),
+  );
+  assert.deepEqual(keeping, []);
+});
