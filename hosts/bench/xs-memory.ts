@@ -26,15 +26,19 @@ const phaseSeconds = 240;
 /** Lines of instruments before the phase counts as seen. */
 const idleSamples = 4;
 
-/** Heaps that begin small and grow in small steps show what a phase needs. */
+/**
+ * Heaps that grow in small steps show what a phase needs. Chunks are compacted within a piece of
+ * the heap only, and a board has one piece: they begin with a large one, since many small ones
+ * would show the gaps between them.
+ */
 const growing = {
-  chunk: { initial: 1536, incremental: 512 },
+  chunk: { initial: 16_384, incremental: 512 },
   heap: { initial: 512, incremental: 64 },
 };
 
 /** Heaps of a size that a board may give once and for all: they grow when that is too little. */
 const given = {
-  chunk: { initial: 36_864, incremental: 512 },
+  chunk: { initial: 28_672, incremental: 512 },
   heap: { initial: 2816, incremental: 64 },
 };
 

@@ -64,8 +64,12 @@ declare module "ssl/session" {
   export default class Session {
     constructor(options: object);
     certificateManager: object;
-    readonly clientRandom?: ArrayBuffer;
-    readonly handshakeDigests?: { readonly SHA256: { close(goOn: true): ArrayBuffer } };
+    options?: object;
+    dhparams?: object;
+    clientRandom?: ArrayBuffer;
+    serverRandom?: ArrayBuffer;
+    masterSecret?: ArrayBuffer;
+    handshakeDigests?: { readonly SHA256: { close(goOn: true): ArrayBuffer } };
     /** The last handshake message that came; -1 once it was answered. */
     readonly handshakeProcess: number;
     readonly alert?: object;

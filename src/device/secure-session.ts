@@ -28,6 +28,16 @@ const wantedRecordBytesMax = 1024;
 /** Of messages that are spread over records: a chain of certificates is the most. */
 const messagesBytesMax = 8192;
 const scalarBytes = 32;
+/** Of the SDK's session; it deletes others itself. */
+const handshakeProperties = [
+  "options",
+  "dhparams",
+  "clientRandom",
+  "serverRandom",
+  "masterSecret",
+  "handshakeDigests",
+] as const;
+
 /** Draws until a number fits; one in 2^32 does not. */
 const drawsMax = 4;
 
@@ -42,7 +52,7 @@ const drawsMax = 4;
  */
 export class SecureSession extends Session {
   readonly #flight: ServerFlight;
-  readonly #client: SecureOptions["client"];
+  #client: SecureOptions["client"];
   readonly #head = new Uint8Array(recordHeadBytes);
   #record: Uint8Array | null = null;
   /** Records of which the last message is not whole, as one. */
@@ -75,8 +85,15 @@ export class SecureSession extends Session {
     const isOver = this.handshake(link);
     if (this.alert !== undefined) throw new TlsError("refused-by-server");
     // The session answers "over" only behind the server's finished message; the flight knows better.
-    if (isOver) this.#flight.established();
+    if (isOver) this.#established();
     return isOver || link.readable !== readableBefore || this.handshakeProcess !== processBefore;
+  }
+
+  /** Gives back what only the handshake needed; the session keeps it as long as it lives. */
+  #established(): void {
+    this.#flight.established();
+    this.#client = null;
+    for (const name of handshakeProperties) delete this[name];
   }
 
   /**

@@ -63,7 +63,8 @@ const randomBytes = 32;
  * server's own name to an enrolled authority, and a key exchange that this certificate's key signed.
  */
 export class ServerFlight {
-  readonly #trust: ServerTrust;
+  /** Null once it was decided. */
+  #trust: ServerTrust | null;
   #stage: Stage = "hello";
   #serverRandom: Uint8Array = new Uint8Array(0);
   #publicKey: Uint8Array | null = null;
@@ -111,6 +112,8 @@ export class ServerFlight {
   established(): void {
     if (this.#stage !== "finished") throw new Error(`established at the stage ${this.#stage}`);
     this.#stage = "established";
+    this.#trust = null;
+    this.#publicKey = null;
   }
 
   /** Messages may share a record; one that is spread over several must have been put together. */
@@ -168,6 +171,7 @@ export class ServerFlight {
     while (!list.atEnd && chain.length < chainCertificatesMax)
       chain.push(list.bytes(list.number(3)));
     if (!body.ended || !list.ended) return "handshake-malformed";
+    if (this.#trust === null) return "handshake-malformed";
     const judged = judgeServer(chain, this.#trust);
     if (!judged.ok) return judged.reason;
     this.#publicKey = judged.publicKey;
@@ -184,7 +188,7 @@ export class ServerFlight {
     const signature = signatureFromDer(body.bytes(body.number(2)));
     const isNamed = curveType === 3 && curve === namedCurve && point.length === pointBytes;
     if (!body.ended || !isNamed || point[0] !== 4) return "handshake-malformed";
-    if (algorithms !== 0x0403 || !signature.ok || this.#publicKey === null)
+    if (algorithms !== 0x0403 || !signature.ok || !this.#publicKey || !this.#trust)
       return "key-exchange-unproven";
     const { crypto } = this.#trust;
     const hasher = crypto.sha256();
