@@ -27,6 +27,8 @@ export interface WorldOptions {
   /** Asked when a device is made, for its enrolment. */
   serverUrl(): string;
   readonly tenant: string;
+  /** As of `SimulatedDevice`: null for firmware that is known to end its turns. */
+  readonly turnBudgetMs?: number | null;
 }
 
 export interface NewDevice {
@@ -93,7 +95,7 @@ export class World {
 
   /** A device around a flash that exists already. */
   adopt(flash: NorFlash, wanted: Omit<NewDevice, "image" | "token">): WorldDevice {
-    const { layout, imageKeys, network, crypto, seed } = this.#options;
+    const { layout, imageKeys, network, crypto, seed, turnBudgetMs } = this.#options;
     const lines: string[] = [];
     const device = new SimulatedDevice({
       id: wanted.id,
@@ -105,6 +107,7 @@ export class World {
       crypto,
       seed: seedOf(seed, wanted.id),
       battery: wanted.battery,
+      ...(turnBudgetMs === undefined ? {} : { turnBudgetMs }),
       bootloader: (chip) => bootDevice(chip, layout, imageKeys),
       mountStorage: (chip) =>
         mountBoardStorage(chip.area(layout.storage.offset, layout.storage.size)),

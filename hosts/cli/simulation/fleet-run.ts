@@ -14,7 +14,8 @@ import { referenceFirmware } from "./images.ts";
 import { isListedReason } from "./reasons.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
-export interface FleetRunOptions extends Omit<SessionOptions, "network" | "pollSeconds"> {
+export interface FleetRunOptions
+  extends Omit<SessionOptions, "network" | "pollSeconds" | "turnBudgetMs"> {
   readonly devices: number;
   readonly engine: EngineKind;
   readonly faults: boolean;
@@ -74,6 +75,7 @@ export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult
   const session: Session = new Session({
     ...options,
     pollSeconds,
+    turnBudgetMs: null, // the reference firmware ends its turns, and a watch over each costs more than most turns
     ...(faults
       ? {
           network: (real, own) =>

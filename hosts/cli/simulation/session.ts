@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly seed: number;
   readonly layout: DeviceLayout;
   readonly pollSeconds: number;
+  /** As of `World`. */
+  readonly turnBudgetMs?: number | null;
   /** Puts itself between the devices and the real network. */
   readonly network?: (real: Network, session: Session) => Network;
 }
@@ -45,6 +47,7 @@ export class Session {
       crypto: nodeCrypto,
       serverUrl: () => this.url,
       tenant,
+      ...(options.turnBudgetMs === undefined ? {} : { turnBudgetMs: options.turnBudgetMs }),
     });
   }
 
