@@ -38,8 +38,8 @@ export function fateOf(seed: number, id: string): DeviceFate {
 }
 
 /** From then on the network is well, so that what is left undone is the devices' own doing. */
-export const weatherMs = 6 * 3_600_000;
-const chargeMs = 3 * 3_600_000;
+export const weatherMs = 3 * 3_600_000;
+const chargeMs = 1.5 * 3_600_000;
 /** A cut falls within so many flash operations; an update of the reference firmware with its swap takes about 800. */
 const cutWithinOperations = 700;
 const darkMsMax = 600_000;
@@ -56,7 +56,7 @@ export function randomOf(seed: number): () => number {
 }
 
 /** Longest time for which one link is gone, and how often that happens at most. */
-const droppedMsMax = 2 * 3_600_000;
+const droppedMsMax = 45 * 60_000;
 const dropsMax = 3;
 
 /** Exchanges of single devices that come to nothing while their link is gone. */

@@ -49,10 +49,10 @@ const hardware = "esp32c3-a";
 const pollSeconds = 900;
 const minuteMs = 60_000;
 const limitMs = 48 * 60 * minuteMs;
-/** Faults pass in six hours, and the last window of the day closes two hours later. */
-const faultyLimitMs = 12 * 60 * minuteMs;
-/** The server is restarted once, and takes its time. */
-const serverStopsMs = 45 * minuteMs;
+/** Faults pass in three hours, and the last window of the day closes an hour later. */
+const faultyLimitMs = 5 * 60 * minuteMs;
+/** The server is restarted once, and takes its time; it is back before it is asked for its counters. */
+const serverStopsMs = 18 * minuteMs;
 const serverAwayMs = 10 * minuteMs;
 /** The server takes no longer list of devices in one rollout. */
 const devicesPerRollout = 1000;
@@ -63,8 +63,8 @@ const everyDay = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const windows = {
   timeZone,
   install: [
-    { days: everyDay, start: "13:00", minutes: 60 },
-    { days: everyDay, start: "16:00", minutes: 120 },
+    { days: everyDay, start: "11:00", minutes: 45 },
+    { days: everyDay, start: "12:30", minutes: 90 },
   ],
 };
 const freeze = { timeZone, install: [] };
@@ -103,9 +103,10 @@ export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult
       session.world.scheduler.after(serverStopsMs, () => session.stopServer(serverAwayMs));
     const able = session.world.devices.filter(({ id }) => lastingOf(options, id) === null).length;
     await session.until(faults ? faultyLimitMs : limitMs, 30 * minuteMs, async () => {
-      const updated = await countUpdated(session, rollouts);
+      const updated = await countIn(session, rollouts, "updated");
       options.progress(session.nowMs, updated);
-      return updated === able;
+      // Who went back refuses the release from then on: there is nothing to wait for.
+      return updated + (await countIn(session, rollouts, "rolled-back")) === able;
     });
     const devices = await judge(session, options);
     const wanted = { image, publicPem: session.images.publicPem };
@@ -114,7 +115,7 @@ export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult
       holdsConfirmed(device.flash, layout, wanted);
     return {
       devices,
-      countedUpdated: await countUpdated(session, rollouts),
+      countedUpdated: await countIn(session, rollouts, "updated"),
       runningTarget: session.world.devices.filter(holds).length,
       powerCuts: cuts.made,
       virtualMs: session.nowMs,
@@ -172,11 +173,15 @@ async function rollOut(session: Session, options: FleetRunOptions): Promise<read
   return rollouts;
 }
 
-async function countUpdated(session: Session, rollouts: readonly number[]): Promise<number> {
-  let updated = 0;
-  for (const id of rollouts)
-    updated += (await session.rollout(id)).stages[0]?.counts["updated"] ?? 0;
-  return updated;
+/** How many members of the rollouts are in this state, as the server counts. */
+async function countIn(
+  session: Session,
+  rollouts: readonly number[],
+  state: string,
+): Promise<number> {
+  let count = 0;
+  for (const id of rollouts) count += (await session.rollout(id)).stages[0]?.counts[state] ?? 0;
+  return count;
 }
 
 function lastingOf(options: FleetRunOptions, id: string): LastingFault | null {
