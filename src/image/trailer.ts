@@ -121,6 +121,16 @@ export function testRequestWrites(place: TrailerPlace): {
 }
 
 /**
+ * A permanent request, the magic last: a cut before it leaves no request. All of it is what
+ * `boot_set_pending` leaves in a blank trailer.
+ */
+export function permanentRequestWrites(place: TrailerPlace): readonly TrailerWrite[] {
+  const offsets = trailerOffsets(place);
+  const swapInfo = blockWrite(place, offsets.swapInfo, [3]);
+  return [swapInfo, blockWrite(place, offsets.imageOk, [flagSet]), magicWrite(place)];
+}
+
+/**
  * What `boot_set_confirmed` writes to the primary slot. Nothing without a trailer, and nothing when
  * image_ok is not unset: a flag that a cut left torn reads "bad" for ever, and such an image is not
  * reverted.

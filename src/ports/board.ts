@@ -43,6 +43,25 @@ export interface Power {
   read(): PowerReading;
 }
 
+export interface MemoryReading {
+  readonly usedBytes: number;
+  /** What there is of it. */
+  readonly limitBytes: number;
+}
+
+/** The heap of the engine that runs the firmware. */
+export interface Memory {
+  /** Null where it is not known. */
+  read(): MemoryReading | null;
+}
+
+/** The network interface that the server is reached by. */
+export interface Link {
+  isUp(): boolean;
+  /** Of the radio; null when unknown, or on a wire. */
+  signalDbm(): number | null;
+}
+
 /** Armed by the bootloader; a board whose watchdog is not fed in time resets. */
 export interface Watchdog {
   /** From now on the main loop feeds it on every turn, so that a loop that hangs is caught. */

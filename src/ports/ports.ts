@@ -1,4 +1,14 @@
-import type { Clock, KeyValue, Log, Power, Random, Reset, Watchdog } from "./board.ts";
+import type {
+  Clock,
+  KeyValue,
+  Link,
+  Log,
+  Memory,
+  Power,
+  Random,
+  Reset,
+  Watchdog,
+} from "./board.ts";
 import type { Crypto } from "./crypto.ts";
 import type { FlashPartitions } from "./flash.ts";
 import type { Http } from "./http.ts";
@@ -15,4 +25,8 @@ export interface Ports {
   readonly reset: Reset;
   readonly crypto: Crypto;
   readonly log: Log;
+  /** A board that does not tell has no floor of free memory and no search for leaks. */
+  readonly memory?: Memory;
+  /** Taken as up where the board does not tell. */
+  readonly link?: Link;
 }

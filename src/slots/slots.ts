@@ -2,6 +2,7 @@ import { type ImageInfo, readImageInfo } from "../image/info.ts";
 import { checkSlotLayout, moveImageBytesMax, moveTrailerShape } from "../image/layout.ts";
 import {
   confirmWrites,
+  permanentRequestWrites,
   readTrailer,
   type SlotTrailer,
   type TrailerPlace,
@@ -31,6 +32,8 @@ export interface SecondaryFacts {
   readonly prepared: boolean;
   /** The hash that the TLVs of its image name, or null without a readable image. */
   readonly imageHash: DigestHex | null;
+  /** Null without a readable image, and when it has none. */
+  readonly securityCounter: number | null;
 }
 
 export type RequestResult =
@@ -88,6 +91,7 @@ export class Slots {
       return {
         prepared: this.#isPrepared(),
         imageHash: parseDigestHex(stored.ok ? stored.info.imageHash : null),
+        securityCounter: stored.ok ? stored.info.securityCounter : null,
       };
     } catch (error) {
       if (!(error instanceof FlashError)) throw error;
@@ -132,6 +136,25 @@ export class Slots {
   }
 
   /**
+   * Asks for the image in the secondary slot for good (`boot_set_pending` with `permanent`): the swap
+   * back of a late rollback. The magic goes last: a power cut before it leaves no request, and the
+   * same call again completes it.
+   */
+  requestRollback(): RequestResult {
+    const { secondary } = this.#flash;
+    try {
+      if (this.#isForGood()) return { ok: true };
+      // What an earlier request left, whole or torn, would not say what this one does.
+      this.#eraseTrailer(secondary);
+      writeAll(secondary, permanentRequestWrites(this.#place));
+      return this.#isForGood() ? { ok: true } : { ok: false, reason: "flash-error" };
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return { ok: false, reason: "flash-error" };
+    }
+  }
+
+  /**
    * Marks the running image as good (`boot_set_confirmed`). Answers whether it now counts as
    * confirmed; a flag torn by a power cut does, because neither MCUboot nor our hook reverts such
    * an image.
@@ -150,6 +173,11 @@ export class Slots {
 
   #isPrepared(): boolean {
     return readTrailer(this.#flash.secondary, this.#place.shape).swapType === "test";
+  }
+
+  #isForGood(): boolean {
+    const { magic, swapType, imageOk } = readTrailer(this.#flash.secondary, this.#place.shape);
+    return magic === "good" && swapType === "permanent" && imageOk === "set";
   }
 
   #eraseTrailer(area: FlashArea): void {

@@ -1,3 +1,10 @@
+import type { ImageInfo } from "../image/info.ts";
+import type { DeviceProfile } from "../policy/compatibility.ts";
+import type { HealthVerdict } from "../policy/health.ts";
+import { powerFacts } from "../policy/power.ts";
+import type { StabilityDecision } from "../policy/stability.ts";
+import { tickMsMax } from "../policy/stability-settings.ts";
+import { noWindows } from "../policy/windows.ts";
 import {
   type Log,
   type LogLevel,
@@ -5,20 +12,25 @@ import {
   StorageError,
   type TimerHandle,
 } from "../ports/board.ts";
+import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
+import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import type { Running } from "../protocol/running.ts";
 import { type RequestResult, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
-import { oneAtATime } from "../transfer/exchange.ts";
+import { exchange, oneAtATime } from "../transfer/exchange.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
+import { type HealthCheck, HealthChecks, type PollOutcome } from "./health-checks.ts";
 import { Journal } from "./journal.ts";
 import { Poller } from "./poller.ts";
 import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
 import type { Identity, Settings } from "./settings.ts";
-import type { State } from "./state.ts";
+import { SoakWatch } from "./soak-watch.ts";
+import { offerOf, type State } from "./state.ts";
 import { transition } from "./transition.ts";
+import { Trial } from "./trial.ts";
 import { UpdateWork } from "./work.ts";
 
 /** Transitions that one event may set off; more would be a loop of ours. */
@@ -26,6 +38,9 @@ const cascadeMax = 32;
 
 /** How long a restart waits for the last reports. */
 const farewellMs = 5000;
+
+/** The storage keeps the file that the user agreed to under it. */
+const approvedKey = "approved";
 
 /**
  * Drives the pure `transition` with what happens: polls the server, stores each state before its
@@ -41,12 +56,18 @@ export class Agent {
   readonly #reporter: Reporter;
   readonly #poller: Poller;
   readonly #work: UpdateWork;
+  readonly #checks: HealthChecks;
+  readonly #trial: Trial;
+  readonly #soak: SoakWatch;
+  readonly #identity: Identity;
+  readonly #http: Http;
   #facts: SlotFacts;
   #state: State = { kind: "idle" };
   readonly #events: Event[] = [];
   #draining = false;
-  #trialTimer: TimerHandle | null = null;
+  #tickTimer: TimerHandle | null = null;
   #restarting = false;
+  #probing = false;
 
   /**
    * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read:
@@ -62,10 +83,27 @@ export class Agent {
     this.#settings = settings;
     this.#slots = slots;
     this.#facts = facts;
+    this.#identity = identity;
     this.#journal = new Journal(ports.keyValue);
+    this.#checks = new HealthChecks(ports.memory ?? null, settings.memoryFloorBytes);
+    this.#trial = new Trial(ports.clock, this.#checks, settings.health, (verdict) =>
+      this.#judged(verdict),
+    );
+    this.#soak = new SoakWatch({
+      ports,
+      settings: settings.stability,
+      checks: this.#checks,
+      running: () => ({
+        imageHash: this.#facts.imageHash,
+        securityCounter: this.#facts.image.securityCounter,
+      }),
+      secondary: () => slots.secondaryFacts(),
+      decided: (decision) => this.#happened(eventOf(decision)),
+    });
     const http = oneAtATime(ports.http, ports.log);
     const happened = (event: Event): void => this.#happened(event);
     const unattended = (work: Promise<void>): void => this.#unattended(work);
+    this.#http = http;
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -85,6 +123,8 @@ export class Agent {
       slots,
       headers: (url) => this.#client.headers(url),
       running: () => this.#facts.image,
+      profile: () => this.#profile(),
+      approvedFile: () => this.#approvedFile(),
       happened,
       unattended,
     });
@@ -94,6 +134,8 @@ export class Agent {
       client: this.#client,
       onTrial: () => this.#state.kind === "trial",
       reached: () => this.#takeUpLostWork(),
+      ended: (outcome) => this.#polled(outcome),
+      waitsUntilMs: () => (this.#state.kind === "deferred" ? this.#state.untilUnixMs : null),
       attributes: () => this.#attributes(identity),
       happened,
       report: () => this.#reporter.flush(),
@@ -120,10 +162,45 @@ export class Agent {
     const { kind } = this.#state;
     this.#log("info", `running ${version} (${face}) after ${reset.reason}, update ${kind}`);
     this.#happened({ kind: "booted" });
+    this.#soak.take({ kind: "booted", reason: reset.reason });
+    // The watch asks again for a swap that did not come about; when it has given up, so does this.
+    if (this.#state.kind === "rollingBack" && !this.#state.waitsForPower && !this.#restarting)
+      this.#happened({ kind: "rollbackFailed" });
+    this.#scheduleTick();
     // A trial polls as its health check; others come a little later, each at its own time.
     this.#poller.start(
       this.#facts.confirmed ? Math.round(random.next() * this.#settings.firstPollMsMax) : 0,
     );
+  }
+
+  /**
+   * Adds a condition for this image to be good, beside the server's heartbeat: in a trial all must
+   * pass, in the soak none may fail for long. Add them before the first turn of the event loop ends,
+   * or a quick server confirms the image without them. Throws RangeError for a name that is taken.
+   */
+  addHealthCheck(
+    name: string,
+    check: HealthCheck,
+    kind: "application" | "peripheral" = "application",
+  ): void {
+    this.#checks.add(kind, name, check);
+  }
+
+  /**
+   * The user of the device agrees to the update that waits (`deferred` with `approval`, or for a
+   * major or breaking version). False when none does, or when it cannot be remembered.
+   */
+  approve(): boolean {
+    const offer = this.#state.kind === "deferred" ? offerOf(this.#state) : null;
+    if (offer === null) return false;
+    try {
+      this.#ports.keyValue.write(approvedKey, new TextEncoder().encode(offer.fileHash));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return false;
+    }
+    this.#happened({ kind: "approved" });
+    return true;
   }
 
   /** Takes the events in order; one that comes up during another waits for its end. */
@@ -146,9 +223,26 @@ export class Agent {
     if (next.state.kind !== this.#state.kind)
       this.#log("info", `${this.#state.kind} -> ${next.state.kind} on ${event.kind}`);
     this.#state = next.state;
-    if (next.state.kind !== "trial") this.#endTrialTimer();
+    if (next.state.kind !== "trial") this.#trial.end();
     if (!this.#store(next.state)) return;
     for (const effect of next.effects) this.#attempt(() => this.#perform(effect));
+    this.#scheduleTick();
+  }
+
+  /** Every ten seconds, while there is something that time alone can change. */
+  #scheduleTick(): void {
+    if (this.#tickTimer !== null || this.#restarting || !this.#wantsTicks()) return;
+    this.#tickTimer = this.#ports.clock.after(tickMsMax, () => {
+      this.#tickTimer = null;
+      this.#soak.tick();
+      this.#happened({ kind: "tick" });
+      this.#scheduleTick();
+    });
+  }
+
+  #wantsTicks(): boolean {
+    const { kind } = this.#state;
+    return this.#soak.watching || ticking.includes(kind);
   }
 
   /**
@@ -157,8 +251,9 @@ export class Agent {
    */
   #store(state: State): boolean {
     try {
-      this.#journal.write(state);
-      return true;
+      if (this.#journal.write(state)) return true;
+      this.#events.push({ kind: "exhausted" });
+      return false;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#log("error", `journal: ${error.message}`);
@@ -173,11 +268,40 @@ export class Agent {
       running: this.running,
       resetReason: this.#ports.reset.reason,
       secondary: this.#facts.secondary,
-      power: this.#readPower(),
-      thresholds: this.#settings.power,
+      power: powerFacts(this.#readPower()),
+      powerPolicy: this.#settings.power,
+      trial: {
+        boots: this.#settings.trialBoots,
+        secondsPerBoot: this.#settings.health.trialMs / 1000,
+      },
+      landedBytes: this.#work.landedBytes,
+      runningBytes: sizeOf(this.#facts.image),
+      windows: noWindows,
+      unixMs: this.#ports.clock.unixMs(),
       windowOpen: this.#poller.windowOpen,
+      asksBeforeInstall: this.#settings.askBeforeInstall,
+      approvedFile: this.#approvedFile(),
+      networkDown: this.#poller.networkDown,
       refused: this.#journal.readRefused(),
+      soaking: this.#soak.release,
     };
+  }
+
+  #profile(): DeviceProfile {
+    const { hardware, bootloaderVersion } = this.#identity;
+    const { header, securityCounter } = this.#facts.image;
+    return {
+      hardware,
+      version: header.version,
+      securityCounter,
+      bootloaderVersion,
+      configurationSchema: null,
+    };
+  }
+
+  #approvedFile(): DigestHex | null {
+    const bytes = this.#ports.keyValue.read(approvedKey);
+    return bytes === null ? null : parseDigestHex(new TextDecoder().decode(bytes));
   }
 
   /**
@@ -199,7 +323,15 @@ export class Agent {
         this.#unattended(this.#reporter.flush());
         break;
       case "refuse":
-        this.#refuse(effect.imageHash);
+        this.#remember(() => this.#journal.refuse(effect.imageHash));
+        break;
+      case "pardon":
+        this.#remember(() => this.#journal.pardon(effect.imageHash));
+        break;
+      case "requestRollback":
+        this.#happened({
+          kind: this.#slots.requestRollback().ok ? "rollbackRequested" : "rollbackFailed",
+        });
         break;
       case "prepareRequest":
         this.#happened(this.#prepareRequest(effect.release));
@@ -227,12 +359,12 @@ export class Agent {
     }
   }
 
-  #refuse(imageHash: Running["imageHash"]): void {
+  #remember(write: () => void): void {
     try {
-      this.#journal.refuse(imageHash);
+      write();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.#log("error", `cannot remember the refused image: ${error.message}`);
+      this.#log("error", `cannot remember the refused images: ${error.message}`);
     }
   }
 
@@ -256,6 +388,8 @@ export class Agent {
     if (this.#restarting) return;
     this.#restarting = true;
     this.#poller.stop();
+    this.#tickTimer?.cancel();
+    this.#soak.take({ kind: "restarting", sleepMs: 0 });
     const { clock, reset } = this.#ports;
     let left = false;
     const leave = (): void => {
@@ -267,28 +401,54 @@ export class Agent {
     clock.after(farewellMs, leave);
   }
 
-  /**
-   * The health check of the first cut: the server answered a poll that carries this image's own
-   * hash.
-   */
   #validate(): void {
-    this.#endTrialTimer();
-    const leftMs = Math.max(0, this.#settings.trialMs - this.#ports.clock.uptimeMs());
-    this.#trialTimer = this.#ports.clock.after(leftMs, () => {
-      this.#trialTimer = null;
-      this.#happened({ kind: "trialEnded", reason: "no-server" });
-    });
+    const networkWasDown = this.#state.kind === "trial" && this.#state.networkWasDown;
+    this.#trial.begin({ networkWasDown });
   }
 
-  #endTrialTimer(): void {
-    this.#trialTimer?.cancel();
-    this.#trialTimer = null;
+  #judged(verdict: Exclude<HealthVerdict, { kind: "waiting" }>): void {
+    if (verdict.kind === "healthy") {
+      this.#happened({ kind: "healthy" });
+      return;
+    }
+    this.#log("error", `the trial ends: ${verdict.reason} (${verdict.check})`);
+    this.#happened({ kind: "trialEnded", reason: verdict.reason });
   }
 
   #confirm(): void {
     const confirmed = this.#slots.confirm();
     this.#facts = { ...this.#facts, confirmed };
+    if (confirmed) {
+      const release = this.#state.kind === "trial" ? this.#state.release : null;
+      this.#soak.begin(release, { serverReached: this.#checks.serverReached });
+    }
     this.#happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
+  }
+
+  #polled(outcome: PollOutcome): void {
+    this.#checks.polled(outcome);
+    this.#trial.look();
+    if (!this.#soak.watching) return;
+    if (outcome === "unreachable") this.#unattended(this.#probe());
+    else this.#soak.take({ kind: "serverReached" });
+  }
+
+  /** The server did not answer: is it the server, or this image? */
+  async #probe(): Promise<void> {
+    if (this.#probing) return;
+    this.#probing = true;
+    const { otherServerUrl } = this.#identity;
+    const other = otherServerUrl === null ? "none" : await this.#ask(otherServerUrl);
+    this.#probing = false;
+    const linkUp = this.#ports.link?.isUp() ?? true;
+    this.#soak.take({ kind: "serverMissed", linkUp, other });
+  }
+
+  async #ask(url: string): Promise<"reached" | "missed"> {
+    const timeoutMs = this.#settings.requestTimeoutMs;
+    const request = { method: "HEAD", url, headers: {}, body: null, timeoutMs, bodyBytesMax: 0 };
+    const answer = await exchange(this.#http, { ...request, method: "HEAD" });
+    return answer.ok || answer.failure === "body-too-large" ? "reached" : "missed";
   }
 
   /** What was reported before goes first, so that the server knows what it is that ends here. */
@@ -312,7 +472,7 @@ export class Agent {
     const isIdle =
       (wantsWork && !this.#work.underWay) ||
       (kind === "activating" && !this.#restarting) ||
-      (kind === "trial" && this.#trialTimer === null && !this.#restarting);
+      (kind === "trial" && !this.#trial.underWay && !this.#restarting);
     if (!isIdle) return;
     this.#log("warn", `${kind}, and nothing under way: taken up again`);
     this.#facts = { ...this.#facts, secondary: this.#slots.secondaryFacts() };
@@ -363,6 +523,18 @@ function patientLog(log: Log): Log {
     },
   };
 }
+
+function sizeOf({ header }: ImageInfo): number {
+  return header.headerBytes + header.payloadBytes + header.protectedTlvBytes;
+}
+
+function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event {
+  const { trigger } = decision;
+  return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
+}
+
+/** States that time alone can change: the battery fills and empties. */
+const ticking: readonly State["kind"][] = ["downloading", "deferred", "rollingBack"];
 
 function requestEvent(done: "requestPrepared" | "upgradeRequested", result: RequestResult): Event {
   return result.ok ? { kind: done } : { kind: "upgradeFailed", reason: result.reason };

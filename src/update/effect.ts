@@ -1,6 +1,13 @@
 import type { Execution } from "../protocol/ddi.ts";
 import type { DigestHex } from "../protocol/digest.ts";
-import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } from "./release.ts";
+import type {
+  DeferralReason,
+  FailureReason,
+  Offer,
+  Release,
+  RollbackImpossible,
+  RollbackReason,
+} from "./release.ts";
 import type { State } from "./state.ts";
 
 /**
@@ -34,8 +41,12 @@ export type Effect =
   | { readonly kind: "validate" }
   /** Mark the running image as good: `confirmWritten` or `confirmFailed`. */
   | { readonly kind: "confirm" }
+  /** Ask the bootloader for the image before this one, for good: `rollbackRequested` or `rollbackFailed`. */
+  | { readonly kind: "requestRollback" }
   /** Never take this image again unless the server clears it. */
   | { readonly kind: "refuse"; readonly imageHash: DigestHex }
+  /** The server cleared it: it may be tried again. */
+  | { readonly kind: "pardon"; readonly imageHash: DigestHex }
   | { readonly kind: "report"; readonly report: Report }
   | { readonly kind: "acknowledgeCancel"; readonly actionId: string; readonly accepted: boolean };
 
@@ -45,7 +56,9 @@ export interface Report {
   readonly execution: Execution;
   readonly finished: "none" | "success" | "failure";
   readonly state: State["kind"];
-  readonly reason: FailureReason | RollbackReason | DeferralReason | null;
+  readonly reason: FailureReason | RollbackReason | RollbackImpossible | DeferralReason | null;
+  /** The numbers behind the reason, in words; null when it says all. */
+  readonly detail: string | null;
   /** Null when the offer could not be read. */
   readonly version: string | null;
 }

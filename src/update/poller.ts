@@ -8,14 +8,18 @@ import {
   type ParsedDeployment,
   type Poll,
 } from "../protocol/ddi.ts";
-import type { DdiClient, ServerResult } from "../transfer/ddi-client.ts";
+import type { DdiClient, ServerFailure, ServerResult } from "../transfer/ddi-client.ts";
 import type { Event } from "./event.ts";
+import type { PollOutcome } from "./health-checks.ts";
 import type { Settings } from "./settings.ts";
 
 /**
  * A trial has this many chances at least to reach the server, whatever waits the server asks for.
  */
 const trialPollsMin = 6;
+
+/** A fleet whose window opens does not come as one. */
+const openingSpreadMs = 60_000;
 
 /** Polls in a row whose offer could not be read before the server is told. */
 const unreadableMax = 3;
@@ -28,6 +32,10 @@ export interface PollerTools {
   onTrial(): boolean;
   /** Called with each answer before anything of it is followed. */
   reached(): void;
+  /** Called with the end of each poll, before anything of an answer is followed. */
+  ended(outcome: PollOutcome): void;
+  /** When what the update waits for is expected, or null. */
+  waitsUntilMs(): number | null;
   /** What the server wants to know of the device. */
   attributes(): Readonly<Record<string, string>>;
   happened(event: Event): void;
@@ -51,6 +59,11 @@ export class Poller {
 
   constructor(tools: PollerTools) {
     this.#tools = tools;
+  }
+
+  /** The last poll of this boot got no answer. */
+  get networkDown(): boolean {
+    return this.#failures > 0;
   }
 
   /** Whether the server lets the device install now; false until it told. */
@@ -88,6 +101,7 @@ export class Poller {
 
   #unanswered(failed: Unanswered): number {
     this.#log("warn", `poll: ${failed.reason}`);
+    this.#tools.ended(outcomeOf(failed.reason));
     return this.#retryMs(failed.retryAfterMs);
   }
 
@@ -99,26 +113,38 @@ export class Poller {
     this.#failures += 1;
     const waitMs =
       (retryAfterMs ?? 0) + backoffMs(this.#failures, settings.pollBackoff, ports.random);
-    return onTrial() ? Math.min(waitMs, Math.floor(settings.trialMs / trialPollsMin)) : waitMs;
+    return onTrial()
+      ? Math.min(waitMs, Math.floor(settings.health.trialMs / trialPollsMin))
+      : waitMs;
   }
 
   /** Follows the links of a poll; answers the time to the next one. */
   async #answered(poll: Poll): Promise<number> {
-    const { happened, onTrial, ports, reached, report } = this.#tools;
+    const { happened, onTrial, reached, report } = this.#tools;
     this.#failures = 0;
     reached();
-    if (onTrial()) {
-      // What this answer offers was decided before the server could know that the trial went well:
-      // the next poll asks.
-      happened({ kind: "healthy" });
-      return jitteredMs(poll.sleepSeconds * 1000, ports.random);
-    }
+    const wasOnTrial = onTrial();
+    this.#tools.ended("acknowledged");
+    // What this answer offers was decided before the server could know that the trial went well:
+    // the next poll asks.
+    if (wasOnTrial) return this.#nextMs(poll);
     if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
     if (poll.cancelUrl !== null) await this.#cancel(poll.cancelUrl);
     else if (poll.deploymentUrl !== null) await this.#offer(poll.deploymentUrl);
     else happened({ kind: "polled", offer: null });
     await report();
-    return jitteredMs(poll.sleepSeconds * 1000, ports.random);
+    return this.#nextMs(poll);
+  }
+
+  /** As the server asks, but a window that opens before is not missed. */
+  #nextMs(poll: Poll): number {
+    const { ports, waitsUntilMs } = this.#tools;
+    const intervalMs = jitteredMs(poll.sleepSeconds * 1000, ports.random);
+    const unixMs = ports.clock.unixMs();
+    const untilMs = waitsUntilMs();
+    if (unixMs === null || untilMs === null) return intervalMs;
+    const opensInMs = Math.max(0, untilMs - unixMs) + ports.random.next() * openingSpreadMs;
+    return Math.min(intervalMs, Math.ceil(opensInMs));
   }
 
   async #cancel(url: string): Promise<void> {
@@ -144,11 +170,22 @@ export class Poller {
     const { deployment } = this.#deployment;
     this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
     const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
+    const { approved, forced, retry } = deployment;
     const address = client.addressOf(deployment.url);
     const url = address.length <= artifactUrlLengthMax ? address : deployment.url;
     happened({
       kind: "polled",
-      offer: { actionId, version, fileHash, fileBytes, imageHash, url },
+      offer: {
+        actionId,
+        version,
+        fileHash,
+        fileBytes,
+        imageHash,
+        url,
+        approved,
+        forced,
+        retry,
+      },
     });
   }
 
@@ -175,6 +212,11 @@ export class Poller {
   #log(level: LogLevel, message: string): void {
     this.#tools.ports.log.write(level, message);
   }
+}
+
+function outcomeOf(reason: ServerFailure): PollOutcome {
+  if (reason === "no-connection") return "unreachable";
+  return reason === "server-error" ? "unavailable" : "refused";
 }
 
 type Unanswered = Extract<ServerResult<never>, { ok: false }>;

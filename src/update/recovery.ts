@@ -1,4 +1,5 @@
 import type { Context } from "./event.ts";
+import { recoverRollback } from "./late-rollback.ts";
 import { asRelease, type Release, type RollbackReason } from "./release.ts";
 import { type ActivatingState, offerOf, type State, type TrialState } from "./state.ts";
 import {
@@ -38,6 +39,8 @@ export function recover(state: State, context: Context): Transition {
       return recoverActivation(state, context);
     case "trial":
       return state.release === null ? idle() : endTrial(state.release, state.lastFailure, context);
+    case "rollingBack":
+      return recoverRollback(state, context);
     case "confirmed":
     case "rolledBack":
       return { state, effects: reportsOf(state) };
@@ -57,6 +60,7 @@ function beginTrial(state: State, { running }: Context): Transition {
     kind: "trial",
     release: isKnown ? asRelease(offer) : null,
     lastFailure: state.kind === "trial" ? state.lastFailure : null,
+    networkWasDown: "networkWasDown" in state && state.networkWasDown,
   };
   return { state: trial, effects: [...reportsOf(trial), { kind: "validate" }] };
 }
@@ -72,11 +76,11 @@ function recoverActivation(state: ActivatingState, context: Context): Transition
   // A refused image was erased by the bootloader; after a revert it is in the secondary slot again,
   // not pending.
   if (secondary !== null && secondary.imageHash !== release.imageHash)
-    return fail(release, "bootloader-refused", null);
+    return fail(release, "bootloader-refused");
   // Only a swap erases a request that was begun, and this one was when `requested` was stored.
   if (secondary !== null && requested && !secondary.prepared)
     return endTrial(release, null, context);
-  if (requests >= upgradeRequestsMax) return fail(release, "activation-not-started", null);
+  if (requests >= upgradeRequestsMax) return fail(release, "activation-not-started");
   return activate({ kind: "staged", release, requests }, context);
 }
 

@@ -10,12 +10,20 @@ export interface Offer {
   readonly url: string;
   /** Known before the download from our own server; a plain hawkBit does not say. */
   readonly imageHash: DigestHex | null;
+  /** An operator approved a release that needs it: another major version, or a breaking one. */
+  readonly approved: boolean;
+  /** The server wants it now; a release that is signed for it then overrides the windows. */
+  readonly forced: boolean;
+  /** An operator wants an image tried again that was rolled back here. */
+  readonly retry: boolean;
 }
 
 /** An offer whose header and TLVs were read and found fit for this device. */
 export interface Release extends Offer {
   /** The SHA-256 TLV of the image: what will run. */
   readonly imageHash: DigestHex;
+  /** Signed as a security fix that a server may force outside the windows. */
+  readonly overridesWindows: boolean;
 }
 
 /** Why a release will not be installed, or was not kept. The server gets these words. */
@@ -29,6 +37,9 @@ export const failureReasons = [
   "hardware-mismatch",
   "downgrade",
   "security-counter",
+  "stepping-stone",
+  "bootloader-too-old",
+  "schema-range",
   "image-too-large",
   "image-malformed",
   "key-unknown",
@@ -47,6 +58,7 @@ export const failureReasons = [
   "storage-error",
   "bootloader-refused",
   "activation-not-started",
+  "too-many-transitions",
   "internal-error",
 ] as const;
 
@@ -56,15 +68,40 @@ export type FailureReason = (typeof failureReasons)[number];
 export const rollbackReasons = [
   "crashed",
   "watchdog",
+  // health checks of the trial
   "no-server",
+  "server-refused",
   "health-check",
+  "low-memory",
+  "peripheral",
+  "no-checks",
+  "migration-failed",
   "confirm-failed",
   "not-confirmed",
+  // after the confirm, during the soak
+  "late-rollback:watchdog",
+  "late-rollback:reboots",
+  "late-rollback:health",
+  "late-rollback:leak",
+  "late-rollback:no-server",
 ] as const;
 
 export type RollbackReason = (typeof rollbackReasons)[number];
 
-export const deferralReasons = ["low-battery", "window-closed"] as const;
+/** Why a late rollback that is needed does not come about. The server gets these words. */
+export type RollbackImpossible =
+  | "rollback-impossible: counter"
+  | "rollback-impossible: flash-error";
+
+export const deferralReasons = [
+  "low-battery",
+  "energy",
+  "window-closed",
+  "no-clock",
+  "approval",
+  "major-not-approved",
+  "breaking-not-approved",
+] as const;
 
 export type DeferralReason = (typeof deferralReasons)[number];
 
@@ -76,5 +113,6 @@ export function isSameOffer(a: Offer | null, b: Offer | null): boolean {
 
 /** Null while the hash of the image is not known. */
 export function asRelease(offer: Offer): Release | null {
-  return offer.imageHash === null ? null : { ...offer, imageHash: offer.imageHash };
+  if (offer.imageHash === null) return null;
+  return { overridesWindows: false, ...offer, imageHash: offer.imageHash };
 }

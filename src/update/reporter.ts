@@ -73,5 +73,6 @@ function detailsOf(report: Report): string[] {
   const details = [`state=${report.state}`];
   if (report.version !== null) details.push(`version=${report.version}`);
   if (report.reason !== null) details.push(`reason=${report.reason}`);
+  if (report.detail !== null) details.push(`detail=${report.detail}`);
   return details;
 }

@@ -1,6 +1,9 @@
 import type { TrustedImageKey } from "../image/keys.ts";
-import { defaultPowerThresholds, type PowerThresholds } from "../policy/power.ts";
+import { type ImageVersion, parseVersion } from "../image/version.ts";
+import { defaultHealthSettings, type HealthSettings } from "../policy/health.ts";
+import { defaultPowerPolicy, type PowerPolicy } from "../policy/power.ts";
 import { type Backoff, defaultBackoff } from "../policy/retry.ts";
+import { defaultStabilitySettings, type StabilitySettings } from "../policy/stability-settings.ts";
 import type { KeyValue } from "../ports/board.ts";
 import { arrayAt, parseJsonObject, stringAt } from "../protocol/json.ts";
 import { type DownloadSettings, defaultDownloadSettings } from "../transfer/download.ts";
@@ -15,13 +18,28 @@ export interface Identity {
   /** `family-revision`. */
   readonly hardware: string;
   readonly imageKeys: readonly TrustedImageKey[];
+  /** A second address of the service, asked only whether it is there: see `StabilitySettings.noServerMs`. */
+  readonly otherServerUrl: string | null;
+  /** Of the bootloader, which is never updated over the air; null when enrolment did not say. */
+  readonly bootloaderVersion: ImageVersion | null;
 }
 
 export interface Settings {
-  readonly power: PowerThresholds;
+  readonly power: PowerPolicy;
   readonly download: DownloadSettings;
-  /** A trial boot that is not healthy after this restarts; the bootloader counts the boots. */
-  readonly trialMs: number;
+  /**
+   * When a trial boot is good. One that is not healthy after `health.trialMs` restarts; the
+   * bootloader counts the boots.
+   */
+  readonly health: HealthSettings;
+  /** How many boots the bootloader grants a trial: for the estimate of its energy alone. */
+  readonly trialBoots: number;
+  /** Less free memory than this fails a trial, on boards that tell it; 0 switches it off. */
+  readonly memoryFloorBytes: number;
+  /** When a confirmed image is rolled back all the same. */
+  readonly stability: StabilitySettings;
+  /** An install waits until the application calls `approve`. */
+  readonly askBeforeInstall: boolean;
   readonly requestTimeoutMs: number;
   /** Before the first answer tells the interval. */
   readonly firstPollMsMax: number;
@@ -31,9 +49,13 @@ export interface Settings {
 }
 
 export const defaultSettings: Settings = {
-  power: defaultPowerThresholds,
+  power: defaultPowerPolicy,
   download: defaultDownloadSettings,
-  trialMs: 60_000,
+  health: defaultHealthSettings,
+  trialBoots: 3,
+  memoryFloorBytes: 4096,
+  stability: defaultStabilitySettings,
+  askBeforeInstall: false,
   requestTimeoutMs: 15_000,
   firstPollMsMax: 10_000,
   pollBackoff: defaultBackoff,
@@ -62,7 +84,18 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   if (token === null || hardware === null || keys === null) return null;
   const imageKeys = keys.map((key) => parsePoint(key)).filter((key) => key !== null);
   if (imageKeys.length === 0 || imageKeys.length !== keys.length) return null;
-  return { serverUrl, tenant, deviceId, token, hardware, imageKeys };
+  const otherServerUrl = stringAt(root, "server2", 256)?.replace(/\/+$/, "") ?? null;
+  const bootloaderVersion = parseVersion(stringAt(root, "bootloader", 64) ?? "");
+  return {
+    serverUrl,
+    tenant,
+    deviceId,
+    token,
+    hardware,
+    imageKeys,
+    otherServerUrl,
+    bootloaderVersion,
+  };
 }
 
 /** An uncompressed P-256 point in hex. */

@@ -6,7 +6,9 @@ import type { DeferralReason, FailureReason, Offer, Release, RollbackReason } fr
  *
  *   idle -> checking -> downloading -> verifying -> staged -> activating -> trial -> confirmed
  *              |            |             |           |           |           |
- *              +-- deferred (power, window), failed --+-----------+      rolledBack
+ *              +-- deferred (power, window, approval), failed ----+       rolledBack
+ *
+ *   any of them but activating and trial -> rollingBack -> rolledBack     within the soak
  *
  * What is over, well or badly, ends in idle once the server knows.
  */
@@ -19,6 +21,7 @@ export type State =
   | ActivatingState
   | TrialState
   | ConfirmedState
+  | RollingBackState
   | RolledBackState
   | DeferredState
   | FailedState;
@@ -69,6 +72,8 @@ export interface ActivatingState {
    * the magic, so that a trailer without the request then means that the swap was done, and undone.
    */
   readonly requested: boolean;
+  /** The old image could not reach its server any more: the new one is not to blame for that. */
+  readonly networkWasDown: boolean;
 }
 
 /** The new image runs and is not confirmed; the bootloader counts its boots. */
@@ -78,12 +83,23 @@ export interface TrialState {
   readonly release: Release | null;
   /** What an earlier boot of this trial ended with, for the report if the old image comes back. */
   readonly lastFailure: RollbackReason | null;
+  readonly networkWasDown: boolean;
 }
 
 /** Confirmed in flash; the server does not know yet. */
 export interface ConfirmedState {
   readonly kind: "confirmed";
   readonly release: Release;
+}
+
+/** A confirmed image proved bad within its soak: the image before it is to come back for good. */
+export interface RollingBackState {
+  readonly kind: "rollingBack";
+  /** What is given up; null when nothing is known of its action. */
+  readonly release: Release | null;
+  readonly reason: RollbackReason;
+  /** It waits for the charge that a swap needs; `reason` stands. */
+  readonly waitsForPower: boolean;
 }
 
 /** The old image runs again; the server does not know yet. */
@@ -93,11 +109,19 @@ export interface RolledBackState {
   readonly reason: RollbackReason;
 }
 
-/** The update waits for better conditions and goes on where it was. */
+/** What an update can wait or fail in, to go on there later. */
+export type ResumableState = CheckingState | DownloadingState | StagedState;
+
+/**
+ * The update waits for better conditions and goes on where it was: before the download, in it, or
+ * with the image staged.
+ */
 export interface DeferredState {
   readonly kind: "deferred";
   readonly reason: DeferralReason;
-  readonly resume: CheckingState | DownloadingState | StagedState;
+  /** When the obstacle is expected to be gone; null when that is not a matter of time. */
+  readonly untilUnixMs: number | null;
+  readonly resume: ResumableState;
 }
 
 export interface FailedState {
@@ -105,10 +129,11 @@ export interface FailedState {
   readonly offer: Offer;
   readonly reason: FailureReason;
   /**
-   * What to go on with at the next offer when the fault can pass; it is about `offer`. Null ends
-   * the release.
+   * What to go on with when the fault can pass; it is about `offer`. Null ends the release.
    */
   readonly resume: CheckingState | DownloadingState | null;
+  /** Offers before it are not followed; null is "at the next one", and without a clock. */
+  readonly retryAtUnixMs: number | null;
 }
 
 /** What of an update the state is about, or null. */

@@ -1,15 +1,14 @@
-import { powerAllows } from "../policy/power.ts";
+import { type Obstacle, obstacleTo } from "./conditions.ts";
 import type { Effect, Report } from "./effect.ts";
 import type { Context } from "./event.ts";
-import { asRelease, type DeferralReason, type FailureReason, type Offer } from "./release.ts";
+import { asRelease, type FailureReason, type Offer } from "./release.ts";
 import {
   type ActivatingState,
   type CheckingState,
   type ConfirmedState,
-  type DeferredState,
   type DownloadingState,
-  type FailedState,
   offerOf,
+  type ResumableState,
   type RolledBackState,
   type StagedState,
   type State,
@@ -27,60 +26,74 @@ export function take(offer: Offer | null, context: Context): Transition {
   const release = asRelease(offer);
   if (release !== null && release.imageHash === context.running.imageHash)
     return enter({ kind: "confirmed", release });
-  if (release !== null && context.refused.includes(release.imageHash))
-    return fail(offer, "rolled-back-before", null);
-  return begin({ kind: "checking", offer }, context);
+  const isRefused = release !== null && context.refused.includes(release.imageHash);
+  if (isRefused && !offer.retry) return fail(offer, "rolled-back-before");
+  const next = begin({ kind: "checking", offer }, context);
+  return isRefused ? after({ kind: "pardon", imageHash: release.imageHash }, next) : next;
 }
 
+const firstTime = { wasDeferred: false };
+
 /** Starts a step, or takes it up again, and tells the server. */
-export function begin(
-  state: CheckingState | DownloadingState | StagedState,
-  context: Context,
-): Transition {
-  if (state.kind === "staged") return activate(state, context);
-  const next = proceed(state, context);
+export function begin(state: ResumableState, context: Context, options = firstTime): Transition {
+  if (state.kind === "staged") return activate(state, context, options);
+  const next = proceed(state, context, options);
   return next.state === state ? { state, effects: [...reportsOf(state), ...next.effects] } : next;
 }
 
-/** Goes on with a step that the server knows of, if the battery allows. */
-export function proceed(state: CheckingState | DownloadingState, context: Context): Transition {
-  if (!powerAllows("download", context.power, context.thresholds))
-    return defer(state, "low-battery");
+/** Goes on with a step that the server knows of, if nothing is in its way. */
+export function proceed(
+  state: CheckingState | DownloadingState,
+  context: Context,
+  options = firstTime,
+): Transition {
+  const obstacle = obstacleTo(state, context, options);
+  if (obstacle !== null) return defer(state, obstacle);
   if (state.kind === "checking") return { state, effects: [{ kind: "check", offer: state.offer }] };
   const kind = state.prepared ? "download" : "prepare";
   return { state, effects: [{ kind, release: state.release }] };
 }
 
-/** Swaps only inside the window and with the charge for it. */
-export function activate(state: StagedState, context: Context): Transition {
-  if (!powerAllows("activate", context.power, context.thresholds))
-    return defer(state, "low-battery");
-  if (!context.windowOpen) return defer(state, "window-closed");
+/** Swaps only with consent, inside the window and with the charge for it. */
+export function activate(state: StagedState, context: Context, options = firstTime): Transition {
+  const obstacle = obstacleTo(state, context, options);
+  if (obstacle !== null) return defer(state, obstacle);
   const { release } = state;
-  const requests = state.requests + 1;
-  const next: ActivatingState = { kind: "activating", release, requests, requested: false };
+  const next: ActivatingState = {
+    kind: "activating",
+    release,
+    requests: state.requests + 1,
+    requested: false,
+    networkWasDown: context.networkDown,
+  };
   return { state: next, effects: [...reportsOf(next), { kind: "prepareRequest", release }] };
 }
 
-function defer(
-  resume: CheckingState | DownloadingState | StagedState,
-  reason: DeferralReason,
-): Transition {
-  return enter({ kind: "deferred", reason, resume });
+export function defer(resume: ResumableState, obstacle: Obstacle): Transition {
+  const { reason, untilUnixMs, detail } = obstacle;
+  const state: State = { kind: "deferred", reason, untilUnixMs, resume };
+  return { state, effects: reportsOf(state, detail) };
 }
 
-export function fail(
-  offer: Offer,
+/** Ends the release. */
+export function fail(offer: Offer, reason: FailureReason): Transition {
+  const state: State = { kind: "failed", offer, reason, resume: null, retryAtUnixMs: null };
+  return { state, effects: reportsOf(state) };
+}
+
+/** Pauses it: what failed can work later. */
+export function pause(
+  resume: CheckingState | DownloadingState,
   reason: FailureReason,
-  resume: CheckingState | DownloadingState | null,
+  retryAtUnixMs: number | null,
 ): Transition {
-  return enter({ kind: "failed", offer, reason, resume });
+  const offer = resume.kind === "checking" ? resume.offer : resume.release;
+  const state: State = { kind: "failed", offer, reason, resume, retryAtUnixMs };
+  return { state, effects: reportsOf(state) };
 }
 
 /** A state in which there is nothing to do but to tell the server. */
-export function enter(
-  state: ConfirmedState | RolledBackState | DeferredState | FailedState,
-): Transition {
+export function enter(state: ConfirmedState | RolledBackState): Transition {
   return { state, effects: reportsOf(state) };
 }
 
@@ -92,8 +105,13 @@ export function stay(state: State): Transition {
   return { state, effects: [] };
 }
 
+/** The same, with one thing to do before. */
+export function after(effect: Effect, next: Transition): Transition {
+  return { state: next.state, effects: [effect, ...next.effects] };
+}
+
 /** What the server hears on entering a state (hawkBit DDI v1 executions). */
-export function reportsOf(state: State): readonly Effect[] {
+export function reportsOf(state: State, detail: string | null = null): readonly Effect[] {
   const offer = offerOf(state);
   if (offer === null) return [];
   const { actionId, version } = offer;
@@ -102,7 +120,7 @@ export function reportsOf(state: State): readonly Effect[] {
     finished: Report["finished"],
     reason: Report["reason"],
   ): readonly Effect[] => {
-    const report = { actionId, execution, finished, state: state.kind, reason, version };
+    const report = { actionId, execution, finished, state: state.kind, reason, detail, version };
     return [{ kind: "report", report }];
   };
   switch (state.kind) {
@@ -112,6 +130,8 @@ export function reportsOf(state: State): readonly Effect[] {
     case "activating":
     case "trial":
       return say("proceeding", "none", null);
+    case "rollingBack":
+      return say("proceeding", "none", state.reason);
     case "downloading":
       return say("download", "none", null);
     case "verifying":

@@ -1,6 +1,8 @@
 import type { DeploymentRefusal } from "../protocol/ddi.ts";
+import { obstacleTo } from "./conditions.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
+import { inRollingBack, rollBack, tellBarred } from "./late-rollback.ts";
 import { recover } from "./recovery.ts";
 import { isSameOffer, type Offer } from "./release.ts";
 import {
@@ -11,6 +13,7 @@ import {
   type DownloadingState,
   type FailedState,
   offerOf,
+  type ResumableState,
   type RolledBackState,
   type StagedState,
   type State,
@@ -19,10 +22,13 @@ import {
 } from "./state.ts";
 import {
   activate,
+  after,
   begin,
+  defer,
   enter,
   fail,
   idle,
+  pause,
   proceed,
   reportsOf,
   stay,
@@ -46,6 +52,9 @@ export function transition(state: State, event: Event, context: Context): Transi
   if (event.kind === "booted") return recover(state, context);
   if (event.kind === "cancelled") return cancel(state, event.actionId);
   if (event.kind === "offerRefused") return refuseOffer(state, event.actionId, event.reason);
+  if (event.kind === "destabilized") return rollBack(state, event.trigger, context);
+  if (event.kind === "rollbackBarred") return tellBarred(state, context);
+  if (event.kind === "exhausted") return giveUp(state);
   switch (state.kind) {
     case "idle":
       return event.kind === "polled" ? take(event.offer, context) : stay(state);
@@ -61,6 +70,8 @@ export function transition(state: State, event: Event, context: Context): Transi
       return inActivating(state, event);
     case "trial":
       return inTrial(state, event);
+    case "rollingBack":
+      return inRollingBack(state, event, context);
     case "confirmed":
     case "rolledBack":
       return inFinished(state, event, context);
@@ -80,15 +91,21 @@ function inChecking(state: CheckingState, event: Event, context: Context): Trans
     case "polled":
       return replaced(state, event.offer, context);
     case "checked": {
-      const { release } = event;
-      if (release.imageHash === context.running.imageHash)
-        return enter({ kind: "confirmed", release });
-      if (context.refused.includes(release.imageHash))
-        return fail(release, "rolled-back-before", null);
-      return begin({ kind: "downloading", release, prepared: false, hashFailures: 0 }, context);
+      const { release, consent } = event;
+      const { imageHash } = release;
+      if (imageHash === context.running.imageHash) return enter({ kind: "confirmed", release });
+      const isRefused = context.refused.includes(imageHash);
+      if (isRefused && !release.retry) return fail(release, "rolled-back-before");
+      if (consent !== null)
+        return defer(state, { reason: consent, untilUnixMs: null, detail: null });
+      const first = { kind: "downloading", release, prepared: false, hashFailures: 0 } as const;
+      const next = begin(first, context);
+      return isRefused ? after({ kind: "pardon", imageHash }, next) : next;
     }
     case "checkFailed":
-      return fail(state.offer, event.reason, event.passing ? state : null);
+      return event.passing
+        ? pause(state, event.reason, retryAt(event, context))
+        : fail(state.offer, event.reason);
     default:
       return stay(state);
   }
@@ -107,7 +124,13 @@ function inDownloading(state: DownloadingState, event: Event, context: Context):
     }
     case "downloadFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
-      return fail(state.release, event.reason, event.passing ? state : null);
+      return event.passing
+        ? pause(state, event.reason, retryAt(event, context))
+        : fail(state.release, event.reason);
+    case "tick": {
+      const obstacle = obstacleTo(state, context, { wasDeferred: false });
+      return obstacle === null ? stay(state) : abandonFor(defer(state, obstacle));
+    }
     default:
       return stay(state);
   }
@@ -121,16 +144,21 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
       return activate({ kind: "staged", release: state.release, requests: 0 }, context);
     case "verifyFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
-      return fail(state.release, event.reason, null);
+      return fail(state.release, event.reason);
     default:
       return stay(state);
   }
 }
 
+/** When an update that failed for now may go on. */
+function retryAt(event: { readonly retryAfterMs: number }, context: Context): number | null {
+  return context.unixMs === null ? null : context.unixMs + event.retryAfterMs;
+}
+
 function downloadAgain(state: DownloadingState | VerifyingState, context: Context): Transition {
   const { release } = state;
   const hashFailures = state.hashFailures + 1;
-  if (hashFailures >= hashFailuresMax) return fail(release, "hash-mismatch", null);
+  if (hashFailures >= hashFailuresMax) return fail(release, "hash-mismatch");
   return begin({ kind: "downloading", release, prepared: false, hashFailures }, context);
 }
 
@@ -145,7 +173,7 @@ function inActivating(state: ActivatingState, event: Event): Transition {
     case "upgradeRequested":
       return state.requested ? { state, effects: [{ kind: "restart" }] } : stay(state);
     case "upgradeFailed":
-      return fail(state.release, event.reason, null);
+      return fail(state.release, event.reason);
     default:
       return stay(state); // the swap may begin at any moment: too late for another offer
   }
@@ -192,11 +220,45 @@ function inFinished(
 }
 
 function inDeferred(state: DeferredState, event: Event, context: Context): Transition {
-  if (event.kind !== "polled") return stay(state);
-  if (!isSameOffer(event.offer, offerOf(state.resume))) return take(event.offer, context);
-  const next = begin(withUrlOf(state.resume, event.offer), context);
+  switch (event.kind) {
+    case "polled":
+      return isSameOffer(event.offer, offerOf(state.resume))
+        ? reconsider(state, event.offer, context)
+        : take(event.offer, context);
+    case "approved":
+      return reconsider(state, null, context);
+    case "tick": // a charger helps at once; a window is everybody's, and polls are spread
+      return isForPower(state) ? reconsider(state, null, context) : stay(state);
+    default:
+      return stay(state);
+  }
+}
+
+/** Goes on if the obstacle is gone; one that stays is not told again. */
+function reconsider(state: DeferredState, offer: Offer | null, context: Context): Transition {
+  const resume = freshened(state.resume, offer);
+  if (lacksConsent(state, resume, context)) return stay(state);
+  const next = begin(resume, context, { wasDeferred: isForPower(state) });
   return next.state.kind === "deferred" && next.state.reason === state.reason ? stay(state) : next;
 }
+
+function isForPower({ reason }: DeferredState): boolean {
+  return reason === "low-battery" || reason === "energy";
+}
+
+/** The release needs an approval, and neither the server nor the user gave it. */
+function lacksConsent(
+  { reason }: DeferredState,
+  resume: ResumableState,
+  context: Context,
+): boolean {
+  if (reason !== "major-not-approved" && reason !== "breaking-not-approved") return false;
+  const { approved, fileHash } = resume.kind === "checking" ? resume.offer : resume.release;
+  return !approved && context.approvedFile !== fileHash;
+}
+
+/** A wait that is longer than any of ours comes from a clock that was set since. */
+const retryAfterMsMax = 24 * 3600_000;
 
 function inPassingFailure(
   state: FailedState,
@@ -205,21 +267,44 @@ function inPassingFailure(
   context: Context,
 ): Transition {
   if (event.kind !== "polled") return stay(state);
-  return isSameOffer(event.offer, state.offer)
-    ? begin(withUrlOf(resume, event.offer), context)
-    : take(event.offer, context);
+  if (!isSameOffer(event.offer, state.offer)) return take(event.offer, context);
+  const waitMs = (state.retryAtUnixMs ?? 0) - (context.unixMs ?? 0);
+  const isEarly = state.retryAtUnixMs !== null && context.unixMs !== null && waitMs > 0;
+  return isEarly && waitMs <= retryAfterMsMax
+    ? stay(state)
+    : begin(freshened(resume, event.offer), context);
 }
 
-/** Goes on from where the server has the file now: an address may hold for a time only. */
-function withUrlOf<Resumed extends CheckingState | DownloadingState | StagedState>(
-  state: Resumed,
-  offer: Offer | null,
-): Resumed {
+/**
+ * Goes on with what the server says of the file now: an address may hold for a time only, and an
+ * operator may have approved or forced it.
+ */
+function freshened(state: ResumableState, offer: Offer | null): ResumableState {
   if (offer === null) return state;
-  const { url } = offer;
+  const { url, approved, forced, retry } = offer;
+  const fresh = { url, approved, forced, retry };
   return state.kind === "checking"
-    ? { ...state, offer: { ...state.offer, url } }
-    : { ...state, release: { ...state.release, url } };
+    ? { ...state, offer: { ...state.offer, ...fresh } }
+    : { ...state, release: { ...state.release, ...fresh } };
+}
+
+/** An attempt that goes in circles ends; what the bootloader decides is bounded by itself. */
+function giveUp(state: State): Transition {
+  switch (state.kind) {
+    case "checking":
+    case "downloading":
+    case "verifying":
+    case "staged":
+    case "deferred":
+    case "failed": {
+      const offer = offerOf(state);
+      return offer === null || isOver(state)
+        ? stay(state)
+        : abandonFor(fail(offer, "too-many-transitions"));
+    }
+    default:
+      return stay(state);
+  }
 }
 
 /** A poll during the work: the same offer goes on, anything else ends it. */
@@ -245,6 +330,7 @@ function cancel(state: State, actionId: string): Transition {
   switch (state.kind) {
     case "activating":
     case "confirmed":
+    case "rollingBack":
       return { state, effects: [answer(!isOwn)] };
     case "trial": // of an unknown action: most likely of the one that is to be stopped
       return { state, effects: [answer(!isOwn && state.release !== null)] };
@@ -281,6 +367,7 @@ function refuseOffer(state: State, actionId: string, reason: DeploymentRefusal):
   switch (state.kind) {
     case "activating":
     case "trial":
+    case "rollingBack":
       return stay(state);
     case "idle":
     case "confirmed":
@@ -288,12 +375,12 @@ function refuseOffer(state: State, actionId: string, reason: DeploymentRefusal):
     case "deferred":
     case "failed":
       if (isOwn && isOver(state)) return { state, effects: reportsOf(state) };
-      return isOwn ? fail(offer, reason, null) : refusal(actionId, reason);
+      return isOwn ? fail(offer, reason) : refusal(actionId, reason);
     case "checking":
     case "downloading":
     case "verifying":
     case "staged":
-      return abandonFor(isOwn ? fail(offer, reason, null) : refusal(actionId, reason));
+      return abandonFor(isOwn ? fail(offer, reason) : refusal(actionId, reason));
     default:
       return unreachable(state);
   }
@@ -306,6 +393,7 @@ function refusal(actionId: string, reason: DeploymentRefusal): Transition {
     finished: "failure",
     state: "failed",
     reason,
+    detail: null,
     version: null,
   } as const;
   return { state: { kind: "idle" }, effects: [{ kind: "report", report }] };

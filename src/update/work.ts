@@ -1,16 +1,23 @@
 import type { EnvelopeRefusal } from "../image/envelope.ts";
 import type { ImageInfo } from "../image/info.ts";
 import { type ImageTrust, ImageVerification } from "../image/verify.ts";
-import { incompatibility } from "../policy/compatibility.ts";
+import {
+  type DeviceProfile,
+  describeIncompatibility,
+  findIncompatibility,
+  releaseFacts,
+} from "../policy/compatibility.ts";
+import { type Backoff, backoffMs } from "../policy/retry.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
-import { parseDigestHex } from "../protocol/digest.ts";
+import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import type { Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
 import { download, isWorthRepeating, retryWaitMs, transferEnded } from "../transfer/download.ts";
 import { LongWork } from "../transfer/long-work.ts";
+import type { RangeFailure } from "../transfer/range.ts";
 import { BlockMemory } from "./block-memory.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
@@ -25,10 +32,17 @@ export interface WorkTools {
   readonly slots: Slots;
   headers(url: string): Readonly<Record<string, string>>;
   running(): ImageInfo;
+  /** What the rules of compatibility look at. */
+  profile(): DeviceProfile;
+  /** The file that the user of the device agreed to. */
+  approvedFile(): DigestHex | null;
   happened(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
 }
+
+/** Between failures for now, so that a fault that lasts costs little. */
+const pauseBackoff: Backoff = { firstMs: 60_000, capMs: 3_600_000 };
 
 type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
 
@@ -40,6 +54,9 @@ export class UpdateWork {
   readonly #tools: WorkTools;
   #current: LongWork | null = null;
   readonly #memory: BlockMemory;
+  #slot: StagingSlot | null = null;
+  /** Failures for now since the last download that came whole. */
+  #pauses = 0;
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
@@ -49,6 +66,11 @@ export class UpdateWork {
   /** Whether an event of some work is still to come. */
   get underWay(): boolean {
     return this.#current !== null;
+  }
+
+  /** Bytes of the image that the last download has in the slot. */
+  get landedBytes(): number {
+    return this.#slot?.receivedBytes ?? 0;
   }
 
   abandon(): void {
@@ -92,12 +114,12 @@ export class UpdateWork {
     const unfit = this.#unfit(offer);
     if (unfit !== null) {
       this.#tools.ports.log.write("error", `${offer.version} refused: ${unfit.message}`);
-      return { kind: "checkFailed", reason: unfit.reason, passing: false };
+      return checkFailed(unfit.reason);
     }
     const result = await this.#fetchEnds(offer, work);
     return result.ok || result.kind === "image"
       ? this.#judged(offer, result)
-      : { kind: "checkFailed", ...transferEnded(result.failure) };
+      : { kind: "checkFailed", ...this.#transferEnded(result.failure, result.retryAfterMs) };
   }
 
   /**
@@ -135,23 +157,25 @@ export class UpdateWork {
   }
 
   #judged(offer: Offer, result: Exclude<CheckResult, { kind: "transfer" }>): Event {
-    if (!result.ok)
-      return { kind: "checkFailed", reason: imageReason(result.refusal), passing: false };
+    if (!result.ok) return checkFailed(imageReason(result.refusal));
     const { info } = result;
     const imageHash = parseDigestHex(info.imageHash);
     const mismatch = offer.imageHash !== null && offer.imageHash !== imageHash;
-    if (imageHash === null || mismatch)
-      return { kind: "checkFailed", reason: "offer-mismatch", passing: false };
+    if (imageHash === null || mismatch) return checkFailed("offer-mismatch");
+    const overridesWindows = info.release.windowOverride;
+    const release: Release = { ...offer, imageHash, overridesWindows };
+    const { profile, approvedFile, ports } = this.#tools;
+    // What runs cannot be refused by any rule.
     if (imageHash === this.#tools.running().imageHash)
-      return { kind: "checked", release: { ...offer, imageHash } }; // it runs: no rule can refuse it
-    const running = this.#tools.running();
-    const refusal = incompatibility(info, {
-      hardware: this.#tools.identity.hardware,
-      version: running.header.version,
-      securityCounter: running.securityCounter,
-    });
-    if (refusal !== null) return { kind: "checkFailed", reason: refusal, passing: false };
-    return { kind: "checked", release: { ...offer, imageHash } };
+      return { kind: "checked", release, consent: null };
+    const approved = offer.approved || approvedFile() === offer.fileHash;
+    const found = findIncompatibility(releaseFacts(info), profile(), { approved });
+    if (found === null) return { kind: "checked", release, consent: null };
+    ports.log.write("warn", `${offer.version}: ${describeIncompatibility(found)}`);
+    const { rule } = found;
+    return rule === "major-not-approved" || rule === "breaking-not-approved"
+      ? { kind: "checked", release, consent: rule }
+      : checkFailed(rule);
   }
 
   async #prepare(release: Release, work: LongWork): Promise<Event> {
@@ -164,7 +188,7 @@ export class UpdateWork {
       return { kind: "prepared" };
     } catch (error) {
       if (!(error instanceof FlashError)) throw error;
-      return { kind: "downloadFailed", reason: "flash-error", passing: false };
+      return downloadFailed("flash-error");
     }
   }
 
@@ -173,20 +197,27 @@ export class UpdateWork {
     if (this.#memory.recall(release.fileHash) === null) {
       const ends = await this.#fetchEnds(release, work);
       if (!ends.ok && ends.kind === "transfer")
-        return { kind: "downloadFailed", ...transferEnded(ends.failure) };
-      if (!ends.ok)
-        return { kind: "downloadFailed", reason: imageReason(ends.refusal), passing: false };
+        return {
+          kind: "downloadFailed",
+          ...this.#transferEnded(ends.failure, ends.retryAfterMs),
+        };
+      if (!ends.ok) return downloadFailed(imageReason(ends.refusal));
     }
     const blocks = this.#memory.recall(release.fileHash)?.blocks ?? null;
-    const result = await download(release, blocks, this.#staging(release), settings.download, {
+    this.#slot = this.#staging(release);
+    const result = await download(release, blocks, this.#slot, settings.download, {
       http,
       random: ports.random,
       crypto: ports.crypto,
       work,
       headers: (url) => this.#tools.headers(url),
     });
-    if (result.ok) return { kind: "downloaded" };
-    return { kind: "downloadFailed", reason: result.reason, passing: result.passing };
+    if (result.ok) {
+      this.#pauses = 0;
+      return { kind: "downloaded" };
+    }
+    const { reason, passing } = result;
+    return { kind: "downloadFailed", reason, passing, retryAfterMs: passing ? this.#pauseMs() : 0 };
   }
 
   async #verify(release: Release, work: LongWork): Promise<Event> {
@@ -211,6 +242,21 @@ export class UpdateWork {
     }
   }
 
+  #transferEnded(
+    failure: RangeFailure,
+    waitMs: number | null,
+  ): { reason: FailureReason; passing: boolean; retryAfterMs: number } {
+    const { reason, passing } = transferEnded(failure);
+    return { reason, passing, retryAfterMs: passing ? Math.max(waitMs ?? 0, this.#pauseMs()) : 0 };
+  }
+
+  /** The first pause lasts until the next offer, later ones longer and longer. */
+  #pauseMs(): number {
+    this.#pauses += 1;
+    if (this.#pauses === 1) return 0;
+    return backoffMs(this.#pauses - 1, pauseBackoff, this.#tools.ports.random);
+  }
+
   #staging(release: Release): StagingSlot {
     const { ports, slots } = this.#tools;
     return new StagingSlot(ports.flash.secondary, release.fileBytes, slots.trailerBytes);
@@ -231,9 +277,17 @@ export class UpdateWork {
  */
 function endedBadly(kind: Work["kind"]): Event {
   const reason: FailureReason = "internal-error";
-  if (kind === "check") return { kind: "checkFailed", reason, passing: true };
   if (kind === "verify") return { kind: "verifyFailed", reason };
-  return { kind: "downloadFailed", reason, passing: true };
+  const failed = { reason, passing: true, retryAfterMs: 0 };
+  return { kind: kind === "check" ? "checkFailed" : "downloadFailed", ...failed };
+}
+
+function checkFailed(reason: FailureReason): Event {
+  return { kind: "checkFailed", reason, passing: false, retryAfterMs: 0 };
+}
+
+function downloadFailed(reason: FailureReason): Event {
+  return { kind: "downloadFailed", reason, passing: false, retryAfterMs: 0 };
 }
 
 /** The words of the server's reports for what the codec found. */

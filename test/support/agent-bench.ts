@@ -2,7 +2,7 @@ import { sectorBytes } from "../../hosts/simulator/flash/geometry.ts";
 import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
 import { moveTrailerShape } from "../../src/image/layout.ts";
 import { trailerMagic, trailerOffsets } from "../../src/image/trailer.ts";
-import type { PowerReading, ResetReason } from "../../src/ports/board.ts";
+import type { MemoryReading, PowerReading, ResetReason } from "../../src/ports/board.ts";
 import type { FlashPartitions } from "../../src/ports/flash.ts";
 import type { HttpRequest } from "../../src/ports/http.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
@@ -30,6 +30,8 @@ const identity: Identity = {
   token: "secret",
   hardware: boardHardware,
   imageKeys: [trustedSigner.key],
+  otherServerUrl: null,
+  bootloaderVersion: null,
 };
 
 /** Timers that one call may fire; more is a device that never comes to rest. */
@@ -48,6 +50,11 @@ export class AgentBench {
   readonly settings: Settings;
   clock = new ManualClock();
   http: ScriptedHttp;
+  /** Set as the clock of the next boot; null is a device that does not know the time. */
+  unixStartMs: number | null = null;
+  memory: () => MemoryReading | null = () => null;
+  linkUp = true;
+  otherServerUrl: string | null = null;
   power: () => PowerReading = () => ({ batteryPercent: null, charging: true });
   /** Answers true where the flash shall fail; also asked about the primary slot. */
   flashFails: FlashFault = () => false;
@@ -89,11 +96,14 @@ export class AgentBench {
   }
 
   /** The firmware starts, at its time 0. */
-  boot(reason: ResetReason = "power-on"): Agent {
+  boot(reason: ResetReason = "power-on", prepare: (agent: Agent) => void = () => undefined): Agent {
     this.#isDown = false;
     this.clock = new ManualClock();
+    this.clock.unixStartMs = this.unixStartMs;
     this.http = this.#newHttp();
-    this.#agent = new Agent(this.#ports(reason), identity, this.settings);
+    const own = { ...identity, otherServerUrl: this.otherServerUrl };
+    this.#agent = new Agent(this.#ports(reason), own, this.settings);
+    prepare(this.#agent);
     this.#agent.start();
     return this.#agent;
   }
@@ -190,6 +200,8 @@ export class AgentBench {
       },
       crypto: nobleCrypto,
       log: { write: (level, message) => alive(() => log.write(level, message)) },
+      memory: { read: () => alive(() => this.memory()) },
+      link: { isUp: () => alive(() => this.linkUp), signalDbm: () => -61 },
     };
   }
 

@@ -36,6 +36,10 @@ export function releaseOf(bytes: Uint8Array): Release {
     fileBytes: bytes.length,
     url: "http://server/file",
     imageHash: "11".repeat(32) as DigestHex,
+    approved: false,
+    forced: false,
+    retry: false,
+    overridesWindows: false,
   };
 }
 

@@ -8,6 +8,8 @@ export interface SmallOffer {
   /** What the server says of the image beforehand; null for a plain hawkBit. */
   readonly imageHash?: string | null;
   readonly update?: "forced" | "attempt" | "skip";
+  readonly approved?: boolean;
+  readonly retry?: boolean;
   readonly window?: "available" | "unavailable";
   /** The last part of the file's address; the action unless the test says otherwise. */
   readonly place?: string;
@@ -33,6 +35,8 @@ export class SmallServer {
   interfere: (request: HttpRequest) => Script | null = () => null;
   /** Every feedback that was taken: action, execution, result and details. */
   readonly reports: string[] = [];
+  /** Feedback on actions that were closed before. */
+  readonly lateReports: string[] = [];
   readonly attributes: unknown[] = [];
 
   answer(request: HttpRequest): Script {
@@ -83,10 +87,12 @@ export class SmallServer {
     const { execution, result, details } = status;
     const isCancel = link === "cancelAction";
     const isKnown = isCancel ? actionId === this.cancelId : actionId === this.offer?.actionId;
-    if (!isKnown) return { status: 410 };
-    this.reports.push(
-      [isCancel ? "cancel" : actionId, execution, result.finished, ...details].join(" "),
-    );
+    const line = [isCancel ? "cancel" : actionId, execution, result.finished, ...details].join(" ");
+    if (!isKnown) {
+      this.lateReports.push(line);
+      return { status: 410 };
+    }
+    this.reports.push(line);
     if (isCancel && execution === "closed") this.offer = null;
     if (isCancel) this.cancelId = null;
     else if (execution === "closed") this.offer = null;
@@ -103,7 +109,11 @@ export function deploymentBody(offer: SmallOffer): object {
     size: image.bytes.length,
     _links: { download: { href: `${base}/file/${place}` } },
   };
-  const metadata = imageHash === null ? [] : [{ key: "sluice-image-hash", value: imageHash }];
+  const metadata = [
+    ...(imageHash === null ? [] : [{ key: "sluice-image-hash", value: imageHash }]),
+    ...(offer.approved === true ? [{ key: "sluice.approved", value: "true" }] : []),
+    ...(offer.retry === true ? [{ key: "sluice.retry", value: "true" }] : []),
+  ];
   const chunk = {
     part: "bApp",
     version: image.version,

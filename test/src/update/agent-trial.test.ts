@@ -65,13 +65,13 @@ test("leaves no timer of the trial behind: a confirmed image is not restarted", 
   assert.equal(bench.restarts, 1);
 });
 
-for (const [name, script] of [
-  ["is out of reach", { failure: "connection" }],
-  ["does not know the device", { status: 401 }],
-  ["fails", { status: 500 }],
-  ["is something else", { status: 200, body: "<html>sign in</html>" }],
-  ["asks to wait for an hour", { status: 503, headers: { "retry-after": "3600" } }],
-] as const satisfies readonly (readonly [string, Script])[])
+for (const [name, reason, script] of [
+  ["is out of reach", "no-server", { failure: "connection" }],
+  ["does not know the device", "server-refused", { status: 401 }],
+  ["fails", "no-server", { status: 500 }],
+  ["is something else", "server-refused", { status: 200, body: "<html>sign in</html>" }],
+  ["asks to wait for an hour", "no-server", { status: 503, headers: { "retry-after": "3600" } }],
+] as const satisfies readonly (readonly [string, string, Script])[])
   test(`ends a boot of the trial after a minute in which the server ${name}`, async () => {
     const bench = await swapped();
     bench.server.interfere = () => script;
@@ -80,7 +80,7 @@ for (const [name, script] of [
     assert.ok(bench.clock.nowMs >= minute && bench.clock.nowMs < minute + 6000);
     assert.ok(bench.pollsOf() >= 6, `${bench.pollsOf()} polls`);
     assert.equal(isConfirmed(bench), false);
-    assert.equal(stateText(bench.state), "trial 7 no-server");
+    assert.equal(stateText(bench.state), `trial 7 ${reason}`);
   });
 
 test("confirms a trial whose server comes back within the minute, whatever it asked before", async () => {

@@ -301,9 +301,13 @@ test("waits for power, then goes on with what it has", async () => {
   });
   await bench.pass(20 * minute);
   assert.deepEqual(bench.server.reports, [
-    "7 scheduled none state=deferred version=1.1.0 reason=low-battery",
+    "7 scheduled none state=deferred version=1.1.0 reason=low-battery detail=battery 10 %, needs 20 %, for 21.1 mWh (0.6 %) to go",
   ]);
   bench.power = () => ({ batteryPercent: 10, charging: true });
+  await bench.untilKind("downloading", 10_000); // no poll is needed for it
+  await bench.untilKind("deferred"); // a cable can be pulled in the middle of a swap
+  assert.equal(bench.state.kind === "deferred" && bench.state.resume.kind, "staged");
+  bench.power = () => ({ batteryPercent: 36, charging: true });
   await bench.untilRestart();
 });
 

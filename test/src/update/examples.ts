@@ -1,3 +1,5 @@
+import { defaultPowerPolicy } from "../../../src/policy/power.ts";
+import { noWindows } from "../../../src/policy/windows.ts";
 import type { DigestHex } from "../../../src/protocol/digest.ts";
 import type { Context, Event, EventKind } from "../../../src/update/event.ts";
 import type { Offer, Release } from "../../../src/update/release.ts";
@@ -16,8 +18,11 @@ export const offer: Offer = {
   fileBytes: 100_000,
   url: "http://server/file",
   imageHash: newHash,
+  approved: false,
+  forced: false,
+  retry: false,
 };
-export const release: Release = { ...offer, imageHash: newHash };
+export const release: Release = { ...offer, imageHash: newHash, overridesWindows: false };
 
 export const otherOffer: Offer = {
   ...offer,
@@ -41,24 +46,61 @@ export const downloading = {
 export const prepared = { ...downloading, prepared: true } as const;
 export const verifying = { kind: "verifying", release, hashFailures: 0 } as const;
 export const staged = { kind: "staged", release, requests: 0 } as const;
-export const activating = { kind: "activating", release, requests: 1, requested: false } as const;
+export const activating = {
+  kind: "activating",
+  release,
+  requests: 1,
+  requested: false,
+  networkWasDown: false,
+} as const;
 export const requested = { ...activating, requested: true } as const;
-export const trial = { kind: "trial", release, lastFailure: null } as const;
-export const unknownTrial = { kind: "trial", release: null, lastFailure: null } as const;
+export const trial = {
+  kind: "trial",
+  release,
+  lastFailure: null,
+  networkWasDown: false,
+} as const;
+export const unknownTrial = { ...trial, release: null } as const;
 export const confirmed = { kind: "confirmed", release } as const;
+export const rollingBack = {
+  kind: "rollingBack",
+  release,
+  reason: "late-rollback:health",
+  waitsForPower: false,
+} as const;
+export const waitingToRollBack = { ...rollingBack, waitsForPower: true } as const;
 export const rolledBack = { kind: "rolledBack", release, reason: "crashed" } as const;
-export const deferred = { kind: "deferred", reason: "low-battery", resume: prepared } as const;
+export const deferred = {
+  kind: "deferred",
+  reason: "low-battery",
+  untilUnixMs: null,
+  resume: prepared,
+} as const;
 export const deferredStaged = {
   kind: "deferred",
   reason: "window-closed",
+  untilUnixMs: null,
   resume: { ...staged, requests: 1 },
 } as const;
-export const failed = { kind: "failed", offer, reason: "flash-error", resume: null } as const;
+export const unapproved = {
+  kind: "deferred",
+  reason: "major-not-approved",
+  untilUnixMs: null,
+  resume: checking,
+} as const;
+export const failed = {
+  kind: "failed",
+  offer,
+  reason: "flash-error",
+  resume: null,
+  retryAtUnixMs: null,
+} as const;
 export const passing = {
   kind: "failed",
   offer: release,
   reason: "network",
   resume: prepared,
+  retryAtUnixMs: null,
 } as const;
 
 /** Every kind of state, those with two faces twice. */
@@ -75,9 +117,12 @@ export const states: Readonly<Record<string, State>> = {
   trial,
   "trial of an unknown image": unknownTrial,
   confirmed,
+  rollingBack,
+  "rolling back, without power": waitingToRollBack,
   rolledBack,
   deferred,
   "deferred, staged": deferredStaged,
+  "deferred, unapproved": unapproved,
   failed,
   "failed for now": passing,
 };
@@ -88,11 +133,11 @@ export const events: Readonly<Record<EventKind, Event>> = {
   polled: { kind: "polled", offer },
   offerRefused: { kind: "offerRefused", actionId: "7", reason: "malformed-deployment" },
   cancelled: { kind: "cancelled", actionId: "7" },
-  checked: { kind: "checked", release },
-  checkFailed: { kind: "checkFailed", reason: "key-unknown", passing: false },
+  checked: { kind: "checked", release, consent: null },
+  checkFailed: { kind: "checkFailed", reason: "key-unknown", passing: false, retryAfterMs: 0 },
   prepared: { kind: "prepared" },
   downloaded: { kind: "downloaded" },
-  downloadFailed: { kind: "downloadFailed", reason: "network", passing: true },
+  downloadFailed: { kind: "downloadFailed", reason: "network", passing: true, retryAfterMs: 0 },
   verified: { kind: "verified" },
   verifyFailed: { kind: "verifyFailed", reason: "signature-invalid" },
   requestPrepared: { kind: "requestPrepared" },
@@ -102,6 +147,13 @@ export const events: Readonly<Record<EventKind, Event>> = {
   trialEnded: { kind: "trialEnded", reason: "no-server" },
   confirmWritten: { kind: "confirmWritten" },
   confirmFailed: { kind: "confirmFailed" },
+  destabilized: { kind: "destabilized", trigger: "health" },
+  rollbackBarred: { kind: "rollbackBarred", trigger: "health" },
+  rollbackRequested: { kind: "rollbackRequested" },
+  rollbackFailed: { kind: "rollbackFailed" },
+  approved: { kind: "approved" },
+  tick: { kind: "tick" },
+  exhausted: { kind: "exhausted" },
   reported: { kind: "reported", actionId: "7" },
 };
 
@@ -109,11 +161,20 @@ export const events: Readonly<Record<EventKind, Event>> = {
 export const context: Context = {
   running: { version: "1.0.0", imageHash: runningHash, confirmed: true },
   resetReason: "software",
-  secondary: { prepared: false, imageHash: null },
-  power: { batteryPercent: null, charging: true },
-  thresholds: { downloadPercentMin: 20, activatePercentMin: 30 },
+  secondary: { prepared: false, imageHash: null, securityCounter: null },
+  power: { batteryPercent: null, charging: true, supply: "mains" },
+  powerPolicy: defaultPowerPolicy,
+  trial: { boots: 3, secondsPerBoot: 60 },
+  landedBytes: 0,
+  runningBytes: 100_000,
+  windows: noWindows,
+  unixMs: null,
   windowOpen: true,
+  asksBeforeInstall: false,
+  approvedFile: null,
+  networkDown: false,
   refused: [],
+  soaking: null,
 };
 
 export const onTrial: Context = {
@@ -128,5 +189,10 @@ export const updated: Context = {
 
 export const lowBattery: Context = {
   ...context,
-  power: { batteryPercent: 19, charging: false },
+  power: onBattery(19),
 };
+
+/** A device that nothing but its battery carries. */
+export function onBattery(batteryPercent: number): Context["power"] {
+  return { batteryPercent, charging: false, supply: "battery" };
+}

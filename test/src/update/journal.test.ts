@@ -5,8 +5,15 @@ import { StorageError } from "../../../src/ports/board.ts";
 import { artifactUrlLengthMax } from "../../../src/protocol/ddi.ts";
 import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { encodeJson } from "../../../src/protocol/json.ts";
-import { decodeState, encodeState, Journal, refusedMax } from "../../../src/update/journal.ts";
 import {
+  attemptWritesMax,
+  decodeState,
+  encodeState,
+  Journal,
+  refusedMax,
+} from "../../../src/update/journal.ts";
+import {
+  deferralReasons,
   failureReasons,
   type Offer,
   type Release,
@@ -14,22 +21,43 @@ import {
 } from "../../../src/update/release.ts";
 import type { State } from "../../../src/update/state.ts";
 import { MemoryKeyValue, valueBytesMax } from "../../support/memory-key-value.ts";
-import { blindChecking, deferredStaged, passing, prepared, release, states } from "./examples.ts";
+import {
+  activating,
+  blindChecking,
+  deferredStaged,
+  offer,
+  passing,
+  prepared,
+  release,
+  states,
+} from "./examples.ts";
 
 const stored = (state: State): Uint8Array => encodeJson(encodeState(state));
-const longest = (words: readonly string[]): string =>
-  words.reduce((long, word) => (word.length > long.length ? word : long));
+const longest = <Word extends string>(words: readonly [Word, ...Word[]]): Word =>
+  words.reduce<Word>((long, word) => (word.length > long.length ? word : long), words[0]);
 
 const variants: readonly (readonly [string, State])[] = [
   ...Object.entries(states),
-  ["deferred check", { kind: "deferred", reason: "low-battery", resume: blindChecking }],
+  [
+    "deferred check",
+    { kind: "deferred", reason: "low-battery", untilUnixMs: null, resume: blindChecking },
+  ],
   [
     "failed check",
-    { kind: "failed", offer: blindChecking.offer, reason: "network", resume: blindChecking },
+    {
+      kind: "failed",
+      offer: blindChecking.offer,
+      reason: "network",
+      resume: blindChecking,
+      retryAtUnixMs: 1_764_000_000_000,
+    },
   ],
-  ["trial that failed", { kind: "trial", release, lastFailure: "confirm-failed" }],
+  [
+    "trial that failed",
+    { kind: "trial", release, lastFailure: "confirm-failed", networkWasDown: false },
+  ],
   ["third download", { ...prepared, hashFailures: 2 }],
-  ["third request", { kind: "activating", release, requests: 3, requested: true }],
+  ["third request", { ...activating, requests: 3, requested: true, networkWasDown: true }],
 ];
 
 for (const [name, state] of variants)
@@ -39,9 +67,21 @@ for (const [name, state] of variants)
 
 for (const reason of failureReasons)
   test(`reads back a failure with ${reason}`, () => {
-    const state: State = { kind: "failed", offer: release, reason, resume: null };
+    const state: State = {
+      kind: "failed",
+      offer,
+      reason,
+      resume: null,
+      retryAtUnixMs: null,
+    };
     assert.deepEqual(decodeState(stored(state)), state);
-    const later: State = { kind: "failed", offer: release, reason, resume: prepared };
+    const later: State = {
+      kind: "failed",
+      offer: release,
+      reason,
+      resume: prepared,
+      retryAtUnixMs: null,
+    };
     assert.deepEqual(decodeState(stored(later)), later);
   });
 
@@ -64,19 +104,41 @@ const longRelease: Release = {
   fileBytes: 0xffff_ffff,
   url: `https://${"a".repeat(artifactUrlLengthMax - 8)}`,
   imageHash: "0".repeat(64) as DigestHex,
+  approved: true,
+  forced: true,
+  retry: true,
+  overridesWindows: true,
 };
+
+const { overridesWindows: _, ...longOffer } = longRelease;
 
 function lengthened(state: State): State {
   const text = JSON.stringify(state, (key, value) => {
-    if (key === "release" || key === "offer") return value === null ? null : longRelease;
+    if (value !== null && key === "release") return longRelease;
+    if (value !== null && key === "offer") return longOffer;
     if (key === "hashFailures" || key === "requests") return 16;
     if (key === "prepared" || key === "requested") return false;
     if (key === "lastFailure") return longest(rollbackReasons);
+    if (key === "untilUnixMs" || key === "retryAtUnixMs") return 9_999_999_999_999;
+    if (key === "networkWasDown" || key === "waitsForPower") return false;
     return value;
   });
   const long = JSON.parse(text) as State;
-  if (long.kind === "failed") return { ...long, reason: "unsupported-deployment" };
-  return long.kind === "rolledBack" ? { ...long, reason: "confirm-failed" } : long;
+  switch (long.kind) {
+    case "failed": {
+      const { resume } = long;
+      const own = resume?.kind === "downloading" ? resume.release : long.offer;
+      const retryAtUnixMs = resume === null ? null : long.retryAtUnixMs;
+      return { ...long, offer: own, reason: longest(failureReasons), retryAtUnixMs };
+    }
+    case "deferred":
+      return { ...long, reason: longest(deferralReasons) };
+    case "rolledBack":
+    case "rollingBack":
+      return { ...long, reason: longest(rollbackReasons) };
+    default:
+      return long;
+  }
 }
 
 for (const [name, state] of variants)
@@ -127,7 +189,7 @@ const withOffer = (changes: object): unknown => ({
   offer: { ...release, ...changes },
 });
 for (const [name, value] of [
-  ["another format", { v: 2, s: { kind: "idle" } }],
+  ["another format", { v: 3, s: { kind: "idle" } }],
   ["no format", { s: { kind: "idle" } }],
   ["no state", { v: 1 }],
   ["a kind that is none", { v: 1, s: { kind: "waiting" } }],
@@ -146,7 +208,10 @@ for (const [name, value] of [
   ["a deferral without what to resume", { v: 1, s: { kind: "deferred", reason: "low-battery" } }],
   [
     "a deferral of a trial",
-    { v: 1, s: { kind: "deferred", reason: "low-battery", resume: states["trial"] } },
+    {
+      v: 1,
+      s: { kind: "deferred", reason: "low-battery", untilUnixMs: null, resume: states["trial"] },
+    },
   ],
   [
     "a failure that resumes what is staged",
@@ -192,7 +257,7 @@ test("keeps the old state when a write is refused, and tries the same one again"
   const journal = new Journal(keyValue);
   journal.write(prepared);
   keyValue.refuses = () => true;
-  const trial: State = { kind: "trial", release, lastFailure: null };
+  const trial: State = { kind: "trial", release, lastFailure: null, networkWasDown: false };
   assert.throws(() => journal.write(trial), StorageError);
   assert.deepEqual(new Journal(keyValue).read(), prepared);
   keyValue.refuses = () => false;
@@ -231,7 +296,7 @@ test("an offer of any allowed length can be stored", () => {
       fc.string({ maxLength: 64, unit: fc.constantFrom(...'azAZ09.+- "\\') }),
       fc.nat({ max: artifactUrlLengthMax - 8 }),
       (version, length) => {
-        const offer: Offer = { ...longRelease, version, url: `https://${"u".repeat(length)}/` };
+        const offer: Offer = { ...longOffer, version, url: `https://${"u".repeat(length)}/` };
         if (offer.url.length > artifactUrlLengthMax) return;
         const state: State = { kind: "checking", offer };
         const keyValue = new MemoryKeyValue();
@@ -240,4 +305,49 @@ test("an offer of any allowed length can be stored", () => {
       },
     ),
   );
+});
+
+// ---- an attempt is bounded
+
+test("gives an attempt up when it has stored too many states, and stores its end", () => {
+  const journal = new Journal(new MemoryKeyValue());
+  let stored = 0;
+  const again = (count: number): State => ({ ...prepared, hashFailures: count % 2 });
+  while (journal.write(again(stored))) stored += 1;
+  assert.ok(stored <= attemptWritesMax, `${stored} writes`);
+  assert.equal(journal.writes, stored);
+  const end: State = {
+    kind: "failed",
+    offer,
+    reason: "too-many-transitions",
+    resume: null,
+    retryAtUnixMs: null,
+  };
+  assert.equal(journal.write(end), true);
+});
+
+test("counts an attempt across resets, and another action anew", () => {
+  const keyValue = new MemoryKeyValue();
+  let stored = 0;
+  const again = (count: number): State => ({ ...prepared, hashFailures: count % 2 });
+  const boot = (): Journal => {
+    const journal = new Journal(keyValue);
+    journal.read();
+    return journal;
+  };
+  while (boot().write(again(stored))) stored += 1;
+  assert.ok(stored <= attemptWritesMax, `${stored} writes`);
+  assert.equal(boot().write({ kind: "checking", offer: { ...offer, actionId: "8" } }), true);
+});
+
+test("keeps a wait that comes and goes in memory once it has cost its share of the writes", () => {
+  const keyValue = new MemoryKeyValue();
+  const journal = new Journal(keyValue);
+  for (let round = 0; round < 1000; round += 1) {
+    assert.equal(journal.write(prepared), true);
+    assert.equal(journal.write({ ...passing, resume: prepared }), true);
+  }
+  assert.ok(journal.writes < attemptWritesMax / 2 + 8, `${journal.writes} writes`);
+  assert.deepEqual(new Journal(keyValue).read(), prepared);
+  assert.equal(journal.write(activating), true);
 });

@@ -27,6 +27,9 @@ export function stateText(state: State): string {
     case "trial":
       words.push(state.release === null ? "unknown" : null, state.lastFailure);
       break;
+    case "rollingBack":
+      words.push(state.reason, state.waitsForPower ? "waits for power" : null);
+      break;
     case "rolledBack":
       words.push(state.reason);
       break;
@@ -52,7 +55,8 @@ export function effectText(effect: Effect): string {
     case "requestUpgrade":
       return `${effect.kind} ${effect.release.actionId}`;
     case "refuse":
-      return `refuse ${effect.imageHash.slice(0, 2)}`;
+    case "pardon":
+      return `${effect.kind} ${effect.imageHash.slice(0, 2)}`;
     case "acknowledgeCancel":
       return `${effect.accepted ? "accept" : "reject"} cancel ${effect.actionId}`;
     case "report": {

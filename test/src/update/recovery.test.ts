@@ -35,7 +35,7 @@ const boot = (state: State, facts: Context): string =>
   told(transition(state, { kind: "booted" }, facts));
 const holding = (imageHash: typeof newHash | null, prepared: boolean): Context => ({
   ...context,
-  secondary: { prepared, imageHash },
+  secondary: { prepared, imageHash, securityCounter: null },
 });
 const unreadable: Context = { ...context, secondary: null };
 

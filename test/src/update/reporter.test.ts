@@ -13,6 +13,7 @@ const progress = (version: string, actionId = "7"): Report => ({
   finished: "none",
   state: "checking",
   reason: null,
+  detail: null,
   version,
 });
 const final = (actionId: string): Report => ({
@@ -21,6 +22,7 @@ const final = (actionId: string): Report => ({
   finished: "success",
   state: "confirmed",
   reason: null,
+  detail: null,
   version: "1.1.0",
 });
 

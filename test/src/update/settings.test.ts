@@ -30,10 +30,18 @@ test("reads what enrolment wrote", () => {
     deviceId: "dev-1",
     token: "secret",
     hardware: "esp32c3-a",
+    otherServerUrl: null,
+    bootloaderVersion: null,
   });
   assert.equal(imageKeys.length, 1);
   assert.deepEqual(imageKeys[0]?.algorithm, "ecdsa-p256");
   assert.deepEqual([...(imageKeys[0]?.publicKey ?? [])], [4, ...new Array(64).fill(0xab)]);
+});
+
+test("knows a second address of the service and the bootloader's version when enrolment wrote them", () => {
+  const identity = read({ ...enrolled, server2: "https://b.fleet.test/", bootloader: "2.3.0" });
+  assert.equal(identity?.otherServerUrl, "https://b.fleet.test");
+  assert.deepEqual(identity?.bootloaderVersion, { major: 2, minor: 3, revision: 0, build: 0 });
 });
 
 test("takes a server with a slash at its end for the same server", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { noWindows } from "../../../src/policy/windows.ts";
 import type { Context, Event } from "../../../src/update/event.ts";
 import {
   failureReasons,
@@ -22,8 +23,16 @@ import {
 } from "./examples.ts";
 import { stateText } from "./notation.ts";
 
-const offers: readonly Offer[] = [offer, otherOffer, { ...offer, imageHash: null }];
-const releases: readonly Release[] = [release, { ...otherOffer, imageHash: otherHash }];
+const offers: readonly Offer[] = [
+  offer,
+  otherOffer,
+  { ...offer, imageHash: null },
+  { ...otherOffer, approved: true, retry: true },
+];
+const releases: readonly Release[] = [
+  release,
+  { ...otherOffer, imageHash: otherHash, overridesWindows: true },
+];
 const hashes = [runningHash, newHash, otherHash];
 
 const actionId = fc.constantFrom("7", "8", "9");
@@ -41,6 +50,13 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
     { kind: "healthy" },
     { kind: "confirmWritten" },
     { kind: "confirmFailed" },
+    { kind: "destabilized", trigger: "reboots" },
+    { kind: "rollbackBarred", trigger: "leak" },
+    { kind: "rollbackRequested" },
+    { kind: "rollbackFailed" },
+    { kind: "approved" },
+    { kind: "tick" },
+    { kind: "exhausted" },
   ),
   fc.record({ kind: fc.constant("polled"), offer: fc.constantFrom(null, ...offers) }),
   fc.record({
@@ -50,9 +66,13 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("cancelled"), actionId }),
   fc.record({ kind: fc.constant("reported"), actionId }),
-  fc.record({ kind: fc.constant("checked"), release: fc.constantFrom(...releases) }),
-  fc.record({ kind: fc.constant("checkFailed"), reason, passing }),
-  fc.record({ kind: fc.constant("downloadFailed"), reason, passing }),
+  fc.record({
+    kind: fc.constant("checked"),
+    release: fc.constantFrom(...releases),
+    consent: fc.constantFrom(null, "major-not-approved", "breaking-not-approved"),
+  }),
+  fc.record({ kind: fc.constant("checkFailed"), reason, passing, retryAfterMs: fc.nat(60_000) }),
+  fc.record({ kind: fc.constant("downloadFailed"), reason, passing, retryAfterMs: fc.nat(60_000) }),
   fc.record({ kind: fc.constant("verifyFailed"), reason }),
   fc.record({ kind: fc.constant("upgradeFailed"), reason }),
   fc.record({ kind: fc.constant("trialEnded"), reason: fc.constantFrom(...rollbackReasons) }),
@@ -66,15 +86,29 @@ const anyContext: fc.Arbitrary<Context> = fc.record({
   }),
   resetReason: fc.constantFrom("power-on", "software", "exception", "watchdog"),
   secondary: fc.option(
-    fc.record({ prepared: fc.boolean(), imageHash: fc.constantFrom(null, ...hashes) }),
+    fc.record({
+      prepared: fc.boolean(),
+      imageHash: fc.constantFrom(null, ...hashes),
+      securityCounter: fc.constant(null),
+    }),
   ),
   power: fc.record({
     batteryPercent: fc.constantFrom(null, 0, 25, 100),
     charging: fc.boolean(),
+    supply: fc.constantFrom("mains", "battery"),
   }),
-  thresholds: fc.constant(context.thresholds),
+  powerPolicy: fc.constant(context.powerPolicy),
+  trial: fc.constant(context.trial),
+  landedBytes: fc.nat(200_000),
+  runningBytes: fc.constant(context.runningBytes),
+  windows: fc.constantFrom(noWindows, { ...noWindows, download: [], install: [] }),
+  unixMs: fc.constantFrom(null, 1_764_000_000_000),
   windowOpen: fc.boolean(),
+  asksBeforeInstall: fc.boolean(),
+  approvedFile: fc.constantFrom(null, offer.fileHash),
+  networkDown: fc.boolean(),
   refused: fc.subarray(hashes),
+  soaking: fc.constantFrom(null, release),
 });
 
 const anyState = fc.constantFrom(...Object.values(states));
@@ -98,19 +132,20 @@ test("no sequence of events throws, and every state that comes of one can be nam
   );
 });
 
+const rebooting = ["requestUpgrade", "requestRollback", "restart"];
+
 test("nothing that may reboot is done before the state has changed, so that it is stored first", () => {
   fc.assert(
     fc.property(anyState, steps, (from, list) => {
       for (const { before, event, state, effects } of run(from, list)) {
-        const mayReboot = effects.some(
-          ({ kind }) => kind === "requestUpgrade" || kind === "restart",
-        );
+        const mayReboot = effects.some(({ kind }) => rebooting.includes(kind));
         if (!mayReboot) continue;
         const isRepeat = JSON.stringify(before) === JSON.stringify(state);
         // A repeat of the very same event finds its state stored already.
         const wasStored =
           (event.kind === "upgradeRequested" && state.kind === "activating" && state.requested) ||
-          (state.kind === "trial" && state.lastFailure !== null);
+          (state.kind === "trial" && state.lastFailure !== null) ||
+          (before.kind === "rollingBack" && state.kind === "rollingBack");
         assert.ok(!isRepeat || wasStored, `${stateText(before)} on ${event.kind}`);
       }
     }),
@@ -125,9 +160,11 @@ test("a swap is asked for only from a state that names its release, with power a
           if (effect.kind !== "prepareRequest") continue;
           assert.ok(state.kind === "activating" && !state.requested);
           assert.equal(state.release, effect.release);
-          assert.ok(facts.windowOpen);
-          const { batteryPercent, charging } = facts.power;
-          assert.ok(batteryPercent === null || charging || batteryPercent >= 30);
+          const overrides = state.release.forced && state.release.overridesWindows;
+          assert.ok(overrides || (facts.windowOpen && facts.windows.install === null));
+          const { batteryPercent, supply } = facts.power;
+          assert.ok(supply === "mains" || batteryPercent === null || batteryPercent >= 30);
+          assert.ok(!facts.asksBeforeInstall || facts.approvedFile === state.release.fileHash);
         }
     }),
   );
@@ -154,6 +191,7 @@ test("at most one piece of work is begun at a time, and none is left to run for 
 test("an image that was rolled back here is never begun again while its hash is known", () => {
   fc.assert(
     fc.property(anyContext, fc.constantFrom(...offers), (facts, polled) => {
+      if (polled.retry) return;
       if (polled.imageHash === null || !facts.refused.includes(polled.imageHash)) return;
       const next = transition({ kind: "idle" }, { kind: "polled", offer: polled }, facts);
       assert.ok(next.state.kind === "failed" || next.state.kind === "confirmed");
@@ -165,16 +203,16 @@ test("without a new offer everything comes to rest: no event is answered by itse
   // Each effect is answered by the event that it leads to; a poll is not among them.
   const answers: Readonly<Record<string, readonly Event[]>> = {
     check: [
-      { kind: "checked", release },
-      { kind: "checkFailed", reason: "network", passing: true },
+      { kind: "checked", release, consent: null },
+      { kind: "checkFailed", reason: "network", passing: true, retryAfterMs: 0 },
     ],
     prepare: [
       { kind: "prepared" },
-      { kind: "downloadFailed", reason: "flash-error", passing: false },
+      { kind: "downloadFailed", reason: "flash-error", passing: false, retryAfterMs: 0 },
     ],
     download: [
       { kind: "downloaded" },
-      { kind: "downloadFailed", reason: "hash-mismatch", passing: false },
+      { kind: "downloadFailed", reason: "hash-mismatch", passing: false, retryAfterMs: 0 },
     ],
     verify: [{ kind: "verified" }, { kind: "verifyFailed", reason: "hash-mismatch" }],
     prepareRequest: [{ kind: "requestPrepared" }, { kind: "upgradeFailed", reason: "flash-error" }],
@@ -182,6 +220,7 @@ test("without a new offer everything comes to rest: no event is answered by itse
       { kind: "upgradeRequested" },
       { kind: "upgradeFailed", reason: "flash-error" },
     ],
+    requestRollback: [{ kind: "rollbackRequested" }, { kind: "rollbackFailed" }],
     confirm: [{ kind: "confirmWritten" }, { kind: "confirmFailed" }],
     report: [{ kind: "reported", actionId: "7" }],
   };

@@ -13,9 +13,24 @@ const faces: Readonly<Record<string, Event>> = {
   "polled another file": { kind: "polled", offer: { ...otherOffer, actionId: "7" } },
   "offerRefused other": { kind: "offerRefused", actionId: "8", reason: "unsupported-deployment" },
   "cancelled other": { kind: "cancelled", actionId: "8" },
-  "checkFailed passing": { kind: "checkFailed", reason: "server-error", passing: true },
-  "downloadFailed for good": { kind: "downloadFailed", reason: "flash-error", passing: false },
-  "downloadFailed hash": { kind: "downloadFailed", reason: "hash-mismatch", passing: false },
+  "checkFailed passing": {
+    kind: "checkFailed",
+    reason: "server-error",
+    passing: true,
+    retryAfterMs: 0,
+  },
+  "downloadFailed for good": {
+    kind: "downloadFailed",
+    reason: "flash-error",
+    passing: false,
+    retryAfterMs: 0,
+  },
+  "downloadFailed hash": {
+    kind: "downloadFailed",
+    reason: "hash-mismatch",
+    passing: false,
+    retryAfterMs: 0,
+  },
   "verifyFailed hash": { kind: "verifyFailed", reason: "hash-mismatch" },
   "reported other": { kind: "reported", actionId: "8" },
 };
@@ -31,8 +46,16 @@ const abandoned7 = "checking 7: abandon, report 7 proceeding checking, check 7";
 const requestAgain = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
 const network = "report 7 proceeding failed network";
 
+const gaveUp =
+  "failed 7 too-many-transitions: abandon, report 7 closed failure failed too-many-transitions";
+const impossible = "report 7 proceeding idle rollback-impossible: flash-error";
+// The image that runs is refused before it is swapped out; nothing is known of its action here.
+const back = "rollingBack late-rollback:health: abandon, refuse 00, requestRollback";
+
 /** The same in every state whose work a poll can end. */
 const ofWork = {
+  destabilized: back,
+  exhausted: gaveUp,
   "polled other": abandoned8,
   "polled nothing": "idle: abandon",
   "polled another file": abandoned7,
@@ -43,6 +66,7 @@ const ofWork = {
 
 /** The same in every state without work. */
 const ofRest = {
+  destabilized: back,
   "polled other": check8,
   "polled nothing": "idle",
   "polled another file": check7,
@@ -147,6 +171,23 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     cancelled: "confirmed 7: reject cancel 7",
     reported: "idle",
   },
+  rollingBack: {
+    cancelled: "rollingBack 7 late-rollback:health: reject cancel 7",
+    booted:
+      "rolledBack 7 late-rollback:health: refuse 11, report 7 closed failure rolledBack late-rollback:health",
+    destabilized: "rollingBack 7 late-rollback:health: requestRollback",
+    rollbackRequested: "rollingBack 7 late-rollback:health: restart",
+    rollbackFailed: `idle: ${impossible}`,
+  },
+  "rolling back, without power": {
+    cancelled: "rollingBack 7 late-rollback:health waits for power: reject cancel 7",
+    booted:
+      "rolledBack 7 late-rollback:health: refuse 11, report 7 closed failure rolledBack late-rollback:health",
+    destabilized: "rollingBack 7 late-rollback:health: requestRollback",
+    tick: "rollingBack 7 late-rollback:health: requestRollback",
+    rollbackRequested: "rollingBack 7 late-rollback:health waits for power: restart",
+    rollbackFailed: `idle: ${impossible}`,
+  },
   rolledBack: {
     ...ofRest,
     booted: "rolledBack 7 crashed: report 7 closed failure rolledBack crashed",
@@ -156,13 +197,24 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   deferred: {
     ...ofRest,
+    exhausted: gaveUp,
+    tick: "downloading 7 prepared: report 7 download downloading, download 7",
+    approved: "downloading 7 prepared: report 7 download downloading, download 7",
     polled: "downloading 7 prepared: report 7 download downloading, download 7",
     offerRefused: `failed 7 malformed-deployment: ${refused7}`,
     cancelled: "idle: accept cancel 7",
   },
   "deferred, staged": {
     ...ofRest,
+    exhausted: gaveUp,
+    approved: requestAgain,
     polled: requestAgain,
+    offerRefused: `failed 7 malformed-deployment: ${refused7}`,
+    cancelled: "idle: accept cancel 7",
+  },
+  "deferred, unapproved": {
+    ...ofRest,
+    exhausted: gaveUp,
     offerRefused: `failed 7 malformed-deployment: ${refused7}`,
     cancelled: "idle: accept cancel 7",
   },
@@ -174,6 +226,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "failed for now": {
     ...ofRest,
+    exhausted: gaveUp,
     polled: "downloading 7 prepared: report 7 download downloading, download 7",
     offerRefused: `failed 7 malformed-deployment: ${refused7}`,
     cancelled: "idle: accept cancel 7",

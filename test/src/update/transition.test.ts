@@ -16,6 +16,7 @@ import {
   lowBattery,
   newHash,
   offer,
+  onBattery,
   otherOffer,
   passing,
   prepared,
@@ -42,7 +43,7 @@ test("an update goes its whole way, one state at a time", () => {
   const way: readonly (readonly [Event, Context, string])[] = [
     [polled, context, "checking 7: report 7 proceeding checking, check 7"],
     [
-      { kind: "checked", release },
+      { kind: "checked", release, consent: null },
       context,
       "downloading 7: report 7 download downloading, prepare 7",
     ],
@@ -80,14 +81,17 @@ test("an offer of the image that runs is done before it begins", () => {
 });
 
 test("a check that finds the image that runs ends the update as done", () => {
-  const found = transition(blindChecking, { kind: "checked", release }, updated);
+  const found = transition(blindChecking, { kind: "checked", release, consent: null }, updated);
   assert.equal(told(found), "confirmed 7: report 7 closed success confirmed");
 });
 
 test("an image that was rolled back here is refused, before the check or by it", () => {
   const expected = "failed 7 rolled-back-before: report 7 closed failure failed rolled-back-before";
   assert.equal(told(transition(idle, polled, refusing)), expected);
-  assert.equal(told(transition(blindChecking, { kind: "checked", release }, refusing)), expected);
+  assert.equal(
+    told(transition(blindChecking, { kind: "checked", release, consent: null }, refusing)),
+    expected,
+  );
 });
 
 test("an offer without an image hash is checked, whatever was rolled back", () => {
@@ -123,13 +127,17 @@ test("two actions in a row: a finished one makes room for the next at the same p
 
 for (const reason of failureReasons) {
   test(`a check that fails for good with ${reason} ends the release`, () => {
-    const next = transition(checking, { kind: "checkFailed", reason, passing: false }, context);
+    const next = transition(
+      checking,
+      { kind: "checkFailed", reason, passing: false, retryAfterMs: 0 },
+      context,
+    );
     assert.equal(told(next), `failed 7 ${reason}: report 7 closed failure failed ${reason}`);
   });
 
   if (reason !== "hash-mismatch")
     test(`a download that fails for now with ${reason} goes on at the next offer`, () => {
-      const event = { kind: "downloadFailed", reason, passing: true } as const;
+      const event = { kind: "downloadFailed", reason, passing: true, retryAfterMs: 0 } as const;
       const next = transition(prepared, event, context);
       const expected = `failed 7 ${reason} > downloading 7 prepared`;
       assert.equal(told(next), `${expected}: report 7 proceeding failed ${reason}`);
@@ -144,7 +152,13 @@ test("what failed for now goes on from the address of the new offer", () => {
   assert.deepEqual(next.state, { ...prepared, release: { ...release, url } });
   const effect = next.effects.find(({ kind }) => kind === "download");
   assert.deepEqual(effect, { kind: "download", release: { ...release, url } });
-  const fromCheck: State = { kind: "failed", offer, reason: "network", resume: checking };
+  const fromCheck: State = {
+    kind: "failed",
+    offer,
+    reason: "network",
+    resume: checking,
+    retryAtUnixMs: null,
+  };
   const again = transition(fromCheck, { kind: "polled", offer: { ...offer, url } }, context);
   assert.deepEqual(again.state, { kind: "checking", offer: { ...offer, url } });
 });
@@ -175,7 +189,12 @@ test("what failed for now ends when the server withdraws it", () => {
 });
 
 test("a wrong hash is downloaded again from the start, and given up at the third", () => {
-  const mismatch: Event = { kind: "downloadFailed", reason: "hash-mismatch", passing: false };
+  const mismatch: Event = {
+    kind: "downloadFailed",
+    reason: "hash-mismatch",
+    passing: false,
+    retryAfterMs: 0,
+  };
   const verifyMismatch: Event = { kind: "verifyFailed", reason: "hash-mismatch" };
   assert.equal(hashFailuresMax, 3);
   const once = walk(prepared, [mismatch]);
@@ -187,8 +206,18 @@ test("a wrong hash is downloaded again from the start, and given up at the third
 });
 
 test("wrong hashes are counted across pauses", () => {
-  const mismatch: Event = { kind: "downloadFailed", reason: "hash-mismatch", passing: false };
-  const broken: Event = { kind: "downloadFailed", reason: "network", passing: true };
+  const mismatch: Event = {
+    kind: "downloadFailed",
+    reason: "hash-mismatch",
+    passing: false,
+    retryAfterMs: 0,
+  };
+  const broken: Event = {
+    kind: "downloadFailed",
+    reason: "network",
+    passing: true,
+    retryAfterMs: 0,
+  };
   const state = walk(prepared, [mismatch, { kind: "prepared" }, broken, polled, mismatch]);
   assert.equal(stateText(state), "downloading 7 again 2");
 });
@@ -198,7 +227,7 @@ test("wrong hashes are counted across pauses", () => {
 test("an update waits for power before it checks, erases or downloads", () => {
   for (const [state, event, expected] of [
     [idle, polled, "deferred low-battery > checking 7"],
-    [checking, { kind: "checked", release }, "deferred low-battery > downloading 7"],
+    [checking, { kind: "checked", release, consent: null }, "deferred low-battery > downloading 7"],
     [downloading, { kind: "prepared" }, "deferred low-battery > downloading 7 prepared"],
     [passing, polled, "deferred low-battery > downloading 7 prepared"],
   ] as const) {
@@ -209,7 +238,7 @@ test("an update waits for power before it checks, erases or downloads", () => {
 
 test("an update waits for power, then for the window, before it asks for the swap", () => {
   const verified: Event = { kind: "verified" };
-  const weak = { ...closedWindow, power: { batteryPercent: 29, charging: false } };
+  const weak = { ...closedWindow, power: onBattery(29) };
   const first = transition(verifying, verified, weak);
   assert.equal(
     told(first),
@@ -226,7 +255,7 @@ test("an update waits for power, then for the window, before it asks for the swa
 
 test("a closed window keeps nobody from downloading", () => {
   assert.equal(stateText(transition(idle, polled, closedWindow).state), "checking 7");
-  const next = transition(checking, { kind: "checked", release }, closedWindow);
+  const next = transition(checking, { kind: "checked", release, consent: null }, closedWindow);
   assert.equal(stateText(next.state), "downloading 7");
 });
 
@@ -242,7 +271,7 @@ test("a deferral keeps what was reached, the requests for the swap included", ()
 
 test("an update is deferred by every charge below the threshold and by none at it", () => {
   for (let batteryPercent = 0; batteryPercent <= 100; batteryPercent += 1) {
-    const facts = { ...context, power: { batteryPercent, charging: false } };
+    const facts = { ...context, power: onBattery(batteryPercent) };
     const download: State["kind"] = transition(idle, polled, facts).state.kind;
     assert.equal(download, batteryPercent < 20 ? "deferred" : "checking");
     const activate: State["kind"] = transition(verifying, { kind: "verified" }, facts).state.kind;

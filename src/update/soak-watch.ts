@@ -1,0 +1,139 @@
+import { failingAfterConfirm } from "../policy/health.ts";
+import {
+  beginWatch,
+  type StabilityDecision,
+  type StabilityEvent,
+  watchStability,
+} from "../policy/stability.ts";
+import {
+  decodeHistory,
+  encodeHistory,
+  type StabilityHistory,
+} from "../policy/stability-history.ts";
+import type { StabilitySettings } from "../policy/stability-settings.ts";
+import { StorageError } from "../ports/board.ts";
+import type { Ports } from "../ports/ports.ts";
+import type { DigestHex } from "../protocol/digest.ts";
+import { encodeJson, parseJsonObject } from "../protocol/json.ts";
+import type { SecondaryFacts } from "../slots/slots.ts";
+import type { HealthChecks } from "./health-checks.ts";
+import { decodeRelease, encodeOffer } from "./journal.ts";
+import type { Release } from "./release.ts";
+
+const historyKey = "stability";
+const releaseKey = "soak";
+const releaseBytesMax = 1024;
+
+export interface SoakTools {
+  readonly ports: Ports;
+  readonly settings: StabilitySettings;
+  readonly checks: HealthChecks;
+  running(): { readonly imageHash: DigestHex; readonly securityCounter: number | null };
+  /** Read anew; null when it cannot be read. */
+  secondary(): SecondaryFacts | null;
+  decided(decision: Exclude<StabilityDecision, { kind: "none" }>): void;
+}
+
+/**
+ * The watch over a confirmed image: keeps its history (`policy/stability`) in the storage, under
+ * `stability`, and the release that it is about under `soak`. A power cut leaves the history as it
+ * was stored last; what happened since is lost, and never counts against the image.
+ */
+export class SoakWatch {
+  readonly #tools: SoakTools;
+  #history: StabilityHistory | null;
+  #release: Release | null;
+
+  constructor(tools: SoakTools) {
+    this.#tools = tools;
+    const bytes = tools.ports.keyValue.read(historyKey);
+    this.#history = bytes === null ? null : decodeHistory(bytes);
+    this.#release = readRelease(tools.ports);
+  }
+
+  /** The release whose image runs, when its action is known. */
+  get release(): Release | null {
+    const { imageHash } = this.#tools.running();
+    return this.#release?.imageHash === imageHash ? this.#release : null;
+  }
+
+  get watching(): boolean {
+    return this.#history !== null && this.#history.phase !== "over";
+  }
+
+  /** The image that runs was just confirmed. */
+  begin(release: Release | null, facts: { readonly serverReached: boolean }): void {
+    const { ports, running, secondary } = this.#tools;
+    const previousImageHash = secondary()?.imageHash ?? null;
+    if (previousImageHash === null || this.#tools.settings.soakMs <= 0) return;
+    const { clock, keyValue } = ports;
+    const history = beginWatch({
+      imageHash: running().imageHash,
+      previousImageHash,
+      uptimeMs: clock.uptimeMs(),
+      unixMs: clock.unixMs(),
+      serverReached: facts.serverReached,
+    });
+    this.#release = release;
+    this.#attempt(() => {
+      if (release === null) keyValue.delete(releaseKey);
+      else keyValue.write(releaseKey, encodeJson({ release: encodeOffer(release) }));
+    });
+    this.#history = history;
+    this.#attempt(() => keyValue.write(historyKey, encodeHistory(history)));
+  }
+
+  /** Takes an event into the history; a decision is stored before it is told. */
+  take(event: StabilityEvent): void {
+    const before = this.#history;
+    if (before === null || before.phase === "over") return;
+    const { ports, running, secondary, settings, decided } = this.#tools;
+    const { clock, log } = ports;
+    const context = {
+      uptimeMs: clock.uptimeMs(),
+      unixMs: clock.unixMs(),
+      running: running(),
+      secondary: secondary(),
+    };
+    const { history, decision, store } = watchStability(before, event, context, settings);
+    this.#history = history;
+    const isStored = !store || this.#attempt(() => this.#write(history));
+    if (decision.kind === "none") return;
+    log.write("error", `${decision.kind} for ${decision.trigger}: ${decision.detail}`);
+    // A rollback that is not remembered could be decided again for ever.
+    if (isStored) decided(decision);
+  }
+
+  /** What is due every ten seconds. */
+  tick(): void {
+    if (!this.watching) return;
+    const { checks, ports } = this.#tools;
+    checks.ask(() => undefined); // the next tick sees what they answer
+    this.take({ kind: "health", failing: failingAfterConfirm(checks.results()) !== null });
+    const reading = ports.memory?.read() ?? null;
+    this.take(reading === null ? { kind: "tick" } : { kind: "heap", ...reading });
+  }
+
+  #write(history: StabilityHistory): void {
+    const { keyValue } = this.#tools.ports;
+    if (history.phase === "over") keyValue.delete(historyKey);
+    else keyValue.write(historyKey, encodeHistory(history));
+  }
+
+  #attempt(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#tools.ports.log.write("error", `the soak is not stored: ${error.message}`);
+      return false;
+    }
+  }
+}
+
+function readRelease({ keyValue }: Ports): Release | null {
+  const bytes = keyValue.read(releaseKey);
+  const root = bytes === null ? null : parseJsonObject(bytes, releaseBytesMax);
+  return root === null ? null : decodeRelease(root);
+}
