@@ -110,6 +110,11 @@ export class DdiClient {
     return told(await this.#send("POST", url, encodeFeedback(actionId, feedback)));
   }
 
+  /** An extension of ours: a server that does not know it, as a plain hawkBit, counts as told. */
+  async events(body: Uint8Array): Promise<ServerResult<null>> {
+    return told(await this.#send("POST", `${this.#baseUrl}/events`, body));
+  }
+
   async configData(
     url: string,
     data: Readonly<Record<string, string>>,

@@ -36,6 +36,10 @@ export interface DownloadTools {
   /** Once it is given up the download ends at the next step. */
   readonly work: LongWork;
   headers(url: string): Readonly<Record<string, string>>;
+  /** A block is in the slot, and good as far as that can be told. */
+  landed?(): void;
+  /** A request is about to be made again. */
+  repeated?(): void;
 }
 
 export type DownloadResult =
@@ -104,13 +108,18 @@ async function fetchRest(
         badBlocks += 1;
         if (badBlocks >= badBlocksMax) return spoilt;
         slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
-      } else badBlocks = 0;
+        tools.repeated?.();
+      } else {
+        badBlocks = 0;
+        tools.landed?.();
+      }
       if (settings.pauseMs > 0) await tools.work.pause(settings.pauseMs);
       continue;
     }
     if (!isWorthRepeating(result.failure)) return ending(result.failure);
     failures = slot.receivedBytes > before ? 1 : failures + 1;
     if (failures >= settings.failuresMax) return ending(result.failure);
+    tools.repeated?.();
     await tools.work.pause(retryWaitMs(failures, result.retryAfterMs, settings, tools.random));
   }
   return null;

@@ -1,36 +1,27 @@
 import type { ImageInfo } from "../image/info.ts";
 import type { DeviceProfile } from "../policy/compatibility.ts";
-import type { HealthVerdict } from "../policy/health.ts";
 import { powerFacts } from "../policy/power.ts";
-import type { StabilityDecision } from "../policy/stability.ts";
-import { tickMsMax } from "../policy/stability-settings.ts";
 import { noWindows } from "../policy/windows.ts";
-import {
-  type Log,
-  type LogLevel,
-  type PowerReading,
-  StorageError,
-  type TimerHandle,
-} from "../ports/board.ts";
-import type { Http } from "../ports/http.ts";
+import { type LogLevel, type PowerReading, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
-import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import type { Running } from "../protocol/running.ts";
 import { type RequestResult, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
-import { exchange, oneAtATime } from "../transfer/exchange.ts";
+import { oneAtATime } from "../transfer/exchange.ts";
+import { Consent } from "./consent.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
-import { type HealthCheck, HealthChecks, type PollOutcome } from "./health-checks.ts";
+import type { HealthCheck } from "./health-checks.ts";
 import { Journal } from "./journal.ts";
+import { patientLog } from "./patient-log.ts";
 import { Poller } from "./poller.ts";
 import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
 import type { Identity, Settings } from "./settings.ts";
-import { SoakWatch } from "./soak-watch.ts";
 import { offerOf, type State } from "./state.ts";
+import { type DownloadProgress, Telemetry } from "./telemetry.ts";
 import { transition } from "./transition.ts";
-import { Trial } from "./trial.ts";
+import { Vitals } from "./vitals.ts";
 import { UpdateWork } from "./work.ts";
 
 /** Transitions that one event may set off; more would be a loop of ours. */
@@ -38,9 +29,6 @@ const cascadeMax = 32;
 
 /** How long a restart waits for the last reports. */
 const farewellMs = 5000;
-
-/** The storage keeps the file that the user agreed to under it. */
-const approvedKey = "approved";
 
 /**
  * Drives the pure `transition` with what happens: polls the server, stores each state before its
@@ -56,18 +44,15 @@ export class Agent {
   readonly #reporter: Reporter;
   readonly #poller: Poller;
   readonly #work: UpdateWork;
-  readonly #checks: HealthChecks;
-  readonly #trial: Trial;
-  readonly #soak: SoakWatch;
+  readonly #vitals: Vitals;
+  readonly #consent: Consent;
+  readonly #telemetry: Telemetry;
   readonly #identity: Identity;
-  readonly #http: Http;
   #facts: SlotFacts;
   #state: State = { kind: "idle" };
   readonly #events: Event[] = [];
   #draining = false;
-  #tickTimer: TimerHandle | null = null;
   #restarting = false;
-  #probing = false;
 
   /**
    * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read:
@@ -85,25 +70,10 @@ export class Agent {
     this.#facts = facts;
     this.#identity = identity;
     this.#journal = new Journal(ports.keyValue);
-    this.#checks = new HealthChecks(ports.memory ?? null, settings.memoryFloorBytes);
-    this.#trial = new Trial(ports.clock, this.#checks, settings.health, (verdict) =>
-      this.#judged(verdict),
-    );
-    this.#soak = new SoakWatch({
-      ports,
-      settings: settings.stability,
-      checks: this.#checks,
-      running: () => ({
-        imageHash: this.#facts.imageHash,
-        securityCounter: this.#facts.image.securityCounter,
-      }),
-      secondary: () => slots.secondaryFacts(),
-      decided: (decision) => this.#happened(eventOf(decision)),
-    });
+    this.#consent = new Consent(ports.keyValue);
     const http = oneAtATime(ports.http, ports.log);
     const happened = (event: Event): void => this.#happened(event);
     const unattended = (work: Promise<void>): void => this.#unattended(work);
-    this.#http = http;
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -112,6 +82,18 @@ export class Agent {
       timeoutMs: settings.requestTimeoutMs,
       running: () => this.running,
     });
+    this.#vitals = new Vitals({
+      ports,
+      http,
+      identity,
+      settings,
+      slots,
+      facts: () => this.#facts,
+      happened,
+      wantsTicks: () => ticking.includes(this.#state.kind),
+      unattended,
+    });
+    this.#telemetry = new Telemetry(ports, this.#client, () => this.#readPower().batteryPercent);
     this.#reporter = new Reporter(this.#client, (actionId) =>
       this.#happened({ kind: "reported", actionId }),
     );
@@ -124,7 +106,8 @@ export class Agent {
       headers: (url) => this.#client.headers(url),
       running: () => this.#facts.image,
       profile: () => this.#profile(),
-      approvedFile: () => this.#approvedFile(),
+      approvedFile: () => this.#consent.approvedFile,
+      landed: (release) => this.#telemetry.landed(release.version, this.#progress()),
       happened,
       unattended,
     });
@@ -134,11 +117,11 @@ export class Agent {
       client: this.#client,
       onTrial: () => this.#state.kind === "trial",
       reached: () => this.#takeUpLostWork(),
-      ended: (outcome) => this.#polled(outcome),
+      ended: (outcome) => this.#vitals.polled(outcome),
       waitsUntilMs: () => (this.#state.kind === "deferred" ? this.#state.untilUnixMs : null),
       attributes: () => this.#attributes(identity),
       happened,
-      report: () => this.#reporter.flush(),
+      report: () => this.#tell(),
       unattended,
     });
   }
@@ -162,11 +145,10 @@ export class Agent {
     const { kind } = this.#state;
     this.#log("info", `running ${version} (${face}) after ${reset.reason}, update ${kind}`);
     this.#happened({ kind: "booted" });
-    this.#soak.take({ kind: "booted", reason: reset.reason });
+    this.#vitals.booted();
     // The watch asks again for a swap that did not come about; when it has given up, so does this.
     if (this.#state.kind === "rollingBack" && !this.#state.waitsForPower && !this.#restarting)
       this.#happened({ kind: "rollbackFailed" });
-    this.#scheduleTick();
     // A trial polls as its health check; others come a little later, each at its own time.
     this.#poller.start(
       this.#facts.confirmed ? Math.round(random.next() * this.#settings.firstPollMsMax) : 0,
@@ -183,7 +165,7 @@ export class Agent {
     check: HealthCheck,
     kind: "application" | "peripheral" = "application",
   ): void {
-    this.#checks.add(kind, name, check);
+    this.#vitals.checks.add(kind, name, check);
   }
 
   /**
@@ -192,13 +174,7 @@ export class Agent {
    */
   approve(): boolean {
     const offer = this.#state.kind === "deferred" ? offerOf(this.#state) : null;
-    if (offer === null) return false;
-    try {
-      this.#ports.keyValue.write(approvedKey, new TextEncoder().encode(offer.fileHash));
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      return false;
-    }
+    if (offer === null || !this.#consent.approve(offer.fileHash)) return false;
     this.#happened({ kind: "approved" });
     return true;
   }
@@ -219,30 +195,23 @@ export class Agent {
   }
 
   #step(event: Event): void {
-    const next = transition(this.#state, event, this.#context());
+    const before = this.#state;
+    const context = this.#context();
+    const next = transition(before, event, context);
     if (next.state.kind !== this.#state.kind)
       this.#log("info", `${this.#state.kind} -> ${next.state.kind} on ${event.kind}`);
     this.#state = next.state;
-    if (next.state.kind !== "trial") this.#trial.end();
+    if (next.state.kind !== "trial") this.#vitals.endTrial();
     if (!this.#store(next.state)) return;
+    const turn = { before, event, after: next.state, effects: next.effects, context };
+    this.#attempt(() => this.#telemetry.turned(turn, this.#progress()));
     for (const effect of next.effects) this.#attempt(() => this.#perform(effect));
-    this.#scheduleTick();
+    this.#vitals.tickIfWanted();
   }
 
-  /** Every ten seconds, while there is something that time alone can change. */
-  #scheduleTick(): void {
-    if (this.#tickTimer !== null || this.#restarting || !this.#wantsTicks()) return;
-    this.#tickTimer = this.#ports.clock.after(tickMsMax, () => {
-      this.#tickTimer = null;
-      this.#soak.tick();
-      this.#happened({ kind: "tick" });
-      this.#scheduleTick();
-    });
-  }
-
-  #wantsTicks(): boolean {
-    const { kind } = this.#state;
-    return this.#soak.watching || ticking.includes(kind);
+  #progress(): DownloadProgress {
+    const { landedBytes: bytes, retries } = this.#work;
+    return { bytes, totalBytes: offerOf(this.#state)?.fileBytes ?? 0, retries };
   }
 
   /**
@@ -280,10 +249,10 @@ export class Agent {
       unixMs: this.#ports.clock.unixMs(),
       windowOpen: this.#poller.windowOpen,
       asksBeforeInstall: this.#settings.askBeforeInstall,
-      approvedFile: this.#approvedFile(),
+      approvedFile: this.#consent.approvedFile,
       networkDown: this.#poller.networkDown,
       refused: this.#journal.readRefused(),
-      soaking: this.#soak.release,
+      soaking: this.#vitals.soaking,
     };
   }
 
@@ -297,11 +266,6 @@ export class Agent {
       bootloaderVersion,
       configurationSchema: null,
     };
-  }
-
-  #approvedFile(): DigestHex | null {
-    const bytes = this.#ports.keyValue.read(approvedKey);
-    return bytes === null ? null : parseDigestHex(new TextDecoder().decode(bytes));
   }
 
   /**
@@ -388,8 +352,7 @@ export class Agent {
     if (this.#restarting) return;
     this.#restarting = true;
     this.#poller.stop();
-    this.#tickTimer?.cancel();
-    this.#soak.take({ kind: "restarting", sleepMs: 0 });
+    this.#vitals.leaving(0);
     const { clock, reset } = this.#ports;
     let left = false;
     const leave = (): void => {
@@ -397,58 +360,26 @@ export class Agent {
       left = true;
       reset.restart();
     };
-    this.#unattended(this.#reporter.flush().finally(leave));
+    this.#unattended(this.#tell().finally(leave));
     clock.after(farewellMs, leave);
   }
 
-  #validate(): void {
-    const networkWasDown = this.#state.kind === "trial" && this.#state.networkWasDown;
-    this.#trial.begin({ networkWasDown });
+  /** Reports first: the server waits for them. */
+  async #tell(): Promise<void> {
+    await this.#reporter.flush();
+    await this.#telemetry.flush();
   }
 
-  #judged(verdict: Exclude<HealthVerdict, { kind: "waiting" }>): void {
-    if (verdict.kind === "healthy") {
-      this.#happened({ kind: "healthy" });
-      return;
-    }
-    this.#log("error", `the trial ends: ${verdict.reason} (${verdict.check})`);
-    this.#happened({ kind: "trialEnded", reason: verdict.reason });
+  #validate(): void {
+    this.#vitals.beginTrial(this.#state.kind === "trial" && this.#state.networkWasDown);
   }
 
   #confirm(): void {
     const confirmed = this.#slots.confirm();
     this.#facts = { ...this.#facts, confirmed };
-    if (confirmed) {
-      const release = this.#state.kind === "trial" ? this.#state.release : null;
-      this.#soak.begin(release, { serverReached: this.#checks.serverReached });
-    }
+    if (confirmed)
+      this.#vitals.confirmed(this.#state.kind === "trial" ? this.#state.release : null);
     this.#happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
-  }
-
-  #polled(outcome: PollOutcome): void {
-    this.#checks.polled(outcome);
-    this.#trial.look();
-    if (!this.#soak.watching) return;
-    if (outcome === "unreachable") this.#unattended(this.#probe());
-    else this.#soak.take({ kind: "serverReached" });
-  }
-
-  /** The server did not answer: is it the server, or this image? */
-  async #probe(): Promise<void> {
-    if (this.#probing) return;
-    this.#probing = true;
-    const { otherServerUrl } = this.#identity;
-    const other = otherServerUrl === null ? "none" : await this.#ask(otherServerUrl);
-    this.#probing = false;
-    const linkUp = this.#ports.link?.isUp() ?? true;
-    this.#soak.take({ kind: "serverMissed", linkUp, other });
-  }
-
-  async #ask(url: string): Promise<"reached" | "missed"> {
-    const timeoutMs = this.#settings.requestTimeoutMs;
-    const request = { method: "HEAD", url, headers: {}, body: null, timeoutMs, bodyBytesMax: 0 };
-    const answer = await exchange(this.#http, { ...request, method: "HEAD" });
-    return answer.ok || answer.failure === "body-too-large" ? "reached" : "missed";
   }
 
   /** What was reported before goes first, so that the server knows what it is that ends here. */
@@ -472,7 +403,7 @@ export class Agent {
     const isIdle =
       (wantsWork && !this.#work.underWay) ||
       (kind === "activating" && !this.#restarting) ||
-      (kind === "trial" && !this.#trial.underWay && !this.#restarting);
+      (kind === "trial" && !this.#vitals.onTrial && !this.#restarting);
     if (!isIdle) return;
     this.#log("warn", `${kind}, and nothing under way: taken up again`);
     this.#facts = { ...this.#facts, secondary: this.#slots.secondaryFacts() };
@@ -509,28 +440,8 @@ export class Agent {
   }
 }
 
-/**
- * A console that throws, as that of a board which is going down, must not end what is told about.
- */
-function patientLog(log: Log): Log {
-  return {
-    write(level, message) {
-      try {
-        log.write(level, message);
-      } catch {
-        // there is nobody left to tell
-      }
-    },
-  };
-}
-
 function sizeOf({ header }: ImageInfo): number {
   return header.headerBytes + header.payloadBytes + header.protectedTlvBytes;
-}
-
-function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event {
-  const { trigger } = decision;
-  return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
 }
 
 /** States that time alone can change: the battery fills and empties. */

@@ -36,6 +36,8 @@ export interface WorkTools {
   profile(): DeviceProfile;
   /** The file that the user of the device agreed to. */
   approvedFile(): DigestHex | null;
+  /** A block of the release landed in the slot. */
+  landed(release: Release): void;
   happened(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
@@ -57,6 +59,7 @@ export class UpdateWork {
   #slot: StagingSlot | null = null;
   /** Failures for now since the last download that came whole. */
   #pauses = 0;
+  #retries = 0;
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
@@ -71,6 +74,11 @@ export class UpdateWork {
   /** Bytes of the image that the last download has in the slot. */
   get landedBytes(): number {
     return this.#slot?.receivedBytes ?? 0;
+  }
+
+  /** Requests for the image that had to be repeated, in this boot. */
+  get retries(): number {
+    return this.#retries;
   }
 
   abandon(): void {
@@ -211,6 +219,10 @@ export class UpdateWork {
       crypto: ports.crypto,
       work,
       headers: (url) => this.#tools.headers(url),
+      landed: () => this.#tools.landed(release),
+      repeated: () => {
+        this.#retries += 1;
+      },
     });
     if (result.ok) {
       this.#pauses = 0;

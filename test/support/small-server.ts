@@ -15,6 +15,12 @@ export interface SmallOffer {
   readonly place?: string;
 }
 
+export interface SmallEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
 export const serverUrl = "http://fleet.test:8080";
 const base = `${serverUrl}/DEFAULT/controller/v1/dev-1`;
 
@@ -38,6 +44,7 @@ export class SmallServer {
   /** Feedback on actions that were closed before. */
   readonly lateReports: string[] = [];
   readonly attributes: unknown[] = [];
+  readonly events: SmallEvent[] = [];
 
   answer(request: HttpRequest): Script {
     const script = this.interfere(request) ?? this.#answer(request);
@@ -52,6 +59,7 @@ export class SmallServer {
     if (path.startsWith("/deploymentBase/")) return this.#deployment();
     if (path.startsWith("/cancelAction/"))
       return json({ id: this.cancelId, cancelAction: { stopId: this.cancelId } });
+    if (path === "/events") return this.#events(request);
     if (path === "/configData") {
       this.attributes.push(JSON.parse(text(request.body)));
       this.wantsAttributes = false;
@@ -60,6 +68,13 @@ export class SmallServer {
     const image = this.offer?.image;
     if (path.startsWith("/file/") && image !== undefined) return rangeOf(image.bytes, request);
     return { status: 404 };
+  }
+
+  /** Each event once, however often it comes. */
+  #events(request: HttpRequest): Script {
+    for (const event of JSON.parse(text(request.body)) as SmallEvent[])
+      if (!this.events.some(({ id }) => id === event.id)) this.events.push(event);
+    return { status: 200 };
   }
 
   #poll(): object {

@@ -1,0 +1,30 @@
+import { type KeyValue, StorageError } from "../ports/board.ts";
+import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
+
+/** The storage keeps the file that the user agreed to under it. */
+const approvedKey = "approved";
+
+/** What the user of the device agreed to: one file, until another one takes its place. */
+export class Consent {
+  readonly #keyValue: KeyValue;
+
+  constructor(keyValue: KeyValue) {
+    this.#keyValue = keyValue;
+  }
+
+  get approvedFile(): DigestHex | null {
+    const bytes = this.#keyValue.read(approvedKey);
+    return bytes === null ? null : parseDigestHex(new TextDecoder().decode(bytes));
+  }
+
+  /** False when it cannot be remembered. A power cut leaves the old answer or this one. */
+  approve(fileHash: DigestHex): boolean {
+    try {
+      this.#keyValue.write(approvedKey, new TextEncoder().encode(fileHash));
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return false;
+    }
+  }
+}

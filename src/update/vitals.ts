@@ -1,0 +1,155 @@
+import type { HealthVerdict } from "../policy/health.ts";
+import type { StabilityDecision } from "../policy/stability.ts";
+import { tickMsMax } from "../policy/stability-settings.ts";
+import type { TimerHandle } from "../ports/board.ts";
+import type { Http } from "../ports/http.ts";
+import type { Ports } from "../ports/ports.ts";
+import type { SlotFacts, Slots } from "../slots/slots.ts";
+import { exchange } from "../transfer/exchange.ts";
+import type { Event } from "./event.ts";
+import { HealthChecks, type PollOutcome } from "./health-checks.ts";
+import type { Release } from "./release.ts";
+import type { Identity, Settings } from "./settings.ts";
+import { SoakWatch } from "./soak-watch.ts";
+import { Trial } from "./trial.ts";
+
+export interface VitalsTools {
+  readonly ports: Ports;
+  readonly http: Http;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly slots: Slots;
+  facts(): SlotFacts;
+  happened(event: Event): void;
+  /** Whether the update under way wants to be told of time that passes. */
+  wantsTicks(): boolean;
+  /** Takes a promise that nobody waits for. */
+  unattended(work: Promise<void>): void;
+}
+
+/**
+ * How the image that runs is doing: its health checks, in a trial the verdict on it, in the soak the
+ * watch over it. Everything that it finds comes out as an event.
+ */
+export class Vitals {
+  readonly checks: HealthChecks;
+  readonly #tools: VitalsTools;
+  readonly #trial: Trial;
+  readonly #soak: SoakWatch;
+  #tickTimer: TimerHandle | null = null;
+  #stopped = false;
+  #probing = false;
+
+  constructor(tools: VitalsTools) {
+    const { ports, settings, slots, facts, happened } = tools;
+    this.#tools = tools;
+    this.checks = new HealthChecks(ports.memory ?? null, settings.memoryFloorBytes);
+    this.#trial = new Trial(ports.clock, this.checks, settings.health, (verdict) =>
+      this.#judged(verdict),
+    );
+    this.#soak = new SoakWatch({
+      ports,
+      settings: settings.stability,
+      checks: this.checks,
+      running: () => {
+        const { imageHash, image } = facts();
+        return { imageHash, securityCounter: image.securityCounter };
+      },
+      secondary: () => slots.secondaryFacts(),
+      decided: (decision) => happened(eventOf(decision)),
+    });
+  }
+
+  /** The release whose image was confirmed here last and runs, when its action is known. */
+  get soaking(): Release | null {
+    return this.#soak.release;
+  }
+
+  get onTrial(): boolean {
+    return this.#trial.underWay;
+  }
+
+  /** The firmware started; to be called once the state knows. */
+  booted(): void {
+    this.#soak.take({ kind: "booted", reason: this.#tools.ports.reset.reason });
+    this.tickIfWanted();
+  }
+
+  beginTrial(networkWasDown: boolean): void {
+    this.#trial.begin({ networkWasDown });
+  }
+
+  endTrial(): void {
+    this.#trial.end();
+  }
+
+  /** The image was confirmed in flash: its soak begins. */
+  confirmed(release: Release | null): void {
+    this.#soak.begin(release, { serverReached: this.checks.serverReached });
+  }
+
+  /** The device is about to restart, or to sleep so long. */
+  leaving(sleepMs: number): void {
+    this.#stopped = true;
+    this.#tickTimer?.cancel();
+    this.#soak.take({ kind: "restarting", sleepMs });
+  }
+
+  polled(outcome: PollOutcome): void {
+    this.checks.polled(outcome);
+    this.#trial.look();
+    if (!this.#soak.watching) return;
+    if (outcome === "unreachable") this.#tools.unattended(this.#probe());
+    else this.#soak.take({ kind: "serverReached" });
+  }
+
+  /** Begins to tell of time that passes, every ten seconds, while somebody wants to know. */
+  tickIfWanted(): void {
+    if (this.#tickTimer !== null || this.#stopped) return;
+    if (!this.#soak.watching && !this.#tools.wantsTicks()) return;
+    this.#tickTimer = this.#tools.ports.clock.after(tickMsMax, () => {
+      this.#tickTimer = null;
+      this.#soak.tick();
+      this.#tools.happened({ kind: "tick" });
+      this.tickIfWanted();
+    });
+  }
+
+  #judged(verdict: Exclude<HealthVerdict, { kind: "waiting" }>): void {
+    const { ports, happened } = this.#tools;
+    if (verdict.kind === "healthy") {
+      happened({ kind: "healthy" });
+      return;
+    }
+    ports.log.write("error", `the trial ends: ${verdict.reason} (${verdict.check})`);
+    happened({ kind: "trialEnded", reason: verdict.reason });
+  }
+
+  /** The server did not answer: is it the server, or this image? */
+  async #probe(): Promise<void> {
+    if (this.#probing) return;
+    this.#probing = true;
+    const { identity, ports } = this.#tools;
+    const { otherServerUrl } = identity;
+    try {
+      const other = otherServerUrl === null ? "none" : await this.#ask(otherServerUrl);
+      const linkUp = ports.link?.isUp() ?? true;
+      this.#soak.take({ kind: "serverMissed", linkUp, other });
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  async #ask(url: string): Promise<"reached" | "missed"> {
+    const { http, settings } = this.#tools;
+    const timeoutMs = settings.requestTimeoutMs;
+    const request = { method: "HEAD", url, headers: {}, body: null, bodyBytesMax: 0 } as const;
+    const answer = await exchange(http, { ...request, timeoutMs });
+    return answer.ok || answer.failure === "body-too-large" ? "reached" : "missed";
+  }
+}
+
+function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event {
+  const { trigger } = decision;
+  return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
+}
