@@ -5,7 +5,7 @@ import { noWindows } from "../policy/windows.ts";
 import { type LogLevel, type PowerReading, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Running } from "../protocol/running.ts";
-import { type RequestResult, type SlotFacts, Slots } from "../slots/slots.ts";
+import { type RequestResult, type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
 import { Consent } from "./consent.ts";
@@ -53,6 +53,8 @@ export class Agent {
   readonly #events: Event[] = [];
   #draining = false;
   #restarting = false;
+  /** The slot is being written in this boot: what it held at the start is gone. */
+  #slotWritten = false;
 
   /**
    * Throws when the primary slot holds no readable image, and `FlashError` when it cannot be read:
@@ -87,8 +89,8 @@ export class Agent {
       http,
       identity,
       settings,
-      slots,
       facts: () => this.#facts,
+      secondary: () => this.#secondary(),
       happened,
       wantsTicks: () => ticking.includes(this.#state.kind),
       unattended,
@@ -209,6 +211,11 @@ export class Agent {
     this.#vitals.tickIfWanted();
   }
 
+  /** Read once a boot while nobody writes it: the watch over the running image asks often. */
+  #secondary(): SecondaryFacts | null {
+    return this.#slotWritten ? this.#slots.secondaryFacts() : this.#facts.secondary;
+  }
+
   #progress(): DownloadProgress {
     const { landedBytes: bytes, retries } = this.#work;
     return { bytes, totalBytes: offerOf(this.#state)?.fileBytes ?? 0, retries };
@@ -319,6 +326,7 @@ export class Agent {
         this.#work.abandon();
         break;
       default:
+        this.#slotWritten ||= effect.kind === "prepare" || effect.kind === "download";
         this.#work.perform(effect);
     }
   }

@@ -29,7 +29,7 @@ export interface SoakTools {
   readonly settings: StabilitySettings;
   readonly checks: HealthChecks;
   running(): { readonly imageHash: DigestHex; readonly securityCounter: number | null };
-  /** Read anew; null when it cannot be read. */
+  /** Null when it cannot be read. */
   secondary(): SecondaryFacts | null;
   decided(decision: Exclude<StabilityDecision, { kind: "none" }>): void;
 }
@@ -55,6 +55,14 @@ export class SoakWatch {
   get release(): Release | null {
     const { imageHash } = this.#tools.running();
     return this.#release?.imageHash === imageHash ? this.#release : null;
+  }
+
+  /** Something was counted against the image, or fails now. */
+  get isUneasy(): boolean {
+    const history = this.#history;
+    if (history === null || history.phase === "over") return false;
+    const { failingSinceSeconds, noServerSinceSeconds, resets } = history;
+    return failingSinceSeconds !== null || noServerSinceSeconds !== null || resets.length > 0;
   }
 
   get watching(): boolean {
@@ -111,7 +119,7 @@ export class SoakWatch {
     checks.ask(() => undefined); // the next tick sees what they answer
     this.take({ kind: "health", failing: failingAfterConfirm(checks.results()) !== null });
     const reading = ports.memory?.read() ?? null;
-    this.take(reading === null ? { kind: "tick" } : { kind: "heap", ...reading });
+    if (reading !== null) this.take({ kind: "heap", ...reading });
   }
 
   #write(history: StabilityHistory): void {

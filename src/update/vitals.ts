@@ -4,7 +4,7 @@ import { tickMsMax } from "../policy/stability-settings.ts";
 import type { TimerHandle } from "../ports/board.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { SlotFacts, Slots } from "../slots/slots.ts";
+import type { SecondaryFacts, SlotFacts } from "../slots/slots.ts";
 import { exchange } from "../transfer/exchange.ts";
 import type { Event } from "./event.ts";
 import { HealthChecks, type PollOutcome } from "./health-checks.ts";
@@ -13,13 +13,18 @@ import type { Identity, Settings } from "./settings.ts";
 import { SoakWatch } from "./soak-watch.ts";
 import { Trial } from "./trial.ts";
 
+/** Resets of one crash loop are closer together. */
+const earlyMs = 600_000;
+const quietTickMs = 60_000;
+
 export interface VitalsTools {
   readonly ports: Ports;
   readonly http: Http;
   readonly identity: Identity;
   readonly settings: Settings;
-  readonly slots: Slots;
   facts(): SlotFacts;
+  /** What the other slot holds. */
+  secondary(): SecondaryFacts | null;
   happened(event: Event): void;
   /** Whether the update under way wants to be told of time that passes. */
   wantsTicks(): boolean;
@@ -41,7 +46,7 @@ export class Vitals {
   #probing = false;
 
   constructor(tools: VitalsTools) {
-    const { ports, settings, slots, facts, happened } = tools;
+    const { ports, settings, secondary, facts, happened } = tools;
     this.#tools = tools;
     this.checks = new HealthChecks(ports.memory ?? null, settings.memoryFloorBytes);
     this.#trial = new Trial(ports.clock, this.checks, settings.health, (verdict) =>
@@ -55,7 +60,7 @@ export class Vitals {
         const { imageHash, image } = facts();
         return { imageHash, securityCounter: image.securityCounter };
       },
-      secondary: () => slots.secondaryFacts(),
+      secondary: () => secondary(),
       decided: (decision) => happened(eventOf(decision)),
     });
   }
@@ -107,12 +112,24 @@ export class Vitals {
   tickIfWanted(): void {
     if (this.#tickTimer !== null || this.#stopped) return;
     if (!this.#soak.watching && !this.#tools.wantsTicks()) return;
-    this.#tickTimer = this.#tools.ports.clock.after(tickMsMax, () => {
+    this.#tickTimer = this.#tools.ports.clock.after(this.#tickMs(), () => {
       this.#tickTimer = null;
       this.#soak.tick();
       this.#tools.happened({ kind: "tick" });
       this.tickIfWanted();
     });
+  }
+
+  /**
+   * Every ten seconds while it may matter: early in a boot, which may be one of many, while something
+   * can fail by itself, and while the update waits for its conditions. Else a quiet soak costs little.
+   */
+  #tickMs(): number {
+    const { ports, wantsTicks } = this.#tools;
+    const isEarly = ports.clock.uptimeMs() < earlyMs;
+    return isEarly || wantsTicks() || this.checks.changesByItself || this.#soak.isUneasy
+      ? tickMsMax
+      : quietTickMs;
   }
 
   #judged(verdict: Exclude<HealthVerdict, { kind: "waiting" }>): void {

@@ -69,8 +69,8 @@ export async function buildImages(seed: number, wishes: ImageWishes = {}): Promi
   });
   return {
     seed,
-    first: await build("0.9.0", securityCounterOf.equal),
-    old: await build("1.0.0", securityCounterOf.equal, wishes.old),
+    first: await build("1.0.0", securityCounterOf.equal),
+    old: await build("1.0.1", securityCounterOf.equal, wishes.old),
     next: await build("1.2.0", securityCounterOf.raised),
     new: await both(wishes.new ?? referenceEntry),
     crashing: await both(crashingEntry),
