@@ -100,7 +100,7 @@ test("defers with a low battery, says so, and goes on once it is charged", async
   await bench.pass(30);
   assert.equal(bench.running, "1.0.0");
   assert.deepEqual(bench.server.reports, [
-    "scheduled none state=deferred version=1.1.0 reason=low-battery",
+    "scheduled none state=deferred version=1.1.0 reason=low-battery detail=battery 10 %, needs 20 %, for 22.0 mWh (0.6 %) to go",
   ]);
   assert.deepEqual(bench.server.artifactRanges, []);
   battery.plugIn(bench.world.scheduler.nowMs);

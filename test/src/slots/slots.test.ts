@@ -51,7 +51,11 @@ test("tells what both slots hold", () => {
   assert.equal(facts.version, "1.0.0");
   assert.equal(facts.imageHash, oldImage.imageHash);
   assert.equal(facts.confirmed, true);
-  assert.deepEqual(facts.secondary, { prepared: false, imageHash: newImage.imageHash });
+  assert.deepEqual(facts.secondary, {
+    prepared: false,
+    imageHash: newImage.imageHash,
+    securityCounter: 2,
+  });
 });
 
 test("leaves room for the trailer and for the sector that the swap moves through", () => {
@@ -132,12 +136,14 @@ test("knows no running image in a slot without a readable one", () => {
   assert.equal(slotsOf(slots).facts(), null);
 });
 
+const noImage = { prepared: false, imageHash: null, securityCounter: null };
+
 test("finds no image in a secondary slot that is blank or torn", () => {
   const slots = board();
   slots.chip.poke(slotBytes, new Uint8Array(newImage.bytes.length).fill(0xff));
-  assert.deepEqual(slotsOf(slots).facts()?.secondary, { prepared: false, imageHash: null });
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, noImage);
   slots.chip.poke(slotBytes, newImage.bytes.subarray(0, 4096));
-  assert.deepEqual(slotsOf(slots).facts()?.secondary, { prepared: false, imageHash: null });
+  assert.deepEqual(slotsOf(slots).facts()?.secondary, noImage);
 });
 
 test("runs on with a secondary slot that cannot be read, and concludes nothing from it", () => {
