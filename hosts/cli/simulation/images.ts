@@ -21,6 +21,8 @@ export interface WantedImage {
   readonly hardware: string;
   /** Source file of the firmware, relative to the project. */
   readonly entry: string;
+  /** 1 when absent. */
+  readonly securityCounter?: number;
 }
 
 /** Builds and signs releases with a key that lives as long as the simulation. */
@@ -63,7 +65,7 @@ export class ImageFactory {
         ...plainImage,
         version,
         hardware,
-        securityCounter: 1,
+        securityCounter: wanted.securityCounter ?? 1,
         blockBytes: blockBytesDefault,
         buildId: fromHex(artifact.buildId),
       },
