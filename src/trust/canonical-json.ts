@@ -30,19 +30,50 @@ export function canonicalJson(value: JsonValue): Uint8Array {
   return whole;
 }
 
-/** What is still to be written, the next last: its own stack, as in json.ts. */
-type Pending = { readonly text: string } | { readonly value: JsonValue };
+/** An array or an object, as its values by sorted names, that is being written. */
+interface Open {
+  readonly value: JsonObject | readonly JsonValue[];
+  /** Null for an array. */
+  readonly names: readonly string[] | null;
+  next: number;
+}
 
+/** Keeps its own stack, one entry per level, as in json.ts. */
 function writeValue(root: JsonValue, writer: PieceWriter): void {
-  const pending: Pending[] = [{ value: root }];
-  // Bounded by the values of the document and their separators.
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if ("text" in next) writer.ascii(next.text);
-    else if (typeof next.value === "string") writeText(next.value, writer);
-    else if (isJsonArray(next.value)) openArray(next.value, writer, pending);
-    else if (isJsonObject(next.value)) openObject(next.value, writer, pending);
-    else writer.ascii(plain(next.value));
+  const open: Open[] = [];
+  writeBeginning(root, writer, open);
+  // Bounded by the values of the document.
+  for (let inner = open.at(-1); inner !== undefined; inner = open.at(-1)) {
+    const { value, names } = inner;
+    const count = names === null ? (value as readonly JsonValue[]).length : names.length;
+    const index = inner.next;
+    if (index === count) {
+      writer.ascii(names === null ? "]" : "}");
+      open.pop();
+      continue;
+    }
+    inner.next += 1;
+    if (index > 0) writer.ascii(",");
+    const name = names?.[index];
+    if (name === undefined) writeBeginning((value as JsonValue[])[index] ?? null, writer, open);
+    else {
+      writeText(name, writer);
+      writer.ascii(":");
+      writeBeginning((value as JsonObject)[name] ?? null, writer, open);
+    }
   }
+}
+
+/** All of a plain value; of an array or object its bracket, and what is in it is still to come. */
+function writeBeginning(value: JsonValue, writer: PieceWriter, open: Open[]): void {
+  if (typeof value === "string") writeText(value, writer);
+  else if (isJsonArray(value)) {
+    writer.ascii("[");
+    open.push({ value, names: null, next: 0 });
+  } else if (isJsonObject(value)) {
+    writer.ascii("{");
+    open.push({ value, names: Object.keys(value).sort(byCodePoints), next: 0 });
+  } else writer.ascii(plain(value));
 }
 
 function plain(value: null | boolean | number): string {
@@ -51,43 +82,33 @@ function plain(value: null | boolean | number): string {
   return String(value);
 }
 
-function openArray(array: readonly JsonValue[], writer: PieceWriter, pending: Pending[]): void {
-  writer.ascii("[");
-  pending.push({ text: "]" });
-  for (let index = array.length - 1; index >= 0; index -= 1) {
-    pending.push({ value: array[index] ?? null });
-    if (index > 0) pending.push({ text: "," });
-  }
-}
-
-function openObject(object: JsonObject, writer: PieceWriter, pending: Pending[]): void {
-  writer.ascii("{");
-  pending.push({ text: "}" });
-  const names = Object.keys(object).sort(byCodePoints);
-  for (let index = names.length - 1; index >= 0; index -= 1) {
-    const name = names[index] ?? "";
-    pending.push({ value: object[name] ?? null }, { text: ":" }, { value: name });
-    if (index > 0) pending.push({ text: "," });
-  }
-}
-
 function writeText(text: string, writer: PieceWriter): void {
   writer.ascii('"');
-  for (const character of text) {
-    if (character === '"' || character === "\\") writer.ascii("\\");
-    writer.point(character.codePointAt(0) ?? 0);
+  for (let index = 0; index < text.length; index += 1) {
+    const point = text.codePointAt(index) ?? 0;
+    if (point === quote || point === backslash) writer.point(backslash);
+    writer.point(point);
+    if (point > 0xffff) index += 1;
   }
   writer.ascii('"');
 }
 
-/** UTF-16's own order differs above U+D7FF, where surrogates come before U+E000. */
+const quote = 0x22;
+const backslash = 0x5c;
+
 function byCodePoints(a: string, b: string): number {
-  const [left, right] = [[...a], [...b]];
-  for (let index = 0; index < Math.min(left.length, right.length); index += 1) {
-    const difference = (left[index]?.codePointAt(0) ?? 0) - (right[index]?.codePointAt(0) ?? 0);
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const difference = rank(a.charCodeAt(index)) - rank(b.charCodeAt(index));
     if (difference !== 0) return difference;
   }
-  return left.length - right.length;
+  return a.length - b.length;
+}
+
+/** UTF-16 has surrogates, which are for what is above U+FFFF, before U+E000. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 class PieceWriter {

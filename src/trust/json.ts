@@ -73,7 +73,8 @@ const numberCharactersMax = 17;
 /** An object or array whose end was not reached yet. */
 interface Open {
   readonly object: Record<string, JsonValue> | null;
-  readonly array: JsonValue[];
+  /** Null where there is an object. */
+  readonly array: JsonValue[] | null;
   /** Of the member whose value comes next. */
   name: string;
 }
@@ -98,7 +99,7 @@ class JsonReader {
       for (; value !== undefined; value = this.#closed()) {
         const inner = this.#open.at(-1);
         if (inner === undefined) return this.#last(value);
-        if (inner.object === null) inner.array.push(value);
+        if (inner.object === null) inner.array?.push(value);
         else inner.object[inner.name] = value;
       }
     }
@@ -112,7 +113,7 @@ class JsonReader {
       throw new JsonDefect("json-too-many", `more than ${this.#limits.jsonNodesMax} values`);
     switch (this.#peek()) {
       case objectStart:
-        return this.#entered({ object: Object.create(null), array: [], name: "" }, objectEnd);
+        return this.#entered({ object: Object.create(null), array: null, name: "" }, objectEnd);
       case arrayStart:
         return this.#entered({ object: null, array: [], name: "" }, arrayEnd);
       case quote:
@@ -133,7 +134,7 @@ class JsonReader {
       throw new JsonDefect("json-too-deep", `nested deeper than ${this.#limits.jsonDepthMax}`);
     this.index += 1;
     this.#space();
-    if (this.#take(end)) return open.object ?? open.array;
+    if (this.#take(end)) return open.object ?? open.array ?? undefined;
     this.#open.push(open);
     if (open.object !== null) this.#name(open.object, open);
     return undefined;
@@ -151,7 +152,7 @@ class JsonReader {
     if (!this.#take(inner.object === null ? arrayEnd : objectEnd))
       throw malformed('"," or an end expected');
     this.#open.pop();
-    return inner.object ?? inner.array;
+    return inner.object ?? inner.array ?? undefined;
   }
 
   #name(object: Record<string, JsonValue>, open: Open): void {

@@ -61,10 +61,8 @@ export class TrustUpdater {
 
   /** 5.2 and 5.3.1 to 5.3.9: follows the chain of roots to its end. Needs no time. */
   async updateRoot(): Promise<Verdict<Root>> {
-    const stored = this.#store.read("root");
-    if (stored === null) return refused("no-trusted-root", "no root is stored");
-    const trusted = acceptTrustedRoot(stored, this.#rules);
-    if (!trusted.ok) return about("the stored root", trusted);
+    const trusted = this.#trustedRoot();
+    if (!trusted.ok) return trusted;
     let root = trusted.value;
     const { rootBytesMax, rootStepsMax } = this.#rules.limits;
     // 5.3.3: up to Y files.
@@ -119,11 +117,23 @@ export class TrustUpdater {
     return notFound(name);
   }
 
-  async #updateTimestamp(root: Root, startUnixMs: number): Promise<Verdict<Timestamp>> {
+  /** By itself, so that the file is not kept while others are fetched. */
+  #trustedRoot(): Verdict<Root> {
+    const stored = this.#store.read("root");
+    if (stored === null) return refused("no-trusted-root", "no root is stored");
+    const trusted = acceptTrustedRoot(stored, this.#rules);
+    return trusted.ok ? trusted : about("the stored root", trusted);
+  }
+
+  #trustedTimestamp(root: Root): Timestamp | null {
     const stored = this.#store.read("timestamp");
     const read = stored === null ? null : readTimestamp(stored, root, this.#rules);
     // What the root's keys did not sign was trusted under others: it says nothing any more.
-    const trusted = read?.ok ? read.value : null;
+    return read?.ok ? read.value : null;
+  }
+
+  async #updateTimestamp(root: Root, startUnixMs: number): Promise<Verdict<Timestamp>> {
+    const trusted = this.#trustedTimestamp(root);
     // 5.4.1
     const { timestampBytesMax } = this.#rules.limits;
     const bytes = await this.#fetched(metadataAddress("timestamp", null), timestampBytesMax);
@@ -176,10 +186,9 @@ export class TrustUpdater {
     const file = `${visit.name}.json`;
     const meta = targetsMeta(trusted.snapshot, visit.name);
     if (!meta.ok) return about(file, meta);
-    const stored = this.#store.read(visit.name);
     const accept = (bytes: Uint8Array): Verdict<Targets> =>
       acceptTargets(bytes, visit.role, meta.value, trusted.startUnixMs, this.#rules);
-    const known = stored === null ? null : accept(stored);
+    const known = this.#storedTargets(visit.name, accept);
     if (known?.ok) return known;
     const bytes = await this.#fetchTargets(visit.name, meta.value, trusted.root);
     if (!bytes.ok) return about(file, bytes);
@@ -187,6 +196,14 @@ export class TrustUpdater {
     if (!targets.ok) return about(file, targets);
     // 5.6.6
     return this.#persist(visit.name, bytes.value) ?? targets;
+  }
+
+  #storedTargets(
+    name: string,
+    accept: (bytes: Uint8Array) => Verdict<Targets>,
+  ): Verdict<Targets> | null {
+    const stored = this.#store.read(name);
+    return stored === null ? null : accept(stored);
   }
 
   #fetchTargets(name: string, meta: MetaFile, root: Root): Promise<Verdict<Uint8Array>> {

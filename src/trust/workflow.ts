@@ -152,8 +152,10 @@ export function acceptTargets(
   const foreign = targetsCheck(meta, rules).whole(bytes);
   if (foreign !== null) return foreign;
   // 5.6.3: the signatures.
-  const document = readSigned(bytes, role, rules);
+  const document = parseSignedDocument(bytes, rules.limits);
   if (!document.ok) return document;
+  const unsigned = checkSignatures(document.value, role, rules);
+  if (unsigned !== null) return unsigned;
   const targets = parseTargets(document.value.signed, rules);
   if (!targets.ok) return targets;
   // 5.6.4: the version is the snapshot's.
