@@ -9,6 +9,7 @@ import * as parse from "./options.ts";
 import { note } from "./output.ts";
 import { readTrustedKeys } from "./signing-keys.ts";
 import { readTlsFiles, type TlsFlags } from "./tls-files.ts";
+import { readTrustRoot } from "./trust-root.ts";
 
 interface EnrollFlags extends TlsFlags {
   readonly server: string;
@@ -16,6 +17,7 @@ interface EnrollFlags extends TlsFlags {
   readonly deviceToken: string;
   readonly hardware: string;
   readonly imageKey: readonly string[];
+  readonly trustRoot?: string;
   readonly flash: FlashMiB;
   readonly file?: string;
   readonly out?: string;
@@ -48,6 +50,10 @@ export function registerDeviceEnroll(program: Command): void {
     )
     .option("--client-cert <pem>", "what the device shows a server that asks, and its chain")
     .option("--client-key <pem>", "the private key of that certificate")
+    .option(
+      "--trust-root <json>",
+      "the first root of signed metadata; nothing is installed without",
+    )
     .option("--flash <MiB>", "size of its flash", parse.numberOf(flashMiBs), 4)
     .option("--file <flash>", "a file of the whole flash, changed in place")
     .option("--out <file>", "a storage partition of its own, to be written to the board")
@@ -83,6 +89,7 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     hardware: flags.hardware,
     imageKeys: imagePoints(flags.imageKey),
     ...(tls === null ? {} : { tls }),
+    ...(flags.trustRoot === undefined ? {} : { trustRoot: readTrustRoot(flags.trustRoot) }),
   };
   const before = whole === null ? null : whole.slice(offset, offset + size);
   const storage = enrolledStorage(table, before, enrolment);

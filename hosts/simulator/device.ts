@@ -290,11 +290,12 @@ class Boot {
       }
       const headers = new TextEncoder().encode(JSON.stringify(answer.headers));
       const whole = call.method === "HEAD" ? new Uint8Array(0) : answer.body;
+      const pace = answer.bytesPerSecond ?? bytesPerSecond;
       const fields = [["u32", id] as const, ["u16", answer.status] as const];
       if (answer.brokenAfterBytes === null && whole.length <= segmentBytes) {
         const sized = [...fields, ["u32", headers.length] as const];
         const event = message(hostEvent.httpResponse, sized, headers, whole);
-        this.#deliver(id, latencyMs + (1000 * whole.length) / bytesPerSecond, event, true);
+        this.#deliver(id, latencyMs + (1000 * whole.length) / pace, event, true);
         return;
       }
       this.#deliver(id, latencyMs, message(hostEvent.httpHead, fields, headers));
@@ -302,7 +303,7 @@ class Boot {
       let delayMs = latencyMs;
       for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
         const piece = bytes.subarray(offset, offset + pieceBytes);
-        delayMs += (1000 * piece.length) / bytesPerSecond;
+        delayMs += (1000 * piece.length) / pace;
         this.#deliver(id, delayMs, message(hostEvent.httpBody, [["u32", id]], piece));
       }
       const last = answer.brokenAfterBytes === null ? hostEvent.httpDone : hostEvent.httpError;

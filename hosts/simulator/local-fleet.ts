@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
+import type { FleetTrustOptions } from "../fleet/trust/fleet-trust.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface LocalFleetOptions {
@@ -13,6 +14,8 @@ export interface LocalFleetOptions {
   readonly tenant: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Signed metadata and the online key, for devices that go by them. */
+  readonly trust?: FleetTrustOptions;
 }
 
 /** How often the server looks at its rollouts, in virtual time. */
@@ -35,6 +38,7 @@ export class LocalFleet {
       tenant: options.tenant,
       imageKeys: options.imageKeys,
       externalUrl: url,
+      ...(options.trust && { trust: options.trust }),
     });
     await server.app.listen({ port, host: "127.0.0.1" });
     return new LocalFleet(url, server, options.scheduler);

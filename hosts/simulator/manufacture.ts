@@ -1,6 +1,8 @@
+import { DocumentStore } from "../../src/config/document-store.ts";
 import { toHex } from "../../src/image/hex.ts";
 import type { KeyValue } from "../../src/ports/board.ts";
 import { type TlsCredentials, writeCredentials } from "../../src/tls/credentials.ts";
+import { trustDocumentBytesMax, trustDocuments } from "../../src/trust/metadata-store.ts";
 import { identityKey } from "../../src/update/settings.ts";
 import type { BoardStorage } from "./board/board-host.ts";
 import { NorFlash } from "./flash/nor-flash.ts";
@@ -18,6 +20,8 @@ export interface Enrolment {
   readonly imageKeys: readonly Uint8Array[];
   /** What a device needs for a server that is reached over https. */
   readonly tls?: TlsCredentials;
+  /** The first root of signed metadata; a device that has one installs nothing without it. */
+  readonly trustRoot?: Uint8Array;
 }
 
 /** The flash of a device as it leaves the factory: a signed image in the primary slot, its identity in the storage. */
@@ -36,10 +40,14 @@ export function manufacture(
   return flash;
 }
 
-/** Writes the identity and, if there are any, the credentials for https. */
+/** Writes the identity and, if there are any, the credentials for https and the first root. */
 export function enroll(storage: BoardStorage, enrolment: Enrolment): void {
   storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
   if (enrolment.tls !== undefined) writeCredentials(ownKeys(storage), enrolment.tls);
+  if (enrolment.trustRoot !== undefined) {
+    const options = { bytesMax: trustDocumentBytesMax.root };
+    new DocumentStore(ownKeys(storage), trustDocuments.root, options).write(enrolment.trustRoot);
+  }
 }
 
 /** The names that the firmware sees below its own path. */
@@ -61,6 +69,7 @@ export function encodeEnrolment(enrolment: Enrolment): Uint8Array {
     token,
     hardware,
     imageKeys: imageKeys.map((key) => toHex(key)),
+    ...(enrolment.trustRoot !== undefined && { trust: "tuf" }),
   };
   return new TextEncoder().encode(JSON.stringify(identity));
 }

@@ -14,6 +14,8 @@ export type NetworkAnswer =
       readonly body: Uint8Array;
       /** The connection breaks after so many bytes of the body; null delivers it whole. */
       readonly brokenAfterBytes: number | null;
+      /** How fast it comes; as fast as the device's network when absent. */
+      readonly bytesPerSecond?: number;
     };
 
 /** The way from a device to servers. */

@@ -41,6 +41,8 @@ export interface NewDevice {
   readonly image: Uint8Array;
   /** For a server that is reached over https. */
   readonly tls?: TlsCredentials;
+  /** The first root of signed metadata, for a device that goes by it. */
+  readonly trustRoot?: Uint8Array;
 }
 
 /** A device and what was seen of it. */
@@ -89,6 +91,7 @@ export class World {
       hardware: wanted.hardware,
       imageKeys: imageKeys.map((key) => key.publicKey),
       ...(wanted.tls && { tls: wanted.tls }),
+      ...(wanted.trustRoot && { trustRoot: wanted.trustRoot }),
     });
     return this.adopt(flash, wanted);
   }

@@ -31,8 +31,7 @@ export function parseCommon(signed: JsonObject, type: string): Verdict<Common> {
   if (major === null || major === undefined)
     return refused("malformed-metadata", "no spec_version such as 1.0.34");
   // 4.3: "clients MUST verify that spec_version matches the expected version number".
-  if (major !== majorSupported)
-    return refused("unsupported-spec-version", `${specVersion} instead of 1.x`);
+  if (major !== majorSupported) return refused("spec-version", `${specVersion} instead of 1.x`);
   const version = integerAt(signed, "version", 1);
   if (version === null) return refused("malformed-metadata", "no version greater than 0");
   const expiresUnixMs = dateTimeAt(signed, "expires");

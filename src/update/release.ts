@@ -1,4 +1,5 @@
 import type { DigestHex } from "../protocol/digest.ts";
+import { trustRefusals } from "../trust/refusal.ts";
 
 /** An image that the server offers to this device under one action. */
 export interface Offer {
@@ -26,6 +27,9 @@ export interface Release extends Offer {
   readonly overridesWindows: boolean;
 }
 
+/** The device goes by signed metadata, and it does not say that this file may be installed here. */
+const trustReasons = trustRefusals.map((reason) => `trust-${reason}` as const);
+
 /** Why a release will not be installed, or was not kept. The server gets these words. */
 export const failureReasons = [
   // the offer
@@ -45,6 +49,7 @@ export const failureReasons = [
   "key-unknown",
   "signature-invalid",
   "rolled-back-before",
+  ...trustReasons,
   // the transfer
   "network",
   "server-error",

@@ -22,6 +22,8 @@ export interface Identity {
   readonly otherServerUrl: string | null;
   /** Of the bootloader, which is never updated over the air; null when enrolment did not say. */
   readonly bootloaderVersion: ImageVersion | null;
+  /** `tuf`: nothing is installed that signed metadata does not name. Null goes by images alone. */
+  readonly trust: "tuf" | null;
 }
 
 export interface Settings {
@@ -86,6 +88,9 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   if (imageKeys.length === 0 || imageKeys.length !== keys.length) return null;
   const otherServerUrl = stringAt(root, "server2", 256)?.replace(/\/+$/, "") ?? null;
   const bootloaderVersion = parseVersion(stringAt(root, "bootloader", 64) ?? "");
+  const trust = stringAt(root, "trust", 16);
+  // What this firmware does not know must not become the absence of trust.
+  if (trust !== "tuf" && Object.hasOwn(root, "trust")) return null;
   return {
     serverUrl,
     tenant,
@@ -95,6 +100,7 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
     imageKeys,
     otherServerUrl,
     bootloaderVersion,
+    trust: trust === "tuf" ? trust : null,
   };
 }
 

@@ -18,10 +18,12 @@ import { type CheckResult, checkImage } from "../transfer/check-image.ts";
 import { download, isWorthRepeating, retryWaitMs, transferEnded } from "../transfer/download.ts";
 import { LongWork } from "../transfer/long-work.ts";
 import type { RangeFailure } from "../transfer/range.ts";
+import type { ReleaseTarget } from "../trust/release-target.ts";
 import { BlockMemory } from "./block-memory.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import type { FailureReason, Offer, Release } from "./release.ts";
+import { ReleaseTrust } from "./release-trust.ts";
 import type { Identity, Settings } from "./settings.ts";
 
 export interface WorkTools {
@@ -46,6 +48,10 @@ export interface WorkTools {
 /** Between failures for now, so that a fault that lasts costs little. */
 const pauseBackoff: Backoff = { firstMs: 60_000, capMs: 3_600_000 };
 
+type Trusted =
+  | { readonly ok: true; readonly signed: ReleaseTarget | null }
+  | { readonly ok: false; readonly event: Event };
+
 type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
 
 /**
@@ -56,6 +62,8 @@ export class UpdateWork {
   readonly #tools: WorkTools;
   #current: LongWork | null = null;
   readonly #memory: BlockMemory;
+  /** Null where the device goes by images alone. */
+  readonly #releaseTrust: ReleaseTrust | null;
   #slot: StagingSlot | null = null;
   /** Failures for now since the last download that came whole. */
   #pauses = 0;
@@ -64,6 +72,13 @@ export class UpdateWork {
   constructor(tools: WorkTools) {
     this.#tools = tools;
     this.#memory = new BlockMemory(tools.ports.keyValue);
+    const { ports, http, identity, settings } = tools;
+    const headers = (url: string): Readonly<Record<string, string>> => tools.headers(url);
+    const timeoutMs = settings.requestTimeoutMs;
+    this.#releaseTrust =
+      identity.trust === "tuf"
+        ? new ReleaseTrust({ ports, http, identity, timeoutMs, headers })
+        : null;
   }
 
   /** Whether an event of some work is still to come. */
@@ -124,9 +139,11 @@ export class UpdateWork {
       this.#tools.ports.log.write("error", `${offer.version} refused: ${unfit.message}`);
       return checkFailed(unfit.reason);
     }
+    const trusted = await this.#trusted(offer);
+    if (!trusted.ok) return trusted.event;
     const result = await this.#fetchEnds(offer, work);
     return result.ok || result.kind === "image"
-      ? this.#judged(offer, result)
+      ? this.#judged(offer, trusted.signed, result)
       : { kind: "checkFailed", ...this.#transferEnded(result.failure, result.retryAfterMs) };
   }
 
@@ -164,20 +181,39 @@ export class UpdateWork {
     }
   }
 
-  #judged(offer: Offer, result: Exclude<CheckResult, { kind: "transfer" }>): Event {
+  /**
+   * By the offline keys and the director, before anything of the image is fetched; `signed` is what
+   * they say of it, null on a device that goes by images alone.
+   */
+  async #trusted(offer: Offer): Promise<Trusted> {
+    if (this.#releaseTrust === null) return { ok: true, signed: null };
+    const { securityCounter } = this.#tools.running();
+    const verdict = await this.#releaseTrust.check(offer, securityCounter);
+    if (verdict.ok) return { ok: true, signed: verdict.approved.release };
+    const { reason, passing } = verdict;
+    const retryAfterMs = passing ? this.#pauseMs() : 0;
+    return { ok: false, event: { kind: "checkFailed", reason, passing, retryAfterMs } };
+  }
+
+  #judged(
+    offer: Offer,
+    signed: ReleaseTarget | null,
+    result: Exclude<CheckResult, { kind: "transfer" }>,
+  ): Event {
     if (!result.ok) return checkFailed(imageReason(result.refusal));
     const { info } = result;
     const imageHash = parseDigestHex(info.imageHash);
-    const mismatch = offer.imageHash !== null && offer.imageHash !== imageHash;
-    if (imageHash === null || mismatch) return checkFailed("offer-mismatch");
-    const overridesWindows = info.release.windowOverride;
+    const expected = signed?.imageHash ?? offer.imageHash ?? imageHash;
+    if (imageHash === null || imageHash !== expected) return checkFailed("offer-mismatch");
+    const facts = signed ?? info.release;
+    const overridesWindows = facts.windowOverride;
     const release: Release = { ...offer, imageHash, overridesWindows };
     const { profile, approvedFile, ports } = this.#tools;
     // What runs cannot be refused by any rule.
     if (imageHash === this.#tools.running().imageHash)
       return { kind: "checked", release, consent: null };
     const approved = offer.approved || approvedFile() === offer.fileHash;
-    const found = findIncompatibility(releaseFacts(info), profile(), { approved });
+    const found = findIncompatibility(releaseFacts(info, facts), profile(), { approved });
     if (found === null) return { kind: "checked", release, consent: null };
     ports.log.write("warn", `${offer.version}: ${describeIncompatibility(found)}`);
     const { rule } = found;

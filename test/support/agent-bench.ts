@@ -32,6 +32,7 @@ const identity: Identity = {
   imageKeys: [trustedSigner.key],
   otherServerUrl: null,
   bootloaderVersion: null,
+  trust: null,
 };
 
 /** Timers that one call may fire; more is a device that never comes to rest. */

@@ -99,8 +99,12 @@ test("defers with a low battery, says so, and goes on once it is charged", async
   await bench.powerOn();
   await bench.pass(30);
   assert.equal(bench.running, "1.0.0");
-  assert.deepEqual(bench.server.reports, [
-    "scheduled none state=deferred version=1.1.0 reason=low-battery detail=battery 10 %, needs 20 %, for 22.0 mWh (0.6 %) to go",
+  // How much energy depends on the size of the firmware, which grows.
+  const reports = bench.server.reports.map((report) =>
+    report.replace(/for \d+\.\d mWh/, "for N mWh"),
+  );
+  assert.deepEqual(reports, [
+    "scheduled none state=deferred version=1.1.0 reason=low-battery detail=battery 10 %, needs 20 %, for N mWh (0.6 %) to go",
   ]);
   assert.deepEqual(bench.server.artifactRanges, []);
   battery.plugIn(bench.world.scheduler.nowMs);

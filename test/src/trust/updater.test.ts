@@ -102,7 +102,7 @@ test("a file whose signatures were verified is verified again when other keys ma
   repository.root.keys[testKey(9).id] = testKey(9).json;
   repository.root.roles.targets = { keyids: [testKey(4).id, testKey(9).id], threshold: 2 };
   repository.publishNext("root");
-  assert.equal(outcome(await refresh(updater)), "signatures-below-threshold");
+  assert.equal(outcome(await refresh(updater)), "too-few-signatures");
 });
 
 test("finds a target in the role of its hardware, and no other", async () => {
@@ -208,7 +208,7 @@ test("a role that one way leads to is verified anew when another does", async ()
   const trusted = await refresh(updater);
   assert.ok(trusted.ok);
   assert.equal(outcome(await updater.find(trusted.value, "a/x")), "accepted");
-  assert.equal(outcome(await updater.find(trusted.value, "b/x")), "signatures-below-threshold");
+  assert.equal(outcome(await updater.find(trusted.value, "b/x")), "too-few-signatures");
 });
 
 test("files without versions in their names are asked for where snapshots are not consistent", async () => {

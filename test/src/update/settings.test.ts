@@ -32,6 +32,7 @@ test("reads what enrolment wrote", () => {
     hardware: "esp32c3-a",
     otherServerUrl: null,
     bootloaderVersion: null,
+    trust: null,
   });
   assert.equal(imageKeys.length, 1);
   assert.deepEqual(imageKeys[0]?.algorithm, "ecdsa-p256");
@@ -46,6 +47,12 @@ test("knows a second address of the service and the bootloader's version when en
 
 test("takes a server with a slash at its end for the same server", () => {
   assert.equal(read({ ...enrolled, server: "http://fleet.test/" })?.serverUrl, "http://fleet.test");
+});
+
+test("goes by signed metadata when enrolment says so, and is no identity when it says else", () => {
+  assert.equal(read({ ...enrolled, trust: "tuf" })?.trust, "tuf");
+  for (const trust of [null, "", "TUF", "later", 1, true, {}])
+    assert.equal(read({ ...enrolled, trust }), null);
 });
 
 test("takes up to four keys", () => {
