@@ -18,7 +18,7 @@ import { windowsOf } from "./windows.ts";
 
 /** How long a trial may go on in one boot before it counts as bad. */
 export const configurationTrialMs = 5 * 60_000;
-/** Files in a row that were not what the server announced, before the offer is refused. */
+/** Polls in a row at which the file is missing or not what the server announced, before the offer is refused. */
 const spoiltMax = 3;
 const recordKey = "config-update";
 const recordBytesMax = 256;
@@ -151,14 +151,13 @@ export class ConfigurationUpdate {
     if (!this.#waits(version)) {
       if (deployment.fileBytes > bytesMax) return refuse("too-large");
       const file = await this.#tools.fetch(deployment);
-      if (!file.ok) return isForGood(file.failure) ? refuse(file.failure) : undefined;
-      if (this.#digest(file.bytes) !== deployment.fileHash) {
-        this.#spoilt += 1;
-        return this.#spoilt < spoiltMax ? undefined : refuse("hash-mismatch");
-      }
-      this.#spoilt = 0;
-      const problem = contentProblem(file.bytes, { version, bytesMax });
-      if (problem !== null) return refuse(problem);
+      const problem = this.#fileProblem(file, deployment);
+      if (problem === "passes") return;
+      this.#spoilt = problem === null ? 0 : this.#spoilt + 1;
+      if (problem !== null) return this.#spoilt < spoiltMax ? undefined : refuse(problem);
+      if (!file.ok) return; // its problem was handled above
+      const content = contentProblem(file.bytes, { version, bytesMax });
+      if (content !== null) return refuse(content);
       const taken = configuration.offer(file.bytes);
       if (!taken.ok) return taken.reason === "trial-running" ? undefined : refuse(taken.reason);
     }
@@ -216,10 +215,15 @@ export class ConfigurationUpdate {
     return true;
   }
 
-  #digest(bytes: Uint8Array): string {
+  /** `passes`: the way to the file is bad, however long that lasts. */
+  #fileProblem(
+    file: SmallFile,
+    deployment: ConfigurationDeployment,
+  ): "hash-mismatch" | Permanent | "passes" | null {
+    if (!file.ok) return isForGood(file.failure) ? file.failure : "passes";
     const hasher = this.#tools.crypto.sha256();
-    hasher.update(bytes);
-    return toHex(hasher.digest());
+    hasher.update(file.bytes);
+    return toHex(hasher.digest()) === deployment.fileHash ? null : "hash-mismatch";
   }
 }
 

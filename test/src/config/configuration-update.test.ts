@@ -203,13 +203,6 @@ const refusals: ReadonlyArray<
 > = [
   ["is too long", seal(12), { fileBytes: bytesMax + 1 }, null, "too-large"],
   [
-    "is gone",
-    seal(12),
-    {},
-    { ok: false, failure: "artifact-missing", retryAfterMs: null },
-    "artifact-missing",
-  ],
-  [
     "another key signed",
     new ConfigurationSigner(32).seal({ version: 12, schema: 1 }),
     {},
@@ -238,6 +231,28 @@ for (const [name, envelope, change, answer, reason] of refusals)
     assert.deepEqual(device.told, [failure("failed", 12, reason)]);
     assert.deepEqual([device.inEffect, device.configuration.state], [null, { kind: "empty" }]);
   });
+
+test("a file that is missing is refused the third time, and not when it comes back", async () => {
+  const gone: SmallFile = { ok: false, failure: "artifact-missing", retryAfterMs: null };
+  for (const answers of [
+    [gone, gone, gone],
+    [gone, broken, gone, broken, broken, gone],
+  ]) {
+    const device = new Device();
+    for (const answer of answers) {
+      assert.deepEqual(device.told, []);
+      device.answer = () => answer;
+      await device.update.offered(deployment(12, seal(12)));
+    }
+    assert.deepEqual(device.told, [failure("failed", 12, "artifact-missing")]);
+  }
+  const back = new Device();
+  back.answer = () => gone;
+  for (let poll = 0; poll < 2; poll += 1) await back.update.offered(deployment(12, seal(12)));
+  back.serves(seal(12));
+  await back.update.offered(deployment(12, seal(12)));
+  assert.equal(back.inEffect, 12);
+});
 
 test("a file that is never what the server announced is refused the third time", async () => {
   const device = new Device();
