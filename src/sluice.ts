@@ -16,7 +16,7 @@ export interface Sluice {
  * Null on a device that was never enrolled; it then runs on without updates.
  */
 export function startUpdates(
-  settings: Settings = { ...defaultSettings, ...boardSettings() },
+  settings: Settings = withBoardSettings(defaultSettings),
 ): Sluice | null {
   const opened = openPorts();
   const ports = settings.plainHttp ? opened : { ...opened, http: withoutPlainHttp(opened.http) };
@@ -29,4 +29,11 @@ export function startUpdates(
   const agent = new Agent(ports, identity, settings);
   agent.start();
   return { ports, identity, agent };
+}
+
+/** What the build of this board set goes before. */
+export function withBoardSettings(settings: Settings): Settings {
+  const { trialMs, ...rest } = boardSettings();
+  const health = { ...settings.health, trialMs: trialMs ?? settings.health.trialMs };
+  return { ...settings, ...rest, health };
 }

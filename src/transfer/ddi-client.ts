@@ -115,6 +115,11 @@ export class DdiClient {
     return told(await this.#send("POST", `${this.#baseUrl}/events`, body));
   }
 
+  /** Attributes that changed, without being asked for them. */
+  attributes(data: Readonly<Record<string, string>>): Promise<ServerResult<null>> {
+    return this.configData(`${this.#baseUrl}/configData`, data);
+  }
+
   async configData(
     url: string,
     data: Readonly<Record<string, string>>,

@@ -1,16 +1,15 @@
-import type { ImageInfo } from "../image/info.ts";
-import type { DeviceProfile } from "../policy/compatibility.ts";
-import { powerFacts } from "../policy/power.ts";
-import { noWindows } from "../policy/windows.ts";
-import { type LogLevel, type PowerReading, StorageError } from "../ports/board.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { type LogLevel, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
+import { configurationAttribute } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
 import { type RequestResult, type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
+import { Configured } from "./configured.ts";
 import { Consent } from "./consent.ts";
 import type { Effect } from "./effect.ts";
-import type { Context, Event } from "./event.ts";
+import type { Event } from "./event.ts";
 import type { HealthCheck } from "./health-checks.ts";
 import { Journal } from "./journal.ts";
 import { patientLog } from "./patient-log.ts";
@@ -18,6 +17,7 @@ import { Poller } from "./poller.ts";
 import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
 import type { Identity, Settings } from "./settings.ts";
+import { Situation } from "./situation.ts";
 import { offerOf, type State } from "./state.ts";
 import { type DownloadProgress, Telemetry } from "./telemetry.ts";
 import { transition } from "./transition.ts";
@@ -47,6 +47,8 @@ export class Agent {
   readonly #vitals: Vitals;
   readonly #consent: Consent;
   readonly #telemetry: Telemetry;
+  readonly #configured: Configured;
+  readonly #situation: Situation;
   readonly #identity: Identity;
   #facts: SlotFacts;
   #state: State = { kind: "idle" };
@@ -92,10 +94,36 @@ export class Agent {
       facts: () => this.#facts,
       secondary: () => this.#secondary(),
       happened,
-      wantsTicks: () => ticking.includes(this.#state.kind),
+      wantsTicks: () => wantsTicks(this.#state),
       unattended,
     });
-    this.#telemetry = new Telemetry(ports, this.#client, () => this.#readPower().batteryPercent);
+    this.#configured = new Configured({
+      ports,
+      http,
+      client: this.#client,
+      identity,
+      settings,
+      checks: this.#vitals.checks,
+      changed: () => this.#unattended(this.#tellAttributes()),
+      unattended,
+    });
+    this.#situation = new Situation({
+      ports,
+      identity,
+      settings,
+      journal: this.#journal,
+      consent: this.#consent,
+      vitals: this.#vitals,
+      configured: this.#configured,
+      facts: () => this.#facts,
+      poller: () => this.#poller,
+      work: () => this.#work,
+    });
+    this.#telemetry = new Telemetry(
+      ports,
+      this.#client,
+      () => this.#situation.power().batteryPercent,
+    );
     this.#reporter = new Reporter(this.#client, (actionId) =>
       this.#happened({ kind: "reported", actionId }),
     );
@@ -107,7 +135,7 @@ export class Agent {
       slots,
       headers: (url) => this.#client.headers(url),
       running: () => this.#facts.image,
-      profile: () => this.#profile(),
+      profile: () => this.#situation.profile(),
       approvedFile: () => this.#consent.approvedFile,
       landed: (release) => this.#telemetry.landed(release.version, this.#progress()),
       happened,
@@ -118,10 +146,14 @@ export class Agent {
       settings,
       client: this.#client,
       onTrial: () => this.#state.kind === "trial",
-      reached: () => this.#takeUpLostWork(),
+      reached: () => {
+        this.#takeUpLostWork();
+        this.#configured.reached();
+      },
+      configured: (deployment) => this.#configured.offered(deployment),
       ended: (outcome) => this.#vitals.polled(outcome),
       waitsUntilMs: () => (this.#state.kind === "deferred" ? this.#state.untilUnixMs : null),
-      attributes: () => this.#attributes(identity),
+      attributes: () => this.#attributes(),
       happened,
       report: () => this.#tell(),
       unattended,
@@ -130,6 +162,11 @@ export class Agent {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** The values and flags in effect; read them anew after each restart. */
+  get configuration(): Configuration {
+    return this.#configured.configuration;
   }
 
   get running(): Running {
@@ -142,6 +179,7 @@ export class Agent {
     const { random, reset, watchdog } = this.#ports;
     watchdog.start();
     this.#state = this.#journal.read();
+    this.#configured.booted();
     const { version, confirmed } = this.#facts;
     const face = confirmed ? "confirmed" : "trial";
     const { kind } = this.#state;
@@ -198,7 +236,7 @@ export class Agent {
 
   #step(event: Event): void {
     const before = this.#state;
-    const context = this.#context();
+    const context = this.#situation.context();
     const next = transition(before, event, context);
     if (next.state.kind !== this.#state.kind)
       this.#log("info", `${this.#state.kind} -> ${next.state.kind} on ${event.kind}`);
@@ -236,54 +274,6 @@ export class Agent {
       if (state.kind !== "activating") return true;
       this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
       return false;
-    }
-  }
-
-  #context(): Context {
-    return {
-      running: this.running,
-      resetReason: this.#ports.reset.reason,
-      secondary: this.#facts.secondary,
-      power: powerFacts(this.#readPower()),
-      powerPolicy: this.#settings.power,
-      trial: {
-        boots: this.#settings.trialBoots,
-        secondsPerBoot: this.#settings.health.trialMs / 1000,
-      },
-      landedBytes: this.#work.landedBytes,
-      runningBytes: sizeOf(this.#facts.image),
-      windows: noWindows,
-      unixMs: this.#ports.clock.unixMs(),
-      windowOpen: this.#poller.windowOpen,
-      asksBeforeInstall: this.#settings.askBeforeInstall,
-      approvedFile: this.#consent.approvedFile,
-      networkDown: this.#poller.networkDown,
-      refused: this.#journal.readRefused(),
-      soaking: this.#vitals.soaking,
-    };
-  }
-
-  #profile(): DeviceProfile {
-    const { hardware, bootloaderVersion } = this.#identity;
-    const { header, securityCounter } = this.#facts.image;
-    return {
-      hardware,
-      version: header.version,
-      securityCounter,
-      bootloaderVersion,
-      configurationSchema: null,
-    };
-  }
-
-  /**
-   * A sensor that fails must not hold up updates for ever: a power cut costs time and nothing else.
-   */
-  #readPower(): PowerReading {
-    try {
-      return this.#ports.power.read();
-    } catch (error) {
-      this.#unexpected(`battery: ${String(error)}`);
-      return { batteryPercent: null, charging: false };
     }
   }
 
@@ -418,9 +408,14 @@ export class Agent {
     this.#happened({ kind: "booted" });
   }
 
-  #attributes({ hardware }: Identity): Readonly<Record<string, string>> {
+  #attributes(): Readonly<Record<string, string>> {
     const { version, imageHash } = this.#facts;
-    return { hardware, version, imageHash };
+    const { hardware } = this.#identity;
+    return { hardware, version, imageHash, [configurationAttribute]: this.#configured.attribute };
+  }
+
+  async #tellAttributes(): Promise<void> {
+    await this.#client.attributes(this.#attributes());
   }
 
   #attempt(run: () => void): void {
@@ -448,12 +443,11 @@ export class Agent {
   }
 }
 
-function sizeOf({ header }: ImageInfo): number {
-  return header.headerBytes + header.payloadBytes + header.protectedTlvBytes;
+/** What time alone can change: the battery fills and empties, a window closes. */
+function wantsTicks(state: State): boolean {
+  if (state.kind === "deferred") return state.reason === "low-battery" || state.reason === "energy";
+  return state.kind === "downloading" || (state.kind === "rollingBack" && state.waitsForPower);
 }
-
-/** States that time alone can change: the battery fills and empties. */
-const ticking: readonly State["kind"][] = ["downloading", "deferred", "rollingBack"];
 
 function requestEvent(done: "requestPrepared" | "upgradeRequested", result: RequestResult): Event {
   return result.ok ? { kind: done } : { kind: "upgradeFailed", reason: result.reason };

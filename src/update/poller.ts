@@ -4,6 +4,7 @@ import type { Ports } from "../ports/ports.ts";
 import {
   actionIdOfLink,
   artifactUrlLengthMax,
+  type ConfigurationDeployment,
   type Deployment,
   type ParsedDeployment,
   type Poll,
@@ -24,6 +25,8 @@ const openingSpreadMs = 60_000;
 /** Polls in a row whose offer could not be read before the server is told. */
 const unreadableMax = 3;
 
+type AnyDeployment = Deployment | ConfigurationDeployment;
+
 export interface PollerTools {
   readonly ports: Ports;
   readonly settings: Settings;
@@ -38,6 +41,8 @@ export interface PollerTools {
   waitsUntilMs(): number | null;
   /** What the server wants to know of the device. */
   attributes(): Readonly<Record<string, string>>;
+  /** The server offers a configuration. */
+  configured(deployment: ConfigurationDeployment): void;
   happened(event: Event): void;
   /** Sends the reports that wait. */
   report(): Promise<void>;
@@ -55,7 +60,7 @@ export class Poller {
   #failures = 0;
   #windowOpen = false;
   #unreadable = 0;
-  #deployment: { readonly link: string; readonly deployment: Deployment } | null = null;
+  #deployment: { readonly link: string; readonly deployment: AnyDeployment } | null = null;
 
   constructor(tools: PollerTools) {
     this.#tools = tools;
@@ -160,14 +165,16 @@ export class Poller {
       const parsed = parsedOf(await client.deployment(link));
       if (!parsed.ok) return this.#refused(link, parsed);
       const { deployment } = parsed;
-      if (deployment.kind !== "firmware") {
-        const { actionId } = deployment;
-        return this.#refused(link, { ok: false, reason: "unsupported-deployment", actionId });
-      }
       this.#deployment = { link, deployment };
     }
     this.#unreadable = 0;
     const { deployment } = this.#deployment;
+    if (deployment.kind === "configuration") {
+      // No firmware is wanted any more; what of it is under way ends.
+      happened({ kind: "polled", offer: null });
+      this.#tools.configured(deployment);
+      return;
+    }
     this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
     const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
     const { approved, forced, retry } = deployment;

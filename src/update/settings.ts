@@ -40,6 +40,10 @@ export interface Settings {
   readonly memoryFloorBytes: number;
   /** When a confirmed image is rolled back all the same. */
   readonly stability: StabilitySettings;
+  /** Schemas of configuration documents that this firmware can read, both ends included. */
+  readonly configurationSchemas: { readonly min: number; readonly max: number };
+  /** A configuration has to prove itself this long, under the same health checks. */
+  readonly configurationTrialMs: number;
   /** An install waits until the application calls `approve`. */
   readonly askBeforeInstall: boolean;
   readonly requestTimeoutMs: number;
@@ -57,6 +61,8 @@ export const defaultSettings: Settings = {
   trialBoots: 3,
   memoryFloorBytes: 4096,
   stability: defaultStabilitySettings,
+  configurationSchemas: { min: 0, max: 65_535 },
+  configurationTrialMs: 60_000,
   askBeforeInstall: false,
   requestTimeoutMs: 15_000,
   firstPollMsMax: 10_000,

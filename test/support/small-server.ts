@@ -10,9 +10,15 @@ export interface SmallOffer {
   readonly update?: "forced" | "attempt" | "skip";
   readonly approved?: boolean;
   readonly retry?: boolean;
+  /** Offered in place of the image. */
+  readonly configuration?: { readonly version: number; readonly bytes: Uint8Array };
   readonly window?: "available" | "unavailable";
   /** The last part of the file's address; the action unless the test says otherwise. */
   readonly place?: string;
+}
+
+export interface SmallAttributes {
+  readonly data: Readonly<Record<string, string>>;
 }
 
 export interface SmallEvent {
@@ -43,7 +49,7 @@ export class SmallServer {
   readonly reports: string[] = [];
   /** Feedback on actions that were closed before. */
   readonly lateReports: string[] = [];
-  readonly attributes: unknown[] = [];
+  readonly attributes: SmallAttributes[] = [];
   readonly events: SmallEvent[] = [];
 
   answer(request: HttpRequest): Script {
@@ -61,12 +67,12 @@ export class SmallServer {
       return json({ id: this.cancelId, cancelAction: { stopId: this.cancelId } });
     if (path === "/events") return this.#events(request);
     if (path === "/configData") {
-      this.attributes.push(JSON.parse(text(request.body)));
+      this.attributes.push(JSON.parse(text(request.body)) as SmallAttributes);
       this.wantsAttributes = false;
       return { status: 200 };
     }
-    const image = this.offer?.image;
-    if (path.startsWith("/file/") && image !== undefined) return rangeOf(image.bytes, request);
+    const file = this.offer?.configuration ?? this.offer?.image;
+    if (path.startsWith("/file/") && file !== undefined) return rangeOf(file.bytes, request);
     return { status: 404 };
   }
 
@@ -118,10 +124,11 @@ export class SmallServer {
 export function deploymentBody(offer: SmallOffer): object {
   const { actionId, image, update = "forced", window, place = actionId } = offer;
   const imageHash = offer.imageHash === undefined ? image.imageHash : offer.imageHash;
+  const file = offer.configuration ?? image;
   const artifact = {
     filename: "firmware.bin",
-    hashes: { sha1: "", md5: "", sha256: sha256Hex(image.bytes) },
-    size: image.bytes.length,
+    hashes: { sha1: "", md5: "", sha256: sha256Hex(file.bytes) },
+    size: file.bytes.length,
     _links: { download: { href: `${base}/file/${place}` } },
   };
   const metadata = [
@@ -130,8 +137,8 @@ export function deploymentBody(offer: SmallOffer): object {
     ...(offer.retry === true ? [{ key: "sluice.retry", value: "true" }] : []),
   ];
   const chunk = {
-    part: "bApp",
-    version: image.version,
+    part: offer.configuration === undefined ? "bApp" : "configuration",
+    version: String(file.version),
     name: "firmware",
     artifacts: [artifact],
     metadata,

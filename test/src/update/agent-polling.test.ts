@@ -53,7 +53,12 @@ test("describes itself when the server asks for it, and as long as it asks", asy
     fresh.server.wantsAttributes = true;
   });
   await bench.pass(11 * minute);
-  const expected = { hardware: "esp32c3-a", version: "1.0.0", imageHash: running.imageHash };
+  const expected = {
+    hardware: "esp32c3-a",
+    version: "1.0.0",
+    imageHash: running.imageHash,
+    configuration: "0",
+  };
   assert.deepEqual(bench.server.attributes, [{ mode: "merge", data: expected }]);
 });
 
