@@ -1,4 +1,5 @@
 import type { Benchmark } from "./benchmark.ts";
+import { boardSizes } from "./board.ts";
 import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
 import { resumedDownload } from "./resumed-download.ts";
@@ -12,4 +13,5 @@ export const benchmarks: readonly Benchmark[] = [
   idlePoll,
   trustChecks,
   xsMemory,
+  boardSizes,
 ];

@@ -35,6 +35,14 @@ const rows: readonly Omit<Board, "folder">[] = [
     network: "wifi",
     tried: "no",
   },
+  {
+    name: "esp32c6_devkitc",
+    zephyrBoard: "esp32c6_devkitc/esp32c6/hpcore",
+    soc: "esp32c6",
+    flashMiB: 8,
+    network: "wifi",
+    tried: "no",
+  },
 ];
 
 export const boards: readonly Board[] = rows.map((row) => ({

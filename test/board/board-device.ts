@@ -143,7 +143,7 @@ export class BoardDevice {
     this.console.push(line);
     if (!this.takesSnapshots) return;
     // The ROM speaks before the bootloader is loaded, the application after it has done everything.
-    if (line.startsWith("ESP-ROM:")) this.#before = this.readFlash();
+    if (line.includes("ESP-ROM:")) this.#before = this.readFlash();
     if (line.startsWith("*** Booting Zephyr OS") && this.#before !== null) {
       this.snapshots.push({ before: this.#before, after: this.readFlash() });
       this.#before = null;

@@ -8,6 +8,9 @@ import { type Kit, signed } from "./kit.ts";
 const bootSeconds = 60;
 const updateSeconds = 240;
 const blockBytes = 65_536;
+const xsBytesMax = 96 * 1024;
+/** Of the 10,240 of native/thread.c. */
+const stackBytesMax = 9216;
 
 /** From a fresh flash file to an update, and a reset in the middle of one. */
 export async function checkUpdate(checks: Checks, kit: Kit, directory: string): Promise<void> {
@@ -61,6 +64,11 @@ export async function checkUpdate(checks: Checks, kit: Kit, directory: string): 
           timeoutMs: bootSeconds * 1000,
         }) as Promise<unknown> as Promise<void>,
     );
+    await checks.check("never uses more than 96 KiB of XS, and leaves room on its stack", () => {
+      const { slots = 0, chunks = 0, stack = 0 } = one.memory;
+      assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
+      assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
+    });
     console.log(`memory at the worst moment: ${JSON.stringify(one.memory)}`);
   } catch (error) {
     console.log(one.console.slice(-60).join("\n"));

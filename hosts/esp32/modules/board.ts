@@ -4,6 +4,7 @@ import TCP from "embedded:io/socket/tcp";
 import UDP from "embedded:io/socket/udp";
 import Resolver from "embedded:network/dns/resolver/udp";
 import config from "mc/config";
+import { bringUp } from "sluice/network";
 import timer from "timer";
 
 /** The SDK's compiler turns `native("name").call(this, ...)` into the C function of that name. */
@@ -70,7 +71,9 @@ export default Object.freeze({
   restart(): void {
     chip.restart();
   },
+  /** Called once, when the updates start: the network is brought up here too. */
   startWatchdog(): void {
+    bringUp();
     if (!chip.feedWatchdog()) trace("warn: no watchdog runs on this board\n");
     let reported = 0;
     const feed = (): void => {

@@ -1,5 +1,19 @@
 // What the modules of the chip import beside what hosts/simulator/moddable/modules.d.ts declares.
 
+declare module "embedded:network/interface/wifi" {
+  export default class WiFi {
+    constructor(options: object);
+    /** ECMA-419 counts it up to 500 and more, with an address. */
+    readonly connection: number;
+    connect(credentials: { SSID: string; password?: string }): void;
+  }
+}
+
+declare module "sluice/network" {
+  /** Begins to bring the board's network up; returns at once. Called once, before it is first used. */
+  export function bringUp(): void;
+}
+
 declare module "mc/config" {
   /** `mcconfig ... key=value`: settings of a build; every one has a default. */
   const config: {
@@ -7,6 +21,8 @@ declare module "mc/config" {
     readonly watchdogSeconds?: number;
     readonly firstPollSeconds?: number;
     readonly nameServer?: string;
+    readonly ssid?: string;
+    readonly password?: string;
     /** For trials: tokens and images then travel unencrypted. */
     readonly plainHttp?: boolean;
   };

@@ -6,6 +6,7 @@
  */
 #include <zephyr/drivers/hwinfo.h>
 #include <zephyr/fatal.h>
+#include <zephyr/init.h>
 #include <zephyr/random/random.h>
 #include <zephyr/sys/reboot.h>
 
@@ -31,18 +32,25 @@ static const char *reason_of(uint32_t cause, uint32_t note)
 	return "unknown";
 }
 
-/* () -> a value of `ResetReason`; the same at every call of one boot */
-void xs_sluice_reset_reason(xsMachine *the)
+static const char *reset_reason;
+
+/* At every start, asked for or not: firmware that throws before it asks must not leave the note behind. */
+static int note_reset_reason(void)
 {
-	static const char *reason;
 	uint32_t cause = 0;
 
-	if (!reason) {
-		(void)hwinfo_get_reset_cause(&cause); /* leaves 0, which is "unknown" */
-		reason = reason_of(cause, restart_note);
-		restart_note = 0;
-	}
-	xsmcSetString(xsResult, (char *)reason);
+	(void)hwinfo_get_reset_cause(&cause); /* leaves 0, which is "unknown" */
+	reset_reason = reason_of(cause, restart_note);
+	restart_note = 0;
+	return 0;
+}
+
+SYS_INIT(note_reset_reason, APPLICATION, 0);
+
+/* () -> a value of `ResetReason` */
+void xs_sluice_reset_reason(xsMachine *the)
+{
+	xsmcSetString(xsResult, (char *)reset_reason);
 }
 
 /* (): does not return. `System.restart()` of the SDK never ends on Zephyr. */
