@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { FleetClient } from "../cli/fleet-client.ts";
 import {
   certificatePem,
   issueCertificate,
@@ -15,12 +16,20 @@ import {
   noMemory,
   type XsMemory,
 } from "../simulator/moddable/instruments.ts";
-import { OneDevice, type OneDeviceOptions } from "../simulator/moddable/one-device.ts";
+import {
+  OneDevice,
+  type OneDeviceOptions,
+  type TrustedReleases,
+} from "../simulator/moddable/one-device.ts";
 import { until } from "../simulator/moddable/real-fleet.ts";
 import { findSdk, type ModdableSdk, projectRoot } from "../simulator/moddable/sdk.ts";
-import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
+import { aboutAtMost, atMost, type Benchmark, type Measurement } from "./benchmark.ts";
+import { ReleaseMachine } from "./trust/release-machine.ts";
 
 const totalBytesMax = 96 * 1024;
+/** Of these, what trust may take. */
+const trustBytesMax = 24 * 1024;
+const hardware = "esp32c3-a";
 const imageSizes = [500_000, 1_700_000] as const;
 const phaseSeconds = 240;
 /** Lines of instruments before the phase counts as seen. */
@@ -68,6 +77,7 @@ export const xsMemory: Benchmark = {
     const grown = { runner, payload: await payload(sdk, "growing", growing) };
     const update = await watchUpdate(grown);
     const secure = await watchUpdate({ ...grown, tls: mutualTls() });
+    const trusting = await watchUpdate({ ...grown, trust: await trustedReleases() });
     const measurements = [
       ...describe("idle", update.idle),
       ...describe(`download of ${update.imageBytes} bytes`, update.download),
@@ -75,6 +85,12 @@ export const xsMemory: Benchmark = {
       ...describe("idle over https", secure.idle),
       ...describe("download over https", secure.download),
       ...describe("trial over https", secure.trial),
+      ...describe("download with signed metadata", trusting.download),
+      {
+        what: `signed metadata: what it adds until the download, slots at ${boardSlotBytes} bytes`,
+        value: boardBytes(trusting.download) - boardBytes(update.download),
+        target: aboutAtMost(trustBytesMax),
+      },
     ];
     const bench = { runner, payload: await payload(sdk, "given", given), tls: mutualTls() };
     const totals: number[] = [];
@@ -85,7 +101,11 @@ export const xsMemory: Benchmark = {
         ...describe(`download of ${imageBytes} bytes over https, heap given`, memory),
       );
     }
-    const phases = [update, secure].flatMap(({ idle, download, trial }) => [idle, download, trial]);
+    const phases = [update, secure, trusting].flatMap(({ idle, download, trial }) => [
+      idle,
+      download,
+      trial,
+    ]);
     const stackSlots = Math.max(...phases.map(stackOf));
     const apart = Math.abs((totals[0] ?? 0) - (totals[1] ?? 0));
     return [
@@ -125,7 +145,18 @@ async function payload(sdk: ModdableSdk, name: string, heap: typeof growing): Pr
   return sdk.payload(await sdk.build({ manifest, variant: "debug" }));
 }
 
-type Bench = Pick<OneDeviceOptions, "runner" | "payload" | "tls">;
+type Bench = Pick<OneDeviceOptions, "runner" | "payload" | "tls" | "trust">;
+
+/** Root 2 of 3, targets 2 of 2, one online key, and the release that is offered. */
+async function trustedReleases(): Promise<TrustedReleases> {
+  const offline = join(folder(), "..", `offline-${process.pid}`);
+  const machine = await ReleaseMachine.start(offline, hardware, Date.now());
+  return {
+    firstRoot: machine.firstRoot,
+    fleet: { folder: join(offline, "served"), onlineSigner: machine.online },
+    publish: (image, fleet) => machine.publish(image, new FleetClient({ fleet }), Date.now()),
+  };
+}
 
 /** A server that wants a client certificate: the most that a handshake takes. */
 function mutualTls(): NonNullable<OneDeviceOptions["tls"]> {

@@ -76,7 +76,9 @@ export function checkSignatures(
   let valid = 0;
   // By index: a device has few slots of stack, and the verification below takes most of them.
   for (let index = 0; index < signatures.length && valid < role.threshold; index += 1) {
-    if (isValid(signatures[index], role, payload, rules.crypto)) valid += 1;
+    const { keyId, signature } = signatures[index]!;
+    const key = role.keyIds.includes(keyId) ? role.keys.get(keyId) : undefined;
+    if (key !== undefined && rules.crypto.verify(key, payload, signature)) valid += 1;
   }
   if (valid >= role.threshold) {
     if (remembered !== null) rules.memory?.add(remembered);
@@ -86,15 +88,4 @@ export function checkSignatures(
     "too-few-signatures",
     `${valid} valid signatures of its keys, ${role.threshold} are needed`,
   );
-}
-
-function isValid(
-  signed: SignedDocument["signatures"][number] | undefined,
-  role: Role,
-  payload: SignedPayload,
-  crypto: TrustCrypto,
-): boolean {
-  if (signed === undefined || !role.keyIds.includes(signed.keyId)) return false;
-  const key = role.keys.get(signed.keyId);
-  return key !== undefined && crypto.verify(key, payload, signed.signature);
 }

@@ -59,6 +59,21 @@ export class ReleaseMachine {
 
   /** Makes an image of that version, signs for it, and gives both to the server. */
   async release(text: string, client: FleetClient, now: number): Promise<void> {
+    const image = await this.#make(text);
+    await client.postBytes("/releases/images", image);
+    await this.publish(image, client, now);
+  }
+
+  /** Signs for an image, and gives the server what was signed. */
+  async publish(image: Uint8Array, client: FleetClient, now: number): Promise<void> {
+    const addition = { images: [image], evidence: [], energy: null, now };
+    const added = addRelease(this.#repository, addition);
+    if (!added.ok) throw new Error(added.message);
+    await this.#sign();
+    await this.#send(client);
+  }
+
+  async #make(text: string): Promise<Uint8Array> {
     const version = parseVersion(text);
     if (version === null) throw new RangeError(`"${text}" is no version`);
     const payload = new Uint8Array(payloadBytes).fill(version.minor);
@@ -66,12 +81,7 @@ export class ReleaseMachine {
     const options = { ...plainImage, version, hardware, securityCounter: 1, blockBytes };
     const written = await writeImage(payload, options, nodeCrypto, [this.#image]);
     if (!written.ok) throw new Error(`no image: ${written.reason}`);
-    const images = [written.image];
-    const added = addRelease(this.#repository, { images, evidence: [], energy: null, now });
-    if (!added.ok) throw new Error(added.message);
-    await this.#sign();
-    await client.postBytes("/releases/images", written.image);
-    await this.#publish(client);
+    return written.image;
   }
 
   async #sign(): Promise<void> {
@@ -85,7 +95,7 @@ export class ReleaseMachine {
     publishReady(repository);
   }
 
-  async #publish(client: FleetClient): Promise<void> {
+  async #send(client: FleetClient): Promise<void> {
     const { roots, delegatedRoles } = this.#repository;
     const roles = ["targets", ...delegatedRoles].map((role) => this.#repository.current(role));
     const signed = [...roots, ...roles].filter((one): one is TrustDocument => one !== null);

@@ -5,6 +5,7 @@ import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
 import type { TlsCredentials } from "../../../src/tls/credentials.ts";
+import type { FleetTrustOptions } from "../../fleet/trust/fleet-trust.ts";
 import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
 import { deviceLayout } from "../layouts.ts";
@@ -22,10 +23,20 @@ export interface OneDeviceOptions {
   readonly watchdogSeconds?: number;
   /** Serves the fleet over https, to a device with these credentials. */
   readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
+  /** Signed metadata, for a device that goes by it. */
+  readonly trust?: TrustedReleases;
   /** What the device is enrolled with in place of the fleet's address. */
   readonly serverUrl?: string;
   /** Hears each line of the console. */
   logged?(line: string): void;
+}
+
+/** Who signs offline. */
+export interface TrustedReleases {
+  readonly firstRoot: Uint8Array;
+  readonly fleet: FleetTrustOptions;
+  /** Signs for an image that the server has, and gives the server what was signed. */
+  publish(image: Uint8Array, managementUrl: string): Promise<void>;
 }
 
 export const deviceId = "board-1";
@@ -37,6 +48,7 @@ export class OneDevice {
   readonly board: ModdableBoard;
   readonly #signer: ImageSigner;
   readonly #slotBytes: number;
+  readonly #trust: TrustedReleases | null;
   #running: Promise<BootEnd> | null = null;
 
   static async start(options: OneDeviceOptions): Promise<OneDevice> {
@@ -46,7 +58,8 @@ export class OneDevice {
     const { signer, key, publicPem } = newKey();
     const slotBytes = layout.primary.size;
     const { tls } = options;
-    const fleet = await RealFleet.start(join(directory, "fleet"), publicPem, tls?.server);
+    const served = join(directory, "fleet");
+    const fleet = await RealFleet.start(served, publicPem, tls?.server, options.trust?.fleet);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, await image("1.0.0", payload, signer, slotBytes), {
       serverUrl: options.serverUrl ?? fleet.url,
@@ -56,6 +69,7 @@ export class OneDevice {
       hardware,
       imageKeys: [key.publicKey],
       ...(tls && { tls: tls.credentials }),
+      ...(options.trust && { trustRoot: options.trust.firstRoot }),
     });
     const { watchdogSeconds = 0, logged = () => {} } = options;
     const board = new ModdableBoard(
@@ -69,7 +83,7 @@ export class OneDevice {
       },
       flash,
     );
-    return new OneDevice(fleet, board, signer, slotBytes);
+    return new OneDevice(fleet, board, signer, slotBytes, options.trust ?? null);
   }
 
   private constructor(
@@ -77,7 +91,9 @@ export class OneDevice {
     board: ModdableBoard,
     signer: ImageSigner,
     slotBytes: number,
+    trust: TrustedReleases | null,
   ) {
+    this.#trust = trust;
     this.fleet = fleet;
     this.board = board;
     this.#signer = signer;
@@ -88,6 +104,7 @@ export class OneDevice {
   async offer(version: string, payload: Uint8Array): Promise<{ rollout: number; bytes: number }> {
     const file = await image(version, payload, this.#signer, this.#slotBytes);
     await this.fleet.publish(file);
+    await this.#trust?.publish(file, this.fleet.managementUrl);
     return { rollout: await this.fleet.rollOut(version), bytes: file.length };
   }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFleet, type FleetServer } from "../../fleet/app.ts";
+import type { FleetTrustOptions } from "../../fleet/trust/fleet-trust.ts";
 
 /** What a device asked for, as the wire showed it. */
 export interface SeenRequest {
@@ -52,6 +53,7 @@ export class RealFleet {
     directory: string,
     publicPem: string,
     secure?: SecureServerOptions,
+    trust?: FleetTrustOptions,
   ): Promise<RealFleet> {
     mkdirSync(directory, { recursive: true });
     const proxy = secure === undefined ? createServer() : createSecureServer(secure);
@@ -65,6 +67,7 @@ export class RealFleet {
       pollSeconds,
       imageKeys: [publicPem],
       externalUrl: url,
+      ...(trust && { trust }),
     });
     await server.app.listen({ port: 0, host: "127.0.0.1" });
     const { port } = server.app.server.address() as AddressInfo;
@@ -95,6 +98,11 @@ export class RealFleet {
       outgoing.on("close", () => forward.destroy());
       incoming.pipe(forward);
     });
+  }
+
+  /** Where operators ask. */
+  get managementUrl(): string {
+    return this.#api;
   }
 
   async addDevice(id: string, hardware: string): Promise<string> {
