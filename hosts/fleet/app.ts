@@ -45,7 +45,11 @@ const ticksPerPrune = 64;
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   const settings = readOptions(options);
   const trust = options.trust === undefined ? null : new FleetTrust(options.trust, options.clock);
-  const database = await FleetDatabase.open(options.databaseFile, options.clock);
+  const database = await FleetDatabase.open(
+    options.databaseFile,
+    options.clock,
+    options.durability,
+  );
   const fleet: Fleet = {
     database,
     memory: await loadMemory(database),

@@ -2,6 +2,7 @@ import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
+import type { Durability } from "./storage/database.ts";
 import { type FleetTls, tlsProblem } from "./tls-options.ts";
 import { tokenSha256 } from "./tokens.ts";
 import type { FleetTrustOptions } from "./trust/fleet-trust.ts";
@@ -9,6 +10,8 @@ import type { FleetTrustOptions } from "./trust/fleet-trust.ts";
 export interface FleetOptions {
   /** The SQLite file, made when it is not there; `:memory:` for a server that forgets. */
   readonly databaseFile: string;
+  /** `full` when absent: what is acknowledged is on the disk. `off` is for simulations. */
+  readonly durability?: Durability;
   /** Where the images are kept. */
   readonly artifactsFolder: string;
   /** The server's only source of time; may be a virtual one. */

@@ -32,6 +32,7 @@ export class LocalFleet {
     const url = `http://127.0.0.1:${port}`;
     const server = await createFleet({
       databaseFile: join(options.directory, "fleet.sqlite"),
+      durability: "off", // nothing but this process can fail here, and thousands of devices write much
       artifactsFolder: join(options.directory, "artifacts"),
       clock: options.scheduler,
       pollSeconds: options.pollSeconds,

@@ -15,6 +15,9 @@ export interface UnitOfWork {
   onCommit(run: () => void): void;
 }
 
+/** `off` leaves the writing to the operating system: for simulations, whose servers only this process can lose. */
+export type Durability = "full" | "off";
+
 /**
  * The server's SQLite file. Units of work run one after another, each in a transaction that is on the disk when `write`
  * answers (WAL with synchronous FULL), so nothing that was acknowledged is lost when the process is killed.
@@ -36,15 +39,19 @@ export class FleetDatabase {
   }
 
   /** Opens or creates the file and brings its tables up to date. `:memory:` is a database that vanishes. */
-  static async open(file: string, clock: { unixMs(): number }): Promise<FleetDatabase> {
-    const writer = connect(file);
+  static async open(
+    file: string,
+    clock: { unixMs(): number },
+    durability: Durability = "full",
+  ): Promise<FleetDatabase> {
+    const writer = connect(file, durability);
     const migrator = new Migrator({ db: writer, provider: migrationProvider });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) {
       await writer.destroy();
       throw error;
     }
-    const reader = file === inMemory ? writer : connect(file);
+    const reader = file === inMemory ? writer : connect(file, durability);
     return new FleetDatabase({ reader, writer }, clock);
   }
 
@@ -78,11 +85,11 @@ export class FleetDatabase {
 /** A database in memory belongs to one connection, which then reads and writes. */
 const inMemory = ":memory:";
 
-function connect(file: string): Kysely<Tables> {
+function connect(file: string, durability: Durability): Kysely<Tables> {
   const connection = new DatabaseSync(file);
   try {
     connection.exec("pragma journal_mode = wal");
-    connection.exec("pragma synchronous = full");
+    connection.exec(`pragma synchronous = ${durability}`);
     connection.exec("pragma foreign_keys = on");
     connection.exec("pragma busy_timeout = 5000");
   } catch (error) {
