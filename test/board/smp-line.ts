@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { decode, encode } from "cborg";
 import type { EmulatedChip } from "../../hosts/esp32/emulator/emulated-chip.ts";
 
@@ -15,8 +16,10 @@ const commands = { echo: 0, reset: 5, upload: 1 } as const;
 /** What one request may carry: the bootloader's receive buffer holds lines up to 1 KiB in all. */
 const uploadBytes = 384;
 const answerMs = 20_000;
-const helloMs = 1_000;
-const hellosMax = 60;
+const startMs = 60_000;
+const quietMs = 8_000;
+const helloMs = 3_000;
+const hellosMax = 30;
 
 interface Answer {
   readonly sequence: number;
@@ -29,6 +32,8 @@ export class SmpLine {
   #text = "";
   #packet = "";
   #sequence = 0;
+  /** The first line of the console since the last reset. */
+  #startedAt = 0;
   #received: ((answer: Answer) => void) | null = null;
 
   constructor(chip: EmulatedChip) {
@@ -36,8 +41,16 @@ export class SmpLine {
     chip.onConsoleData((bytes) => this.#take(bytes.toString("latin1")));
   }
 
-  /** Asks until somebody is there; what it echoes. */
+  /**
+   * Asks until somebody is there; what it echoes. What comes before the bootloader has looked at both slots and set up
+   * its wire is lost, and disturbs an emulated UART for good: a while of silence first.
+   */
   async untilAnswered(text: string): Promise<unknown> {
+    await this.#chip.waitFor(/flash_init: SPI Flash Size/, {
+      timeoutMs: startMs,
+      fromLine: this.#startedAt,
+    });
+    await sleep(quietMs);
     for (let attempt = 0; attempt < hellosMax; attempt += 1) {
       const body = { d: text };
       const answer = await this.#ask(operations.write, groups.system, commands.echo, body, helloMs);
@@ -67,6 +80,7 @@ export class SmpLine {
   }
 
   async reset(): Promise<void> {
+    this.#startedAt = this.#chip.lines.length;
     await this.#ask(operations.write, groups.system, commands.reset, {}, answerMs);
   }
 
