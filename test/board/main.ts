@@ -6,7 +6,7 @@ import { type BoardTools, findBoardTools } from "../../hosts/esp32/board-tools.t
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import { Checks } from "../moddable/checks.ts";
 import { checkCuts } from "./cuts.ts";
-import { makeKit } from "./kit.ts";
+import { type Kit, makeKit } from "./kit.ts";
 import { checkModel } from "./model.ts";
 import { checkRecovery } from "./recovery.ts";
 import { checkRefusals } from "./refusals.ts";
@@ -33,17 +33,32 @@ async function runChecks(tools: BoardTools): Promise<number> {
   const directory = join(projectRoot, ".build", "esp32", "runs", String(process.pid));
   try {
     const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER };
-    const kit = await makeKit(tools, files);
+    let kit: Kit | null = null;
+    await checks.check("the firmware and its bad releases build", async () => {
+      kit = await makeKit(tools, files);
+    });
+    if (kit === null) return checks.end();
     const wanted = process.argv.slice(2);
     const parts = { update: checkUpdate, rollbacks: checkRollbacks, refusals: checkRefusals };
     const more = { recovery: checkRecovery, model: checkModel, tls: checkTls };
     const last = { sizes: checkSizes, cuts: checkCuts };
     for (const [name, part] of Object.entries({ ...parts, ...more, ...last }))
       if (wanted.length === 0 || wanted.includes(name))
-        await part(checks, kit, join(directory, name));
+        await runPart(checks, name, () =>
+          part(checks, kit as unknown as Kit, join(directory, name)),
+        );
   } finally {
     if (process.env["SLUICE_KEEP"] === undefined)
       rmSync(directory, { recursive: true, force: true });
   }
   return checks.end();
+}
+
+/** A part that ends before its last check has failed as a whole. */
+async function runPart(checks: Checks, name: string, part: () => Promise<void>): Promise<void> {
+  try {
+    await part();
+  } catch (error) {
+    await checks.check(`${name} comes to its end`, () => Promise.reject(error));
+  }
 }
