@@ -29,7 +29,7 @@ export interface WantedImage {
 export class ImageFactory {
   readonly publicPem: string;
   readonly key: TrustedImageKey;
-  readonly #signer: ImageSigner;
+  readonly signer: ImageSigner;
   readonly #layout: DeviceLayout;
 
   /** The same seed gives the same key, so that its images have the same bytes in every run. */
@@ -40,7 +40,7 @@ export class ImageFactory {
     if (!signer.ok || !trusted.ok) throw new Error("a key that was just made cannot be read");
     this.publicPem = pair.publicPem;
     this.key = trusted.key;
-    this.#signer = signer.signer;
+    this.signer = signer.signer;
     this.#layout = layout;
   }
 
@@ -69,7 +69,7 @@ export class ImageFactory {
         blockBytes: blockBytesDefault,
         buildId: fromHex(artifact.buildId),
       },
-      signers: [this.#signer],
+      signers: [this.signer],
       slot: {
         slotBytes: this.#layout.primary.size,
         sectorBytes: 4096,

@@ -1,3 +1,5 @@
+import type { JsonObject } from "../../../src/protocol/json.ts";
+import { makeConfiguration, sealConfiguration } from "../../release/configuration.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import type { DeviceLayout } from "../../simulator/layout.ts";
 import { LocalFleet } from "../../simulator/local-fleet.ts";
@@ -95,6 +97,15 @@ export class Session {
     const image = await this.images.build(wanted);
     await this.client.postBytes("/releases/images", image);
     return image;
+  }
+
+  /** A configuration document, signed by the key of the images. */
+  async publishConfiguration(document: JsonObject): Promise<void> {
+    const made = makeConfiguration(document, {});
+    if (!made.ok) throw new TypeError(made.message);
+    const sealed = await sealConfiguration(made.document, this.images.signer);
+    if (!sealed.ok) throw new TypeError(sealed.message);
+    await this.client.postBytes("/configurations", sealed.envelope);
   }
 
   /** Registers a device with the server and makes it. */

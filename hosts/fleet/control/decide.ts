@@ -18,7 +18,8 @@ export const cancelRejected = "cancel-rejected";
 export async function decideTask(change: DeviceChange): Promise<void> {
   await joinRollouts(change);
   if (change.action !== null) await judgeAction(change);
-  if (change.action === null || (await isActionOver(change))) await offerNext(change);
+  if (change.action === null || (await isActionOver(change))) await offerNext(change, isAnything);
+  else if (await waitsForItsTime(change)) await offerNext(change, isConfiguration);
   change.task = await taskOf(change);
 }
 
@@ -71,12 +72,32 @@ async function isActionOver(change: DeviceChange): Promise<boolean> {
   return member !== null && isThrough(member.state);
 }
 
-/** Takes the newest rollout that has its turn for this device. */
-async function offerNext(change: DeviceChange): Promise<void> {
+const isAnything = (): boolean => true;
+
+function isConfiguration({ configurationVersion }: Image): boolean {
+  return configurationVersion !== null;
+}
+
+/**
+ * An image that was offered, or waits for power or a window, gives way to a configuration and comes again after it: the
+ * configuration may be what lets it go on, as one that ends a freeze.
+ */
+async function waitsForItsTime(change: DeviceChange): Promise<boolean> {
+  const { action } = change;
+  if (action === null || action.status !== "open") return false;
+  const image = change.fleet.memory.images.get(action.image_id);
+  if (image === undefined || isConfiguration(image)) return false;
+  const member = await change.memberOf(action.rollout_id);
+  return member?.state === "offered" || member?.state === "deferred";
+}
+
+/** Takes the newest rollout that has its turn for this device, of those whose image `fits`. */
+async function offerNext(change: DeviceChange, fits: (image: Image) => boolean): Promise<void> {
   for (const member of [...(await change.members())].reverse()) {
     const rollout = change.fleet.memory.rollouts.get(member.rollout_id);
     if (rollout === undefined || !isUnderWay(rollout) || !isOfferable(member.state)) continue;
     const image = change.imageOf(rollout.id);
+    if (image !== null && !fits(image)) continue;
     const reason = image === null ? "other-hardware" : await whyNot(change, rollout, image);
     if (image === null || reason !== null) {
       await exclude(change, member, image, reason);
@@ -106,8 +127,10 @@ async function offer(
 ): Promise<void> {
   const { db, nowUnixMs } = change.unit;
   if (change.action !== null) {
-    const wasUpdated = (await change.memberOf(change.action.rollout_id))?.state === "updated";
-    const status = wasUpdated ? "finished" : "failed";
+    const before = await change.memberOf(change.action.rollout_id);
+    const gaveWay = before !== null && isOpen(before.state);
+    if (before !== null && gaveWay) await change.learn(before, "", { kind: "cancelled" });
+    const status = gaveWay ? "canceled" : before?.state === "updated" ? "finished" : "failed";
     await updateAction(db, change.action.id, { status, changed_at: nowUnixMs });
   }
   const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;

@@ -197,6 +197,33 @@ test("firmware and configuration go to a device one after the other", async (t) 
   );
 });
 
+test("an image that waits gives way to a configuration and comes again; one under way does not", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 2);
+  const [waits, works] = devices;
+  assert.ok(waits && works);
+  const imageHash = await fleet.publish({ version: "1.1.0" });
+  await fleet.api("POST", "/rollouts", { name: "f", releaseVersion: "1.1.0", stages, start: true });
+  const deferred = await waits.offered();
+  const details = ["state=deferred", "reason=window-closed"];
+  await waits.feedback(deferred ?? 0, "scheduled", "none", details);
+  const working = await works.offered();
+  await works.feedback(working ?? 0, "download", "none", ["state=downloading"]);
+  await publish(fleet, 12);
+  await rollout(fleet, 12);
+  assert.equal(await works.offered(), working);
+  const actionId = await waits.offered();
+  assert.notEqual(actionId, deferred);
+  assert.equal(await stateOf(fleet, 1, waits), "withdrawn");
+  assert.equal(await waits.feedback(deferred ?? 0, "proceeding", "none", []), 410);
+  await waits.feedback(actionId ?? 0, "closed", "success", []);
+  await tells(waits, "12");
+  await waits.updates("1.1.0", imageHash);
+  assert.deepEqual(
+    [await stateOf(fleet, 1, waits), await stateOf(fleet, 2, waits)],
+    ["updated", "updated"],
+  );
+});
+
 test("a published configuration never changes, and is no release of firmware", async (t) => {
   const { fleet } = await fleetOf(t, 1);
   const envelope = await publish(fleet, 12);
