@@ -104,6 +104,7 @@ const reasons: readonly ResetReason[] = [
   "exception",
   "watchdog",
   "brownout",
+  "deep-sleep",
 ];
 
 const reset: Reset = {

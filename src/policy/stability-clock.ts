@@ -29,7 +29,7 @@ const clockSlackSeconds = 2;
 /** A new boot: how long ago the history was stored is known by the wall clock, or bounded by the checkpoints. */
 export function boot(
   before: StabilityHistory,
-  reason: ResetReason | "sleep",
+  reason: ResetReason,
   moment: Moment,
   settings: StabilitySettings,
 ): StabilityHistory {
@@ -55,8 +55,8 @@ export function boot(
 }
 
 /** Announced, and it went as announced: a crash on the way down still counts. */
-export function isPlanned(before: StabilityHistory, reason: ResetReason | "sleep"): boolean {
-  if (reason === "sleep") return true;
+export function isPlanned(before: StabilityHistory, reason: ResetReason): boolean {
+  if (reason === "deep-sleep") return true;
   return before.restartPlanned && (reason === "software" || reason === "unknown");
 }
 

@@ -25,8 +25,8 @@ import type { ResetRule, StabilitySettings } from "./stability-settings.ts";
 
 /** What happened to the confirmed image. */
 export type StabilityEvent =
-  /** The first event of a boot. `sleep`: it woke as it had planned. */
-  | { readonly kind: "booted"; readonly reason: ResetReason | "sleep" }
+  /** The first event of a boot. `deep-sleep`: it woke as it had planned. */
+  | { readonly kind: "booted"; readonly reason: ResetReason }
   /** The device is about to restart or to sleep on purpose: the boot that follows does not count. */
   | { readonly kind: "restarting"; readonly sleepMs: number }
   /** The health checks but the server's were evaluated (`failingAfterConfirm`). */
@@ -191,13 +191,9 @@ function take(now: StabilityHistory, event: StabilityEvent, settings: StabilityS
   }
 }
 
-function takeBoot(
-  now: StabilityHistory,
-  reason: ResetReason | "sleep",
-  settings: StabilitySettings,
-): Taken {
+function takeBoot(now: StabilityHistory, reason: ResetReason, settings: StabilitySettings): Taken {
   const history = { ...now, restartPlanned: false };
-  const counts = reason !== "sleep" && settings.countedResets.includes(reason);
+  const counts = reason !== "deep-sleep" && settings.countedResets.includes(reason);
   if (!counts || isPlanned(now, reason)) return { history, due: now.restartPlanned, found: null };
   const atSeconds = now.elapsedSeconds - now.boot.uptimeSeconds;
   const reset: CountedReset = { atSeconds, byWatchdog: reason === "watchdog" };

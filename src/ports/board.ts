@@ -74,6 +74,8 @@ export type ResetReason =
   | "exception"
   | "watchdog"
   | "brownout"
+  /** It woke from a sleep that the firmware had planned. */
+  | "deep-sleep"
   | "unknown";
 
 export interface Reset {

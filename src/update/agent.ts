@@ -1,4 +1,5 @@
 import type { Configuration } from "../config/configuration.ts";
+import type { ApplicationData } from "../config/migrations.ts";
 import { type LogLevel, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { configurationAttribute } from "../protocol/ddi.ts";
@@ -8,24 +9,28 @@ import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
 import { Configured } from "./configured.ts";
 import { Consent } from "./consent.ts";
+import { type DataDeclaration, DataUpdate } from "./data-update.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import type { HealthCheck } from "./health-checks.ts";
 import { Journal } from "./journal.ts";
+import { Machine } from "./machine.ts";
 import { patientLog } from "./patient-log.ts";
 import { Poller } from "./poller.ts";
 import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
 import type { Identity, Settings } from "./settings.ts";
 import { Situation } from "./situation.ts";
+import { planSleep, type SleepPlan } from "./sleep.ts";
 import { offerOf, type State } from "./state.ts";
 import { type DownloadProgress, Telemetry } from "./telemetry.ts";
-import { transition } from "./transition.ts";
 import { Vitals } from "./vitals.ts";
 import { UpdateWork } from "./work.ts";
 
-/** Transitions that one event may set off; more would be a loop of ours. */
-const cascadeMax = 32;
+export interface AgentOptions {
+  /** Without it the application keeps its data itself, and a rollback may find it changed. */
+  readonly data?: DataDeclaration;
+}
 
 /** How long a restart waits for the last reports. */
 const farewellMs = 5000;
@@ -49,11 +54,10 @@ export class Agent {
   readonly #telemetry: Telemetry;
   readonly #configured: Configured;
   readonly #situation: Situation;
+  readonly #data: DataUpdate | null;
+  readonly #machine: Machine;
   readonly #identity: Identity;
   #facts: SlotFacts;
-  #state: State = { kind: "idle" };
-  readonly #events: Event[] = [];
-  #draining = false;
   #restarting = false;
   /** The slot is being written in this boot: what it held at the start is gone. */
   #slotWritten = false;
@@ -63,7 +67,7 @@ export class Agent {
    * such firmware was not started by a bootloader, or its flash fails. An application that does not
    * catch it restarts, and a trial so ends.
    */
-  constructor(given: Ports, identity: Identity, settings: Settings) {
+  constructor(given: Ports, identity: Identity, settings: Settings, options: AgentOptions = {}) {
     const ports = { ...given, log: patientLog(given.log) };
     const slots = new Slots(ports.flash);
     const facts = slots.facts();
@@ -74,9 +78,10 @@ export class Agent {
     this.#facts = facts;
     this.#identity = identity;
     this.#journal = new Journal(ports.keyValue);
+    this.#data = options.data === undefined ? null : new DataUpdate(ports, options.data);
     this.#consent = new Consent(ports.keyValue);
     const http = oneAtATime(ports.http, ports.log);
-    const happened = (event: Event): void => this.#happened(event);
+    const happened = (event: Event): void => this.#machine.happened(event);
     const unattended = (work: Promise<void>): void => this.#unattended(work);
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
@@ -94,7 +99,7 @@ export class Agent {
       facts: () => this.#facts,
       secondary: () => this.#secondary(),
       happened,
-      wantsTicks: () => wantsTicks(this.#state),
+      wantsTicks: () => wantsTicks(this.state),
       unattended,
     });
     this.#configured = new Configured({
@@ -119,13 +124,24 @@ export class Agent {
       poller: () => this.#poller,
       work: () => this.#work,
     });
+    this.#machine = new Machine({
+      journal: this.#journal,
+      log: ports.log,
+      context: () => this.#situation.context(),
+      turned: (turn) => {
+        if (turn.after.kind !== "trial") this.#vitals.endTrial();
+        this.#telemetry.turned(turn, this.#progress());
+        this.#vitals.tickIfWanted();
+      },
+      perform: (effect) => this.#perform(effect),
+    });
     this.#telemetry = new Telemetry(
       ports,
       this.#client,
       () => this.#situation.power().batteryPercent,
     );
     this.#reporter = new Reporter(this.#client, (actionId) =>
-      this.#happened({ kind: "reported", actionId }),
+      this.#machine.happened({ kind: "reported", actionId }),
     );
     this.#work = new UpdateWork({
       ports,
@@ -145,14 +161,14 @@ export class Agent {
       ports,
       settings,
       client: this.#client,
-      onTrial: () => this.#state.kind === "trial",
+      onTrial: () => this.state.kind === "trial",
       reached: () => {
         this.#takeUpLostWork();
         this.#configured.reached();
       },
       configured: (deployment) => this.#configured.offered(deployment),
       ended: (outcome) => this.#vitals.polled(outcome),
-      waitsUntilMs: () => (this.#state.kind === "deferred" ? this.#state.untilUnixMs : null),
+      waitsUntilMs: () => (this.state.kind === "deferred" ? this.state.untilUnixMs : null),
       attributes: () => this.#attributes(),
       happened,
       report: () => this.#tell(),
@@ -161,12 +177,38 @@ export class Agent {
   }
 
   get state(): State {
-    return this.#state;
+    return this.#machine.state;
   }
 
   /** The values and flags in effect; read them anew after each restart. */
   get configuration(): Configuration {
     return this.#configured.configuration;
+  }
+
+  /** The application's data, as `AgentOptions.data` declares it; null without a declaration. */
+  get data(): ApplicationData | null {
+    return this.#data?.data ?? null;
+  }
+
+  /** For a device that sleeps: ask after each wake, and again while the answer is to stay awake. */
+  planSleep(): SleepPlan {
+    return planSleep({
+      state: this.state,
+      configurationOnTrial: this.#configured.onTrial,
+      exchanging: this.#poller.underWay,
+      nextPollMs: this.#poller.nextMs,
+      downloadPauseMs: this.#settings.downloadPauseMs,
+    });
+  }
+
+  /**
+   * The device goes to sleep for so long, now: no work is begun any more, and the wake does not count
+   * as a reset. The board's reset reason is then `deep-sleep`.
+   */
+  sleep(forMs: number): void {
+    this.#poller.stop();
+    this.#work.abandon();
+    this.#vitals.leaving(forMs);
   }
 
   get running(): Running {
@@ -178,21 +220,24 @@ export class Agent {
   start(): void {
     const { random, reset, watchdog } = this.#ports;
     watchdog.start();
-    this.#state = this.#journal.read();
+    this.#machine.restore();
     this.#configured.booted();
+    const hasData = this.#data?.begin() ?? true;
+    if (this.#facts.confirmed) this.#data?.confirmed(); // the power may have been cut before
     const { version, confirmed } = this.#facts;
     const face = confirmed ? "confirmed" : "trial";
-    const { kind } = this.#state;
+    const { kind } = this.state;
     this.#log("info", `running ${version} (${face}) after ${reset.reason}, update ${kind}`);
-    this.#happened({ kind: "booted" });
+    this.#machine.happened({ kind: "booted" });
     this.#vitals.booted();
+    if (this.#facts.confirmed && !this.#vitals.watching) this.#data?.settled();
+    if (!hasData) this.#machine.happened({ kind: "trialEnded", reason: "migration-failed" });
     // The watch asks again for a swap that did not come about; when it has given up, so does this.
-    if (this.#state.kind === "rollingBack" && !this.#state.waitsForPower && !this.#restarting)
-      this.#happened({ kind: "rollbackFailed" });
-    // A trial polls as its health check; others come a little later, each at its own time.
-    this.#poller.start(
-      this.#facts.confirmed ? Math.round(random.next() * this.#settings.firstPollMsMax) : 0,
-    );
+    if (this.state.kind === "rollingBack" && !this.state.waitsForPower && !this.#restarting)
+      this.#machine.happened({ kind: "rollbackFailed" });
+    // A trial polls as its health check, and a wake is short; others come a little later, each at its own time.
+    const isAtOnce = !this.#facts.confirmed || reset.reason === "deep-sleep";
+    this.#poller.start(isAtOnce ? 0 : Math.round(random.next() * this.#settings.firstPollMsMax));
   }
 
   /**
@@ -213,40 +258,10 @@ export class Agent {
    * major or breaking version). False when none does, or when it cannot be remembered.
    */
   approve(): boolean {
-    const offer = this.#state.kind === "deferred" ? offerOf(this.#state) : null;
+    const offer = this.state.kind === "deferred" ? offerOf(this.state) : null;
     if (offer === null || !this.#consent.approve(offer.fileHash)) return false;
-    this.#happened({ kind: "approved" });
+    this.#machine.happened({ kind: "approved" });
     return true;
-  }
-
-  /** Takes the events in order; one that comes up during another waits for its end. */
-  #happened(event: Event): void {
-    this.#events.push(event);
-    if (this.#draining) return;
-    this.#draining = true;
-    let turns = 0;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const current = next;
-      turns += 1;
-      if (turns <= cascadeMax) this.#attempt(() => this.#step(current));
-      else this.#unexpected(`${cascadeMax} transitions in a row, ${current.kind} dropped`);
-    }
-    this.#draining = false;
-  }
-
-  #step(event: Event): void {
-    const before = this.#state;
-    const context = this.#situation.context();
-    const next = transition(before, event, context);
-    if (next.state.kind !== this.#state.kind)
-      this.#log("info", `${this.#state.kind} -> ${next.state.kind} on ${event.kind}`);
-    this.#state = next.state;
-    if (next.state.kind !== "trial") this.#vitals.endTrial();
-    if (!this.#store(next.state)) return;
-    const turn = { before, event, after: next.state, effects: next.effects, context };
-    this.#attempt(() => this.#telemetry.turned(turn, this.#progress()));
-    for (const effect of next.effects) this.#attempt(() => this.#perform(effect));
-    this.#vitals.tickIfWanted();
   }
 
   /** Read once a boot while nobody writes it: the watch over the running image asks often. */
@@ -256,25 +271,7 @@ export class Agent {
 
   #progress(): DownloadProgress {
     const { landedBytes: bytes, retries } = this.#work;
-    return { bytes, totalBytes: offerOf(this.#state)?.fileBytes ?? 0, retries };
-  }
-
-  /**
-   * A state that cannot be stored must not lead to a swap; every other one is followed all the
-   * same.
-   */
-  #store(state: State): boolean {
-    try {
-      if (this.#journal.write(state)) return true;
-      this.#events.push({ kind: "exhausted" });
-      return false;
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#log("error", `journal: ${error.message}`);
-      if (state.kind !== "activating") return true;
-      this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
-      return false;
-    }
+    return { bytes, totalBytes: offerOf(this.state)?.fileBytes ?? 0, retries };
   }
 
   #perform(effect: Effect): void {
@@ -290,15 +287,15 @@ export class Agent {
         this.#remember(() => this.#journal.pardon(effect.imageHash));
         break;
       case "requestRollback":
-        this.#happened({
+        this.#machine.happened({
           kind: this.#slots.requestRollback().ok ? "rollbackRequested" : "rollbackFailed",
         });
         break;
       case "prepareRequest":
-        this.#happened(this.#prepareRequest(effect.release));
+        this.#machine.happened(this.#prepareRequest(effect.release));
         break;
       case "requestUpgrade":
-        this.#happened(requestEvent("upgradeRequested", this.#slots.requestUpgrade()));
+        this.#machine.happened(requestEvent("upgradeRequested", this.#slots.requestUpgrade()));
         break;
       case "restart":
         this.#restart();
@@ -369,20 +366,22 @@ export class Agent {
   }
 
   #validate(): void {
-    this.#vitals.beginTrial(this.#state.kind === "trial" && this.#state.networkWasDown);
+    this.#vitals.beginTrial(this.state.kind === "trial" && this.state.networkWasDown);
   }
 
   #confirm(): void {
     const confirmed = this.#slots.confirm();
     this.#facts = { ...this.#facts, confirmed };
-    if (confirmed)
-      this.#vitals.confirmed(this.#state.kind === "trial" ? this.#state.release : null);
-    this.#happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
+    if (confirmed) {
+      this.#data?.confirmed();
+      this.#vitals.confirmed(this.state.kind === "trial" ? this.state.release : null);
+    }
+    this.#machine.happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
   }
 
   /** What was reported before goes first, so that the server knows what it is that ends here. */
   async #acknowledgeCancel(actionId: string, accepted: boolean): Promise<void> {
-    const details = [`state=${this.#state.kind}`];
+    const details = [`state=${this.state.kind}`];
     await this.#reporter.flush();
     await this.#client.cancelFeedback(actionId, {
       execution: accepted ? "closed" : "rejected",
@@ -396,7 +395,7 @@ export class Agent {
    * happen in this state. What the state wants and nobody does is begun again, as after a reset.
    */
   #takeUpLostWork(): void {
-    const { kind } = this.#state;
+    const { kind } = this.state;
     const wantsWork = kind === "checking" || kind === "downloading" || kind === "verifying";
     const isIdle =
       (wantsWork && !this.#work.underWay) ||
@@ -405,7 +404,7 @@ export class Agent {
     if (!isIdle) return;
     this.#log("warn", `${kind}, and nothing under way: taken up again`);
     this.#facts = { ...this.#facts, secondary: this.#slots.secondaryFacts() };
-    this.#happened({ kind: "booted" });
+    this.#machine.happened({ kind: "booted" });
   }
 
   #attributes(): Readonly<Record<string, string>> {
@@ -416,14 +415,6 @@ export class Agent {
 
   async #tellAttributes(): Promise<void> {
     await this.#client.attributes(this.#attributes());
-  }
-
-  #attempt(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#unexpected(String(error));
-    }
   }
 
   /**

@@ -56,6 +56,7 @@ export interface PollerTools {
 export class Poller {
   readonly #tools: PollerTools;
   #timer: TimerHandle | null = null;
+  #dueMs = 0;
   #stopped = false;
   #failures = 0;
   #windowOpen = false;
@@ -76,8 +77,20 @@ export class Poller {
     return this.#windowOpen;
   }
 
+  /** A poll, or what it led to, is under way. */
+  get underWay(): boolean {
+    return this.#timer === null && !this.#stopped;
+  }
+
+  /** Until the next poll; 0 during one. */
+  get nextMs(): number {
+    if (this.#timer === null) return 0;
+    return Math.max(0, this.#dueMs - this.#tools.ports.clock.uptimeMs());
+  }
+
   start(delayMs: number): void {
     if (this.#stopped) return;
+    this.#dueMs = this.#tools.ports.clock.uptimeMs() + delayMs;
     this.#timer = this.#tools.ports.clock.after(delayMs, () => {
       this.#timer = null;
       this.#tools.unattended(this.#poll());

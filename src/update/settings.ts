@@ -50,6 +50,8 @@ export interface Settings {
   /** Before the first answer tells the interval. */
   readonly firstPollMsMax: number;
   readonly pollBackoff: Backoff;
+  /** How long a device that sleeps does so between two parts of a download. */
+  readonly downloadPauseMs: number;
   /** Lets the device speak plain HTTP to other machines too, tokens included: for trials only. */
   readonly plainHttp: boolean;
 }
@@ -67,7 +69,18 @@ export const defaultSettings: Settings = {
   requestTimeoutMs: 15_000,
   firstPollMsMax: 10_000,
   pollBackoff: defaultBackoff,
+  downloadPauseMs: 30_000,
   plainHttp: false,
+};
+
+/**
+ * For devices that sleep most of the time: a trial that nothing speaks against is confirmed without
+ * the server when that cannot be reached at all, and small blocks lose little at the end of a wake.
+ */
+export const sleepySettings: Settings = {
+  ...defaultSettings,
+  download: { ...defaultDownloadSettings, blockBytes: 16_384 },
+  health: { ...defaultHealthSettings, confirmWithoutServer: true, serverPatienceMs: 30_000 },
 };
 
 export const identityKey = "config";

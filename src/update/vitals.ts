@@ -65,6 +65,11 @@ export class Vitals {
     });
   }
 
+  /** A late rollback can still come. */
+  get watching(): boolean {
+    return this.#soak.watching;
+  }
+
   /** The release whose image was confirmed here last and runs, when its action is known. */
   get soaking(): Release | null {
     return this.#soak.release;

@@ -7,7 +7,7 @@ import type { FlashPartitions } from "../../src/ports/flash.ts";
 import type { HttpRequest } from "../../src/ports/http.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
 import type { Ports } from "../../src/ports/ports.ts";
-import { Agent } from "../../src/update/agent.ts";
+import { Agent, type AgentOptions } from "../../src/update/agent.ts";
 import { defaultSettings, type Identity, type Settings } from "../../src/update/settings.ts";
 import type { State } from "../../src/update/state.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
@@ -53,6 +53,8 @@ export class AgentBench {
   http: ScriptedHttp;
   /** Set as the clock of the next boot; null is a device that does not know the time. */
   unixStartMs: number | null = null;
+  /** What the firmware of the next boot declares. */
+  options: AgentOptions = {};
   memory: () => MemoryReading | null = () => null;
   linkUp = true;
   otherServerUrl: string | null = null;
@@ -103,7 +105,7 @@ export class AgentBench {
     this.clock.unixStartMs = this.unixStartMs;
     this.http = this.#newHttp();
     const own = { ...identity, otherServerUrl: this.otherServerUrl };
-    this.#agent = new Agent(this.#ports(reason), own, this.settings);
+    this.#agent = new Agent(this.#ports(reason), own, this.settings, this.options);
     prepare(this.#agent);
     this.#agent.start();
     return this.#agent;

@@ -84,7 +84,7 @@ test("resets by the supply and on purpose do not count", () => {
   for (let boots = 0; boots < 10; boots += 1) {
     device.boot("power-on");
     device.boot("brownout");
-    device.boot("sleep");
+    device.boot("deep-sleep");
     device.take({ kind: "restarting", sleepMs: 0 });
     device.boot("software");
   }
@@ -241,7 +241,7 @@ test("a sleep that was announced counts towards the soak without a clock", () =>
   for (let wakes = 0; wakes < 24; wakes += 1) {
     device.run(10 * second);
     device.take({ kind: "restarting", sleepMs: hour });
-    device.boot("sleep", { offMs: hour });
+    device.boot("deep-sleep", { offMs: hour });
   }
   assert.equal(device.history.phase, "over");
 });
@@ -359,7 +359,7 @@ const anyStep = fc.oneof(
       "watchdog",
       "brownout",
       "unknown",
-      "sleep",
+      "deep-sleep",
     ),
     offSeconds: fc.nat(900),
   } as const),

@@ -81,6 +81,7 @@ const reasons: Readonly<Record<ResetReason, string>> = {
   exception: "crashed",
   watchdog: "watchdog",
   brownout: "not-confirmed",
+  "deep-sleep": "not-confirmed",
   unknown: "not-confirmed",
 };
 for (const [resetReason, reason] of Object.entries(reasons))
