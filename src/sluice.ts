@@ -1,7 +1,7 @@
 import { boardSettings, openPorts } from "./device/ports.ts";
 import type { Ports } from "./ports/ports.ts";
 import { withoutPlainHttp } from "./transfer/plain-http.ts";
-import { Agent } from "./update/agent.ts";
+import { Agent, type AgentOptions } from "./update/agent.ts";
 import { defaultSettings, type Identity, readIdentity, type Settings } from "./update/settings.ts";
 
 /** What an application holds of its updater. */
@@ -17,6 +17,7 @@ export interface Sluice {
  */
 export function startUpdates(
   settings: Settings = withBoardSettings(defaultSettings),
+  options: AgentOptions = {},
 ): Sluice | null {
   const opened = openPorts();
   const ports = settings.plainHttp ? opened : { ...opened, http: withoutPlainHttp(opened.http) };
@@ -26,7 +27,7 @@ export function startUpdates(
     ports.watchdog.start(); // the bootloader's runs: without an agent nobody would feed it
     return null;
   }
-  const agent = new Agent(ports, identity, settings);
+  const agent = new Agent(ports, identity, settings, options);
   agent.start();
   return { ports, identity, agent };
 }
