@@ -120,7 +120,7 @@ export class Vitals {
     this.#tickTimer = this.#tools.ports.clock.after(this.#tickMs(), () => {
       this.#tickTimer = null;
       this.#soak.tick();
-      this.#tools.happened({ kind: "tick" });
+      if (this.#tools.wantsTicks()) this.#tools.happened({ kind: "tick" });
       this.tickIfWanted();
     });
   }
