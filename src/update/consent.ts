@@ -7,20 +7,26 @@ const approvedKey = "approved";
 /** What the user of the device agreed to: one file, until another one takes its place. */
 export class Consent {
   readonly #keyValue: KeyValue;
+  /** Read once a boot: every decision asks for it. */
+  #approved: DigestHex | null | undefined;
 
   constructor(keyValue: KeyValue) {
     this.#keyValue = keyValue;
   }
 
   get approvedFile(): DigestHex | null {
-    const bytes = this.#keyValue.read(approvedKey);
-    return bytes === null ? null : parseDigestHex(new TextDecoder().decode(bytes));
+    if (this.#approved === undefined) {
+      const bytes = this.#keyValue.read(approvedKey);
+      this.#approved = bytes === null ? null : parseDigestHex(new TextDecoder().decode(bytes));
+    }
+    return this.#approved;
   }
 
   /** False when it cannot be remembered. A power cut leaves the old answer or this one. */
   approve(fileHash: DigestHex): boolean {
     try {
       this.#keyValue.write(approvedKey, new TextEncoder().encode(fileHash));
+      this.#approved = fileHash;
       return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
