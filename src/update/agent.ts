@@ -4,9 +4,10 @@ import { type LogLevel, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { configurationAttribute } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
-import { type RequestResult, type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
+import { type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
+import { wantsTicks } from "./conditions.ts";
 import { Configured } from "./configured.ts";
 import { Consent } from "./consent.ts";
 import { type DataDeclaration, DataUpdate } from "./data-update.ts";
@@ -17,12 +18,13 @@ import { Journal } from "./journal.ts";
 import { Machine } from "./machine.ts";
 import { patientLog } from "./patient-log.ts";
 import { Poller } from "./poller.ts";
-import type { Release } from "./release.ts";
 import { Reporter } from "./reporter.ts";
+import { Restart } from "./restart.ts";
 import type { Identity, Settings } from "./settings.ts";
 import { Situation } from "./situation.ts";
 import { planSleep, type SleepPlan } from "./sleep.ts";
 import { offerOf, type State } from "./state.ts";
+import { prepareSwap, requestSwap, requestSwapBack } from "./swap-request.ts";
 import { type DownloadProgress, Telemetry } from "./telemetry.ts";
 import { Vitals } from "./vitals.ts";
 import { UpdateWork } from "./work.ts";
@@ -31,9 +33,6 @@ export interface AgentOptions {
   /** Without it the application keeps its data itself, and a rollback may find it changed. */
   readonly data?: DataDeclaration;
 }
-
-/** How long a restart waits for the last reports. */
-const farewellMs = 5000;
 
 /**
  * Drives the pure `transition` with what happens: polls the server, stores each state before its
@@ -56,9 +55,9 @@ export class Agent {
   readonly #situation: Situation;
   readonly #data: DataUpdate | null;
   readonly #machine: Machine;
+  readonly #restart: Restart;
   readonly #identity: Identity;
   #facts: SlotFacts;
-  #restarting = false;
   /** The slot is being written in this boot: what it held at the start is gone. */
   #slotWritten = false;
 
@@ -82,7 +81,7 @@ export class Agent {
     this.#consent = new Consent(ports.keyValue);
     const http = oneAtATime(ports.http, ports.log);
     const happened = (event: Event): void => this.#machine.happened(event);
-    const unattended = (work: Promise<void>): void => this.#unattended(work);
+    const unattended = (work: Promise<unknown>): void => this.#unattended(work);
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -109,7 +108,7 @@ export class Agent {
       identity,
       settings,
       checks: this.#vitals.checks,
-      changed: () => this.#unattended(this.#tellAttributes()),
+      attributes: () => this.#attributes(),
       unattended,
     });
     this.#situation = new Situation({
@@ -134,6 +133,15 @@ export class Agent {
         this.#vitals.tickIfWanted();
       },
       perform: (effect) => this.#perform(effect),
+    });
+    this.#restart = new Restart({
+      ports,
+      leaving: () => {
+        this.#poller.stop();
+        this.#vitals.leaving(0);
+      },
+      tell: () => this.#tell(),
+      unattended,
     });
     this.#telemetry = new Telemetry(
       ports,
@@ -233,9 +241,10 @@ export class Agent {
     if (this.#facts.confirmed && !this.#vitals.watching) this.#data?.settled();
     if (!hasData) this.#machine.happened({ kind: "trialEnded", reason: "migration-failed" });
     // The watch asks again for a swap that did not come about; when it has given up, so does this.
-    if (this.state.kind === "rollingBack" && !this.state.waitsForPower && !this.#restarting)
+    if (this.state.kind === "rollingBack" && !this.state.waitsForPower && !this.#restart.begun)
       this.#machine.happened({ kind: "rollbackFailed" });
-    // A trial polls as its health check, and a wake is short; others come a little later, each at its own time.
+    // A trial polls as its health check, and a wake is short; others come a little later, each at
+    // its own time.
     const isAtOnce = !this.#facts.confirmed || reset.reason === "deep-sleep";
     this.#poller.start(isAtOnce ? 0 : Math.round(random.next() * this.#settings.firstPollMsMax));
   }
@@ -287,21 +296,19 @@ export class Agent {
         this.#remember(() => this.#journal.pardon(effect.imageHash));
         break;
       case "requestRollback":
-        this.#machine.happened({
-          kind: this.#slots.requestRollback().ok ? "rollbackRequested" : "rollbackFailed",
-        });
+        this.#machine.happened(requestSwapBack(this.#slots));
         break;
       case "prepareRequest":
-        this.#machine.happened(this.#prepareRequest(effect.release));
+        this.#machine.happened(prepareSwap(this.#slots, effect.release));
         break;
       case "requestUpgrade":
-        this.#machine.happened(requestEvent("upgradeRequested", this.#slots.requestUpgrade()));
+        this.#machine.happened(requestSwap(this.#slots));
         break;
       case "restart":
-        this.#restart();
+        this.#restart.begin();
         break;
       case "validate":
-        this.#validate();
+        this.#vitals.beginTrial(this.state.kind === "trial" && this.state.networkWasDown);
         break;
       case "confirm":
         this.#confirm();
@@ -327,46 +334,10 @@ export class Agent {
     }
   }
 
-  /**
-   * Looks once more at what would be swapped in: the slot may be another's when the storage lost a
-   * state.
-   */
-  #prepareRequest(release: Release): Event {
-    const stored = this.#slots.secondaryFacts();
-    if (stored === null) return { kind: "upgradeFailed", reason: "flash-error" };
-    if (stored.imageHash !== release.imageHash)
-      return { kind: "upgradeFailed", reason: "hash-mismatch" };
-    return requestEvent("requestPrepared", this.#slots.prepareRequest());
-  }
-
-  /**
-   * Restarts after the last reports, or after a while without them. On a board nothing follows the
-   * restart.
-   */
-  #restart(): void {
-    if (this.#restarting) return;
-    this.#restarting = true;
-    this.#poller.stop();
-    this.#vitals.leaving(0);
-    const { clock, reset } = this.#ports;
-    let left = false;
-    const leave = (): void => {
-      if (left) return;
-      left = true;
-      reset.restart();
-    };
-    this.#unattended(this.#tell().finally(leave));
-    clock.after(farewellMs, leave);
-  }
-
   /** Reports first: the server waits for them. */
   async #tell(): Promise<void> {
     await this.#reporter.flush();
     await this.#telemetry.flush();
-  }
-
-  #validate(): void {
-    this.#vitals.beginTrial(this.state.kind === "trial" && this.state.networkWasDown);
   }
 
   #confirm(): void {
@@ -399,8 +370,8 @@ export class Agent {
     const wantsWork = kind === "checking" || kind === "downloading" || kind === "verifying";
     const isIdle =
       (wantsWork && !this.#work.underWay) ||
-      (kind === "activating" && !this.#restarting) ||
-      (kind === "trial" && !this.#vitals.onTrial && !this.#restarting);
+      (kind === "activating" && !this.#restart.begun) ||
+      (kind === "trial" && !this.#vitals.onTrial && !this.#restart.begun);
     if (!isIdle) return;
     this.#log("warn", `${kind}, and nothing under way: taken up again`);
     this.#facts = { ...this.#facts, secondary: this.#slots.secondaryFacts() };
@@ -413,33 +384,15 @@ export class Agent {
     return { hardware, version, imageHash, [configurationAttribute]: this.#configured.attribute };
   }
 
-  async #tellAttributes(): Promise<void> {
-    await this.#client.attributes(this.#attributes());
-  }
-
   /**
    * Work that nobody waits for: what it throws has no other way out. For the rest see
    * `#takeUpLostWork`.
    */
-  #unattended(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#unexpected(String(error)));
-  }
-
-  #unexpected(what: string): void {
-    this.#log("error", `unexpected: ${what}`);
+  #unattended(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.#log("error", `unexpected: ${String(error)}`));
   }
 
   #log(level: LogLevel, message: string): void {
     this.#ports.log.write(level, message);
   }
-}
-
-/** What time alone can change: the battery fills and empties, a window closes. */
-function wantsTicks(state: State): boolean {
-  if (state.kind === "deferred") return state.reason === "low-battery" || state.reason === "energy";
-  return state.kind === "downloading" || (state.kind === "rollingBack" && state.waitsForPower);
-}
-
-function requestEvent(done: "requestPrepared" | "upgradeRequested", result: RequestResult): Event {
-  return result.ok ? { kind: done } : { kind: "upgradeFailed", reason: result.reason };
 }

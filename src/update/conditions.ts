@@ -2,7 +2,7 @@ import { decidePower, describeDeferral, type PowerStep } from "../policy/power.t
 import { decideWindow, type WindowStep } from "../policy/windows.ts";
 import type { Context } from "./event.ts";
 import type { DeferralReason, Release } from "./release.ts";
-import type { CheckingState, DownloadingState, StagedState } from "./state.ts";
+import type { ResumableState, State } from "./state.ts";
 
 /** What an update has to wait for. */
 export interface Obstacle {
@@ -23,7 +23,7 @@ export interface Obstacle {
  * | staged      | yes     | yes, and its own threshold  | install, and the server's |
  */
 export function obstacleTo(
-  state: CheckingState | DownloadingState | StagedState,
+  state: ResumableState,
   context: Context,
   options: { readonly wasDeferred: boolean },
 ): Obstacle | null {
@@ -60,6 +60,12 @@ export function canAffordRollback(context: Context): boolean {
   const { power, powerPolicy, runningBytes } = context;
   const work = { downloadBytes: 0, swapBytes: runningBytes, trialBoots: 1, trialSecondsPerBoot: 0 };
   return decidePower({ step: "activate", power, work, wasDeferred: false }, powerPolicy).allowed;
+}
+
+/** What time alone can change: the battery fills and empties, a window closes. */
+export function wantsTicks(state: State): boolean {
+  if (state.kind === "deferred") return state.reason === "low-battery" || state.reason === "energy";
+  return state.kind === "downloading" || state.kind === "rollingBack";
 }
 
 interface Size {

@@ -20,10 +20,10 @@ export interface ConfiguredTools {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly checks: HealthChecks;
-  /** Another document is in effect: the server wants to know. */
-  changed(): void;
+  /** What the server knows of the device, and hears anew when another document is in effect. */
+  attributes(): Readonly<Record<string, string>>;
   /** Takes a promise that nobody waits for. */
-  unattended(work: Promise<void>): void;
+  unattended(work: Promise<unknown>): void;
 }
 
 /**
@@ -41,7 +41,7 @@ export class Configured {
   #reached = false;
 
   constructor(tools: ConfiguredTools) {
-    const { ports, http, client, identity, settings, changed } = tools;
+    const { ports, http, client, identity, settings, attributes, unattended } = tools;
     this.#tools = tools;
     this.configuration = new Configuration({
       keyValue: ports.keyValue,
@@ -66,7 +66,7 @@ export class Configured {
       },
       changed: () => {
         this.#inEffect();
-        changed();
+        unattended(client.attributes(attributes()));
       },
     });
   }

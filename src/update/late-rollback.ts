@@ -36,7 +36,7 @@ export function rollBack(state: State, trigger: StabilityTrigger, context: Conte
 export function inRollingBack(state: RollingBackState, event: Event, context: Context): Transition {
   switch (event.kind) {
     case "tick":
-      return state.waitsForPower ? request(state, context) : stay(state);
+      return request(state, context); // the charge is there, or an exception swallowed the restart
     case "rollbackRequested":
       return { state, effects: [{ kind: "restart" }] };
     case "rollbackFailed":

@@ -31,6 +31,7 @@ export class Telemetry {
   readonly #queue: EventQueue;
   readonly #client: DdiClient;
   #toldPercent = 0;
+  #isBooted = false;
 
   constructor(ports: Ports, client: DdiClient, batteryPercent: () => number | null) {
     this.#client = client;
@@ -43,7 +44,10 @@ export class Telemetry {
   turned(turn: Turn, progress: DownloadProgress): void {
     if (turn.effects.some(({ kind }) => kind === "download"))
       this.#toldPercent = percentOf(progress);
-    for (const event of eventsOf(turn, progress)) this.#queue.add(event);
+    // Lost work is taken up by the event of a boot, too; that is none.
+    const isBoot = turn.event.kind === "booted" && !this.#isBooted;
+    this.#isBooted = true;
+    for (const event of isBoot ? ofBoot(turn) : ofWork(turn, progress)) this.#queue.add(event);
   }
 
   /** A block landed: told at each tenth of the image. */
@@ -73,11 +77,7 @@ function percentOf({ bytes, totalBytes }: DownloadProgress): number {
   return totalBytes === 0 ? 0 : Math.floor((10 * bytes) / totalBytes) * 10;
 }
 
-/** What of a turn is told: each of the 14 events of an update at the one place where it happens. */
-export function eventsOf(turn: Turn, progress: DownloadProgress): readonly UpdateEvent[] {
-  return turn.event.kind === "booted" ? ofBoot(turn) : ofWork(turn, progress);
-}
-
+/** Each of the 14 events of an update has one place: here what is told of a boot, below of the rest. */
 function ofBoot({ before, after, context }: Turn): readonly UpdateEvent[] {
   const { running, resetReason } = context;
   const { version } = running;

@@ -43,33 +43,23 @@ export class Trial {
     this.#networkWasDown = null;
   }
 
-  /** Something changed: a poll ended, a check answered, time passed. */
+  /** Something changed: a poll ended, or time passed. */
   look(): void {
-    const networkWasDownBefore = this.#networkWasDown;
-    if (networkWasDownBefore === null) return;
-    this.#checks.ask(() => this.#answered());
-    const uptimeMs = this.#clock.uptimeMs();
-    const facts = { uptimeMs, networkWasDownBefore };
-    const verdict = evaluateHealth(this.#checks.results(), facts, this.#settings);
-    if (verdict.kind === "waiting") {
-      this.#wait();
-      return;
-    }
-    this.end();
-    this.#decided(verdict);
+    if (this.#networkWasDown === null) return;
+    this.#checks.ask(() => this.#judge());
+    if (!this.#judge()) this.#wait();
   }
 
-  /** Looks at what is there, without asking again: a check that answers at once would never rest. */
-  #answered(): void {
-    if (this.#networkWasDown === null) return;
-    const facts = {
-      uptimeMs: this.#clock.uptimeMs(),
-      networkWasDownBefore: this.#networkWasDown,
-    };
+  /** Decides by what is there, without asking: a check that answers at once would never rest. */
+  #judge(): boolean {
+    const networkWasDownBefore = this.#networkWasDown;
+    if (networkWasDownBefore === null) return true;
+    const facts = { uptimeMs: this.#clock.uptimeMs(), networkWasDownBefore };
     const verdict = evaluateHealth(this.#checks.results(), facts, this.#settings);
-    if (verdict.kind === "waiting") return;
+    if (verdict.kind === "waiting") return false;
     this.end();
     this.#decided(verdict);
+    return true;
   }
 
   /** Until the next question, or the moment at which time alone decides. */
@@ -77,9 +67,8 @@ export class Trial {
     this.#timer?.cancel();
     const { trialMs, confirmWithoutServer, serverPatienceMs } = this.#settings;
     const uptimeMs = this.#clock.uptimeMs();
-    const patienceMs = confirmWithoutServer ? serverPatienceMs - uptimeMs : trialMs;
-    const decidesInMs =
-      patienceMs > 0 ? Math.min(patienceMs, trialMs - uptimeMs) : trialMs - uptimeMs;
+    const isPatient = confirmWithoutServer && serverPatienceMs > uptimeMs;
+    const decidesInMs = (isPatient ? Math.min(serverPatienceMs, trialMs) : trialMs) - uptimeMs;
     const asksInMs = this.#checks.changesByItself ? askEveryMs : decidesInMs;
     this.#timer = this.#clock.after(Math.max(0, Math.min(asksInMs, decidesInMs)), () => {
       this.#timer = null;

@@ -87,6 +87,27 @@ test("tells a download that fails, and what it tried", async () => {
   assert.match(failed ?? "", /^download\.failed 1\.1\.0 network \d+ \d+$/);
 });
 
+test("tells of no restart when lost work is taken up", async () => {
+  const bench = await restarted();
+  bench.swap();
+  const { keyValue } = bench;
+  const read = keyValue.read.bind(keyValue);
+  let lost = 0;
+  keyValue.read = (key) => {
+    // The list of refused images is read for every event: one exception there loses the verdict.
+    if (lost === 0 && bench.kind === "trial" && key === "refused") {
+      lost += 1;
+      throw new TypeError("undefined is not a function");
+    }
+    return read(key);
+  };
+  bench.boot("software");
+  await bench.pass(12 * minute);
+  assert.equal(lost, 1);
+  const restarts = lines(bench.server.events).filter((line) => line.startsWith("reboot.completed"));
+  assert.equal(restarts.length, 1);
+});
+
 test("tells it again until the server took it, under ids that never change", async () => {
   const bench = new AgentBench(running);
   bench.power = () => ({ batteryPercent: 80, charging: true });

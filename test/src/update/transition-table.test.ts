@@ -176,6 +176,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     booted:
       "rolledBack 7 late-rollback:health: refuse 11, report 7 closed failure rolledBack late-rollback:health",
     destabilized: "rollingBack 7 late-rollback:health: requestRollback",
+    tick: "rollingBack 7 late-rollback:health: requestRollback",
     rollbackRequested: "rollingBack 7 late-rollback:health: restart",
     rollbackFailed: `idle: ${impossible}`,
   },
