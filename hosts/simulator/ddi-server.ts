@@ -60,6 +60,12 @@ export class DdiServer implements Network {
     return copy;
   }
 
+  /** Everything that later answers depend on, but for `interfere`, as text. */
+  get state(): string {
+    const { url, requests, pollSleep, offer, cancelId } = this;
+    return JSON.stringify([url, requests, pollSleep, offer?.actionId, cancelId]);
+  }
+
   exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer> {
     const request: SeenRequest = {
       method: call.method,

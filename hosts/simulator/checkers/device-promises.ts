@@ -73,6 +73,15 @@ export class DevicePromises {
     return copy;
   }
 
+  /** Everything that later verdicts depend on, as text: equal for watchers that will judge alike. */
+  get state(): string {
+    const name = (image: KnownImage | null): string | null => image?.name ?? null;
+    const confirmed = [...this.#confirmed].map(name);
+    const boots = [...this.#trialBoots].map(([image, count]) => [image.name, count]);
+    const images = [this.#running, this.#settled, this.#onTrial, this.#confirming].map(name);
+    return JSON.stringify([images, confirmed, boots, this.broken]);
+  }
+
   /** The image that the last boot started. */
   get running(): KnownImage | null {
     return this.#running;

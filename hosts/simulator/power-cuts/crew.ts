@@ -32,6 +32,8 @@ export interface Tally {
   readonly bricked: number;
   readonly lostRollbacks: number;
   readonly unfinished: number;
+  /** Cases that were not run to their end, because they came into a state whose end was known. */
+  readonly joined: number;
   /** Cases by history and by the image that ran in the end: `update/equal: new 1.1.0`. */
   readonly ended: Readonly<Record<string, number>>;
   readonly failures: readonly FailedCase[];
@@ -48,6 +50,7 @@ export const emptyTally: Tally = {
   bricked: 0,
   lostRollbacks: 0,
   unfinished: 0,
+  joined: 0,
   ended: {},
   failures: [],
   dumped: [],
@@ -79,6 +82,7 @@ export function addTallies(one: Tally, other: Tally): Tally {
     bricked: one.bricked + other.bricked,
     lostRollbacks: one.lostRollbacks + other.lostRollbacks,
     unfinished: one.unfinished + other.unfinished,
+    joined: one.joined + other.joined,
     ended,
     failures: [...one.failures, ...other.failures],
     dumped: [...one.dumped, ...other.dumped],

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { ResetReason } from "../../../src/ports/board.ts";
 import type { BrokenPromise } from "../checkers/device-promises.ts";
 import type { NorFlash } from "../flash/nor-flash.ts";
 import { type CleanRun, type HistoryImages, offerOf } from "./history.ts";
@@ -11,6 +12,8 @@ export interface CaseReport {
   readonly ended: string | null;
   /** As they were made: a second one that would have come after the end is drawn nearer to the first. */
   readonly cuts: readonly Cut[];
+  /** After the cuts it booted into a state that another case had been in: its end is that one's. */
+  readonly joined: boolean;
 }
 
 /** The flash at the moments that a dump keeps. */
@@ -19,9 +22,24 @@ export interface CaseFlashes {
   atRest: NorFlash | null;
 }
 
+/** Boots after the last cut that are compared with those of other cases. */
+const comparedBootsMax = 4;
+
+/** Ends a run whose rest is known. */
+class Joined {
+  readonly report: CaseReport;
+
+  constructor(report: CaseReport) {
+    this.report = report;
+  }
+}
+
 /**
  * Runs a history with power cuts from the last checkpoint before the first of them: power comes back after each, the
  * device is left alone until it rests, and then it is offered another update, which it must take to the end.
+ *
+ * Many cuts of a swap lead to the same flash once the bootloader has resumed it. A run that starts the firmware in a
+ * state that an earlier one was in, flash, clock, server and all, is not run again: it ends as that one did.
  */
 export class CaseRunner {
   readonly #parts: RigParts;
@@ -29,6 +47,8 @@ export class CaseRunner {
   readonly #images: HistoryImages;
   /** What came of the next update, by the content of the flash that it began on. */
   readonly #followUps = new Map<string, readonly BrokenPromise[]>();
+  /** What came of the rest, by the state in which a firmware started after the last cut. */
+  readonly #ends = new Map<string, CaseReport>();
 
   constructor(parts: RigParts, run: CleanRun, images: HistoryImages) {
     this.#parts = parts;
@@ -57,6 +77,9 @@ export class CaseRunner {
     watcher: RigWatcher,
   ): Promise<{ report: CaseReport; cutsMade: number }> {
     let cutsMade = 0;
+    // A run that somebody looks at goes to its end, and a chip that fails by itself has a state that nobody sees.
+    const isJoinable = flashes === undefined && this.#parts.chipFault === null;
+    const states: string[] = [];
     const rig: Rig = new Rig(this.#parts, this.#checkpointBefore(cuts), {
       cuts,
       watcher: {
@@ -64,6 +87,11 @@ export class CaseRunner {
         operation: (index, operation, by) => {
           this.#assertSame(cuts, index, operation.address);
           watcher.operation?.(index, operation, by);
+        },
+        booted: (outcome, reason) => {
+          watcher.booted?.(outcome, reason);
+          if (!isJoinable || outcome.outcome !== "booted" || cutsMade < cuts.length) return;
+          if (states.length < comparedBootsMax) states.push(this.#stateOrJoin(rig, cuts, reason));
         },
         powerLost: () => {
           cutsMade += 1;
@@ -81,11 +109,23 @@ export class CaseRunner {
       rig.powerOff();
       if (flashes !== undefined) flashes.atRest = rig.flash.clone();
       const broken = promises.broken.length > 0 ? promises.broken : await this.#followUp(rig);
-      return { report: { broken, ended, cuts }, cutsMade };
+      const report = { broken, ended, cuts, joined: false };
+      for (const state of states) this.#ends.set(state, report);
+      return { report, cutsMade };
     } catch (error) {
+      if (error instanceof Joined)
+        return { report: { ...error.report, cuts, joined: true }, cutsMade };
       promises.threw(error);
-      return { report: { broken: promises.broken, ended: null, cuts }, cutsMade };
+      return { report: { broken: promises.broken, ended: null, cuts, joined: false }, cutsMade };
     }
+  }
+
+  /** Throws when the end of that state is known. A pair of cuts is judged by another measure than a single one. */
+  #stateOrJoin(rig: Rig, cuts: readonly Cut[], reason: ResetReason): string {
+    const state = `${cuts.length}:${rig.stateAtBoot(reason)}`;
+    const known = this.#ends.get(state);
+    if (known !== undefined) throw new Joined(known);
+    return state;
   }
 
   #checkpointBefore(cuts: readonly Cut[]): Checkpoint {

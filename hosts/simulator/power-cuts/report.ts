@@ -47,7 +47,12 @@ export function describeTally(tally: Tally, options: PowerCutsOptions): string[]
   const ended = Object.entries(tally.ended)
     .toSorted()
     .map(([name, count]) => `ended ${name}, ${count} cases`);
-  return [...ended, ...tally.failures.flatMap((failed) => describeFailure(failed, options))];
+  const joined = `${tally.joined} cases came into a state that another case had been in`;
+  return [
+    ...ended,
+    joined,
+    ...tally.failures.flatMap((failed) => describeFailure(failed, options)),
+  ];
 }
 
 export function describeFailure(failed: FailedCase, options: PowerCutsOptions): string[] {
@@ -96,6 +101,7 @@ export function reportAsJson(
     bricked: tally.bricked,
     lostRollbacks: tally.lostRollbacks,
     unfinished: tally.unfinished,
+    joined: tally.joined,
     ended: tally.ended,
     failures: tally.failures,
     durationSeconds: Math.round(durationMs / 1000),

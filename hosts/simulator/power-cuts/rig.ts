@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import type { ResetReason } from "../../../src/ports/board.ts";
 import { type BootOutcome, boot } from "../boot/boot.ts";
@@ -46,7 +47,7 @@ export interface RigWatcher {
   operation?(index: number, operation: FlashOperation, by: "bootloader" | "firmware"): void;
   /** Before the bootloader runs. */
   resetting?(checkpoint: () => Checkpoint): void;
-  booted?(outcome: BootOutcome): void;
+  booted?(outcome: BootOutcome, reason: ResetReason): void;
   /** The firmware stores a value, or the next one, under a key. */
   stored?(name: string): void;
   /** A line of the console. */
@@ -74,6 +75,7 @@ export class Rig {
   readonly #cuts: ReadonlyMap<number, CutKind>;
   readonly #watcher: RigWatcher;
   readonly #bootsMax: number;
+  #limitMs = 0;
   #operations: number;
   #by: "bootloader" | "firmware" = "firmware";
   #quietSince = { operations: 0, requests: 0 };
@@ -109,16 +111,32 @@ export class Rig {
 
   /** Runs until nothing happens any more, giving the power back after each cut; false when there is no end to it. */
   async untilRest(): Promise<boolean> {
+    this.#limitMs = this.nowMs + restMs;
     await this.device.reset(this.#reason);
-    const limitMs = this.nowMs + restMs;
     this.#quietSince = { operations: this.#operations, requests: this.server.requests.length };
-    while (this.nowMs < limitMs && this.device.boots < this.#bootsMax) {
+    while (this.nowMs < this.#limitMs && this.device.boots < this.#bootsMax) {
       if (this.device.condition === "halted") return true;
       if (this.device.condition === "off") await this.device.powerOn();
       else if (this.#isQuiet()) return true;
       else await this.#scheduler.step();
     }
     return false;
+  }
+
+  /**
+   * Everything that what comes depends on, between the bootloader and the firmware of a boot: the memory of the device
+   * is empty then. Two runs in the same state, without cuts to come, go on alike to the last bit.
+   */
+  stateAtBoot(reason: ResetReason): string {
+    const { device, server, promises } = this;
+    const quiet = this.#quietSince;
+    const isBusy = quiet.operations !== this.#operations;
+    const polled = server.requests.length - quiet.requests;
+    const clock = [reason, this.nowMs, this.#limitMs, device.boots, this.#bootsMax];
+    return createHash("sha256")
+      .update(this.flash.toBytes())
+      .update(JSON.stringify([clock, isBusy ? null : polled, server.state, promises.state]))
+      .digest("hex");
   }
 
   /** The same device at its next reset, from now on without cuts of this run. */
@@ -186,9 +204,9 @@ export class Rig {
           this.promises.resetting(this.flash);
           this.#watcher.resetting?.(() => this.checkpoint(reason));
         },
-        booted: (outcome) => {
+        booted: (outcome, reason) => {
           this.promises.booted(this.flash, outcome);
-          this.#watcher.booted?.(outcome);
+          this.#watcher.booted?.(outcome, reason);
         },
         logged: (text) => this.#watcher.logged?.(text),
         powerLost: () => this.#watcher.powerLost?.(),

@@ -83,6 +83,7 @@ export async function runPlanned(
     bricked: worst === "bricked" ? 1 : 0,
     lostRollbacks: worst === "lost-rollback" ? 1 : 0,
     unfinished: worst === "unfinished" ? 1 : 0,
+    joined: report.joined ? 1 : 0,
     ended: { [`${name}/${counter}: ${report.ended ?? "nothing"}`]: 1 },
     failures: broken.length > 0 ? [failed] : [],
     dumped,

@@ -47,6 +47,25 @@ test("no cut of a seeded sample bricks a device or loses a rollback", async () =
   assert.equal(summaryLine(tally), `${singles + pairs} cuts, 0 bricked, 0 lost rollbacks`);
 });
 
+test("a cut whose recovery comes into a known state ends as if it were run to its end", async () => {
+  const kind = historyKinds.find(({ name }) => name === "rollback-crash")!;
+  const { operations } = await proof.cleanRun(kind);
+  const from = operations.findIndex(({ phase }) => phase === "swap") + 40;
+  const cases = Array.from({ length: 12 }, (_, index) => ({
+    operation: from + index,
+    kind: allCutKinds[index % allCutKinds.length]!,
+  }));
+  const runner = await proof.runner(kind);
+  let joined = 0;
+  for (const cut of cases) {
+    const report = await runner.run([cut]);
+    const whole = await runner.run([cut], { afterLastCut: null, atRest: null });
+    assert.deepEqual({ ...report, joined: false }, whole, `operation ${cut.operation} ${cut.kind}`);
+    if (report.joined) joined += 1;
+  }
+  assert.ok(joined >= 6, `${joined} of ${cases.length}`);
+});
+
 test("an image that throws gets three boots, wherever the power was cut while its swap was requested", async () => {
   for (const counter of counters) {
     const kind = historyKinds.find(
