@@ -3,16 +3,12 @@ import type { SignedReleaseFacts } from "../image/release-facts.ts";
 import { compareVersions, formatVersion, type ImageVersion } from "../image/version.ts";
 
 /** What of this device and of the image that runs the rules look at. */
-export interface DeviceFacts {
+export interface DeviceProfile {
   /** `family-revision`, as enrolled. */
   readonly hardware: string;
   readonly version: ImageVersion;
   /** Null when the running image has none; MCUboot then counts it as 0. */
   readonly securityCounter: number | null;
-}
-
-/** What the rules that come from the signed facts look at besides. */
-export interface DeviceProfile extends DeviceFacts {
   /** Null when the bootloader does not tell; it then satisfies no minimum. */
   readonly bootloaderVersion: ImageVersion | null;
   /** The schema version of the stored configuration; null when the device has none, which suits every release. */
@@ -42,11 +38,11 @@ export function releaseFacts(
   return { ...signed, version: image.header.version, hardware, securityCounter };
 }
 
-/** Rules that hold for every image, with or without signed facts. */
-export type CompatibilityRefusal = "hardware-mismatch" | "security-counter" | "downgrade";
-
+/** The first three hold for every image, with or without signed facts. */
 export type CompatibilityRule =
-  | CompatibilityRefusal
+  | "hardware-mismatch"
+  | "security-counter"
+  | "downgrade"
   | "major-not-approved"
   | "breaking-not-approved"
   | "stepping-stone"
@@ -54,8 +50,8 @@ export type CompatibilityRule =
   | "schema-range";
 
 /** The first rule that a release breaks, with its numbers as texts for reports. */
-export interface Incompatibility<Rule extends CompatibilityRule = CompatibilityRule> {
-  readonly rule: Rule;
+export interface Incompatibility {
+  readonly rule: CompatibilityRule;
   /** What is the case, for example `image 1.1.0 on 1.2.0`. */
   readonly found: string;
   /** What the rule asks for, for example `1.2.0 or newer`. */
@@ -97,21 +93,13 @@ export function describeIncompatibility({ rule, found, needed }: Incompatibility
 }
 
 /**
- * May this image be installed here, by the rules that hold for every image? The first that it breaks, or null.
- * The counter rule is the bootloader's own (`MCUBOOT_DOWNGRADE_PREVENTION` by security counter): asked here first,
- * because the bootloader answers by erasing what was downloaded.
+ * The rules that hold for every image. The counter rule is the bootloader's own (`MCUBOOT_DOWNGRADE_PREVENTION` by
+ * security counter): asked here first, because the bootloader answers by erasing what was downloaded.
  */
-export function incompatibility(
-  image: ImageInfo,
-  device: DeviceFacts,
-): CompatibilityRefusal | null {
-  return basicIncompatibility(releaseFacts(image), device)?.rule ?? null;
-}
-
 function basicIncompatibility(
   release: ReleaseFacts,
-  device: DeviceFacts,
-): Incompatibility<CompatibilityRefusal> | null {
+  device: DeviceProfile,
+): Incompatibility | null {
   if (!release.hardware.includes(device.hardware)) {
     const fits = release.hardware.join(" or ") || "no hardware at all";
     return { rule: "hardware-mismatch", found: `device ${device.hardware}`, needed: fits };
@@ -135,7 +123,7 @@ function basicIncompatibility(
   };
 }
 
-function approvalNeeded(release: ReleaseFacts, device: DeviceFacts): Incompatibility | null {
+function approvalNeeded(release: ReleaseFacts, device: DeviceProfile): Incompatibility | null {
   const found = `image ${formatVersion(release.version)} on ${formatVersion(device.version)}`;
   if (release.version.major !== device.version.major)
     return { rule: "major-not-approved", found, needed: "approval of the new major version" };

@@ -20,21 +20,6 @@ export const defaultPowerThresholds: PowerThresholds = {
 
 export type PowerStep = "download" | "activate";
 
-/**
- * A charging device may go on at any charge: the supply carries it. A board without a battery
- * always may.
- */
-export function powerAllows(
-  step: PowerStep,
-  reading: PowerReading,
-  thresholds: PowerThresholds,
-): boolean {
-  if (reading.batteryPercent === null || reading.charging) return true;
-  const percentMin =
-    step === "download" ? thresholds.downloadPercentMin : thresholds.activatePercentMin;
-  return reading.batteryPercent >= percentMin;
-}
-
 /** What carries the board: `mains` does without the battery, which is then a reserve at most. */
 export type PowerSupply = "mains" | "battery";
 
