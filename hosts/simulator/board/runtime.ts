@@ -1,48 +1,12 @@
 // Runs inside the simulated board, on every engine: the modules that the firmware imports, over `hostCall`.
 // Bundled to one script; it may use ECMAScript, TextEncoder and TextDecoder and nothing else.
-import {
-  type BoardFacts,
-  type HttpCall,
-  hostCall,
-  hostEvent,
-  hostReply,
-  MessageReader,
-  message,
-} from "./host-calls.ts";
-
-/** What the engine puts into the global scope, and what it finds there. */
-interface BoardGlobals {
-  /** Answers at once: a status byte, then the result or the text of an error. */
-  issueCommand(request: ArrayBuffer): ArrayBuffer;
-  /** Called with the board's facts as JSON before the firmware runs. */
-  powerOn(facts: string): void;
-  /** Called with the firmware as a function. */
-  runFirmware(firmware: (require: (name: string) => unknown) => void): void;
-  /** One turn. */
-  handleCommand(event: ArrayBuffer): void;
-  trace(...texts: unknown[]): void;
-}
-
-const globals = globalThis as unknown as BoardGlobals & { Date: DateConstructor; Math: Math };
-const utf8 = new TextEncoder();
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-
-function call(
-  code: number,
-  fields: Parameters<typeof message>[1] = [],
-  ...tail: readonly Uint8Array[]
-): MessageReader {
-  const request = message(code, fields, ...tail);
-  const reply = new Uint8Array(globals.issueCommand(request.buffer as ArrayBuffer));
-  const reader = new MessageReader(reply);
-  if (reply[0] === hostReply.error) throw new Error(text(reader.rest()));
-  return reader;
-}
+import { type BoardFacts, hostCall, hostEvent, MessageReader } from "./host-calls.ts";
+import { call, globals, text, utf8 } from "./runtime-call.ts";
+import { Curve, Digest, ECDSA, ECPoint } from "./runtime-crypto.ts";
+import { exchanges, HTTPClient, SecureSocket } from "./runtime-http.ts";
+import { timer, timers } from "./runtime-timer.ts";
 
 let facts: BoardFacts;
-const timers = new Map<number, { callback: () => void; brand: "Timer" }>();
-const exchanges = new Map<number, SimulatedRequest>();
-let lastId = 0;
 
 globals.trace = (...texts) => void call(hostCall.log, [], utf8.encode(texts.join("")));
 
@@ -182,170 +146,6 @@ const keyValue = {
   },
 };
 
-interface RequestOptions {
-  method?: string;
-  path?: string;
-  headers?: Map<string, string>;
-  onHeaders?(status: number, headers: Map<string, string>, statusText: string): void;
-  onReadable?(count: number): void;
-  onWritable?(count: number): void;
-  onDone?(error: Error | null): void;
-}
-
-/** Only says that a connection is to be a secure one: the host makes it, as `socket.secure` asks. */
-class SecureSocket {}
-
-interface ClientOptions {
-  readonly host: string;
-  readonly port?: number;
-  readonly socket?: { readonly secure?: SecureOptions };
-  onError?(error: unknown): void;
-}
-
-interface SecureOptions {
-  readonly serverName: string;
-  readonly authorities: readonly Uint8Array[];
-  readonly client: {
-    readonly certificates: readonly Uint8Array[];
-    readonly privateKey: Uint8Array;
-  } | null;
-  readonly unixMs: number | null;
-}
-
-class TlsError extends Error {
-  override readonly name = "TlsError";
-}
-
-/** As the SDK's client: one connection, the request goes out when its body is whole, callbacks are later turns. */
-class HTTPClient {
-  readonly options: ClientOptions;
-  #id = 0;
-
-  constructor(options: ClientOptions) {
-    this.options = options;
-  }
-
-  request(options: RequestOptions): SimulatedRequest {
-    lastId += 1;
-    this.#id = lastId;
-    const request = new SimulatedRequest(this.#id, this, options);
-    exchanges.set(this.#id, request);
-    return request;
-  }
-
-  close(): void {
-    if (exchanges.delete(this.#id)) call(hostCall.httpClose, [["u32", this.#id]]);
-  }
-}
-
-/** More than any request of the firmware: its body is written in one go. */
-const writableBytes = 16_384;
-
-class SimulatedRequest {
-  readonly #id: number;
-  readonly #client: HTTPClient;
-  readonly #options: RequestOptions;
-  #readable: Uint8Array = new Uint8Array(0);
-
-  constructor(id: number, client: HTTPClient, options: RequestOptions) {
-    this.#id = id;
-    this.#client = client;
-    this.#options = options;
-    const length = Number(options.headers?.get("content-length") ?? 0);
-    if (length === 0) this.#send(new Uint8Array(0));
-    else timer.set(() => options.onWritable?.call(this, writableBytes), 0);
-  }
-
-  write(bytes: Uint8Array): number {
-    this.#send(bytes);
-    return 0;
-  }
-
-  read(count = this.#readable.length): ArrayBuffer | undefined {
-    if (this.#readable.length === 0) return undefined;
-    const bytes = this.#readable.slice(0, count);
-    this.#readable = this.#readable.slice(bytes.length);
-    return bytes.buffer as ArrayBuffer;
-  }
-
-  handle(kind: number, reader: MessageReader): void {
-    if (kind === hostEvent.httpHead) this.#headers(reader.u16(), reader.rest());
-    else if (kind === hostEvent.httpBody) this.#body(reader.rest());
-    else if (kind === hostEvent.httpResponse) {
-      const status = reader.u16();
-      const headers = reader.take(reader.u32());
-      // The firmware may close the connection in any of its callbacks: nothing more then comes of it.
-      this.#headers(status, headers);
-      const body = reader.rest();
-      if (body.length > 0 && this.#isOpen) this.#body(body);
-      if (this.#isOpen) this.#end(true);
-    } else if (kind === hostEvent.httpUntrusted) {
-      exchanges.delete(this.#id);
-      this.#client.options.onError?.(new TlsError(text(reader.rest())));
-    } else this.#end(kind === hostEvent.httpDone);
-  }
-
-  get #isOpen(): boolean {
-    return exchanges.has(this.#id);
-  }
-
-  #headers(status: number, json: Uint8Array): void {
-    const headers = JSON.parse(text(json)) as Record<string, string>;
-    this.#options.onHeaders?.call(this, status, new Map(Object.entries(headers)), "");
-  }
-
-  #body(bytes: Uint8Array): void {
-    const whole = new Uint8Array(this.#readable.length + bytes.length);
-    whole.set(this.#readable);
-    whole.set(bytes, this.#readable.length);
-    this.#readable = whole;
-    this.#options.onReadable?.call(this, whole.length);
-  }
-
-  #end(done: boolean): void {
-    exchanges.delete(this.#id);
-    if (done) {
-      this.#options.onDone?.call(this, null);
-      return;
-    }
-    // As the SDK's client: a connection that breaks ends its request with an error, and then the client.
-    this.#options.onDone?.call(this, new Error());
-    this.#client.options.onError?.(undefined);
-  }
-
-  #send(body: Uint8Array): void {
-    const { host, port, socket } = this.#client.options;
-    const request: HttpCall = {
-      host,
-      port: port ?? 80,
-      method: this.#options.method ?? "GET",
-      path: this.#options.path ?? "/",
-      headers: Object.fromEntries(this.#options.headers ?? []),
-      secure: socket?.secure === undefined ? null : secureCall(socket.secure),
-    };
-    const json = utf8.encode(JSON.stringify(request));
-    call(
-      hostCall.httpSend,
-      [
-        ["u32", this.#id],
-        ["u32", json.length],
-      ],
-      json,
-      body,
-    );
-  }
-}
-
-function secureCall({ authorities, client, ...rest }: SecureOptions): HttpCall["secure"] {
-  const privateKey = client === null ? null : toHex(client.privateKey);
-  const certificates = (client?.certificates ?? []).map((der) => toHex(der));
-  return { ...rest, authorities: authorities.map((der) => toHex(der)), certificates, privateKey };
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 class Analog {
   readonly resolution = 12;
   read(): number {
@@ -354,83 +154,11 @@ class Analog {
   close(): void {}
 }
 
-const timer = {
-  set(callback: () => void, delayMs = 0) {
-    lastId += 1;
-    const id = lastId;
-    const handle = { id, brand: "Timer" as const };
-    timers.set(id, { callback, brand: "Timer" });
-    call(hostCall.timerSet, [
-      ["u32", id],
-      ["f64", delayMs],
-    ]);
-    return handle;
-  },
-  clear(handle: { id: number }) {
-    if (timers.delete(handle.id)) call(hostCall.timerClear, [["u32", handle.id]]);
-  },
-};
-
 const time = {
   get ticks() {
     return call(hostCall.now).f64();
   },
 };
-
-class Digest {
-  readonly #handle: number;
-
-  constructor(type: string) {
-    if (type !== "SHA256") throw new Error(`this board has no digest "${type}"`);
-    this.#handle = call(hostCall.shaOpen).u32();
-  }
-
-  write(bytes: Uint8Array | ArrayBuffer): void {
-    call(hostCall.shaWrite, [["u32", this.#handle]], new Uint8Array(bytes as Uint8Array));
-  }
-
-  close(): ArrayBuffer {
-    return call(hostCall.shaClose, [["u32", this.#handle]])
-      .rest()
-      .slice().buffer as ArrayBuffer;
-  }
-}
-
-class Curve {
-  readonly name: string;
-  constructor(name: string) {
-    if (name !== "secp256r1") throw new Error(`this board has no curve "${name}"`);
-    this.name = name;
-  }
-}
-
-class ECPoint {
-  readonly x: bigint;
-  readonly y: bigint;
-  constructor(x: bigint, y: bigint) {
-    this.x = x;
-    this.y = y;
-  }
-}
-
-class ECDSA {
-  readonly #key: ECPoint;
-  constructor(key: ECPoint) {
-    this.#key = key;
-  }
-  verify(digest: ArrayBuffer, signature: ArrayBuffer): boolean {
-    const parts = [bytesOf(this.#key.x), bytesOf(this.#key.y)];
-    const tail = [...parts, new Uint8Array(digest), new Uint8Array(signature)];
-    return call(hostCall.verify, [], ...tail).u8() === 1;
-  }
-}
-
-function bytesOf(value: bigint): Uint8Array {
-  const hex = value.toString(16).padStart(64, "0");
-  return Uint8Array.from({ length: 32 }, (_, index) =>
-    Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16),
-  );
-}
 
 /** The board's time is the simulation's; the engine's own clock would tell the machine's. */
 function installClock(): void {
