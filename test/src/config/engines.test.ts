@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
-import {
-  hostCall,
-  hostReply,
-  MessageReader,
-  message,
-} from "../../../hosts/simulator/board/host-calls.ts";
-import type { Engine, HostCallHandler } from "../../../hosts/simulator/engines/engine.ts";
 import { NodeEngine } from "../../../hosts/simulator/engines/node-engine.ts";
 import { XsEngine, xsEngineMissing } from "../../../hosts/simulator/engines/xs-engine.ts";
 import { toHex } from "../../../src/image/hex.ts";
+import { bundledFirmware, saidOn } from "../../support/both-engines.ts";
 import { ConfigurationSigner } from "../../support/configuration-signer.ts";
 
 const signer = new ConfigurationSigner(31);
@@ -27,34 +19,7 @@ const offered = {
   ),
 };
 
-function bundle(): string {
-  const entry = fileURLToPath(new URL("../../support/firmware/configures.ts", import.meta.url));
-  const { outputFiles } = buildSync({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    format: "cjs",
-    platform: "neutral",
-    target: "es2022",
-    logLevel: "silent",
-  });
-  return `const offered = ${JSON.stringify(offered)};\n${outputFiles[0]?.text ?? ""}`;
-}
-
-/** What the firmware says on an engine, line by line. */
-async function said(open: (handle: HostCallHandler) => Engine): Promise<string[]> {
-  const lines: string[] = [];
-  const engine = open((request) => {
-    if (request[0] === hostCall.log)
-      lines.push(new TextDecoder().decode(new MessageReader(request).rest()).trimEnd());
-    return message(hostReply.ok, []);
-  });
-  const facts = { partitions: [], roles: {}, resetReason: "power-on", seed: 7 };
-  const result = await engine.start(JSON.stringify(facts), bundle());
-  engine.close();
-  assert.deepEqual(result, { kind: "done" });
-  return lines;
-}
+const firmware = bundledFirmware("configures.ts", ["offered", offered]);
 
 const expected = [
   /^\[\{"ok":true,"version":5\},\{"ok":true\}\]$/,
@@ -73,13 +38,13 @@ const expected = [
 ];
 
 test("configuration, migrations and events say the same on engine node", async () => {
-  const lines = await said((handle) => new NodeEngine(handle));
+  const lines = await saidOn((handle) => new NodeEngine(handle), firmware);
   assert.equal(lines.length, expected.length, lines.join("\n"));
   for (const [index, line] of lines.entries()) assert.match(line, expected[index] ?? /$^/);
 });
 
 const skip = xsEngineMissing() ?? false;
 test("configuration, migrations and events say the same on engine xs", { skip }, async () => {
-  const onNode = await said((handle) => new NodeEngine(handle));
-  assert.deepEqual(await said((handle) => new XsEngine(handle)), onNode);
+  const onNode = await saidOn((handle) => new NodeEngine(handle), firmware);
+  assert.deepEqual(await saidOn((handle) => new XsEngine(handle), firmware), onNode);
 });

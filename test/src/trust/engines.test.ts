@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { nodeCrypto } from "../../../hosts/release/node-crypto.ts";
-import {
-  hostCall,
-  hostReply,
-  MessageReader,
-  message,
-} from "../../../hosts/simulator/board/host-calls.ts";
-import type { Engine, HostCallHandler } from "../../../hosts/simulator/engines/engine.ts";
 import { NodeEngine } from "../../../hosts/simulator/engines/node-engine.ts";
 import { XsEngine, xsEngineMissing } from "../../../hosts/simulator/engines/xs-engine.ts";
 import { toHex } from "../../../src/image/hex.ts";
@@ -18,6 +9,7 @@ import {
   encodeDirectorDocument,
   encodeDirectorSigned,
 } from "../../../src/trust/director-document.ts";
+import { bundledFirmware, saidOn } from "../../support/both-engines.ts";
 import { TrustBench, testRelease } from "../../support/trust-bench.ts";
 import { signatureOf } from "../../support/tuf-repository.ts";
 
@@ -52,39 +44,10 @@ function given(): object {
   };
 }
 
-function bundle(): string {
-  const entry = fileURLToPath(new URL("../../support/firmware/checks-trust.ts", import.meta.url));
-  const { outputFiles } = buildSync({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    format: "cjs",
-    platform: "neutral",
-    target: "es2022",
-    logLevel: "silent",
-  });
-  return `const given = ${JSON.stringify(given())};\n${outputFiles[0]?.text ?? ""}`;
-}
-
-const firmware = bundle();
-
-/** What the firmware says on an engine, line by line. */
-async function said(open: (handle: HostCallHandler) => Engine): Promise<string[]> {
-  const lines: string[] = [];
-  const engine = open((request) => {
-    if (request[0] === hostCall.log)
-      lines.push(new TextDecoder().decode(new MessageReader(request).rest()).trimEnd());
-    return message(hostReply.ok, []);
-  });
-  const facts = { partitions: [], roles: {}, resetReason: "power-on", seed: 7 };
-  const result = await engine.start(JSON.stringify(facts), firmware);
-  engine.close();
-  assert.deepEqual(result, { kind: "done" });
-  return lines;
-}
+const firmware = bundledFirmware("checks-trust.ts", ["given", given()]);
 
 test("the gate approves and refuses on engine node", async () => {
-  const lines = await said((handle) => new NodeEngine(handle));
+  const lines = await saidOn((handle) => new NodeEngine(handle), firmware);
   assert.equal(lines.length, 3, lines.join("\n"));
   assert.match(lines[0] ?? "", /^\{"ok":true,"value":\{"release":\{.*"targetName":"esp32c3-b/);
   assert.match(lines[1] ?? "", /^\{"ok":false,"reason":"offer-mismatch"/);
@@ -93,6 +56,6 @@ test("the gate approves and refuses on engine node", async () => {
 
 const skip = xsEngineMissing() ?? false;
 test("the gate says the same on engine xs", { skip }, async () => {
-  const onNode = await said((handle) => new NodeEngine(handle));
-  assert.deepEqual(await said((handle) => new XsEngine(handle)), onNode);
+  const onNode = await saidOn((handle) => new NodeEngine(handle), firmware);
+  assert.deepEqual(await saidOn((handle) => new XsEngine(handle), firmware), onNode);
 });

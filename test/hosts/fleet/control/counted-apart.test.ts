@@ -34,17 +34,22 @@ async function standing(fleet: TestFleet): Promise<Record<string, unknown>> {
   return { state, outcomes, ...Object.fromEntries(counts) };
 }
 
-const noServer = ["state=rolledBack", "reason=no-server"];
-
-test("a device that missed a stopped server does not speak against the release, and tries again", async (t) => {
+/** The server stops while a device tries an image, and is there again when the device is back on the old one. */
+async function stoppedInTrial(t: TestContext) {
   const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
   const { fleet, device, imageHash } = await scene(t, { databaseFile });
   const actionId = await device.installs("1.1.0", imageHash);
   await fleet.server.close();
-
   const again = await TestFleet.open(t, { databaseFile }, 600);
   const back = device.on(again);
   back.runs(old.version, oldHash);
+  return { again, back, actionId, imageHash };
+}
+
+const noServer = ["state=rolledBack", "reason=no-server"];
+
+test("a device that missed a stopped server does not speak against the release, and tries again", async (t) => {
+  const { again, back, actionId, imageHash } = await stoppedInTrial(t);
   await back.poll();
   assert.equal((await standing(again))["no-server"], 1, "by the running image alone");
   assert.equal(await back.feedback(actionId, "closed", "failure", noServer), 200);
@@ -67,13 +72,7 @@ test("a device that missed a stopped server does not speak against the release, 
 });
 
 test("the crash of a device while the server was away still speaks against the release", async (t) => {
-  const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
-  const { fleet, device, imageHash } = await scene(t, { databaseFile });
-  const actionId = await device.installs("1.1.0", imageHash);
-  await fleet.server.close();
-  const again = await TestFleet.open(t, { databaseFile }, 600);
-  const back = device.on(again);
-  back.runs(old.version, oldHash);
+  const { again, back, actionId } = await stoppedInTrial(t);
   await back.feedback(actionId, "closed", "failure", ["state=rolledBack", "reason=crashed"]);
   assert.deepEqual(await standing(again), {
     state: "halted",
