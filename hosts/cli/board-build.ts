@@ -67,6 +67,7 @@ export function registerBoardBuild(program: Command): void {
 
 async function build(flags: BuildFlags, command: Command): Promise<void> {
   const board = knownBoard(flags.board);
+  if (board.tried !== "emulated") note(command, untried[board.tried](board.name));
   const tools = await foundTools();
   const firmware = await compiled(tools, board, flags);
   const image = await signedImage(board, firmware, flags);
@@ -94,6 +95,11 @@ function knownBoard(name: string): Board {
   const names = boards.map((known) => known.name).join(", ");
   throw new CommandError(`there is no board "${name}": it is one of ${names}`, exitCodes.usage);
 }
+
+const untried = {
+  built: (name: string) => `${name} was built before, and never run`,
+  no: (name: string) => `${name} is described and was never built: docs/flashing.md says why`,
+} as const;
 
 async function foundTools(): Promise<BoardTools> {
   const found = await findBoardTools();

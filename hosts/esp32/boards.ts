@@ -43,6 +43,22 @@ const rows: readonly Omit<Board, "folder">[] = [
     network: "wifi",
     tried: "no",
   },
+  {
+    name: "esp32s3_devkitc",
+    zephyrBoard: "esp32s3_devkitc/esp32s3/procpu",
+    soc: "esp32s3",
+    flashMiB: 8,
+    network: "wifi",
+    tried: "no",
+  },
+  {
+    name: "esp32_devkitc",
+    zephyrBoard: "esp32_devkitc/esp32/procpu",
+    soc: "esp32",
+    flashMiB: 4,
+    network: "wifi",
+    tried: "no",
+  },
 ];
 
 export const boards: readonly Board[] = rows.map((row) => ({
