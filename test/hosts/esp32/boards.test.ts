@@ -25,6 +25,10 @@ for (const { name, folder, zephyrBoard, soc, flashMiB, network } of boards)
     assert.ok(partitions.endsWith(`/bootloader/partitions/${soc}-${flashMiB}m.overlay`));
     for (const path of [partitions, ...rest, join(folder, "host/provider.js")])
       assert.ok(existsSync(path), path);
+    assert.equal(manifest.zephyrConfig.CONFIG_HEAP_MEM_POOL_SIZE, String(poolBytes[network]));
   });
+
+/** XS takes 81,920 of it. Zephyr's driver asks for 40,960 more for Wi-Fi (HEAP_MEM_POOL_ADD_SIZE_ESP_WIFI). */
+const poolBytes = { wifi: 98_304 + 40_960, serial: 98_304 } as const;
 
 const modules = { wifi: "wifi", serial: "wire" } as const;
