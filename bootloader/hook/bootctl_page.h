@@ -10,6 +10,7 @@
 
 #include "bootutil/bootutil_public.h"
 #include "flash_map_backend/flash_map_backend.h"
+#include "trial_boots.h"
 
 #ifndef SLUICE_BOOTCTL_AREA_ID
 #error "define SLUICE_BOOTCTL_AREA_ID: the flash area of the bootctl partition"
@@ -28,7 +29,6 @@
 #endif
 
 #define BLOCK_WORDS (SLUICE_WRITE_BLOCK_BYTES / 4)
-#define EXTRA_BOOTS 2u
 #define ENTRIES (EXTRA_BOOTS + 1u)
 
 static inline bool is_blank(const uint32_t *words, unsigned int count)

@@ -6,6 +6,7 @@ import { buildFirmware, type FirmwareBuild } from "../esp32/board-build.ts";
 import { writeBoardSbom } from "../esp32/board-sbom.ts";
 import { type BoardTools, findBoardTools } from "../esp32/board-tools.ts";
 import { type Board, boardNamed, boards } from "../esp32/boards.ts";
+import { readBootloaderFile } from "../esp32/bootloader-file.ts";
 import { factoryFlash } from "../esp32/flash-image.ts";
 import { partitionTable, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
 import { simulatorLayout } from "../esp32/simulator-layout.ts";
@@ -68,6 +69,7 @@ export function registerBoardBuild(program: Command): void {
 async function build(flags: BuildFlags, command: Command): Promise<void> {
   const board = knownBoard(flags.board);
   if (board.tried !== "emulated") note(command, untried[board.tried](board.name));
+  const bootloader = fittingBootloader(command, board, flags);
   const tools = await foundTools();
   const firmware = await compiled(tools, board, flags);
   const image = await signedImage(board, firmware, flags);
@@ -76,8 +78,6 @@ async function build(flags: BuildFlags, command: Command): Promise<void> {
     "image.bin": image,
     "layout.json": `${JSON.stringify(simulatorLayout(board.flashMiB), null, 2)}\n`,
   };
-  const bootloader =
-    flags.bootloader === undefined ? null : readInput(flags.bootloader, "the bootloader");
   if (bootloader !== null) {
     const made = factoryFlash(board, { bootloader, image });
     if (!made.ok) throw new CommandError(made.message);
@@ -100,6 +100,20 @@ const untried = {
   built: (name: string) => `${name} was built before, and never run`,
   no: (name: string) => `${name} is described and was never built: docs/flashing.md says why`,
 } as const;
+
+/** Under another one the firmware would refuse every update: better here than in the field. */
+function fittingBootloader(command: Command, board: Board, flags: BuildFlags): Uint8Array | null {
+  if (flags.bootloader === undefined) return null;
+  const file = readInput(flags.bootloader, "the bootloader");
+  const accepts = flags.set.includes("unknownBootloader=accept");
+  const { text, refusal } = readBootloaderFile(board, file, accepts ? "accept" : "refuse");
+  if (refusal !== null)
+    throw new CommandError(
+      `${flags.bootloader} does not fit the firmware of ${board.name}: ${refusal.message}; bootloader/README.md has its build`,
+    );
+  note(command, `bootloader: ${text}`);
+  return file;
+}
 
 async function foundTools(): Promise<BoardTools> {
   const found = await findBoardTools();

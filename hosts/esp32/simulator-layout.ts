@@ -20,6 +20,8 @@ export interface SimulatorLayout {
   readonly secondary: LayoutSlot;
   readonly storage: Extent;
   readonly bootctl: Extent;
+  /** The original ESP32's begins 4 KiB later. */
+  readonly boot: Extent;
 }
 
 /** `esp32-4m`, `esp32-8m`, `esp32-16m`: slots are the same on every ESP32, so the flash size names the layout. */
@@ -34,6 +36,7 @@ export function simulatorLayout(flashMiB: FlashMiB): SimulatorLayout {
     secondary: slot(table.slot1),
     storage: table.storage,
     bootctl: table.bootctl,
+    boot: table.boot,
   };
 }
 

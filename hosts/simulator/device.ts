@@ -5,12 +5,14 @@ import { type Battery, batteryRaw } from "./battery.ts";
 import { BoardHost, type BoardStorage } from "./board/board-host.ts";
 import { type BoardFacts, type HttpCall, hostEvent, message } from "./board/host-calls.ts";
 import type { BootOutcome } from "./boot/boot.ts";
+import { watchdogMs } from "./boot/bootloader-program.ts";
 import type { Engine, EngineKind, HostCallHandler, TurnResult } from "./engines/engine.ts";
 import { NodeEngine } from "./engines/node-engine.ts";
 import { XsEngine } from "./engines/xs-engine.ts";
+import { sectorBytes } from "./flash/geometry.ts";
 import type { NorFlash } from "./flash/nor-flash.ts";
 import { FlashRuleError, PowerCut } from "./flash/operation.ts";
-import type { DeviceLayout } from "./layout.ts";
+import type { DeviceLayout, Extent } from "./layout.ts";
 import type { Network } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -58,8 +60,6 @@ export type DeviceCondition = "off" | "running" | "hung" | "crashed" | "halted";
 const exceptionResetMs = 500;
 /** From reset to the first turn: bootloader, verification, start of the engine. */
 const bootMs = 800;
-/** `CONFIG_BOOT_WATCHDOG_TIMEOUT_MS` of our bootloader. */
-export const watchdogMs = 30_000;
 /** One way over the network, and what it carries in a second. */
 const latencyMs = 40;
 const bytesPerSecond = 100_000;
@@ -68,7 +68,18 @@ const pieceBytes = 8192;
 /** A response that fits one segment arrives at once, headers and body together. */
 const segmentBytes = 1460;
 
-const partitionLabels = ["image-0", "image-1", "bootctl"] as const;
+/** The labels of the board's devicetree; the bootloader's only where the layout says where it lies. */
+function namedExtents(layout: DeviceLayout): readonly (readonly [string, Extent])[] {
+  const { primary, secondary, bootctl, boot } = layout;
+  const always = [
+    ["image-0", primary],
+    ["image-1", secondary],
+    ["bootctl", bootctl],
+  ] as const;
+  return boot === null ? always : [...always, [bootloaderLabel, boot] as const];
+}
+
+const bootloaderLabel = "mcuboot";
 
 /** One board: flash, bootloader and the firmware that is read out of the primary slot and run. */
 export class SimulatedDevice {
@@ -189,18 +200,17 @@ class Boot {
   }
 
   #facts(): BoardFacts {
-    const { primary, secondary, bootctl } = this.#options.layout;
-    const offsets = [primary.offset, secondary.offset, bootctl.offset];
-    const sizes = this.#partitions();
+    const { layout, flash } = this.#options;
+    const roles = { primary: "image-0", secondary: "image-1", bootControl: "bootctl" };
     return {
-      partitions: partitionLabels.map((label, index) => ({
+      partitions: namedExtents(layout).map(([label, { offset, size }]) => ({
         label,
-        sizeBytes: sizes[index]!.sizeBytes,
-        sectorBytes: sizes[index]!.sectorBytes,
-        writeBlockBytes: sizes[index]!.writeBlockBytes,
-        chipOffsetBytes: offsets[index]!,
+        sizeBytes: size,
+        sectorBytes,
+        writeBlockBytes: flash.writeBlockBytes,
+        chipOffsetBytes: offset,
       })),
-      roles: { primary: "image-0", secondary: "image-1", bootControl: "bootctl" },
+      roles: layout.boot === null ? roles : { ...roles, bootloader: bootloaderLabel },
       resetReason: this.#reason,
       battery: this.#options.battery === null ? undefined : batteryRaw,
       seed: this.#seed,
@@ -209,9 +219,7 @@ class Boot {
 
   #partitions() {
     const { flash, layout } = this.#options;
-    return [layout.primary, layout.secondary, layout.bootctl].map(({ offset, size }) =>
-      flash.area(offset, size),
-    );
+    return namedExtents(layout).map(([, { offset, size }]) => flash.area(offset, size));
   }
 
   /** Mounting the storage mends what an earlier cut left there: the power can fail in that as well. */

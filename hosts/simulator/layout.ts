@@ -22,6 +22,8 @@ export interface FlashLayout {
   readonly bootctl: Extent | null;
   /** Key-value data of the application. */
   readonly storage: Extent | null;
+  /** The bootloader itself; null where nobody says, and its record is then not looked for. */
+  readonly boot: Extent | null;
 }
 
 /** The layout of one of our devices: equal slots, and both areas of ours. */
@@ -45,7 +47,7 @@ export type LayoutResult<Layout> =
   | { readonly ok: true; readonly layout: Layout }
   | { readonly ok: false; readonly reason: LayoutDefect; readonly message: string };
 
-const areaNames = ["primary", "secondary", "scratch", "bootctl", "storage"] as const;
+const areaNames = ["primary", "secondary", "scratch", "bootctl", "storage", "boot"] as const;
 type AreaName = (typeof areaNames)[number];
 
 /** Any layout that the bootloader can be built for: slots may differ in size, our areas may be absent. */
@@ -82,6 +84,7 @@ export function parseFlashLayout(value: unknown): LayoutResult<FlashLayout> {
       scratch: scratch === undefined ? null : slot(scratch),
       bootctl: areas.get("bootctl") ?? null,
       storage: areas.get("storage") ?? null,
+      boot: areas.get("boot") ?? null,
     },
   };
 }

@@ -5,6 +5,8 @@ import { type TlsCredentials, writeCredentials } from "../../src/tls/credentials
 import { trustDocumentBytesMax, trustDocuments } from "../../src/trust/metadata-store.ts";
 import { identityKey } from "../../src/update/settings.ts";
 import type { BoardStorage } from "./board/board-host.ts";
+import { bootloaderProgram, recordOf } from "./boot/bootloader-program.ts";
+import { sluiceConfig } from "./boot/sluice-config.ts";
 import { NorFlash } from "./flash/nor-flash.ts";
 import type { DeviceLayout } from "./layout.ts";
 import { mountBoardStorage } from "./storage/board-storage.ts";
@@ -24,7 +26,10 @@ export interface Enrolment {
   readonly trustRoot?: Uint8Array;
 }
 
-/** The flash of a device as it leaves the factory: a signed image in the primary slot, its identity in the storage. */
+/**
+ * The flash of a device as it leaves the factory: what the bootloader says of itself, a signed image in the primary
+ * slot, the identity in the storage.
+ */
 export function manufacture(
   layout: DeviceLayout,
   image: Uint8Array,
@@ -35,6 +40,12 @@ export function manufacture(
   const padded = new Uint8Array(Math.ceil(image.length / 4) * 4).fill(0xff);
   padded.set(image);
   primary.write(0, padded);
+  if (layout.boot !== null) {
+    const algorithm = "ecdsa-p256" as const;
+    const keys = enrolment.imageKeys.map((publicKey) => ({ algorithm, publicKey }));
+    const program = bootloaderProgram(recordOf(sluiceConfig(layout, keys), flash.writeBlockBytes));
+    flash.area(layout.boot.offset, layout.boot.size).write(0, program);
+  }
   const storage = mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size));
   enroll(storage, enrolment);
   return flash;

@@ -108,6 +108,8 @@ declare module "sluice/board" {
       readonly primary: string;
       readonly secondary: string;
       readonly bootControl: string | undefined;
+      /** Of the bootloader itself, on boards that ship ours: it can be read, never written. */
+      readonly bootloader?: string | undefined;
     };
     /** One of the values of `ResetReason`. */
     readonly resetReason: string;
@@ -129,6 +131,7 @@ declare module "sluice/board" {
       readonly trialMs?: number;
       readonly firstPollMsMax?: number;
       readonly plainHttp?: boolean;
+      readonly unknownBootloader?: "refuse" | "accept";
     };
     /** Bytes of the hardware's random generator. */
     entropy(byteLength: number): ArrayBuffer;

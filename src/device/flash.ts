@@ -9,7 +9,11 @@ export function openPartitions(): FlashPartitions {
   const secondary = new Partition(partitions.secondary);
   const bootControl =
     partitions.bootControl === undefined ? null : new Partition(partitions.bootControl);
-  const slots = { primary, secondary, bootControl };
+  const bootloader =
+    partitions.bootloader === undefined
+      ? {}
+      : { bootloader: new Partition(partitions.bootloader, "r") };
+  const slots = { primary, secondary, bootControl, ...bootloader };
   const offsets = { primary: primary.chipOffset, secondary: secondary.chipOffset };
   return offsets.primary === undefined || offsets.secondary === undefined
     ? slots
@@ -32,9 +36,9 @@ class Partition implements FlashArea {
   readonly #label: string;
   readonly #flash: Flash;
 
-  constructor(label: string) {
+  constructor(label: string, mode: "r" | "r+" = "r+") {
     this.#label = label;
-    this.#flash = this.#attempt("open", () => flash.open({ path: label, mode: "r+" }));
+    this.#flash = this.#attempt("open", () => flash.open({ path: label, mode }));
     const status: BoardFlashStatus = this.#flash.status();
     this.sizeBytes = status.size;
     this.sectorBytes = status.blockLength;

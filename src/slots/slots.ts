@@ -12,6 +12,14 @@ import {
 } from "../image/trailer.ts";
 import { type FlashArea, FlashError, type FlashPartitions } from "../ports/flash.ts";
 import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
+import {
+  type BootloaderFinding,
+  type BootloaderRefusal,
+  describeBootloader,
+  findBootloader,
+  refusalOf,
+  type UnknownBootloader,
+} from "./bootloader.ts";
 
 /** What the slots say, read anew from flash. */
 export interface SlotFacts {
@@ -51,8 +59,11 @@ export class Slots {
    * Why the bootloader could never swap these slots, with the numbers; null for slots that it can.
    */
   readonly defect: string | null;
+  readonly #maxAlignBytes: 8 | 32;
+  readonly #unknownBootloader: UnknownBootloader;
+  #bootloader: BootloaderFinding | null = null;
 
-  constructor(flash: FlashPartitions) {
+  constructor(flash: FlashPartitions, unknownBootloader: UnknownBootloader = "refuse") {
     const { sizeBytes: slotBytes, sectorBytes, writeBlockBytes } = flash.secondary;
     // An ESP32 with flash encryption writes 32-byte blocks and aligns the trailer to them; without
     // it MCUboot uses 8.
@@ -60,9 +71,30 @@ export class Slots {
     const shape = moveTrailerShape({ slotBytes, sectorBytes, writeBlockBytes, maxAlignBytes });
     this.#flash = flash;
     this.#place = { shape, slotBytes };
+    this.#maxAlignBytes = maxAlignBytes;
+    this.#unknownBootloader = unknownBootloader;
     this.imageBytesMax = moveImageBytesMax({ slotBytes, sectorBytes, shape });
     this.trailerBytes = trailerBytes(shape);
     this.defect = slotDefect(flash, maxAlignBytes);
+  }
+
+  /** What the bootloader under this firmware says of itself. Looked for once. */
+  get bootloader(): BootloaderFinding {
+    this.#bootloader ??= findBootloader(this.#flash.bootloader);
+    return this.#bootloader;
+  }
+
+  /** What the server is told of it, in a line. */
+  get bootloaderText(): string {
+    return describeBootloader(this.bootloader);
+  }
+
+  /** Why nothing may be installed under this bootloader; null for one that works as this does. */
+  get bootloaderRefusal(): BootloaderRefusal | null {
+    return refusalOf(this.bootloader, this.#unknownBootloader, {
+      maxAlignBytes: this.#maxAlignBytes,
+      flash: this.#flash,
+    });
   }
 
   /**

@@ -24,7 +24,7 @@ import type { Identity, Settings } from "./settings.ts";
 import { Situation } from "./situation.ts";
 import { planSleep, type SleepPlan } from "./sleep.ts";
 import { offerOf, type State } from "./state.ts";
-import { prepareSwap, requestSwap, requestSwapBack } from "./swap-request.ts";
+import { judgeBootloader, prepareSwap, requestSwap, requestSwapBack } from "./swap-request.ts";
 import { type DownloadProgress, Telemetry } from "./telemetry.ts";
 import { Vitals } from "./vitals.ts";
 import { UpdateWork } from "./work.ts";
@@ -68,7 +68,7 @@ export class Agent {
    */
   constructor(given: Ports, identity: Identity, settings: Settings, options: AgentOptions = {}) {
     const ports = { ...given, log: patientLog(given.log) };
-    const slots = new Slots(ports.flash);
+    const slots = new Slots(ports.flash, settings.unknownBootloader);
     const facts = slots.facts();
     if (facts === null) throw new Error("the primary slot holds no readable image");
     this.#ports = ports;
@@ -240,6 +240,7 @@ export class Agent {
     this.#vitals.booted();
     if (this.#facts.confirmed && !this.#vitals.watching) this.#data?.settled();
     if (!hasData) this.#machine.happened({ kind: "trialEnded", reason: "migration-failed" });
+    judgeBootloader(this.#slots, this.#ports.log, (event) => this.#machine.happened(event));
     // The watch asks again for a swap that did not come about; when it has given up, so does this.
     if (this.state.kind === "rollingBack" && !this.state.waitsForPower && !this.#restart.begun)
       this.#machine.happened({ kind: "rollbackFailed" });
@@ -381,7 +382,9 @@ export class Agent {
   #attributes(): Readonly<Record<string, string>> {
     const { version, imageHash } = this.#facts;
     const { hardware } = this.#identity;
-    return { hardware, version, imageHash, [configurationAttribute]: this.#configured.attribute };
+    const { bootloaderText: bootloader } = this.#slots;
+    const configuration = this.#configured.attribute;
+    return { hardware, version, imageHash, bootloader, [configurationAttribute]: configuration };
   }
 
   /**

@@ -59,6 +59,7 @@ export const failureReasons = [
   "offer-mismatch",
   // the device
   "slot-layout",
+  "bootloader-mode",
   "flash-error",
   "storage-error",
   "bootloader-refused",
@@ -81,6 +82,7 @@ export const rollbackReasons = [
   "peripheral",
   "no-checks",
   "migration-failed",
+  "bootloader-mode",
   "confirm-failed",
   "not-confirmed",
   // after the confirm, during the soak

@@ -6,6 +6,7 @@ import { type Backoff, defaultBackoff } from "../policy/retry.ts";
 import { defaultStabilitySettings, type StabilitySettings } from "../policy/stability-settings.ts";
 import type { KeyValue } from "../ports/board.ts";
 import { arrayAt, parseJsonObject, stringAt } from "../protocol/json.ts";
+import type { UnknownBootloader } from "../slots/bootloader.ts";
 import { type DownloadSettings, defaultDownloadSettings } from "../transfer/download.ts";
 
 /** Who the device is and whom it obeys: written once, at enrolment, under the key `config`. */
@@ -52,6 +53,11 @@ export interface Settings {
   readonly pollBackoff: Backoff;
   /** How long a device that sleeps does so between two parts of a download. */
   readonly downloadPauseMs: number;
+  /**
+   * Whether to install under a bootloader that does not say how it swaps, on boards that ship ours.
+   * `accept` is for fleets whose bootloaders are older and known to swap using move.
+   */
+  readonly unknownBootloader: UnknownBootloader;
   /** Lets the device speak plain HTTP to other machines too, tokens included: for trials only. */
   readonly plainHttp: boolean;
 }
@@ -70,6 +76,7 @@ export const defaultSettings: Settings = {
   firstPollMsMax: 10_000,
   pollBackoff: defaultBackoff,
   downloadPauseMs: 30_000,
+  unknownBootloader: "refuse",
   plainHttp: false,
 };
 

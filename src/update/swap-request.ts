@@ -1,13 +1,31 @@
+import type { Log } from "../ports/board.ts";
 import type { RequestResult, Slots } from "../slots/slots.ts";
 import type { Event } from "./event.ts";
 import type { Release } from "./release.ts";
 
 /**
- * First half of a request. Looks once more at what would be swapped in: the slot may be another's
- * when the storage lost a state.
+ * What the start of the firmware makes of the bootloader under it: said in the log when it is not what
+ * it should be, and the end of a trial when no other image could ever follow this one.
+ */
+export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event) => void): void {
+  const { bootloader, bootloaderRefusal } = slots;
+  if (bootloaderRefusal !== null) {
+    log.write("error", `no updates: ${bootloaderRefusal.message}`);
+    const { reason } = bootloaderRefusal;
+    if (reason === "bootloader-mode") happened({ kind: "trialEnded", reason });
+  } else if (bootloader.kind !== "stated" && bootloader.kind !== "not-told")
+    log.write("warn", `bootloader ${slots.bootloaderText}: taken to swap using move`);
+}
+
+/**
+ * First half of a request. Looks once more at what would be swapped in, and by what: the slot may be
+ * another's when the storage lost a state, the bootloader another since the image was staged.
  */
 export function prepareSwap(slots: Slots, release: Release): Event {
   const stored = slots.secondaryFacts();
+  const { bootloaderRefusal } = slots;
+  if (bootloaderRefusal !== null)
+    return { kind: "upgradeFailed", reason: bootloaderRefusal.reason };
   if (stored === null) return { kind: "upgradeFailed", reason: "flash-error" };
   if (stored.imageHash !== release.imageHash)
     return { kind: "upgradeFailed", reason: "hash-mismatch" };

@@ -148,12 +148,13 @@ export class UpdateWork {
   }
 
   /**
-   * What no image could change: slots that cannot be swapped, and a file that is larger than they
-   * take.
+   * What no image could change: a bootloader that works otherwise, slots that cannot be swapped, and
+   * a file that is larger than they take.
    */
   #unfit(offer: Offer): { readonly reason: FailureReason; readonly message: string } | null {
-    const { defect, imageBytesMax } = this.#tools.slots;
+    const { defect, bootloaderRefusal, imageBytesMax } = this.#tools.slots;
     if (defect !== null) return { reason: "slot-layout", message: defect };
+    if (bootloaderRefusal !== null) return bootloaderRefusal;
     if (offer.fileBytes <= imageBytesMax) return null;
     const message = `the image has ${offer.fileBytes} bytes, the slots take at most ${imageBytesMax}`;
     return { reason: "image-too-large", message };

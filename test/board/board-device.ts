@@ -58,7 +58,7 @@ export class BoardDevice {
       imageKeys: [kit.keys.key.publicKey],
       ...(tls && { tls: tls.credentials }),
     });
-    flash.area(0, 0x10000).write(0, kit.bootloader.slice(0, kit.bootloader.length & ~3));
+    flash.poke(0, kit.bootloader); // in place of the model's record
     const flashFile = join(directory, "flash.bin");
     writeFlashFile(flashFile, flash);
     return new BoardDevice(kit, fleet, flashFile);

@@ -26,8 +26,8 @@ export function withImageKey(bootloader: Uint8Array, point: Uint8Array): Uint8Ar
   return withChecksum(changed);
 }
 
-/** The ROM starts no program whose checksum is wrong, or its hash where it has one. */
-function withChecksum(image: Uint8Array): Uint8Array {
+/** Seals a changed program again: the ROM starts none whose checksum is wrong, or its hash where it has one. */
+export function withChecksum(image: Uint8Array): Uint8Array {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (image[0] !== 0xe9) throw new Error("the bootloader is no image for the chip's ROM");
   let at = headerBytes;

@@ -8,7 +8,7 @@ import {
   writeApplication,
 } from "../../hosts/esp32/board-build.ts";
 import type { BoardTools } from "../../hosts/esp32/board-tools.ts";
-import { boardNamed } from "../../hosts/esp32/boards.ts";
+import { type Board, boardNamed } from "../../hosts/esp32/boards.ts";
 import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../hosts/release/pem-keys.ts";
 import { signImage } from "../../hosts/release/sign.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
@@ -17,6 +17,7 @@ import { parseVersion } from "../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
 import { withImageKey } from "./bootloader-key.ts";
 
+export const board: Board = emulatedBoard();
 export const hardware = "esp32c3-a";
 /** Instead of a minute, so that a rollback is over in less. */
 export const trialSeconds = 5;
@@ -108,12 +109,16 @@ const settings = {
   defines: { sluice: { watchdogSeconds } },
 };
 
+function emulatedBoard(): Board {
+  const found = boardNamed("esp32c3_devkitm_serial");
+  if (found === null) throw new Error("the board is gone");
+  return found;
+}
+
 async function built(
   tools: BoardTools,
   request: Omit<FirmwareRequest, "board">,
 ): Promise<FirmwareBuild> {
-  const board = boardNamed("esp32c3_devkitm_serial");
-  if (board === null) throw new Error("the board is gone");
   const result = await buildFirmware(tools, { ...request, board });
   if (!result.ok) throw new Error(`${result.step} failed:\n${result.output}`);
   return result.firmware;

@@ -1,12 +1,14 @@
 // The firmware on an emulated ESP32-C3, under the real bootloader, against the real fleet server: npm run test:board.
 // Exits 2 when something is missing, 1 when a check failed; the last line counts.
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type BoardTools, findBoardTools } from "../../hosts/esp32/board-tools.ts";
+import { readBootloaderFile } from "../../hosts/esp32/bootloader-file.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import { Checks } from "../moddable/checks.ts";
+import { checkBootloaderMode } from "./bootloader-mode.ts";
 import { checkCuts } from "./cuts.ts";
-import { type Kit, makeKit } from "./kit.ts";
+import { board, type Kit, makeKit } from "./kit.ts";
 import { checkModel } from "./model.ts";
 import { checkRecovery } from "./recovery.ts";
 import { checkRefusals } from "./refusals.ts";
@@ -20,6 +22,10 @@ const found = await findBoardTools();
 const missing = found.ok ? [] : [...found.missing];
 if (SLUICE_BOOTLOADER === "" || !existsSync(SLUICE_BOOTLOADER))
   missing.push("SLUICE_BOOTLOADER names no file: the zephyr.bin of bootloader/README.md's build");
+else {
+  const { refusal } = readBootloaderFile(board, readFileSync(SLUICE_BOOTLOADER));
+  if (refusal !== null) missing.push(`SLUICE_BOOTLOADER: ${refusal.message}`);
+}
 if (ESP32_EMULATOR === "" || !existsSync(ESP32_EMULATOR))
   missing.push("ESP32_EMULATOR names no program: README.md says what it has to do");
 if (found.ok && missing.length === 0) process.exitCode = await runChecks(found.tools);
@@ -41,7 +47,7 @@ async function runChecks(tools: BoardTools): Promise<number> {
     const wanted = process.argv.slice(2);
     const parts = { update: checkUpdate, rollbacks: checkRollbacks, refusals: checkRefusals };
     const more = { recovery: checkRecovery, model: checkModel, tls: checkTls };
-    const last = { sizes: checkSizes, cuts: checkCuts };
+    const last = { mode: checkBootloaderMode, sizes: checkSizes, cuts: checkCuts };
     for (const [name, part] of Object.entries({ ...parts, ...more, ...last }))
       if (wanted.length === 0 || wanted.includes(name))
         await runPart(checks, name, () =>

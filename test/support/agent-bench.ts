@@ -62,6 +62,8 @@ export class AgentBench {
   /** Answers true where the flash shall fail; also asked about the primary slot. */
   flashFails: FlashFault = () => false;
   primaryFails: FlashFault = () => false;
+  /** What the bootloader's partition holds; null for a board that does not name it. */
+  bootloader: Uint8Array | null = null;
   restarts = 0;
   #isDown = false;
   #agent: Agent | null = null;
@@ -225,6 +227,14 @@ export class AgentBench {
         guarded((...at) => this.flashFails(...at)),
       ),
       bootControl: null,
+      ...(this.bootloader !== null && { bootloader: readOnlyArea(this.bootloader) }),
     };
   }
+}
+
+function readOnlyArea(bytes: Uint8Array): NonNullable<FlashPartitions["bootloader"]> {
+  return {
+    sizeBytes: bytes.length,
+    read: (offsetBytes, into) => into.set(bytes.subarray(offsetBytes, offsetBytes + into.length)),
+  };
 }

@@ -43,6 +43,7 @@ export default Object.freeze({
     primary: "image-0",
     secondary: "image-1",
     bootControl: "bootctl",
+    bootloader: "mcuboot",
   }),
   get resetReason(): string {
     return chip.resetReason();
@@ -62,6 +63,7 @@ export default Object.freeze({
     trialMs: (config.trialSeconds ?? 60) * 1000,
     firstPollMsMax: (config.firstPollSeconds ?? 10) * 1000,
     plainHttp: config.plainHttp ?? false,
+    unknownBootloader: config.unknownBootloader ?? "refuse",
   }),
   entropy(byteLength: number): ArrayBuffer {
     const bytes = new ArrayBuffer(byteLength);

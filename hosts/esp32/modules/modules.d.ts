@@ -25,6 +25,8 @@ declare module "mc/config" {
     readonly password?: string;
     /** For trials: tokens and images then travel unencrypted. */
     readonly plainHttp?: boolean;
+    /** Whether to install under a bootloader that does not say how it swaps. */
+    readonly unknownBootloader?: "refuse" | "accept";
   };
   export default config;
 }

@@ -13,6 +13,11 @@
 #include "xsmc.h"
 #include "mc.xs.h"
 
+/* The firmware stages and asks for images as this mode wants them; at run time it holds the bootloader's record against it. */
+#ifndef CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE
+#error "build the application for MCUboot with swap using move: CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE=y"
+#endif
+
 #define SECTOR_BYTES 4096u
 #define WRITE_BLOCK_BYTES 4u
 #define PIECE_BYTES 256u /* a page of the flash chip */
@@ -24,13 +29,16 @@ struct partition {
 
 #define PARTITION(node) {DT_PROP(DT_NODELABEL(node), label), FIXED_PARTITION_ID(node)}
 
-/* The bootloader's own partition is not among them: nothing on the device may write it. */
+/* The bootloader's own partition comes last: it is read for what it says of itself, and nothing on the device writes it. */
 static const struct partition partitions[] = {
 	PARTITION(slot0_partition),
 	PARTITION(slot1_partition),
 	PARTITION(storage_partition),
 	PARTITION(bootctl_partition),
+	PARTITION(boot_partition),
 };
+
+#define READ_ONLY_INDEX ((int)ARRAY_SIZE(partitions) - 1)
 
 static const struct flash_area *area_of(xsMachine *the)
 {
@@ -41,6 +49,13 @@ static const struct flash_area *area_of(xsMachine *the)
 	    flash_area_open(partitions[index].id, &area) != 0)
 		xsUnknownError("no such partition");
 	return area;
+}
+
+static const struct flash_area *writable_area_of(xsMachine *the)
+{
+	if (xsmcToInteger(xsArg(0)) == READ_ONLY_INDEX)
+		xsUnknownError("the bootloader is never written");
+	return area_of(the);
 }
 
 static void check_range(xsMachine *the, const struct flash_area *area, uint32_t offset, uint32_t length)
@@ -97,7 +112,7 @@ void xs_sluice_flash_read(xsMachine *the)
 /* (index, buffer, offset): both of whole words */
 void xs_sluice_flash_write(xsMachine *the)
 {
-	const struct flash_area *area = area_of(the);
+	const struct flash_area *area = writable_area_of(the);
 	uint32_t offset = xsmcToUnsigned(xsArg(2));
 	uint32_t piece[PIECE_BYTES / sizeof(uint32_t)];
 	xsUnsignedValue length;
@@ -121,7 +136,7 @@ void xs_sluice_flash_write(xsMachine *the)
 /* (index, first sector, end sector) */
 void xs_sluice_flash_erase(xsMachine *the)
 {
-	const struct flash_area *area = area_of(the);
+	const struct flash_area *area = writable_area_of(the);
 	uint32_t first = xsmcToUnsigned(xsArg(1));
 	uint32_t end = xsmcToUnsigned(xsArg(2));
 	uint32_t sectors = area->fa_size / SECTOR_BYTES;

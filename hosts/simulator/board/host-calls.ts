@@ -72,6 +72,8 @@ export interface BoardFacts {
     readonly primary: string;
     readonly secondary: string;
     readonly bootControl: string | undefined;
+    /** Absent on a board that does not tell where its bootloader lies. */
+    readonly bootloader?: string;
   };
   readonly resetReason: string;
   readonly battery: { pin: number; emptyRaw: number; fullRaw: number } | undefined;

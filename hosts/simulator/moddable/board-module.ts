@@ -28,6 +28,11 @@ export default Object.freeze({
     primary: "image-0",
     secondary: "image-1",
     bootControl: "bootctl",
+    /** Only on a chip whose layout says where it lies. */
+    get bootloader(): string | undefined {
+      const layout = host.environment("SLUICE_PARTITIONS") ?? "";
+      return layout.includes("mcuboot:") ? "mcuboot" : undefined;
+    },
   }),
   get resetReason(): string {
     return host.environment("SLUICE_RESET_REASON") ?? "power-on";

@@ -145,13 +145,14 @@ export class ModdableBoard {
  * The partitions under the labels that board-module.ts gives them, in the form that chip.c reads.
  */
 export function partitionsText(layout: DeviceLayout): string {
-  const { primary, secondary, bootctl, storage } = layout;
-  const named: readonly (readonly [string, Extent])[] = [
+  const { primary, secondary, bootctl, storage, boot } = layout;
+  const named: (readonly [string, Extent])[] = [
     ["image-0", primary],
     ["image-1", secondary],
     ["bootctl", bootctl],
     ["storage", storage],
   ];
+  if (boot !== null) named.push(["mcuboot", boot]);
   return named.map(([label, { offset, size }]) => `${label}:${offset}:${size}`).join(",");
 }
 

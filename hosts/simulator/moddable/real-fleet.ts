@@ -19,6 +19,7 @@ export interface FleetDevice {
   readonly running: { readonly version: string } | null;
   readonly state: string;
   readonly reason: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /** In PEM: what the server shows, and whose certificates it asks of devices. */

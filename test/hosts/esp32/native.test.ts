@@ -8,7 +8,8 @@ import { test } from "node:test";
 const root = resolve(import.meta.dirname, "../../..");
 const natives = join(root, "hosts/esp32/native");
 const stubs = join(import.meta.dirname, "stubs");
-const strict = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", stubs];
+const mode = "-DCONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE=1";
+const strict = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", mode, "-I", stubs];
 
 const compilers = [
   { name: "this machine", commands: ["gcc"], flags: [] },

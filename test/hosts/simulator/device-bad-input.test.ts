@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bootloaderProgram, recordOf } from "../../../hosts/simulator/boot/bootloader-program.ts";
+import { sluiceConfig } from "../../../hosts/simulator/boot/sluice-config.ts";
 import { type SeenRequest, text } from "../../../hosts/simulator/ddi-server.ts";
 import type { DeviceLayout } from "../../../hosts/simulator/layout.ts";
 import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
-import { DeviceBench, image, strangeSigner } from "../../support/device-bench.ts";
+import {
+  type BootloaderRecord,
+  bootloaderRecordBytes,
+} from "../../../src/image/bootloader-record.ts";
+import { benchSigner, DeviceBench, image, strangeSigner } from "../../support/device-bench.ts";
 
 /** Offers one file as version 1.1.0 to a device on 1.0.0 and lets half an hour pass. */
 async function offered(
@@ -91,6 +97,43 @@ for (const [what, change, says] of badSlots)
     assert.match(bench.device.console.join("\n"), says);
     assert.deepEqual(bench.boots, ["booted 1.0.0 power-on"]);
   });
+
+/** The device's bootloader says this of itself from its next power-on on; null makes it say nothing. */
+function restate(bench: DeviceBench, change: Partial<BootloaderRecord> | null): void {
+  const { layout } = bench.world;
+  const record = { ...recordOf(sluiceConfig(layout, [benchSigner.key]), 4), ...change };
+  const program = bootloaderProgram(record);
+  if (change === null) program.fill(0, program.length - bootloaderRecordBytes);
+  bench.device.device.flash.poke(layout.boot?.offset ?? 0, program);
+}
+
+const bootloaders: ReadonlyArray<readonly [string, Partial<BootloaderRecord> | null, RegExp]> = [
+  ["overwrites the only image", { mode: "overwrite-only" }, /works by overwrite-only/],
+  [
+    "was built for smaller slots",
+    { imageSectorsMax: 128 },
+    /sectors of a slot as 128, this .* 448/,
+  ],
+  ["does not say what it is", null, /does not say how it swaps \(no-record\)/],
+];
+
+for (const [what, change, says] of bootloaders)
+  for (const engine of ["node", "xs"] as const)
+    test(`refuses every update under a bootloader that ${what}, on the engine ${engine}`, async () => {
+      const bench = await DeviceBench.start({ engine });
+      restate(bench, change);
+      bench.offer("1", "1.1.0", await image("1.1.0"));
+      await bench.powerOn();
+      await bench.pass(30);
+      bench.world.close();
+      assert.equal(
+        bench.verdict,
+        "closed failure state=failed version=1.1.0 reason=bootloader-mode",
+      );
+      assert.deepEqual(bench.server.artifactRanges, []);
+      assert.match(bench.device.console.join("\n"), says);
+      assert.deepEqual(bench.boots, ["booted 1.0.0 power-on"]);
+    });
 
 test("refuses a truncated image before the download", async () => {
   const file = await image("1.1.0");

@@ -57,6 +57,7 @@ test("describes itself when the server asks for it, and as long as it asks", asy
     hardware: "esp32c3-a",
     version: "1.0.0",
     imageHash: running.imageHash,
+    bootloader: "unknown (not-told)",
     configuration: "0",
   };
   assert.deepEqual(bench.server.attributes, [{ mode: "merge", data: expected }]);
