@@ -18,7 +18,7 @@ export const valueNameCharactersMax = 64;
 export const flagsMax = 64;
 export const saltCharactersMax = 64;
 export const schemaMax = 0xffff;
-const flagNamePattern = /^[a-z0-9][a-z0-9._-]{0,47}$/;
+const flagNamePattern = (): RegExp => /^[a-z0-9][a-z0-9._-]{0,47}$/;
 
 /** A configuration document, read and checked: `{version, schema, values{...}, flags{...}}`. */
 export interface ConfigurationDocument {
@@ -64,7 +64,7 @@ function parseFlags(members: JsonObject): Parsed<ReadonlyMap<string, Flag>> {
   const flags = new Map<string, Flag>();
   for (const [name, value] of entries) {
     const flag = parseFlag(value);
-    if (flag === null || !flagNamePattern.test(name)) return malformed;
+    if (flag === null || !flagNamePattern().test(name)) return malformed;
     flags.set(name, flag);
   }
   return { ok: true, value: flags };

@@ -19,7 +19,7 @@ export const versionMax: ImageVersion = {
 };
 
 const textCharactersMax = 32;
-const pattern =
+const pattern = (): RegExp =>
   /^(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\+(0|[1-9][0-9]*))?)?)?$/;
 
 /**
@@ -28,7 +28,7 @@ const pattern =
  */
 export function parseVersion(text: string): ImageVersion | null {
   if (text.length > textCharactersMax) return null;
-  const match = pattern.exec(text);
+  const match = pattern().exec(text);
   if (match === null) return null;
   const version = {
     major: Number(match[1]),

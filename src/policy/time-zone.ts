@@ -58,13 +58,13 @@ export const utc: TimeZone = { text: "UTC0", standardSeconds: 0, daylight: null 
  */
 export function parseTimeZone(text: string): ParsedTimeZone {
   if (text.length > timeZoneCharactersMax) return refused("time-zone-too-long");
-  const afterName = skip(text, namePattern);
+  const afterName = skip(text, namePattern());
   if (afterName === null) return refused("time-zone-name");
   const standard = takeTime(afterName, offsetHoursMax);
   if (standard === null) return refused("time-zone-offset");
   const standardSeconds = eastOf(standard.seconds);
   if (standard.rest === "") return { ok: true, zone: { text, standardSeconds, daylight: null } };
-  const afterDaylightName = skip(standard.rest, namePattern);
+  const afterDaylightName = skip(standard.rest, namePattern());
   if (afterDaylightName === null) return refused("daylight-name");
   let rest = afterDaylightName;
   let offsetSeconds = standardSeconds + 3600; // XBD 8.3: one hour ahead when no offset follows
@@ -99,10 +99,10 @@ export function nextChangeAfter(zone: TimeZone, unixSeconds: number): number | n
   return null;
 }
 
-const namePattern = /^(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)/;
-const timePattern = /^([+-]?)(\d{1,3})(?::(\d\d)(?::(\d\d))?)?/;
-const weekdayPattern = /^,M(\d{1,2})\.([1-5])\.([0-6])/;
-const dayPattern = /^,(J?)(\d{1,3})/;
+const namePattern = (): RegExp => /^(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)/;
+const timePattern = (): RegExp => /^([+-]?)(\d{1,3})(?::(\d\d)(?::(\d\d))?)?/;
+const weekdayPattern = (): RegExp => /^,M(\d{1,2})\.([1-5])\.([0-6])/;
+const dayPattern = (): RegExp => /^,(J?)(\d{1,3})/;
 const offsetHoursMax = 24;
 const ruleHoursMax = 167;
 const ruleSecondsDefault = 2 * 3600;
@@ -120,7 +120,7 @@ function skip(text: string, pattern: RegExp): string | null {
 
 /** `[+-]hh[:mm[:ss]]` */
 function takeTime(text: string, hoursMax: number): { seconds: number; rest: string } | null {
-  const match = timePattern.exec(text);
+  const match = timePattern().exec(text);
   if (match === null) return null;
   const [hours, minutes, seconds] = [match[2], match[3], match[4]].map((part) => Number(part ?? 0));
   if (hours === undefined || minutes === undefined || seconds === undefined) return null;
@@ -145,7 +145,7 @@ function takeRule(text: string): { rule: ChangeRule; rest: string } | null {
 }
 
 function takeRuleDay(text: string): { rule: ChangeRule; rest: string } | null {
-  const weekday = weekdayPattern.exec(text);
+  const weekday = weekdayPattern().exec(text);
   if (weekday !== null) {
     const month = Number(weekday[1]);
     if (month < 1 || month > 12) return null;
@@ -153,7 +153,7 @@ function takeRuleDay(text: string): { rule: ChangeRule; rest: string } | null {
     const [week, day] = [Number(weekday[2]), Number(weekday[3])];
     return { rule: { kind: "weekday", month, week, weekday: day, timeSeconds: 0 }, rest };
   }
-  const counted = dayPattern.exec(text);
+  const counted = dayPattern().exec(text);
   if (counted === null) return null;
   const kind = counted[1] === "J" ? "julian" : "ordinal";
   const day = Number(counted[2]);

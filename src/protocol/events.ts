@@ -77,9 +77,8 @@ export interface RecordedEvent {
   readonly batteryPercent: number | null;
 }
 
-const idPattern = /^[A-Za-z0-9._:]{1,64}-\d{1,15}$/;
-const textPattern = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-/** A function, since a `g` expression keeps an index, which it cannot where modules are preloaded. */
+const idPattern = (): RegExp => /^[A-Za-z0-9._:]{1,64}-\d{1,15}$/;
+const textPattern = (): RegExp => /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const outsideText = (): RegExp => /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
 
 const ranges = {
@@ -126,7 +125,7 @@ export function decodeEvent(object: JsonObject): RecordedEvent | null {
   const atUptimeMs = rangedAt(object, "atUptimeMs", "time");
   const unixMs = optionalAt(object, "unixMs", "time");
   const details = objectAt(object, "details");
-  if (id === null || !idPattern.test(id) || type === undefined || details === null) return null;
+  if (id === null || !idPattern().test(id) || type === undefined || details === null) return null;
   const signalDbm = optionalAt(details, "signalDbm", "signal");
   const batteryPercent = optionalAt(details, "batteryPercent", "percent");
   const event = decodeFields(type, details);
@@ -165,7 +164,7 @@ function fieldAt(details: JsonObject, name: string, kind: FieldKind): JsonValue 
   if (kind !== "text" && kind !== "text?") return rangedAt(details, name, kind) ?? undefined;
   if (kind === "text?" && details[name] === null) return null;
   const text = stringAt(details, name, eventTextCharactersMax);
-  return text !== null && textPattern.test(text) ? text : undefined;
+  return text !== null && textPattern().test(text) ? text : undefined;
 }
 
 function fitting(kind: FieldKind, value: string | number | null): JsonValue {
