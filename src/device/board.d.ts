@@ -126,6 +126,17 @@ declare module "sluice/board" {
       readonly socket: { readonly io: new (options: SocketOptions) => Socket };
       readonly dns: object;
     };
+    /**
+     * What is in use of the memory that the firmware lives in, garbage left out, and that with what it
+     * can still get; left out by a board that does not know.
+     */
+    readMemory?(): { readonly usedBytes: number; readonly limitBytes: number };
+    /** The interface to the server; left out by a board that cannot tell. */
+    readonly link?: {
+      isUp(): boolean;
+      /** Of the radio; null on a wire, and while unknown. */
+      signalDbm(): number | null;
+    };
     /** What this build sets otherwise than the firmware does by itself. */
     readonly settings?: {
       readonly trialMs?: number;

@@ -25,6 +25,9 @@ export function openPorts(): Ports {
     reset,
     crypto: nativeCrypto,
     log,
+    // A board that does not tell has no floor of free memory and no search for leaks.
+    ...(board.readMemory !== undefined && { memory: { read: () => board.readMemory?.() ?? null } }),
+    ...(board.link !== undefined && { link: board.link }),
   };
 }
 

@@ -12,6 +12,10 @@ const xsBytesMax = 96 * 1024;
 /** Of the 10,240 of native/thread.c. */
 const stackBytesMax = 9216;
 
+/** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
+const freeBytesMin = 4096;
+const heapPoolBytes = 98_304;
+
 /** From a fresh flash file to an update, and a reset in the middle of one. */
 export async function checkUpdate(checks: Checks, kit: Kit, directory: string): Promise<void> {
   const image = await signed("1.0.0", kit.reference.payload, kit.keys);
@@ -68,6 +72,10 @@ export async function checkUpdate(checks: Checks, kit: Kit, directory: string): 
       const { slots = 0, chunks = 0, stack = 0 } = one.memory;
       assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
       assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
+    });
+    await checks.check("knows how much memory is left to it", () => {
+      const { free = 0 } = one.memory;
+      assert.ok(free >= freeBytesMin && free < heapPoolBytes, `${free} bytes`);
     });
     console.log(`memory at the worst moment: ${JSON.stringify(one.memory)}`);
   } catch (error) {

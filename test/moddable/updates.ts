@@ -109,6 +109,15 @@ export async function checkUpdates(
     { watchdogSeconds: 3 },
   );
 
+  await withDevice("goes back from an image that leaves too little memory", async (one) => {
+    const { rollout } = await one.offer("1.4.0", payloads.reference);
+    void one.powerOn({ memoryBytes: 30_000, trialMs: 3000 });
+    await until("the rollback", updateSeconds, async () => {
+      return (await one.fleet.count(rollout, "rolled-back")) === 1;
+    });
+    assert.equal((await one.fleet.device(deviceId)).reason, "low-memory");
+  });
+
   await withDevice("goes on after power cuts in the middle of a download", async (one) => {
     const { rollout, bytes } = await one.offer("1.1.0", payloads.reference);
     const sectors = Math.floor(bytes / 4096);

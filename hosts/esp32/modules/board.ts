@@ -13,7 +13,7 @@ declare function native(name: string): (...parameters: unknown[]) => unknown;
 /** One line on the console. */
 declare function trace(...texts: unknown[]): void;
 
-/** native/chip.c, native/watchdog.c, native/memory.c */
+/** native/chip.c, native/watchdog.c, native/memory.c, native/link.c */
 const chip = Object.freeze({
   resetReason() {
     return native("xs_sluice_reset_reason").call(this) as string;
@@ -29,6 +29,15 @@ const chip = Object.freeze({
   },
   memoryPeak(which: number) {
     return native("xs_sluice_memory_peak").call(this, which) as number;
+  },
+  memoryNow(which: 0 | 1) {
+    return native("xs_sluice_memory_now").call(this, which) as number;
+  },
+  linkUp() {
+    return native("xs_sluice_link_up").call(this) as boolean;
+  },
+  signalDbm() {
+    return native("xs_sluice_link_signal").call(this) as number | undefined;
   },
 });
 
@@ -59,6 +68,14 @@ export default Object.freeze({
       socket: Object.freeze({ io: UDP }),
     }),
   }),
+  readMemory() {
+    const usedBytes = chip.memoryNow(0);
+    return { usedBytes, limitBytes: usedBytes + chip.memoryNow(1) };
+  },
+  link: Object.freeze({
+    isUp: () => chip.linkUp(),
+    signalDbm: () => chip.signalDbm() ?? null,
+  }),
   settings: Object.freeze({
     trialMs: (config.trialSeconds ?? 60) * 1000,
     firstPollMsMax: (config.firstPollSeconds ?? 10) * 1000,
@@ -87,12 +104,14 @@ export default Object.freeze({
   },
 });
 
-/** Prints what the firmware used at its worst moment, when that grew; what was last printed. */
+/** Prints what the firmware used at its worst moment, and what is free now, when that grew; what was last printed. */
 function reportMemory(reported: number): number {
   const peaks = [0, 1, 2, 3].map((which) => chip.memoryPeak(which));
   const total = peaks.reduce((sum, bytes) => sum + bytes, 0);
   if (total < reported + reportedBytesMin) return reported;
   const [slots, chunks, heap, stack] = peaks;
-  trace(`memory: slots ${slots} chunks ${chunks} heap ${heap} stack ${stack}\n`);
+  chip.memoryNow(0); // garbage is free too
+  const free = chip.memoryNow(1);
+  trace(`memory: slots ${slots} chunks ${chunks} heap ${heap} stack ${stack} free ${free}\n`);
   return total;
 }

@@ -18,6 +18,9 @@ const host = Object.freeze({
   restart() {
     return native("xs_sluice_restart").call(this);
   },
+  memoryUsed() {
+    return native("xs_sluice_memory_used").call(this) as number;
+  },
   feedWithin(seconds: number) {
     return native("xs_sluice_watchdog").call(this, seconds);
   },
@@ -53,6 +56,17 @@ export default Object.freeze({
       socket: Object.freeze({ io: UDP }),
     }),
   }),
+  /** SLUICE_TRIAL_MS is how long a boot of a trial may take to become healthy. */
+  get settings() {
+    const trialMs = host.environment("SLUICE_TRIAL_MS");
+    return trialMs === undefined ? {} : { trialMs: Number(trialMs) };
+  },
+  /** XS takes what it wants of the machine's memory; SLUICE_MEMORY_BYTES says what a board would have. */
+  get readMemory() {
+    const limit = host.environment("SLUICE_MEMORY_BYTES");
+    if (limit === undefined) return undefined;
+    return () => ({ usedBytes: host.memoryUsed(), limitBytes: Number(limit) });
+  },
   entropy(byteLength: number): ArrayBuffer {
     const bytes = new ArrayBuffer(byteLength);
     host.fillRandom(bytes);

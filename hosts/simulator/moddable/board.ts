@@ -33,6 +33,10 @@ export interface Conditions {
   readonly charging?: boolean;
   /** Gets a line per flash operation of the application: partition, kind, offset, bytes. */
   readonly operationLog?: string;
+  /** What the board has for slots and chunks. */
+  readonly memoryBytes?: number;
+  /** How long a boot of a trial may take to become healthy; a minute when left out. */
+  readonly trialMs?: number;
 }
 
 export interface ModdableBoardOptions {
@@ -48,6 +52,8 @@ export interface ModdableBoardOptions {
 
 /** More resets than any test means in one run: a board that has them swings for ever. */
 const bootsMax = 32;
+/** The block of a board (hosts/esp32/manifest.json), twice: slots are twice as large on this machine. */
+const memoryBytes = 2 * 81_920;
 
 /**
  * A board whose flash is a file and whose firmware is what mcconfig built. Each reset runs the
@@ -127,13 +133,15 @@ export class ModdableBoard {
   }
 
   #environment(reason: ResetReason, conditions: Conditions): Record<string, string> {
-    const { cut, analogRaw, charging = false, operationLog } = conditions;
+    const { cut, analogRaw, charging = false, operationLog, trialMs } = conditions;
     return {
       SLUICE_FLASH: this.flashFile,
       SLUICE_PARTITIONS: partitionsText(this.#options.layout),
       SLUICE_RESET_REASON: reason,
       SLUICE_WATCHDOG_SECONDS: String(this.#options.watchdogSeconds),
       SLUICE_CHARGING: charging ? "1" : "0",
+      SLUICE_MEMORY_BYTES: String(conditions.memoryBytes ?? memoryBytes),
+      ...(trialMs === undefined ? {} : { SLUICE_TRIAL_MS: String(trialMs) }),
       ...(analogRaw === undefined ? {} : { SLUICE_ANALOG_RAW: String(analogRaw) }),
       ...(cut === undefined ? {} : { SLUICE_CUT: `${cut.partition}:${cut.operation}:${cut.kind}` }),
       ...(operationLog === undefined ? {} : { SLUICE_FLASH_LOG: operationLog }),

@@ -1,4 +1,5 @@
 /* What board-module.ts and analog-module.ts ask of the process they run in. */
+#include "xsAll.h"
 #include "xsmc.h"
 #include "mc.xs.h"
 
@@ -33,6 +34,13 @@ void xs_sluice_entropy(xsMachine *the)
 	xsmcGetBufferWritable(xsArg(0), &buffer, &length);
 	if (getrandom(buffer, length, 0) != (ssize_t)length)
 		xsUnknownError("the system has no randomness");
+}
+
+/* () -> bytes of slots and chunks in use, garbage collected first */
+void xs_sluice_memory_used(xsMachine *the)
+{
+	fxCollectGarbage(the);
+	xsmcSetInteger(xsResult, (int)(the->currentHeapCount * sizeof(txSlot) + the->currentChunksSize));
 }
 
 static gboolean feed(gpointer seconds)

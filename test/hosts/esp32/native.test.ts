@@ -11,6 +11,9 @@ const stubs = join(import.meta.dirname, "stubs");
 const mode = "-DCONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE=1";
 const strict = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", mode, "-I", stubs];
 
+/** Without a radio and with one: link.c differs. */
+const networks: readonly (readonly string[])[] = [[], ["-DCONFIG_WIFI=1"]];
+
 const compilers = [
   { name: "this machine", commands: ["gcc"], flags: [] },
   {
@@ -34,10 +37,15 @@ for (const { name, commands, flags } of compilers) {
       test(rule, { skip: `skipped: none of ${commands.join(", ")} compiles for it` }, () => {});
     else
       test(rule, () => {
-        const made = spawnSync(gcc, [...strict, ...flags, join(natives, source)]);
-        assert.equal(made.status, 0, String(made.stderr));
+        for (const network of networks)
+          compile(gcc, [...strict, ...network, ...flags, join(natives, source)]);
       });
   }
+}
+
+function compile(gcc: string, options: readonly string[]): void {
+  const { status, stderr } = spawnSync(gcc, options, { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
 }
 
 function compilesFor(command: string, flags: readonly string[]): boolean {

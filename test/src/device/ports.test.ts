@@ -6,7 +6,7 @@ import { loadDeviceModule } from "../../support/device-module.ts";
 const dayMs = 86_400_000;
 
 /** A board whose ticks and timers a test moves by hand. */
-function openBoard(startTicks: number) {
+function openBoard(startTicks: number, facts: object = {}) {
   const board = {
     ticks: startTicks,
     entropy: Uint8Array.of(0x40, 0, 0, 0),
@@ -22,6 +22,7 @@ function openBoard(startTicks: number) {
       partitions: { primary: "image-0", secondary: "image-1", bootControl: undefined },
       network: { socket: { io: class {} }, dns: {} },
       entropy: () => board.entropy.slice().buffer,
+      ...facts,
     },
     time: {
       get ticks() {
@@ -109,4 +110,19 @@ test("draws its random numbers from the board's generator", () => {
   assert.equal(ports.random.next(), 0.25);
   board.entropy = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
   assert.ok(ports.random.next() < 1);
+});
+
+test("reads memory and link of a board that tells them", () => {
+  const memory = { usedBytes: 40_000, limitBytes: 81_920 };
+  const link = { isUp: () => false, signalDbm: () => -71 };
+  const { ports } = openBoard(0, { readMemory: () => memory, link });
+  assert.deepEqual(ports.memory?.read(), memory);
+  assert.equal(ports.link?.isUp(), false);
+  assert.equal(ports.link?.signalDbm(), -71);
+});
+
+test("has neither on a board that does not tell, so that nothing is concluded from them", () => {
+  const { ports } = openBoard(0);
+  assert.equal("memory" in ports, false);
+  assert.equal("link" in ports, false);
 });
