@@ -36,6 +36,14 @@ const rows: readonly Omit<Board, "folder">[] = [
     tried: "no",
   },
   {
+    name: "esp32c6_devkitc_serial",
+    zephyrBoard: "esp32c6_devkitc/esp32c6/hpcore",
+    soc: "esp32c6",
+    flashMiB: 8,
+    network: "serial",
+    tried: "built",
+  },
+  {
     name: "esp32c6_devkitc",
     zephyrBoard: "esp32c6_devkitc/esp32c6/hpcore",
     soc: "esp32c6",

@@ -20,6 +20,7 @@ import {
   refusalOf,
   type UnknownBootloader,
 } from "./bootloader.ts";
+import { readSpentBoots } from "./trial-boots.ts";
 
 /** What the slots say, read anew from flash. */
 export interface SlotFacts {
@@ -95,6 +96,22 @@ export class Slots {
       maxAlignBytes: this.#maxAlignBytes,
       flash: this.#flash,
     });
+  }
+
+  /**
+   * The how manyth boot of its trial this is, from 1 on; null when the image is confirmed, when the
+   * bootloader does not count, and when its page cannot be read.
+   */
+  trialBoot(): number | null {
+    const { primary, bootControl } = this.#flash;
+    if (bootControl === null) return null;
+    try {
+      if (!isTrial(readTrailer(primary, this.#place.shape))) return null;
+      return readSpentBoots(bootControl).extraBoots + 1;
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return null;
+    }
   }
 
   /**

@@ -387,10 +387,7 @@ export class Agent {
     return { hardware, version, imageHash, bootloader, [configurationAttribute]: configuration };
   }
 
-  /**
-   * Work that nobody waits for: what it throws has no other way out. For the rest see
-   * `#takeUpLostWork`.
-   */
+  /** Work that nobody waits for: what it throws has no other way out; see `#takeUpLostWork` too. */
   #unattended(work: Promise<unknown>): void {
     work.catch((error: unknown) => this.#log("error", `unexpected: ${String(error)}`));
   }

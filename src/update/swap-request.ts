@@ -9,6 +9,8 @@ import type { Release } from "./release.ts";
  */
 export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event) => void): void {
   const { bootloader, bootloaderRefusal } = slots;
+  const boot = slots.trialBoot();
+  if (boot !== null) log.write("info", `boot ${boot} of its trial`);
   if (bootloaderRefusal !== null) {
     log.write("error", `no updates: ${bootloaderRefusal.message}`);
     const { reason } = bootloaderRefusal;

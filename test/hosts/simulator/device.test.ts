@@ -72,6 +72,12 @@ test("goes back after three boots of a minute in which the server never answered
     "booted 1.0.0 software",
   ]);
   assert.equal(bench.verdict, "closed failure state=rolledBack version=1.4.0 reason=no-server");
+  const counted = bench.device.console.filter((line) => line.endsWith("of its trial"));
+  assert.deepEqual(counted, [
+    "info: boot 1 of its trial",
+    "info: boot 2 of its trial",
+    "info: boot 3 of its trial",
+  ]);
   bench.world.close();
 });
 
