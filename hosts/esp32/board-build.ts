@@ -3,6 +3,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import { imageHeaderBytes } from "../../src/image/header.ts";
 import { type BoardTools, run } from "./board-tools.ts";
 import type { Board } from "./boards.ts";
+import { linkModules } from "./link-modules.ts";
+import { readModules, writeModules } from "./module-list.ts";
+import { unusedParts } from "./optional-modules.ts";
 
 const projectRoot = resolve(import.meta.dirname, "../..");
 
@@ -25,9 +28,11 @@ export interface FirmwareBuild {
   readonly usedBytes: Readonly<Record<string, number>>;
 }
 
+export type BuildStep = "mcconfig" | "link" | "cmake" | "ninja";
+
 export type FirmwareResult =
   | { readonly ok: true; readonly firmware: FirmwareBuild }
-  | { readonly ok: false; readonly step: "mcconfig" | "cmake" | "ninja"; readonly output: string };
+  | { readonly ok: false; readonly step: BuildStep; readonly output: string };
 
 /**
  * Compiles an application for a board: mcconfig makes its part, CMake and Ninja build it with Zephyr. Applications of
@@ -42,7 +47,6 @@ export async function buildFirmware(
   const from = dirname(manifest);
   const values = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
   const target = ["-p", `zephyr:${board.folder}`, "-t", "build", "-o", boardBuildFolder];
-  const made = await run("mcconfig", [...target, ...values], tools.environment, from);
   const own = join(
     boardBuildFolder,
     "tmp/zephyr",
@@ -51,8 +55,13 @@ export async function buildFirmware(
     basename(from),
   );
   const lists = join(own, "CMakeLists.txt");
+  rmSync(lists, { force: true }); // that of an earlier build has other modules: see linkFirmware
+  rmSync(join(own, "modules/mc.xsi"), { force: true }); // else the linker keeps the names of earlier builds
+  const made = await run("mcconfig", [...target, ...values], tools.environment, from);
   if (made.exitCode !== 0 || !existsSync(lists)) return failed("mcconfig", made.output);
   relaxVersions(lists);
+  const linkError = await linkFirmware(lists, own);
+  if (linkError !== null) return failed("link", linkError);
   const build = join(boardBuildFolder, "zephyr", board.name);
   const configured = await run(
     "cmake",
@@ -87,7 +96,7 @@ function cmakeParameters(tools: BoardTools, board: Board, own: string, build: st
     build,
     `-DBOARD=${board.zephyrBoard}`,
     "-DBUILD_VERSION=sluice", // else the commit of whatever repository Zephyr stands in
-    `-DEXTRA_CONF_FILE=${join(own, "zephyr.conf")}`,
+    `-DEXTRA_CONF_FILE=${join(own, "zephyr.conf")};${join(own, "unused.conf")}`,
     `-DMODDABLE_BUILD_DIR=${own}`,
     `-DEXTRA_DTC_OVERLAY_FILE=${overlays.join(";")}`,
   ];
@@ -104,6 +113,22 @@ function relaxVersions(lists: string): void {
   writeFileSync(lists, text);
 }
 
+/** Modules become one, and what nothing imports goes. The error's text, or null. */
+async function linkFirmware(lists: string, own: string): Promise<string | null> {
+  const modules = readModules(lists);
+  const main = /^set\(mCREATION -c .*,([^,]+),\d+\)$/m.exec(readFileSync(lists, "utf8"))?.[1];
+  if (main === undefined) return `${lists} names no main module`;
+  try {
+    const linked = await linkModules({ modules, main, folder: join(own, "linked") });
+    const { natives, configuration } = unusedParts(linked.reached);
+    writeModules(lists, { ...linked, unusedNatives: natives });
+    writeFileSync(join(own, "unused.conf"), configuration);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error); // of esbuild: it names file and line
+  }
+}
+
 /** From the table that the linker prints. */
 function readRegions(output: string): Record<string, number> {
   const used: Record<string, number> = {};
@@ -115,7 +140,7 @@ function readRegions(output: string): Record<string, number> {
 
 const unitBytes: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
 
-function failed(step: "mcconfig" | "cmake" | "ninja", output: string): FirmwareResult {
+function failed(step: BuildStep, output: string): FirmwareResult {
   return { ok: false, step, output: output.trimEnd().split("\n").slice(-40).join("\n") };
 }
 

@@ -30,3 +30,30 @@ declare module "mc/config" {
   };
   export default config;
 }
+
+declare module "mont" {
+  /** Calculates modulo a prime. */
+  export default class Mont {
+    constructor(options: { m: bigint });
+    add(a: bigint, b: bigint): bigint;
+    mul(a: bigint, b: bigint): bigint;
+    mulinv(a: bigint): bigint;
+  }
+}
+
+declare module "ssl/constants" {
+  export const AES: number;
+  export const ECDHE_RSA: number;
+  export const GCM: number;
+  export const SHA256: number;
+}
+
+/** Of XS; big endian. */
+interface BigIntConstructor {
+  fromArrayBuffer(bytes: ArrayBuffer): bigint;
+}
+
+/** Of XS; big endian, with zeros in front up to the length. */
+interface ArrayBufferConstructor {
+  fromBigInt(value: bigint, byteLengthMin: number): ArrayBuffer;
+}

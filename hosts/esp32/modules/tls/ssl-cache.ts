@@ -1,0 +1,2 @@
+/** Of sessions that are taken up again: the firmware's never are. */
+export default null;

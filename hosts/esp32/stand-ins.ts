@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { ModuleGraph } from "./module-graph.ts";
+import type { FirmwareModule } from "./module-list.ts";
+
+const folder = join(import.meta.dirname, "modules/tls");
+
+/**
+ * In place of modules of the SDK's TLS that `SecureSession` never comes to, or needs little of: it judges certificates
+ * itself, takes one suite and ECDSA on P-256, and takes up no earlier session.
+ */
+const standIns: ReadonlyMap<string, string> = new Map([
+  ["dsa", "no-signature.ts"],
+  ["ecdsa", "ecdsa.ts"],
+  ["pkcs1_5", "no-signature.ts"],
+  ["ssl/cache", "ssl-cache.ts"],
+  ["ssl/cert", "ssl-cert.ts"],
+  ["ssl/ciphersuites", "ssl-ciphersuites.ts"],
+]);
+
+/** Of the SDK's manifest for TLS. */
+const isOfTls = (name: string): boolean =>
+  name.startsWith("ssl/") ||
+  ["ber", "pkcs1", "pkcs8", "rsa", "x509"].includes(name) ||
+  standIns.has(name);
+
+/** With the stand-ins, unless a program uses the SDK's TLS otherwise than through the firmware's sockets. */
+export function withStandIns(
+  modules: ReadonlyMap<string, FirmwareModule>,
+  roots: readonly string[],
+): ReadonlyMap<string, FirmwareModule> {
+  const graph = new ModuleGraph(modules);
+  const others = [...graph.reachedFrom(roots.filter((name) => !isOfTls(name)))].filter(
+    (name) => !isOfTls(name) && !name.startsWith("sluice/"),
+  );
+  const isUsed = others.some((name) => graph.importsOf(name).some(({ from }) => isOfTls(from)));
+  if (isUsed) return modules;
+  const changed = new Map(modules);
+  for (const [name, file] of standIns) {
+    const module = modules.get(name);
+    if (module !== undefined) changed.set(name, { ...module, source: join(folder, file) });
+  }
+  return changed;
+}
