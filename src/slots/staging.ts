@@ -70,6 +70,20 @@ export class StagingSlot {
     this.#suspectOffset = sector > 0 ? this.#durableBytes : null;
   }
 
+  /** Where the sector ends that `resume` left out because it may be torn; null when there is none. */
+  get suspectEndBytes(): number | null {
+    const offset = this.#suspectOffset;
+    return offset === null ? null : Math.min(offset + this.#area.sectorBytes, this.#imageBytes);
+  }
+
+  /** Counts that sector after all, for whoever found out in another way that it is whole. */
+  keepSuspect(): void {
+    const endBytes = this.suspectEndBytes;
+    if (endBytes === null || this.#bufferedBytes > 0) return;
+    this.#durableBytes = endBytes;
+    this.#suspectOffset = null;
+  }
+
   /**
    * Takes the next bytes of the image; answers false for more bytes than the image has. Throws
    * `FlashError`.

@@ -72,6 +72,7 @@ export async function download(
       : new BlockLanding(tools.crypto, blocks);
   try {
     slot.resume();
+    await keepWholeBlock(slot, landing, tools);
     const failure = await fetchRest(release, slot, landing, settings, tools);
     if (failure !== null) return failure;
     return landing.fileEnded() ? { ok: true } : spoilt;
@@ -199,14 +200,41 @@ async function fetchBlock(
   return slot.receivedBytes === toBytes ? { ok: true } : result;
 }
 
+/**
+ * The last sector of a slot may be torn and is fetched again, unless a block ends with it and has its hash: a device
+ * that was reset between two blocks then asks for nothing twice.
+ */
+async function keepWholeBlock(
+  slot: StagingSlot,
+  landing: Landing,
+  tools: DownloadTools,
+): Promise<void> {
+  const endBytes = slot.suspectEndBytes;
+  if (endBytes === null || !landing.judgesBlockEndingAt(endBytes)) return;
+  const fromBytes = landing.catchUpFrom(endBytes - 1);
+  if (fromBytes === null) return;
+  await readBack(slot, landing, tools, { fromBytes, toBytes: endBytes });
+  if (tools.work.abandoned) return; // not all of it was read, and nobody goes on with it
+  if (landing.blockEnded() === "good") slot.keepSuspect();
+}
+
 /** Gives the landing what the slot already holds of the block, or of the file. */
 async function catchUp(slot: StagingSlot, landing: Landing, tools: DownloadTools): Promise<void> {
   const fromBytes = landing.catchUpFrom(slot.receivedBytes);
   if (fromBytes === null || fromBytes === slot.receivedBytes) return;
+  await readBack(slot, landing, tools, { fromBytes, toBytes: slot.receivedBytes });
+}
+
+async function readBack(
+  slot: StagingSlot,
+  landing: Landing,
+  tools: DownloadTools,
+  { fromBytes, toBytes }: { fromBytes: number; toBytes: number },
+): Promise<void> {
   const piece = new Uint8Array(4096);
-  for (let offset = fromBytes; offset < slot.receivedBytes; offset += piece.length) {
+  for (let offset = fromBytes; offset < toBytes; offset += piece.length) {
     if (tools.work.abandoned) return;
-    const part = piece.subarray(0, Math.min(piece.length, slot.receivedBytes - offset));
+    const part = piece.subarray(0, Math.min(piece.length, toBytes - offset));
     slot.read(offset, part);
     landing.update(part);
     await tools.work.pause(0);

@@ -12,6 +12,8 @@ export interface Landing {
    */
   catchUpFrom(receivedBytes: number): number | null;
   update(bytes: Uint8Array): void;
+  /** Whether all of a block ends there that `blockEnded` can judge by its own hash. */
+  judgesBlockEndingAt(offsetBytes: number): boolean;
   /** After the last byte of a block, and of the file: `bad` bytes must be fetched again. */
   blockEnded(): "good" | "bad";
   /** After the last byte of the file. */
@@ -41,6 +43,10 @@ export class FileLanding implements Landing {
 
   update(bytes: Uint8Array): void {
     this.#hasher?.update(bytes);
+  }
+
+  judgesBlockEndingAt(): boolean {
+    return false;
   }
 
   blockEnded(): "good" {
@@ -89,6 +95,10 @@ export class BlockLanding implements Landing {
     const coveredBytes = Math.max(0, this.#blocks.coveredBytes - this.#offsetBytes);
     this.#hasher?.update(coveredBytes < bytes.length ? bytes.subarray(0, coveredBytes) : bytes);
     this.#offsetBytes += bytes.length;
+  }
+
+  judgesBlockEndingAt(offsetBytes: number): boolean {
+    return offsetBytes % this.blockBytes === 0 && offsetBytes <= this.#blocks.coveredBytes;
   }
 
   blockEnded(): "good" | "bad" {

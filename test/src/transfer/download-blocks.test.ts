@@ -132,6 +132,51 @@ test("finds a block spoilt that is partly from before a reset", async () => {
   assert.deepEqual(ranges(http.requests), ["bytes=24576-32767", second, third]);
 });
 
+test("asks for nothing twice after a reset between two blocks", async () => {
+  const slot = bench();
+  slot.chip.poke(slot.start, file.subarray(0, 2 * blockBytes));
+  const { result, http } = await slot.run({ blocks });
+  assert.deepEqual(result, { ok: true });
+  assert.deepEqual(slot.held(), file);
+  assert.deepEqual(ranges(http.requests), [third]);
+  assert.equal(slot.chip.counts.erases, 0);
+});
+
+test("fetches the last sector again after a reset when its block has another hash", async () => {
+  const slot = bench();
+  const torn = file.slice(0, 2 * blockBytes);
+  torn.fill(0xff, torn.length - 100);
+  slot.chip.poke(slot.start, torn);
+  const { result, http } = await slot.run({ blocks });
+  assert.deepEqual(result, { ok: true });
+  assert.deepEqual(slot.held(), file);
+  assert.deepEqual(ranges(http.requests), ["bytes=28672-32767", third]);
+});
+
+test("asks for at most one block again after a power cut at any operation", async () => {
+  const clean = bench();
+  await clean.run({ blocks });
+  const asked = async (slot: DownloadBench): Promise<number[]> => {
+    const starts: number[] = [];
+    const answer = (request: HttpRequest): null => {
+      starts.push(Number(/bytes=(\d+)-/.exec(request.headers["range"] ?? "")?.[1]));
+      return null;
+    };
+    await slot.run({ blocks, answer }).catch((error) => assert.ok(error instanceof PowerCut));
+    return starts;
+  };
+  for (let operation = 0; operation < clean.chip.counts.writes; operation += 1)
+    for (const kind of cutKinds) {
+      const slot = bench();
+      slot.chip.faultHook = cutAt(operation, kind);
+      const before = (await asked(slot)).at(-1) ?? 0;
+      slot.restorePower();
+      const [after = file.length] = await asked(slot);
+      const end = Math.min(before + blockBytes, file.length);
+      assert.ok(end - after <= blockBytes, `${kind} at ${operation}: from ${after} of ${end}`);
+    }
+});
+
 test("goes on from any sector after a reset", async () => {
   for (let sectors = 0; sectors <= 12; sectors += 1) {
     const slot = bench();
