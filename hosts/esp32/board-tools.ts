@@ -66,12 +66,15 @@ export function run(
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    const end = (): void => void child.kill(); // nothing goes on behind the back of who was interrupted
+    process.once("exit", end);
     const parts: Buffer[] = [];
     child.stdout.on("data", (part: Buffer) => parts.push(part));
     child.stderr.on("data", (part: Buffer) => parts.push(part));
     child.on("error", (error) => done({ exitCode: 127, output: error.message }));
-    child.on("close", (code) =>
-      done({ exitCode: code ?? 1, output: Buffer.concat(parts).toString("utf8") }),
-    );
+    child.on("close", (code) => {
+      process.off("exit", end);
+      done({ exitCode: code ?? 1, output: Buffer.concat(parts).toString("utf8") });
+    });
   });
 }

@@ -1,107 +1,52 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   buildFirmware,
   type FirmwareBuild,
-  type FirmwareRequest,
   writeApplication,
 } from "../../hosts/esp32/board-build.ts";
 import type { BoardTools } from "../../hosts/esp32/board-tools.ts";
 import { type Board, boardNamed } from "../../hosts/esp32/boards.ts";
-import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../hosts/release/pem-keys.ts";
-import { signImage } from "../../hosts/release/sign.ts";
+import type { BoardParts } from "../../hosts/esp32/emulator/board-device.ts";
+import { newKeys } from "../../hosts/esp32/emulator/board-image.ts";
+import { withImageKey } from "../../hosts/esp32/emulator/bootloader-key.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
-import type { TrustedImageKey } from "../../src/image/keys.ts";
-import { parseVersion } from "../../src/image/version.ts";
-import { type ImageSigner, plainImage } from "../../src/image/writer.ts";
-import { withImageKey } from "./bootloader-key.ts";
 
 export const board: Board = emulatedBoard();
-export const hardware = "esp32c3-a";
-/** Instead of a minute, so that a rollback is over in less. */
-export const trialSeconds = 5;
-export const watchdogSeconds = 12;
+/** Instead of a minute, so that a rollback is over in less; enough for a machine that has other things to do. */
+export const trialSeconds = 20;
+export const watchdogSeconds = 20;
 
-export interface KeyPair {
-  readonly signer: ImageSigner;
-  readonly key: TrustedImageKey;
-  readonly publicPem: string;
-}
+export type BadFirmware = "throwing" | "hanging" | "never-healthy";
 
-export interface SignedBoardImage {
-  readonly bytes: Uint8Array;
-  /** Lower-case hex: what a device reports as running. */
-  readonly imageHash: string;
-}
-
-/** What every scenario needs: the emulator, a bootloader that takes our key, and payloads that were built. */
-export interface Kit {
-  readonly emulator: string;
-  readonly bootloader: Uint8Array;
-  readonly keys: KeyPair;
+/** What every scenario needs: the emulator, a bootloader that takes our key, and the firmware. */
+export interface Kit extends BoardParts {
   readonly reference: FirmwareBuild;
-  readonly throwing: FirmwareBuild;
-  readonly hanging: FirmwareBuild;
-  readonly neverHealthy: FirmwareBuild;
+  /** Built when it is asked for first; one after another, because they share a folder. */
+  bad(name: BadFirmware): Promise<FirmwareBuild>;
 }
 
-export function newKeys(): KeyPair {
-  const { privatePem, publicPem } = createKeyPair();
-  const signer = signerFromPem(privatePem);
-  const key = trustedKeyFromPem(publicPem);
-  if (!signer.ok || !key.ok) throw new Error("a key that was just made cannot be read");
-  return { signer: signer.signer, key: key.key, publicPem };
+export interface KitFiles {
+  readonly emulator: string;
+  readonly bootloader: string;
 }
 
-export const slotBytes = 0x1c0000;
-const slot = { slotBytes, sectorBytes: 4096, writeBlockBytes: 4, maxAlignBytes: 8 } as const;
-
-export async function signed(
-  version: string,
-  payload: Uint8Array,
-  keys: KeyPair,
-  securityCounter = 1,
-): Promise<SignedBoardImage> {
-  const parsed = parseVersion(version);
-  if (parsed === null) throw new Error(`"${version}" is no version`);
-  const buildId = createHash("sha256").update(version).update(payload).digest();
-  const result = await signImage({
-    payload,
-    options: { ...plainImage, version: parsed, hardware, securityCounter, buildId },
-    signers: [keys.signer],
-    slot,
-    form: "file",
-  });
-  if (!result.ok) throw new Error(result.message);
-  return { bytes: result.signed.image, imageHash: result.signed.imageHash };
-}
-
-/** Builds the firmware and three bad releases. */
-export async function makeKit(
-  tools: BoardTools,
-  files: { readonly emulator: string; readonly bootloader: string },
-): Promise<Kit> {
+/** Builds the firmware. */
+export async function makeKit(tools: BoardTools, files: KitFiles): Promise<Kit> {
   const keys = newKeys();
-  const build = async (name: string, manifest: object, code: string | null) => {
-    const started = performance.now();
-    const whole = { include: [join(projectRoot, "manifest.json")], ...settings, ...manifest };
-    const path = writeApplication(name, whole, code === null ? {} : { "main.ts": code });
-    const firmware = await built(tools, { manifest: path });
-    const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    console.log(`built ${name}: ${firmware.payload.length} bytes (${seconds} s)`);
-    return firmware;
+  const bootloader = withImageKey(readFileSync(files.bootloader), keys.key.publicKey);
+  const reference = await build(tools, "reference", null);
+  let last: Promise<unknown> = Promise.resolve();
+  const bads = new Map<BadFirmware, Promise<FirmwareBuild>>();
+  const bad = (name: BadFirmware): Promise<FirmwareBuild> => {
+    const known = bads.get(name);
+    if (known !== undefined) return known;
+    const made = last.then(() => build(tools, name, badMains[name]));
+    last = made.catch(() => {}); // whoever asked for it is told
+    bads.set(name, made);
+    return made;
   };
-  const own = { creation: { main: "main" }, modules: { "*": "./main" } };
-  return {
-    emulator: files.emulator,
-    bootloader: withImageKey(readFileSync(files.bootloader), keys.key.publicKey),
-    keys,
-    reference: await build("reference", {}, null),
-    throwing: await build("throwing", own, throwing),
-    hanging: await build("hanging", own, hanging),
-    neverHealthy: await build("never-healthy", own, neverHealthy),
-  };
+  return { emulator: files.emulator, bootloader, keys, reference, bad };
 }
 
 const settings = {
@@ -109,32 +54,38 @@ const settings = {
   defines: { sluice: { watchdogSeconds } },
 };
 
+async function build(tools: BoardTools, name: string, main: string | null): Promise<FirmwareBuild> {
+  const startedMs = performance.now();
+  const own = { creation: { main: "main" }, modules: { "*": "./main" } };
+  const whole = { include: [join(projectRoot, "manifest.json")], ...settings };
+  // The bad ones differ in one module: they share a folder, so that only that one is compiled anew.
+  const manifest =
+    main === null
+      ? writeApplication("reference", whole)
+      : writeApplication("bad", { ...whole, ...own }, { "main.ts": `// ${Date.now()}\n${main}` });
+  const result = await buildFirmware(tools, { board, manifest });
+  if (!result.ok) throw new Error(`${result.step} failed:\n${result.output}`);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+  console.log(`built ${name}: ${result.firmware.payload.length} bytes (${seconds} s)`);
+  return result.firmware;
+}
+
 function emulatedBoard(): Board {
   const found = boardNamed("esp32c3_devkitm_serial");
   if (found === null) throw new Error("the board is gone");
   return found;
 }
 
-async function built(
-  tools: BoardTools,
-  request: Omit<FirmwareRequest, "board">,
-): Promise<FirmwareBuild> {
-  const result = await buildFirmware(tools, { ...request, board });
-  if (!result.ok) throw new Error(`${result.step} failed:\n${result.output}`);
-  return result.firmware;
-}
-
-const throwing = `throw new Error("no sensor answers on the bus");
-`;
-
-const hanging = `import { startUpdates } from "sluice/sluice";
+const badMains: Readonly<Record<BadFirmware, string>> = {
+  throwing: `throw new Error("no sensor answers on the bus");
+`,
+  hanging: `import { startUpdates } from "sluice/sluice";
 
 startUpdates();
 for (;;);
-`;
-
-/** Runs and feeds the watchdog; its server is not where it looks. */
-const neverHealthy = `import { boardSettings, openPorts } from "sluice/device/ports";
+`,
+  // Runs and feeds the watchdog; its server is not where it looks.
+  "never-healthy": `import { boardSettings, openPorts } from "sluice/device/ports";
 import { Agent } from "sluice/update/agent";
 import { defaultSettings, readIdentity } from "sluice/update/settings";
 
@@ -143,4 +94,5 @@ const identity = readIdentity(ports.keyValue);
 const settings = { ...defaultSettings, ...boardSettings() };
 if (identity !== null)
   new Agent(ports, { ...identity, serverUrl: "http://10.0.2.2:1" }, settings).start();
-`;
+`,
+};

@@ -1,70 +1,93 @@
 // The firmware on an emulated ESP32-C3, under the real bootloader, against the real fleet server: npm run test:board.
 // Exits 2 when something is missing, 1 when a check failed; the last line counts.
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type BoardTools, findBoardTools } from "../../hosts/esp32/board-tools.ts";
 import { readBootloaderFile } from "../../hosts/esp32/bootloader-file.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import { Checks } from "../moddable/checks.ts";
-import { checkBootloaderMode } from "./bootloader-mode.ts";
-import { checkCuts } from "./cuts.ts";
+import { bootloaderModeScenarios } from "./bootloader-mode.ts";
+import { cutScenarios } from "./cuts.ts";
+import { memoryScenarios } from "./image-memory.ts";
 import { board, type Kit, makeKit } from "./kit.ts";
-import { checkModel } from "./model.ts";
-import { checkRecovery } from "./recovery.ts";
-import { checkRefusals } from "./refusals.ts";
-import { checkRollbacks } from "./rollbacks.ts";
-import { checkSizes } from "./sizes.ts";
-import { checkTls } from "./tls.ts";
-import { checkUpdate } from "./update.ts";
+import { recoveryScenarios } from "./recovery/recovery.ts";
+import { refusalScenarios } from "./refusals.ts";
+import { rollbackScenarios } from "./rollbacks.ts";
+import { runScenarios, type Scenario } from "./schedule.ts";
+import { sizeScenarios } from "./sizes.ts";
+import type { Stage } from "./stage.ts";
+import { tlsScenarios } from "./tls.ts";
+import { updateScenarios } from "./update.ts";
+
+/** In this order, as far as there are places. */
+const parts: Readonly<Record<string, (stage: Stage) => Promise<Scenario[]>>> = {
+  sizes: sizeScenarios,
+  recovery: recoveryScenarios,
+  update: updateScenarios,
+  memory: memoryScenarios,
+  tls: tlsScenarios,
+  mode: bootloaderModeScenarios,
+  refusals: refusalScenarios,
+  rollbacks: rollbackScenarios,
+  cuts: cutScenarios,
+};
+/** Chips side by side at most; one more may wait for its serial line. */
+const lanesMax = 4;
 
 const { ESP32_EMULATOR = "", SLUICE_BOOTLOADER = "" } = process.env;
+const wanted = process.argv.slice(2);
+const missing = wanted
+  .filter((name) => parts[name] === undefined)
+  .map((name) => `no part is called "${name}": ${Object.keys(parts).join(" ")}`);
 const found = await findBoardTools();
-const missing = found.ok ? [] : [...found.missing];
-if (SLUICE_BOOTLOADER === "" || !existsSync(SLUICE_BOOTLOADER))
-  missing.push("SLUICE_BOOTLOADER names no file: the zephyr.bin of bootloader/README.md's build");
-else {
+if (!found.ok) missing.push(...found.missing);
+if (
+  lookFor("SLUICE_BOOTLOADER", SLUICE_BOOTLOADER, "the zephyr.bin that bootloader/README.md builds")
+) {
   const { refusal } = readBootloaderFile(board, readFileSync(SLUICE_BOOTLOADER));
   if (refusal !== null) missing.push(`SLUICE_BOOTLOADER: ${refusal.message}`);
 }
-if (ESP32_EMULATOR === "" || !existsSync(ESP32_EMULATOR))
-  missing.push("ESP32_EMULATOR names no program: README.md says what it has to do");
+lookFor("ESP32_EMULATOR", ESP32_EMULATOR, "a program, and README.md says what it has to do");
+// An interrupted test takes its emulators with it: they end when the process exits.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => process.exit(1));
 if (found.ok && missing.length === 0) process.exitCode = await runChecks(found.tools);
 else {
   for (const line of missing) console.error(line);
   process.exitCode = 2;
 }
 
+function lookFor(name: string, path: string, what: string): boolean {
+  if (path === "") missing.push(`${name} is not set: ${what}`);
+  else if (!existsSync(path)) missing.push(`${name} is ${path}, which is not there: ${what}`);
+  return existsSync(path);
+}
+
 async function runChecks(tools: BoardTools): Promise<number> {
+  const startedMs = performance.now();
   const checks = new Checks();
   const directory = join(projectRoot, ".build", "esp32", "runs", String(process.pid));
+  const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER };
   try {
-    const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER };
-    let kit: Kit | null = null;
-    await checks.check("the firmware and its bad releases build", async () => {
-      kit = await makeKit(tools, files);
+    let made: Kit | null = null;
+    await checks.check("the firmware builds for the board", async () => {
+      made = await makeKit(tools, files);
     });
-    if (kit === null) return checks.end();
-    const wanted = process.argv.slice(2);
-    const parts = { update: checkUpdate, rollbacks: checkRollbacks, refusals: checkRefusals };
-    const more = { recovery: checkRecovery, model: checkModel, tls: checkTls };
-    const last = { mode: checkBootloaderMode, sizes: checkSizes, cuts: checkCuts };
-    for (const [name, part] of Object.entries({ ...parts, ...more, ...last }))
+    if (made === null) return checks.end();
+    const kit: Kit = made;
+    const scenarios: Scenario[] = [];
+    for (const [name, part] of Object.entries(parts))
       if (wanted.length === 0 || wanted.includes(name))
-        await runPart(checks, name, () =>
-          part(checks, kit as unknown as Kit, join(directory, name)),
+        await part({ checks, kit, directory: join(directory, name) }).then(
+          (own) => scenarios.push(...own),
+          (error) => checks.check(`${name} begins`, () => Promise.reject(error)),
         );
+    await runScenarios(checks, scenarios, Math.min(lanesMax, availableParallelism()));
   } finally {
     if (process.env["SLUICE_KEEP"] === undefined)
       rmSync(directory, { recursive: true, force: true });
   }
+  console.log(`${((performance.now() - startedMs) / 60_000).toFixed(1)} minutes`);
   return checks.end();
-}
-
-/** A part that ends before its last check has failed as a whole. */
-async function runPart(checks: Checks, name: string, part: () => Promise<void>): Promise<void> {
-  try {
-    await part();
-  } catch (error) {
-    await checks.check(`${name} comes to its end`, () => Promise.reject(error));
-  }
 }

@@ -1,68 +1,34 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { bootDevice } from "../../hosts/simulator/boot/sluice-config.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
-import type { Extent } from "../../hosts/simulator/layout.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { Checks } from "../moddable/checks.ts";
-import { BoardDevice, layout } from "./board-device.ts";
-import { type Kit, signed } from "./kit.ts";
-import { primaryVersion } from "./rollbacks.ts";
+import { Worker } from "node:worker_threads";
+import type { BootRecord } from "../../hosts/esp32/emulator/board-device.ts";
+import { primaryVersion } from "../../hosts/esp32/emulator/board-image.ts";
+import type { TrustedImageKey } from "../../src/image/keys.ts";
+import type { ModelTask } from "./model-thread.ts";
 
-const updateSeconds = 300;
-
-/** What the chip's own MCUboot makes of a flash file, our model of it makes too, byte for byte. */
-export async function checkModel(checks: Checks, kit: Kit, directory: string): Promise<void> {
-  const old = await signed("1.0.0", kit.reference.payload, kit.keys, 1);
-  const next = await signed("1.1.0", kit.reference.payload, kit.keys, 2);
-  const bad = await signed("1.2.0", kit.throwing.payload, kit.keys, 3);
-  const one = await BoardDevice.start({ kit, directory: join(directory, "model"), image: old });
-  one.takesSnapshots = true;
-  try {
-    const update = await one.offer("1.1.0", next);
-    await one.powerOn();
-    await until("the update", updateSeconds, async () => {
-      return (await one.fleet.count(update, "updated")) === 1;
-    });
-    const rollback = await one.offer("1.2.0", bad);
-    await until("the rollback", updateSeconds, async () => {
-      return (await one.fleet.count(rollback, "rolled-back")) === 1;
-    });
-  } finally {
-    await one.close();
+/**
+ * Our model of the bootloader makes of the chip's flash, as it was before each run of the chip's own MCUboot, what that
+ * made of it. Throws with the first difference.
+ */
+export async function assertModelAgrees(
+  boots: readonly BootRecord[],
+  key: TrustedImageKey,
+): Promise<void> {
+  assert.ok(boots.length > 0, "no boot was recorded");
+  const differences = await modelled({ boots, key });
+  assert.equal(differences.length, boots.length);
+  for (const [index, difference] of differences.entries()) {
+    const { before, after } = boots[index] as BootRecord;
+    const versions = `${primaryVersion(before)} -> ${primaryVersion(after)}`;
+    const which = `boot ${index + 1} of ${boots.length} (primary slot ${versions})`;
+    assert.equal(difference, null, `${which}: ${difference}`);
   }
-  const names = [
-    "a plain start",
-    "the swap of an update",
-    "the swap of a bad update",
-    "its second boot",
-    "its third boot",
-    "the swap back",
-  ];
-  await checks.check("the chip booted as often as the story needs", () => {
-    const versions = one.snapshots.map(({ after }) => primaryVersion(after));
-    assert.deepEqual(versions, ["1.0.0", "1.1.0", "1.2.0", "1.2.0", "1.2.0", "1.1.0"]);
+}
+
+function modelled(task: ModelTask): Promise<readonly (string | null)[]> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL("./model-thread.ts", import.meta.url), { workerData: task });
+    thread.once("message", resolve);
+    thread.once("error", reject);
+    thread.once("exit", (code) => reject(new Error(`the model ended with ${code}`)));
   });
-  for (const [index, { before, after }] of one.snapshots.entries())
-    await checks.check(`the model does what the chip did: ${names[index] ?? index}`, () => {
-      const model = modelled(before, kit);
-      for (const [name, extent] of Object.entries(compared)) assertSame(name, extent, model, after);
-    });
-}
-
-const { primary, secondary, bootctl } = layout;
-const compared: Readonly<Record<string, Extent>> = { primary, secondary, bootctl };
-
-function modelled(before: Uint8Array, kit: Kit): NorFlash {
-  const flash = NorFlash.fromBytes(before, 4);
-  const outcome = bootDevice(flash, layout, [kit.keys.key]);
-  assert.equal(outcome.outcome, "booted");
-  return flash;
-}
-
-function assertSame(name: string, extent: Extent, model: NorFlash, chip: Uint8Array): void {
-  const made = new Uint8Array(extent.size);
-  model.area(extent.offset, extent.size).read(0, made);
-  const differs = made.findIndex((byte, at) => byte !== chip[extent.offset + at]);
-  assert.equal(differs, -1, `${name} differs from byte ${differs} on`);
 }

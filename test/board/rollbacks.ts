@@ -1,88 +1,86 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
+import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { Checks } from "../moddable/checks.ts";
-import { BoardDevice, deviceId } from "./board-device.ts";
-import { type Kit, signed } from "./kit.ts";
+import type { BadFirmware } from "./kit.ts";
+import { assertModelAgrees } from "./model.ts";
+import type { Scenario } from "./schedule.ts";
+import { closing, type Stage } from "./stage.ts";
 
-const rollbackSeconds = 300;
+const rollbackSeconds = 600;
 
 interface BadRelease {
   readonly name: string;
   readonly version: string;
-  readonly payload: Uint8Array;
+  readonly firmware: BadFirmware;
   /** Why the device was reset before the old image started again. */
   readonly lastReset: string;
   /** What the server is told. */
   readonly reason: string;
 }
 
+const releases: readonly BadRelease[] = [
+  {
+    name: "throws at its start",
+    version: "1.2.0",
+    firmware: "throwing",
+    lastReset: "exception",
+    reason: "crashed",
+  },
+  {
+    name: "hangs",
+    version: "1.3.0",
+    firmware: "hanging",
+    lastReset: "watchdog",
+    reason: "watchdog",
+  },
+  {
+    name: "runs and is never healthy",
+    version: "1.4.0",
+    firmware: "never-healthy",
+    lastReset: "software",
+    reason: "no-server",
+  },
+];
+
 /** Releases that must not stay, each with a raised security counter: three boots, then the old image is back. */
-export async function checkRollbacks(checks: Checks, kit: Kit, directory: string): Promise<void> {
-  const releases: readonly BadRelease[] = [
-    {
-      name: "throws at its start",
-      version: "1.2.0",
-      payload: kit.throwing.payload,
-      lastReset: "exception",
-      reason: "crashed",
-    },
-    {
-      name: "hangs",
-      version: "1.3.0",
-      payload: kit.hanging.payload,
-      lastReset: "watchdog",
-      reason: "watchdog",
-    },
-    {
-      name: "runs and is never healthy",
-      version: "1.4.0",
-      payload: kit.neverHealthy.payload,
-      lastReset: "software",
-      reason: "no-server",
-    },
-  ];
-  for (const release of releases)
-    await checkRollback(checks, kit, join(directory, release.version), release);
+export async function rollbackScenarios(stage: Stage): Promise<Scenario[]> {
+  return releases.map((release) => ({
+    name: `the rollback of an image that ${release.name}`,
+    needs: stage.kit.bad(release.firmware),
+    run: () => checkRollback(stage, release),
+  }));
 }
 
-async function checkRollback(
-  checks: Checks,
-  kit: Kit,
-  directory: string,
-  release: BadRelease,
-): Promise<void> {
-  const image = await signed("1.0.0", kit.reference.payload, kit.keys, 1);
-  const bad = await signed(release.version, release.payload, kit.keys, 2);
-  const one = await BoardDevice.start({ kit, directory, image });
-  one.takesSnapshots = true;
-  try {
-    const rollout = await one.offer(release.version, bad);
+async function checkRollback(stage: Stage, release: BadRelease): Promise<void> {
+  const { checks, kit, directory } = stage;
+  const { name, version } = release;
+  const image = await signed("1.0.0", kit.reference.payload, kit.keys);
+  const { payload } = await kit.bad(release.firmware);
+  const bad = await signed(version, payload, kit.keys, { securityCounter: 2 });
+  const folder = join(directory, version);
+  const one = await BoardDevice.start({ parts: kit, directory: folder, image });
+  await closing(checks, one, async (check) => {
+    const rollout = await one.offer(version, bad);
     await one.powerOn();
-    await checks.check(`goes back from an image that ${release.name}`, async () => {
+    await check(`goes back from an image that ${name}`, async () => {
       await until("the rollback", rollbackSeconds, async () => {
         return (await one.fleet.count(rollout, "rolled-back")) === 1;
       });
       assert.equal(one.starts.at(-1), `1.0.0 confirmed ${release.lastReset}`);
     });
-    await checks.check(`gives an image that ${release.name} exactly three boots`, () => {
-      const hashes = one.snapshots.map(({ after }) => primaryVersion(after));
-      assert.deepEqual(hashes, ["1.0.0", ...Array(3).fill(release.version), "1.0.0"]);
+    await check(`gives an image that ${name} exactly three boots`, () => {
+      const versions = one.boots.map(({ after }) => primaryVersion(after));
+      assert.deepEqual(versions, ["1.0.0", version, version, version, "1.0.0"]);
     });
-    await checks.check(`tells the server why the image that ${release.name} is gone`, async () => {
+    await check(`tells the server why the image that ${name} is gone`, async () => {
       const { reason, running } = await one.fleet.device(deviceId);
       assert.equal(reason, release.reason);
       assert.equal(running?.version, "1.0.0");
     });
-  } finally {
-    if (process.env["SLUICE_KEEP"] !== undefined) console.log(one.console.join("\n"));
-    await one.close();
-  }
-}
-
-/** From the header of the primary slot (`struct image_version`, boot/bootutil/include/bootutil/image.h). */
-export function primaryVersion(flash: Uint8Array): string {
-  const at = 0x20000 + 20;
-  const revision = (flash[at + 2] ?? 0) | ((flash[at + 3] ?? 0) << 8);
-  return `${flash[at]}.${flash[at + 1]}.${revision}`;
+    await check(`the model agrees with all boots of an image that ${name}`, () =>
+      assertModelAgrees(one.boots, kit.keys.key),
+    );
+  });
 }

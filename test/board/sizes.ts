@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
-import type { Checks } from "../moddable/checks.ts";
-import type { Kit } from "./kit.ts";
+import type { Scenario } from "./schedule.ts";
+import type { Stage } from "./stage.ts";
 
 const bootloaderBytesMax = 65_536;
 const sramBytesMax = 230_000;
 const largestImageBytes = 1_822_720;
 
 /** What was built, against what a board with 4 MiB of flash and the chip's SRAM hold. */
-export async function checkSizes(checks: Checks, kit: Kit): Promise<void> {
+export async function sizeScenarios(stage: Stage): Promise<Scenario[]> {
+  return [{ name: "the sizes", run: () => checkSizes(stage) }];
+}
+
+async function checkSizes({ checks, kit }: Stage): Promise<void> {
   await checks.check("the bootloader fits its partition", () => {
     console.log(`bootloader: ${kit.bootloader.length} of ${bootloaderBytesMax} bytes`);
     assert.ok(kit.bootloader.length <= bootloaderBytesMax);

@@ -1,22 +1,33 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
+import { signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { Checks } from "../moddable/checks.ts";
 import { authority, certificate, otherAuthority, served, withoutClient } from "../support/tls.ts";
-import { BoardDevice, deviceId } from "./board-device.ts";
-import { type Kit, signed } from "./kit.ts";
+import type { Scenario } from "./schedule.ts";
+import { closing, type Stage } from "./stage.ts";
 
-const pollSeconds = 180;
+const pollSeconds = 240;
 const hosts = ["10.0.2.2"];
 
 /** HTTPS on the chip: one poll with the enrolled authority, none with another. */
-export async function checkTls(checks: Checks, kit: Kit, directory: string): Promise<void> {
-  const image = await signed("1.0.0", kit.reference.payload, kit.keys);
-  await checks.check("polls over TLS", async () => {
-    const server = served(certificate({ hosts }), authority);
-    const tls = { server, credentials: withoutClient };
-    const one = await BoardDevice.start({ kit, directory: join(directory, "good"), image, tls });
-    try {
+export async function tlsScenarios(stage: Stage): Promise<Scenario[]> {
+  return [
+    { name: "TLS with the enrolled authority", run: () => checkKnown(stage) },
+    { name: "TLS with another authority", run: () => checkStranger(stage) },
+  ];
+}
+
+async function checkKnown({ checks, kit, directory }: Stage): Promise<void> {
+  const server = served(certificate({ hosts }), authority);
+  const one = await BoardDevice.start({
+    parts: kit,
+    directory: join(directory, "known"),
+    image: await signed("1.0.0", kit.reference.payload, kit.keys),
+    tls: { server, credentials: withoutClient },
+  });
+  await closing(checks, one, async (check) => {
+    await check("polls over TLS", async () => {
       const started = performance.now();
       await one.powerOn();
       await until("a poll over TLS", pollSeconds, async () => {
@@ -24,21 +35,23 @@ export async function checkTls(checks: Checks, kit: Kit, directory: string): Pro
       });
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       console.log(`first poll over TLS ${seconds} s after power-on: ${JSON.stringify(one.memory)}`);
-    } finally {
-      if (process.env["SLUICE_KEEP"] !== undefined) console.log(one.console.slice(-30).join("\n"));
-      await one.close();
-    }
+    });
   });
-  await checks.check("tells nothing to a server of another authority", async () => {
-    const server = served(certificate({ hosts, issuer: otherAuthority }), otherAuthority);
-    const tls = { server, credentials: withoutClient };
-    const one = await BoardDevice.start({ kit, directory: join(directory, "bad"), image, tls });
-    try {
+}
+
+async function checkStranger({ checks, kit, directory }: Stage): Promise<void> {
+  const server = served(certificate({ hosts, issuer: otherAuthority }), otherAuthority);
+  const one = await BoardDevice.start({
+    parts: kit,
+    directory: join(directory, "stranger"),
+    image: await signed("1.0.0", kit.reference.payload, kit.keys),
+    tls: { server, credentials: withoutClient },
+  });
+  await closing(checks, one, async (check) => {
+    await check("tells nothing to a server of another authority", async () => {
       const chip = await one.powerOn();
       await chip.waitFor(/certificate-untrusted/, { timeoutMs: pollSeconds * 1000 });
       assert.deepEqual(one.fleet.requests, []);
-    } finally {
-      await one.close();
-    }
+    });
   });
 }

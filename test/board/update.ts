@@ -1,132 +1,121 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
+import { signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { Checks } from "../moddable/checks.ts";
-import { BoardDevice, deviceId } from "./board-device.ts";
-import { type Kit, signed } from "./kit.ts";
+import { assertModelAgrees } from "./model.ts";
+import { askedAgainBytes, askedUpToBytes, downloadRanges } from "./ranges.ts";
+import type { Scenario } from "./schedule.ts";
+import { closing, type Stage } from "./stage.ts";
 
-const bootSeconds = 60;
-const updateSeconds = 240;
+const bootSeconds = 90;
+const updateSeconds = 400;
 const blockBytes = 65_536;
 const xsBytesMax = 96 * 1024;
 /** Of the 10,240 of native/thread.c. */
 const stackBytesMax = 9216;
-
 /** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
 const freeBytesMin = 4096;
 const heapPoolBytes = 98_304;
 
-/** From a fresh flash file to an update, and a reset in the middle of one. */
-export async function checkUpdate(checks: Checks, kit: Kit, directory: string): Promise<void> {
+/** From a fresh flash file to an update, and a cut in the middle of a download. */
+export async function updateScenarios(stage: Stage): Promise<Scenario[]> {
+  return [
+    { name: "the update", run: () => checkUpdate(stage) },
+    { name: "the resumed download", run: () => checkResume(stage) },
+  ];
+}
+
+async function checkUpdate({ checks, kit, directory }: Stage): Promise<void> {
   const image = await signed("1.0.0", kit.reference.payload, kit.keys);
-  const next = await signed("1.1.0", kit.reference.payload, kit.keys, 2);
-  const one = await BoardDevice.start({ kit, directory: join(directory, "whole"), image });
-  try {
+  const next = await signed("1.1.0", kit.reference.payload, kit.keys, { securityCounter: 2 });
+  const folder = join(directory, "whole");
+  const one = await BoardDevice.start({ parts: kit, directory: folder, image });
+  await closing(checks, one, async (check) => {
     await one.powerOn();
-    await checks.check(
-      "boots under the bootloader and finds its identity",
-      () =>
-        one.chip.waitFor(/^info: running 1\.0\.0 \(confirmed\) after power-on/, {
-          timeoutMs: bootSeconds * 1000,
-        }) as Promise<unknown> as Promise<void>,
-    );
-    await checks.check("tells the server its version and the hash of what runs", async () => {
+    await check("boots under the bootloader and finds its identity", async () => {
+      const line = /^info: running 1\.0\.0 \(confirmed\) after power-on/;
+      await one.chip.waitFor(line, { timeoutMs: bootSeconds * 1000 });
+    });
+    await check("tells the server its version and the hash of what runs", async () => {
       await until("the first poll", bootSeconds, async () => {
         return (await one.fleet.device(deviceId)).running?.version === "1.0.0";
       });
-      const { running } = await one.fleet.device(deviceId);
-      assert.equal((running as { imageHash?: string }).imageHash, image.imageHash);
+      assert.equal(await runningHash(one), image.imageHash);
     });
     const rollout = await one.offer("1.1.0", next);
-    await checks.check("takes an update, and the server counts it as updated", async () => {
+    await check("takes an update, and the server counts it as updated", async () => {
       await until("the update", updateSeconds, async () => {
         return (await one.fleet.count(rollout, "updated")) === 1;
       });
     });
-    await checks.check("starts the new image once, on trial, by a restart of its own", () => {
+    await check("starts the new image once, on trial, by a restart of its own", () => {
       assert.deepEqual(one.starts, ["1.0.0 confirmed power-on", "1.1.0 trial software"]);
       assert.equal(one.applicationStarts, 2);
     });
-    await checks.check("asks for the image in ranges, for no byte twice", () => {
-      const ranges = one.fleet.ranges.map(parseRange);
-      const body = ranges.filter(([from, to]) => !(from === 0 && to === 31));
-      assert.ok(body.length > 5, `only ${body.length} ranges`);
-      for (const [from, to] of body) assert.ok(to - from < 16 * blockBytes, `${from}-${to}`);
-      const asked = body.reduce((sum, [from, to]) => sum + to - from + 1, 0);
-      assert.ok(asked <= next.bytes.length + blockBytes, `${asked} of ${next.bytes.length}`);
+    await check("asks for the image in ranges, for no byte twice", () => {
+      const { ranges } = one.fleet;
+      assert.ok(ranges.length > next.bytes.length / blockBytes, `only ${ranges.length} ranges`);
+      assert.equal(askedUpToBytes(ranges), next.bytes.length);
+      const again = askedAgainBytes([], downloadRanges(ranges));
+      assert.equal(again, 0, `${again} bytes were asked for twice`);
     });
-    await checks.check("reports the hash of the new image as running and confirmed", async () => {
-      const { running } = await one.fleet.device(deviceId);
-      assert.equal((running as { imageHash?: string }).imageHash, next.imageHash);
+    await check("reports the hash of the new image as running and confirmed", async () => {
+      assert.equal(await runningHash(one), next.imageHash);
     });
     await one.powerOff();
     await one.powerOn();
-    await checks.check(
-      "stays with the confirmed image after a power cut",
-      () =>
-        one.chip.waitFor(/^info: running 1\.1\.0 \(confirmed\) after power-on/, {
-          timeoutMs: bootSeconds * 1000,
-        }) as Promise<unknown> as Promise<void>,
-    );
-    await checks.check("never uses more than 96 KiB of XS, and leaves room on its stack", () => {
+    await check("stays with the confirmed image after a power cut", async () => {
+      const line = /^info: running 1\.1\.0 \(confirmed\) after power-on/;
+      await one.chip.waitFor(line, { timeoutMs: bootSeconds * 1000 });
+    });
+    await check("never uses more than 96 KiB of XS, and leaves room on its stack", () => {
       const { slots = 0, chunks = 0, stack = 0 } = one.memory;
+      console.log(`memory at the worst moment of an update: ${JSON.stringify(one.memory)}`);
       assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
       assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
     });
-    await checks.check("knows how much memory is left to it", () => {
+    await check("knows how much memory is left to it", () => {
       const { free = 0 } = one.memory;
       assert.ok(free >= freeBytesMin && free < heapPoolBytes, `${free} bytes`);
     });
-    console.log(`memory at the worst moment: ${JSON.stringify(one.memory)}`);
-  } catch (error) {
-    console.log(one.console.slice(-60).join("\n"));
-    throw error;
-  } finally {
-    await one.close();
-  }
-  await checkResume(checks, kit, join(directory, "resumed"));
+    await check("boots three times as the model of the bootloader does", async () => {
+      assert.equal(one.boots.length, 3);
+      await assertModelAgrees(one.boots, kit.keys.key);
+    });
+  });
 }
 
-async function checkResume(checks: Checks, kit: Kit, directory: string): Promise<void> {
+async function checkResume({ checks, kit, directory }: Stage): Promise<void> {
   const image = await signed("1.0.0", kit.reference.payload, kit.keys);
   const next = await signed("1.1.0", kit.reference.payload, kit.keys);
-  const one = await BoardDevice.start({ kit, directory, image });
-  try {
+  const folder = join(directory, "resumed");
+  const one = await BoardDevice.start({ parts: kit, directory: folder, image });
+  await closing(checks, one, async (check) => {
     const rollout = await one.offer("1.1.0", next);
     await one.powerOn();
-    await checks.check("resumes a download after a cut with at most one block again", async () => {
-      await until(
-        "half of the download",
-        updateSeconds,
-        () => highest(one) > next.bytes.length / 2,
-      );
+    await check("resumes a download after a cut with at most one block again", async () => {
+      const half = next.bytes.length / 2;
+      await until("half of the download", updateSeconds, () => {
+        return askedUpToBytes(one.fleet.ranges) > half;
+      });
       await one.powerOff();
-      const asked = one.fleet.ranges.length;
-      const reached = highest(one);
+      const { ranges: before } = one.fleet;
       await one.powerOn();
       await until("the update", updateSeconds, async () => {
         return (await one.fleet.count(rollout, "updated")) === 1;
       });
-      const again = one.fleet.ranges.slice(asked).map(parseRange);
-      const resumed = again.filter(([from, to]) => !(from === 0 && to === 31))[0]?.[0] ?? 0;
-      assert.ok(resumed + 2 * blockBytes >= reached, `resumed at ${resumed} of ${reached}`);
+      const again = askedAgainBytes(downloadRanges(before), one.fleet.ranges.slice(before.length));
+      console.log(`asked for again after a cut in the download: ${again} bytes`);
+      assert.ok(again <= blockBytes, `${again} bytes were asked for again`);
     });
-    await checks.check("ends on the new image after that cut", () => {
-      assert.deepEqual(one.starts.at(-1), "1.1.0 trial software");
+    await check("ends on the new image after that cut", () => {
+      assert.equal(one.starts.at(-1), "1.1.0 trial software");
     });
-  } catch (error) {
-    console.log(one.console.slice(-60).join("\n"));
-    throw error;
-  } finally {
-    await one.close();
-  }
+  });
 }
 
-function highest(one: BoardDevice): number {
-  return Math.max(0, ...one.fleet.ranges.map(parseRange).map(([from]) => from));
-}
-
-export function parseRange(range: string): readonly [number, number] {
-  const match = /^bytes=(\d+)-(\d*)/.exec(range);
-  return [Number(match?.[1]), Number(match?.[2])];
+async function runningHash(one: BoardDevice): Promise<string | undefined> {
+  const { running } = await one.fleet.device(deviceId);
+  return (running as { imageHash?: string } | null)?.imageHash;
 }

@@ -3,16 +3,19 @@ export class Checks {
   #passed = 0;
   #failed = 0;
 
-  async check(name: string, run: () => void | Promise<void>): Promise<void> {
+  /** Answers whether it passed. */
+  async check(name: string, run: () => void | Promise<void>): Promise<boolean> {
     const startedMs = performance.now();
     try {
       await run();
       this.#passed += 1;
       console.log(`ok ${name} (${seconds(startedMs)})`);
+      return true;
     } catch (error) {
       this.#failed += 1;
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       console.log(`not ok ${name} (${seconds(startedMs)})\n  ${text.replaceAll("\n", "\n  ")}`);
+      return false;
     }
   }
 

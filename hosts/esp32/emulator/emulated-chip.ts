@@ -13,10 +13,19 @@ export interface EmulatedChipOptions {
   readonly seed?: number;
   /** Every line of the console, as it comes. */
   onLine?(line: string): void;
+  /** Ports of servers that are elsewhere on this machine by now: as the chip knows them, as they are. */
+  readonly movedPorts?: ReadonlyMap<number, number>;
 }
 
 const socketWaitMs = 15_000;
 const socketPollMs = 20;
+const lastWordsMs = 2000;
+
+/** Emulators that run; none may outlive this process. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) kill(child);
+});
 
 /** One power-on of an emulated chip: its console, its network, and the switch. */
 export class EmulatedChip {
@@ -39,14 +48,19 @@ export class EmulatedChip {
     const parameters = ["--flash", options.flashFile, "--console", consolePath];
     const child = spawn(options.emulator, [...parameters, "--serial2", serialPath, ...seed], {
       stdio: ["ignore", "ignore", "pipe"],
+      detached: true, // a group of its own, so that a script around the emulator ends with it
     });
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     const complaints: string[] = [];
+    child.once("error", (error) => complaints.push(error.message));
     child.stderr?.on("data", (part: Buffer) => complaints.push(part.toString("utf8")));
     try {
       const sockets = [await socketAt(consolePath, child), await socketAt(serialPath, child)];
       return new EmulatedChip(options, child, sockets as [Socket, Socket], directory);
     } catch (error) {
-      child.kill("SIGKILL");
+      kill(child);
+      rmSync(directory, { recursive: true, force: true });
       throw new Error(`${String(error)}\n${complaints.join("").slice(-2000)}`);
     }
   }
@@ -61,15 +75,24 @@ export class EmulatedChip {
     this.#child = child;
     this.#directory = directory;
     this.#console = consoleSocket;
-    this.network = new SerialNetwork({ write: (bytes) => void serial.write(bytes) });
+    this.network = new SerialNetwork({
+      write: (bytes) => void serial.write(bytes),
+      portOf: (port) => options.movedPorts?.get(port) ?? port,
+    });
     serial.on("data", (bytes: Buffer) => this.network.take(bytes));
     consoleSocket.on("data", (bytes: Buffer) => this.#take(bytes.toString("latin1")));
     // A line whose chip lost its power ends with an error, or without: the exit of the emulator tells.
     for (const socket of [consoleSocket, serial]) socket.on("error", () => {});
-    this.ended = new Promise((resolve) => {
+    const exit = new Promise<void>((resolve) => {
       child.once("exit", () => resolve());
       if (child.exitCode !== null || child.signalCode !== null) resolve();
     });
+    // The last words may still be on their way when it is gone.
+    const silence = new Promise<void>((resolve) => {
+      consoleSocket.once("close", () => resolve());
+      void exit.then(() => setTimeout(resolve, lastWordsMs).unref());
+    });
+    this.ended = Promise.all([exit, silence]).then(() => {});
   }
 
   /** Raw bytes from the console, for a protocol on it. */
@@ -114,7 +137,7 @@ export class EmulatedChip {
   /** Takes the power, at once. */
   async powerOff(): Promise<void> {
     this.network.close();
-    this.#child.kill("SIGKILL");
+    kill(this.#child);
     await this.ended;
     rmSync(this.#directory, { recursive: true, force: true });
   }
@@ -131,9 +154,19 @@ export class EmulatedChip {
   }
 }
 
+/** The whole group of an emulator. */
+function kill(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL"); // the group is gone already, or was never made
+  }
+}
+
 /** Connects as soon as the emulator listens. */
 async function socketAt(path: string, child: ChildProcess): Promise<Socket> {
   for (let waitedMs = 0; waitedMs < socketWaitMs; waitedMs += socketPollMs) {
+    if (child.pid === undefined) throw new Error("the emulator does not start");
     if (child.exitCode !== null) throw new Error(`the emulator ended with ${child.exitCode}`);
     if (existsSync(path)) {
       const socket = await attempt(path);

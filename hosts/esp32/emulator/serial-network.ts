@@ -27,6 +27,8 @@ export interface SerialNetworkOptions {
   write(bytes: Uint8Array): void;
   /** What time servers tell; this machine's clock when left out. */
   unixMs?(): number;
+  /** Where a port that the chip asks for is on this machine's loopback; the same port when left out. */
+  portOf?(port: number): number;
 }
 
 /**
@@ -107,7 +109,7 @@ export class SerialNetwork {
     };
     if (isNew && this.#connections.size < connectionsMax) {
       const connection = new Connection({
-        port: segment.targetPort,
+        port: this.#options.portOf?.(segment.targetPort) ?? segment.targetPort,
         chipSequence: segment.sequence,
         send: (answer) => reply({ ...answer, ...ports }),
         ended: () => this.#connections.delete(key),

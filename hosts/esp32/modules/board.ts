@@ -88,6 +88,7 @@ export default Object.freeze({
     return bytes;
   },
   restart(): void {
+    reportMemory(0); // the end of an update is often its worst moment
     chip.restart();
   },
   /** Called once, when the updates start: the network is brought up here too. */

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { decode, encode } from "cborg";
-import type { EmulatedChip } from "../../hosts/esp32/emulator/emulated-chip.ts";
+import type { EmulatedChip } from "../../../hosts/esp32/emulator/emulated-chip.ts";
 
 // mcumgr's SMP over a serial line (Zephyr, "SMP over console"): frames of base64 in lines of at most 127 characters.
 
@@ -16,10 +15,7 @@ const commands = { echo: 0, reset: 5, upload: 1 } as const;
 /** What one request may carry: the bootloader's receive buffer holds lines up to 1 KiB in all. */
 const uploadBytes = 384;
 const answerMs = 20_000;
-const startMs = 60_000;
-const quietMs = 8_000;
-const helloMs = 3_000;
-const hellosMax = 30;
+const echoMs = 3000;
 
 interface Answer {
   readonly sequence: number;
@@ -32,8 +28,6 @@ export class SmpLine {
   #text = "";
   #packet = "";
   #sequence = 0;
-  /** The first line of the console since the last reset. */
-  #startedAt = 0;
   #received: ((answer: Answer) => void) | null = null;
 
   constructor(chip: EmulatedChip) {
@@ -41,22 +35,12 @@ export class SmpLine {
     chip.onConsoleData((bytes) => this.#take(bytes.toString("latin1")));
   }
 
-  /**
-   * Asks until somebody is there; what it echoes. What comes before the bootloader has looked at both slots and set up
-   * its wire is lost, and disturbs an emulated UART for good: a while of silence first.
-   */
-  async untilAnswered(text: string): Promise<unknown> {
-    await this.#chip.waitFor(/flash_init: SPI Flash Size/, {
-      timeoutMs: startMs,
-      fromLine: this.#startedAt,
-    });
-    await sleep(quietMs);
-    for (let attempt = 0; attempt < hellosMax; attempt += 1) {
-      const body = { d: text };
-      const answer = await this.#ask(operations.write, groups.system, commands.echo, body, helloMs);
-      if (answer !== null) return answer["r"];
-    }
-    throw new Error(`nobody answered ${hellosMax} times`);
+  /** Throws when nobody answers. */
+  async echo(text: string): Promise<unknown> {
+    const body = { d: text };
+    const answer = await this.#ask(operations.write, groups.system, commands.echo, body, echoMs);
+    if (answer === null) throw new Error(`nobody answered within ${echoMs} ms`);
+    return answer["r"];
   }
 
   /** Writes an image into the primary slot. Throws when the bootloader refuses a part. */
@@ -80,7 +64,6 @@ export class SmpLine {
   }
 
   async reset(): Promise<void> {
-    this.#startedAt = this.#chip.lines.length;
     await this.#ask(operations.write, groups.system, commands.reset, {}, answerMs);
   }
 

@@ -1,0 +1,208 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { KeyValue } from "../../../src/ports/board.ts";
+import type { TlsCredentials } from "../../../src/tls/credentials.ts";
+import { writeFlashFile } from "../../simulator/flash/flash-file.ts";
+import { NorFlash } from "../../simulator/flash/nor-flash.ts";
+import { manufacture } from "../../simulator/manufacture.ts";
+import { RealFleet, type SecureServerOptions } from "../../simulator/moddable/real-fleet.ts";
+import { mountBoardStorage } from "../../simulator/storage/board-storage.ts";
+import { hardware, type KeyPair, layout, type SignedBoardImage } from "./board-image.ts";
+import { EmulatedChip } from "./emulated-chip.ts";
+import { hostAddress } from "./serial-network.ts";
+
+export const deviceId = "chip-1";
+
+/** What every emulated board needs. */
+export interface BoardParts {
+  /** The program that ESP32_EMULATOR names. */
+  readonly emulator: string;
+  /** One that takes images of the keys. */
+  readonly bootloader: Uint8Array;
+  readonly keys: KeyPair;
+}
+
+export interface BoardDeviceOptions {
+  readonly parts: BoardParts;
+  /** Emptied first. */
+  readonly directory: string;
+  readonly image: SignedBoardImage;
+  /** Whose images the server takes; the device's own keys when left out. */
+  readonly fleetKeys?: KeyPair;
+  /** Serves the fleet over https, to a device with these credentials. */
+  readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
+}
+
+/** A device that is switched off and its server that is closed, both as they were, to go on from more than once. */
+export interface Checkpoint {
+  readonly directory: string;
+  /** The server's port, as the device knows it. */
+  readonly port: number;
+}
+
+/** A run of the bootloader: the flash before its first instruction and at the first of the application. */
+export interface BootRecord {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** A fleet server and one emulated chip that belongs to it. */
+export class BoardDevice {
+  readonly fleet: RealFleet;
+  readonly flashFile: string;
+  /** The console since the start, over all power-ons. */
+  readonly console: string[] = [];
+  /** One for each time that a bootloader came to start an application. */
+  readonly boots: BootRecord[] = [];
+  readonly #parts: BoardParts;
+  readonly #directory: string;
+  /** Of the server, as the device knows it. */
+  readonly #port: number;
+  #beforeBoot: Uint8Array | null = null;
+  #chip: EmulatedChip | null = null;
+
+  static async start(options: BoardDeviceOptions): Promise<BoardDevice> {
+    const { parts, directory, image, fleetKeys = parts.keys, tls } = options;
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+    const folder = join(directory, fleetFolder);
+    const fleet = await RealFleet.start(folder, fleetKeys.publicPem, tls?.server);
+    const token = await fleet.addDevice(deviceId, hardware);
+    const flash = manufacture(layout, image.bytes, {
+      serverUrl: fleet.url.replace("127.0.0.1", hostAddress),
+      tenant: "DEFAULT",
+      deviceId,
+      token,
+      hardware,
+      imageKeys: [parts.keys.key.publicKey],
+      ...(tls && { tls: tls.credentials }),
+    });
+    flash.poke(0, parts.bootloader); // in place of the model's record
+    writeFlashFile(join(directory, flashName), flash);
+    return new BoardDevice(parts, fleet, { directory, port: portOf(fleet) });
+  }
+
+  /** The device and the server of a checkpoint again, in a folder of their own. */
+  static async resume(
+    parts: BoardParts,
+    checkpoint: Checkpoint,
+    directory: string,
+  ): Promise<BoardDevice> {
+    rmSync(directory, { recursive: true, force: true });
+    cpSync(checkpoint.directory, directory, { recursive: true });
+    const fleet = await RealFleet.start(join(directory, fleetFolder), parts.keys.publicPem);
+    return new BoardDevice(parts, fleet, { directory, port: checkpoint.port });
+  }
+
+  private constructor(parts: BoardParts, fleet: RealFleet, { directory, port }: Checkpoint) {
+    this.#parts = parts;
+    this.fleet = fleet;
+    this.flashFile = join(directory, flashName);
+    this.#directory = directory;
+    this.#port = port;
+  }
+
+  get chip(): EmulatedChip {
+    if (this.#chip === null) throw new Error("the chip is off");
+    return this.#chip;
+  }
+
+  async powerOn(seed?: number): Promise<EmulatedChip> {
+    this.#beforeBoot = this.readFlash();
+    this.#chip = await EmulatedChip.powerOn({
+      emulator: this.#parts.emulator,
+      flashFile: this.flashFile,
+      movedPorts: new Map([[this.#port, portOf(this.fleet)]]),
+      ...(seed === undefined ? {} : { seed }),
+      onLine: (line) => this.#line(line),
+    });
+    return this.#chip;
+  }
+
+  async powerOff(): Promise<void> {
+    await this.#chip?.powerOff();
+    this.#chip = null;
+    this.#beforeBoot = null;
+  }
+
+  async close(): Promise<void> {
+    await this.powerOff();
+    await this.fleet.close();
+  }
+
+  /** Once it is closed. */
+  get asLeft(): Checkpoint {
+    return { directory: this.#directory, port: this.#port };
+  }
+
+  /** Publishes a release and offers it to everybody. */
+  async offer(version: string, image: SignedBoardImage): Promise<number> {
+    await this.fleet.publish(image.bytes);
+    return this.fleet.rollOut(version);
+  }
+
+  /** What the firmware said about itself at its starts, oldest first: `1.0.0 confirmed power-on`. */
+  get starts(): string[] {
+    return this.console.flatMap((line) => {
+      const match = /^info: running (\S+) \((\w+)\) after ([\w-]+)/.exec(line);
+      return match === null ? [] : [`${match[1]} ${match[2]} ${match[3]}`];
+    });
+  }
+
+  /** How often any application was started. */
+  get applicationStarts(): number {
+    return this.console.filter((line) => line.startsWith(applicationLine)).length;
+  }
+
+  /** The most memory that was reported, by part. */
+  get memory(): Readonly<Record<string, number>> {
+    const most: Record<string, number> = {};
+    for (const line of this.console)
+      if (line.startsWith("memory: "))
+        for (const [, name = "", bytes] of line.matchAll(/(\w+) (\d+)/g))
+          most[name] = Math.max(most[name] ?? 0, Number(bytes));
+    return most;
+  }
+
+  readFlash(): Uint8Array {
+    return readFileSync(this.flashFile);
+  }
+
+  /** What the firmware finds in its storage, of the flash as it is now. */
+  readStorage(): Pick<KeyValue, "read"> {
+    const { offset, size } = layout.storage;
+    const flash = NorFlash.fromBytes(this.readFlash(), 4); // mounting may write, into this copy
+    const storage = mountBoardStorage(flash.area(offset, size));
+    return { read: (key) => storage.read(`sluice/${key}`) };
+  }
+
+  /** While the chip is off. */
+  changeFlash(change: (flash: Uint8Array) => void): void {
+    const flash = new Uint8Array(readFileSync(this.flashFile));
+    change(flash);
+    writeFileSync(this.flashFile, flash);
+  }
+
+  #line(line: string): void {
+    this.console.push(line);
+    // The ROM speaks before the bootloader is loaded, the application after it has done everything. After a power-on
+    // its first words may be lost.
+    if (line.includes(romLine)) this.#beforeBoot = this.readFlash();
+    if (line.startsWith(applicationLine) && this.#beforeBoot !== null) {
+      this.boots.push({ before: this.#beforeBoot, after: this.readFlash() });
+      this.#beforeBoot = null;
+    }
+  }
+}
+
+const fleetFolder = "fleet";
+const flashName = "flash.bin";
+
+/** The first words of a chip after each reset. */
+export const romLine = "ESP-ROM:";
+/** The first words of Zephyr in an application. */
+export const applicationLine = "*** Booting Zephyr OS";
+
+function portOf(fleet: RealFleet): number {
+  return Number(new URL(fleet.url).port);
+}
