@@ -59,7 +59,7 @@ export async function buildFirmware(
   rmSync(join(own, "modules/mc.xsi"), { force: true }); // else the linker keeps the names of earlier builds
   const made = await run("mcconfig", [...target, ...values], tools.environment, from);
   if (made.exitCode !== 0 || !existsSync(lists)) return failed("mcconfig", made.output);
-  relaxVersions(lists);
+  adaptLists(lists);
   const linkError = await linkFirmware(lists, own);
   if (linkError !== null) return failed("link", linkError);
   const build = join(boardBuildFolder, "zephyr", board.name);
@@ -104,14 +104,18 @@ function cmakeParameters(tools: BoardTools, board: Board, own: string, build: st
 
 /**
  * What mcconfig makes asks for Zephyr 4.4 and its own compiler package. Zephyr 4.3 and any compiler for the chip do:
- * tried.
+ * tried. XS saves registers by functions of the compiler's, for RISC-V; Zephyr does not, since some of its code runs
+ * while the flash, in which these are, cannot be read.
  */
-function relaxVersions(lists: string): void {
+function adaptLists(lists: string): void {
   const text = readFileSync(lists, "utf8")
     .replace(/^find_package\(Zephyr-sdk .*\)$/m, "set(Zephyr-sdk_FOUND TRUE)")
-    .replace(/^find_package\(Zephyr [\d.]+ /m, "find_package(Zephyr ");
+    .replace(/^find_package\(Zephyr [\d.]+ /m, "find_package(Zephyr ")
+    .replace(/^zephyr_library_compile_options\(\$\{mOPTIONS\}\)$/m, `$&\n${smallerCode}`);
   writeFileSync(lists, text);
 }
+
+const smallerCode = "zephyr_library_compile_options(-msave-restore)";
 
 /** Modules become one, and what nothing imports goes. The error's text, or null. */
 async function linkFirmware(lists: string, own: string): Promise<string | null> {

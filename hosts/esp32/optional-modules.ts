@@ -26,7 +26,7 @@ const optionalParts: readonly {
   {
     modules: ["embedded:storage/files", "embedded:x-files-implementation"],
     natives: ["/files-zephyr.c"],
-    options: ["FILE_SYSTEM_LITTLEFS", "FILE_SYSTEM"],
+    options: ["FS_LITTLEFS_FMP_DEV", "FILE_SYSTEM_LITTLEFS", "FILE_SYSTEM"],
   },
   { modules: ["embedded:display/zephyr"], natives: ["/zephyr/display.c"], options: ["DISPLAY"] },
   { modules: ["commodetto/Bitmap"], natives: ["/commodettoBitmap.c"], options: [] },
