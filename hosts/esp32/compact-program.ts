@@ -1,4 +1,5 @@
 import { type TransformResult, transform } from "esbuild";
+import { reuseNames } from "./reuse-names.ts";
 
 /**
  * Makes a module that esbuild bundled and printed smaller for XS. Numbers and short strings go where they are used,
@@ -8,20 +9,19 @@ import { type TransformResult, transform } from "esbuild";
 export async function compactProgram(bundled: string): Promise<string> {
   const { code, values } = withoutValues(withConstants(bundled));
   const program = withArrows(code);
-  const { warnings } = await minified(program, values);
+  const { warnings } = await shortened(program, values);
   const assigned = new Set<number>();
   for (const { id, notes } of warnings)
     if (id === "assign-to-constant" && notes[0]?.location != null)
       assigned.add(notes[0].location.line);
-  return (await minified(withVariables(program, assigned), values)).code;
+  return reuseNames((await shortened(withVariables(program, assigned), values)).code);
 }
 
-function minified(code: string, define: Record<string, string>): Promise<TransformResult> {
+function shortened(code: string, define: Record<string, string>): Promise<TransformResult> {
   return transform(code, {
     format: "esm",
     target: "es2023",
     define,
-    minifySyntax: true,
     minifyIdentifiers: true,
     treeShaking: true,
     legalComments: "none",
