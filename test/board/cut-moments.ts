@@ -13,7 +13,7 @@ export interface CutMoment {
 export type PhaseTimes = Readonly<Record<CutPhase, number>>;
 
 /** Twenty in all. */
-const cutsOf: Readonly<Record<CutPhase, number>> = { download: 8, swap: 8, trial: 4 };
+const cutsOf: Readonly<Record<CutPhase, number>> = { download: 6, swap: 10, trial: 4 };
 
 /** One moment at random in each equal part of each phase; a seed gives the same again. */
 export function cutMoments(seed: number): CutMoment[] {

@@ -20,17 +20,17 @@ import type { Stage } from "./stage.ts";
 import { tlsScenarios } from "./tls.ts";
 import { updateScenarios } from "./update.ts";
 
-/** In this order, as far as there are places. */
+/** In this order, the long ones first, as far as there are places. */
 const parts: Readonly<Record<string, (stage: Stage) => Promise<Scenario[]>>> = {
   sizes: sizeScenarios,
   recovery: recoveryScenarios,
   update: updateScenarios,
+  cuts: cutScenarios,
+  rollbacks: rollbackScenarios,
   memory: memoryScenarios,
   tls: tlsScenarios,
   mode: bootloaderModeScenarios,
   refusals: refusalScenarios,
-  rollbacks: rollbackScenarios,
-  cuts: cutScenarios,
 };
 /** Chips side by side at most; one more may wait for its serial line. */
 const lanesMax = 4;

@@ -7,17 +7,28 @@ export function parseRange(range: string): readonly [number, number] {
   return [Number(match[1]), Number(match[2])];
 }
 
-/** How many bytes `after` asks for that `before` or an earlier range of it asked for. */
+/** How many of the bytes that `before` asks for `after` asks for too. */
 export function askedAgainBytes(before: readonly string[], after: readonly string[]): number {
-  const ranges = [...before, ...after].map(parseRange);
-  const asked = new Uint8Array(Math.max(0, ...ranges.map(([, last]) => last + 1)));
-  let again = 0;
-  for (const [index, [first, last]] of ranges.entries())
-    for (let byte = first; byte <= last; byte += 1) {
-      if (index >= before.length) again += asked[byte] ?? 0;
-      asked[byte] = 1;
-    }
-  return again;
+  const asked = marked(before);
+  const again = marked(after);
+  let bytes = 0;
+  for (let byte = 0; byte < Math.min(asked.length, again.length); byte += 1)
+    if ((asked[byte] ?? 0) > 0 && (again[byte] ?? 0) > 0) bytes += 1;
+  return bytes;
+}
+
+/** How many bytes are asked for beyond those that are asked for once. */
+export function askedTwiceBytes(ranges: readonly string[]): number {
+  return marked(ranges).reduce((sum, times) => sum + Math.max(0, times - 1), 0);
+}
+
+/** How often each byte is asked for. */
+function marked(ranges: readonly string[]): Uint8Array {
+  const parsed = ranges.map(parseRange);
+  const times = new Uint8Array(Math.max(0, ...parsed.map(([, last]) => last + 1)));
+  for (const [first, last] of parsed)
+    for (let byte = first; byte <= last; byte += 1) times[byte] = (times[byte] ?? 0) + 1;
+  return times;
 }
 
 /**
