@@ -69,15 +69,19 @@ export class ModuleGraph {
 
 /** With natives, for which the SDK's compiler wants to see what was written. */
 export function hasNatives(module: FirmwareModule): boolean {
-  return /@\s*"|\b[nN]ative\("/.test(readFileSync(module.source, "utf8"));
+  const text = readFileSync(module.source, "utf8");
+  return ownSyntax.test(text) || /\b[nN]ative\("/.test(text);
 }
 
 /** Without types and comments, each import in a line of its own. */
 function plainText(module: FirmwareModule): string {
   const text = readFileSync(module.source, "utf8");
-  if (/@\s*"/.test(text)) return text; // the SDK's own syntax
+  if (ownSyntax.test(text)) return text;
   return transformSync(text, { loader: extname(module.source) === ".ts" ? "ts" : "js" }).code;
 }
+
+/** Of the SDK's compiler alone: `name(parameters) @ "function in C";`. */
+const ownSyntax = /[\w)]\s*@\s*"\w+"/;
 
 const statement = /^\s*(?:import|export)\s+(?:([\w$*{}\s,]*?)\s*from\s*)?["']([^"'\n]+)["']/gm;
 const call = /\bimport\(\s*["']([^"'\n]+)["']\s*\)/g;

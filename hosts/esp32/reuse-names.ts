@@ -36,24 +36,17 @@ function merged(code: string, define: Record<string, string>): Promise<Transform
   });
 }
 
-/** Names of properties in the program and in the language which are not names of anything else. */
+/**
+ * Names of properties in the program which are not names of anything else. None of the language's own: XS keeps the
+ * code behind every name of those that a program has.
+ */
 function freeNames(code: string): string[] {
   const inProgram = [...code.matchAll(/\.([A-Za-z][\w$]*)\b/g)].map(([, name = ""]) => name);
-  const names = new Set([...ofLanguage, ...inProgram.reverse()]);
+  const names = new Set(inProgram.reverse());
   return [...names].filter(
     (name) => name.length >= nameCharactersMin && !taken.has(name) && /^[a-z]/.test(name),
   );
 }
-
-const ofLanguage: readonly string[] = [
-  Math,
-  Array.prototype,
-  String.prototype,
-  Date.prototype,
-  DataView.prototype,
-  Promise,
-  Reflect,
-].flatMap((object) => Object.getOwnPropertyNames(object));
 
 const taken: ReadonlySet<string> = new Set(
   `arguments async await break case catch class const continue debugger default delete else enum eval export extends

@@ -1,3 +1,4 @@
+import { isOf } from "../image/text-parts.ts";
 import {
   integerAt,
   isJsonArray,
@@ -18,7 +19,6 @@ export const valueNameCharactersMax = 64;
 export const flagsMax = 64;
 export const saltCharactersMax = 64;
 export const schemaMax = 0xffff;
-const flagNamePattern = (): RegExp => /^[a-z0-9][a-z0-9._-]{0,47}$/;
 
 /** A configuration document, read and checked: `{version, schema, values{...}, flags{...}}`. */
 export interface ConfigurationDocument {
@@ -58,13 +58,18 @@ export function parseConfigurationDocument(
   return flags.ok ? { ok: true, value: { version, schema, values, flags: flags.value } } : flags;
 }
 
+/** Lower-case letters, digits and `._-`, the first a letter or a digit. */
+function isFlagName(name: string): boolean {
+  return isOf(name, "a-z0-9._-", 1, 48) && isOf(name.charAt(0), "a-z0-9", 1);
+}
+
 function parseFlags(members: JsonObject): Parsed<ReadonlyMap<string, Flag>> {
   const entries = Object.entries(members);
   if (entries.length > flagsMax) return exceeded;
   const flags = new Map<string, Flag>();
   for (const [name, value] of entries) {
     const flag = parseFlag(value);
-    if (flag === null || !flagNamePattern().test(name)) return malformed;
+    if (flag === null || !isFlagName(name)) return malformed;
     flags.set(name, flag);
   }
   return { ok: true, value: flags };

@@ -1,6 +1,7 @@
 import HTTPClient from "embedded:network/http/client";
 import board from "sluice/board";
 import SecureSocket from "sluice/secure-socket";
+import { digits, isOf } from "../image/text-parts.ts";
 import type { Clock, TimerHandle } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpReceiver, HttpRequest } from "../ports/http.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
@@ -233,5 +234,5 @@ function bodyEndOf(headers: ReadonlyMap<string, string>): BodyEnd | null {
   if (headers.has("transfer-encoding")) return "chunked";
   const length = headers.get("content-length");
   if (length === undefined) return "close";
-  return /^\d{1,10}$/.test(length) ? { bytes: Number(length) } : null;
+  return isOf(length, digits, 1, 10) ? { bytes: Number(length) } : null;
 }

@@ -7,6 +7,7 @@ import type { SecureOptions } from "sluice/secure-socket";
 import handshake from "ssl/handshake";
 import Session, { type Link } from "ssl/session";
 import SSLStream from "ssl/stream";
+import { isOf } from "../image/text-parts.ts";
 import { contentType, ServerFlight, type TlsRefusal } from "../tls/server-flight.ts";
 import { integerOf, nativeCrypto, p256Order } from "./crypto.ts";
 
@@ -236,5 +237,5 @@ function drawScalar(): bigint {
 }
 
 function isAddress(serverName: string): boolean {
-  return /^[\d.]+$/.test(serverName);
+  return isOf(serverName, "0-9.", 1, serverName.length);
 }

@@ -1,3 +1,5 @@
+import { isOf } from "./text-parts.ts";
+
 /** Longest hardware id in characters, which are bytes too. */
 export const hardwareIdCharactersMax = 32;
 
@@ -7,7 +9,13 @@ export const hardwareIdCharactersMax = 32;
  * TLV 0x00A0 is one byte per character.
  */
 export function isHardwareId(text: string): boolean {
-  return text.length <= hardwareIdCharactersMax && /^[a-z0-9.]+(?:-[a-z0-9.]+)+$/.test(text);
+  return text.length <= hardwareIdCharactersMax && isOfGroups(text.split("-"));
+}
+
+function isOfGroups(groups: readonly string[]): boolean {
+  return (
+    groups.length > 1 && groups.every((group) => isOf(group, "a-z0-9.", 1, hardwareIdCharactersMax))
+  );
 }
 
 /** The id in the value of TLV 0x00A0, or null when the value is none. */

@@ -1,3 +1,5 @@
+import { digits, partsAtStart } from "./text-parts.ts";
+
 /** The version in an image header: MCUboot `struct image_version`. */
 export interface ImageVersion {
   /** `iv_major`, 0 to 255. */
@@ -19,8 +21,8 @@ export const versionMax: ImageVersion = {
 };
 
 const textCharactersMax = 32;
-const pattern = (): RegExp =>
-  /^(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*)(?:\+(0|[1-9][0-9]*))?)?)?$/;
+/** What stands between two numbers. */
+const separators = [".", ".", "+"];
 
 /**
  * Reads `major[.minor[.revision[+build]]]`, the form that imgtool takes: no leading zeros, absent
@@ -28,15 +30,19 @@ const pattern = (): RegExp =>
  */
 export function parseVersion(text: string): ImageVersion | null {
   if (text.length > textCharactersMax) return null;
-  const match = pattern().exec(text);
-  if (match === null) return null;
-  const version = {
-    major: Number(match[1]),
-    minor: Number(match[2] ?? 0),
-    revision: Number(match[3] ?? 0),
-    build: Number(match[4] ?? 0),
-  };
-  return isImageVersion(version) ? version : null;
+  const numbers: number[] = [];
+  let rest = text;
+  for (const separator of ["", ...separators]) {
+    if (rest === "" && numbers.length > 0) break;
+    const taken = partsAtStart(rest, [separator, [digits, 1, textCharactersMax]]);
+    const [number = ""] = taken?.parts ?? [];
+    if (taken === null || (number.length > 1 && number.startsWith("0"))) return null;
+    numbers.push(Number(number));
+    rest = rest.slice(taken.length);
+  }
+  const [major = 0, minor = 0, revision = 0, build = 0] = numbers;
+  const version = { major, minor, revision, build };
+  return rest === "" && isImageVersion(version) ? version : null;
 }
 
 /** True when every part is a whole number that its field can hold. */

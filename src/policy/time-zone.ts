@@ -1,3 +1,5 @@
+import { digits, letters, type Part, partsAtStart } from "../image/text-parts.ts";
+
 /**
  * A time zone as a POSIX TZ rule string (IEEE Std 1003.1-2024, XBD 8.3, the form `std offset dst offset,rule`), parsed
  * once. Rules, not dates: `CET-1CEST,M3.5.0,M10.5.0/3` holds for every year until the law changes.
@@ -58,13 +60,13 @@ export const utc: TimeZone = { text: "UTC0", standardSeconds: 0, daylight: null 
  */
 export function parseTimeZone(text: string): ParsedTimeZone {
   if (text.length > timeZoneCharactersMax) return refused("time-zone-too-long");
-  const afterName = skip(text, namePattern());
+  const afterName = skipName(text);
   if (afterName === null) return refused("time-zone-name");
   const standard = takeTime(afterName, offsetHoursMax);
   if (standard === null) return refused("time-zone-offset");
   const standardSeconds = eastOf(standard.seconds);
   if (standard.rest === "") return { ok: true, zone: { text, standardSeconds, daylight: null } };
-  const afterDaylightName = skip(standard.rest, namePattern());
+  const afterDaylightName = skipName(standard.rest);
   if (afterDaylightName === null) return refused("daylight-name");
   let rest = afterDaylightName;
   let offsetSeconds = standardSeconds + 3600; // XBD 8.3: one hour ahead when no offset follows
@@ -99,10 +101,23 @@ export function nextChangeAfter(zone: TimeZone, unixSeconds: number): number | n
   return null;
 }
 
-const namePattern = (): RegExp => /^(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)/;
-const timePattern = (): RegExp => /^([+-]?)(\d{1,3})(?::(\d\d)(?::(\d\d))?)?/;
-const weekdayPattern = (): RegExp => /^,M(\d{1,2})\.([1-5])\.([0-6])/;
-const dayPattern = (): RegExp => /^,(J?)(\d{1,3})/;
+const plainName: readonly Part[] = [[letters, 3, timeZoneCharactersMax]];
+const quotedName: readonly Part[] = ["<", ["A-Za-z0-9+-", 3, timeZoneCharactersMax], ">"];
+const hoursParts: readonly Part[] = [
+  ["+-", 0, 1],
+  [digits, 1, 3],
+];
+/** Of minutes and of seconds. */
+const sixtiethsParts: readonly Part[] = [":", [digits, 2, 2]];
+const weekdayParts: readonly Part[] = [
+  ",M",
+  [digits, 1, 2],
+  ".",
+  ["1-5", 1, 1],
+  ".",
+  ["0-6", 1, 1],
+];
+const dayParts: readonly Part[] = [",", ["J", 0, 1], [digits, 1, 3]];
 const offsetHoursMax = 24;
 const ruleHoursMax = 167;
 const ruleSecondsDefault = 2 * 3600;
@@ -112,21 +127,28 @@ function refused(reason: TimeZoneRefusal): ParsedTimeZone {
   return { ok: false, reason };
 }
 
-/** The text after what the pattern takes, or null when it does not begin so. */
-function skip(text: string, pattern: RegExp): string | null {
-  const match = pattern.exec(text);
-  return match === null ? null : text.slice(match[0].length);
+/** The text after a zone's name, or null when it does not begin with one. */
+function skipName(text: string): string | null {
+  const name = partsAtStart(text, plainName) ?? partsAtStart(text, quotedName);
+  return name === null ? null : text.slice(name.length);
 }
 
 /** `[+-]hh[:mm[:ss]]` */
 function takeTime(text: string, hoursMax: number): { seconds: number; rest: string } | null {
-  const match = timePattern().exec(text);
-  if (match === null) return null;
-  const [hours, minutes, seconds] = [match[2], match[3], match[4]].map((part) => Number(part ?? 0));
-  if (hours === undefined || minutes === undefined || seconds === undefined) return null;
-  const total = hours * 3600 + minutes * 60 + seconds;
-  if (minutes > 59 || seconds > 59 || total > hoursMax * 3600) return null;
-  return { seconds: match[1] === "-" ? -total : total, rest: text.slice(match[0].length) };
+  const taken = partsAtStart(text, hoursParts);
+  if (taken === null) return null;
+  const [sign, hours] = taken.parts;
+  let rest = text.slice(taken.length);
+  let total = Number(hours) * 3600;
+  for (const unitSeconds of [60, 1]) {
+    const sixtieths = partsAtStart(rest, sixtiethsParts);
+    if (sixtieths === null) break;
+    const count = Number(sixtieths.parts[0]);
+    if (count > 59) return null;
+    total += count * unitSeconds;
+    rest = rest.slice(sixtieths.length);
+  }
+  return total > hoursMax * 3600 ? null : { seconds: sign === "-" ? -total : total, rest };
 }
 
 /** POSIX counts west of UTC, the rest of the world east. Never -0, so that equal zones compare equal. */
@@ -145,20 +167,19 @@ function takeRule(text: string): { rule: ChangeRule; rest: string } | null {
 }
 
 function takeRuleDay(text: string): { rule: ChangeRule; rest: string } | null {
-  const weekday = weekdayPattern().exec(text);
+  const weekday = partsAtStart(text, weekdayParts);
   if (weekday !== null) {
-    const month = Number(weekday[1]);
+    const [month = 0, week = 0, day = 0] = weekday.parts.map(Number);
     if (month < 1 || month > 12) return null;
-    const rest = text.slice(weekday[0].length);
-    const [week, day] = [Number(weekday[2]), Number(weekday[3])];
+    const rest = text.slice(weekday.length);
     return { rule: { kind: "weekday", month, week, weekday: day, timeSeconds: 0 }, rest };
   }
-  const counted = dayPattern().exec(text);
+  const counted = partsAtStart(text, dayParts);
   if (counted === null) return null;
-  const kind = counted[1] === "J" ? "julian" : "ordinal";
-  const day = Number(counted[2]);
+  const kind = counted.parts[0] === "J" ? "julian" : "ordinal";
+  const day = Number(counted.parts[1]);
   if (day > 365 || (kind === "julian" && day < 1)) return null;
-  return { rule: { kind, day, timeSeconds: 0 }, rest: text.slice(counted[0].length) };
+  return { rule: { kind, day, timeSeconds: 0 }, rest: text.slice(counted.length) };
 }
 
 interface Change {

@@ -1,3 +1,4 @@
+import { digits, partsOf } from "../image/text-parts.ts";
 import {
   arrayAt,
   integerAt,
@@ -260,8 +261,10 @@ function decodeDays(object: JsonObject): number | null {
 
 /** `HH:MM` */
 function decodeStart(text: string | null): number | null {
-  const match = text === null ? null : /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
-  return match === null ? null : Number(match[1]) * 60 + Number(match[2]);
+  const parts = text === null ? null : partsOf(text, [[digits, 2, 2], ":", [digits, 2, 2]]);
+  if (parts === null) return null;
+  const [hour = 0, minute = 0] = parts.map(Number);
+  return hour < 24 && minute < 60 ? hour * 60 + minute : null;
 }
 
 function encodeWindow(window: MaintenanceWindow): JsonObject {

@@ -1,3 +1,4 @@
+import { digits, isOf, type Part, partsOf, withOnly } from "../image/text-parts.ts";
 import { type DigestHex, parseDigestHex } from "./digest.ts";
 import {
   arrayAt,
@@ -151,7 +152,7 @@ export function parseDeployment(body: Uint8Array): ParsedDeployment {
 
 /** Decimal without leading zeros, 1 to 2^53 - 1: how texts of the protocol name a configuration document. */
 export function parseConfigurationVersion(text: string): number | null {
-  if (!/^[1-9]\d{0,15}$/.test(text)) return null;
+  if (!isOf(text, digits, 1, 16) || text.startsWith("0")) return null;
   const version = Number(text);
   return Number.isSafeInteger(version) ? version : null;
 }
@@ -204,12 +205,15 @@ export function parseCancel(body: Uint8Array): { actionId: string; stopId: strin
  * Decimal digits, as every server of this protocol counts its actions; it becomes part of a URL.
  */
 export function parseActionId(text: string | null): string | null {
-  return text !== null && /^\d{1,20}$/.test(text) ? text : null;
+  return text !== null && isOf(text, digits, 1, 20) ? text : null;
 }
 
 /** The action that a link to its deployment names. */
 export function actionIdOfLink(url: string): string | null {
-  return parseActionId(/\/deploymentBase\/(\d+)(?:\?|$)/.exec(url)?.[1] ?? null);
+  const mark = "/deploymentBase/";
+  const [path = ""] = url.split("?");
+  const start = path.lastIndexOf(mark);
+  return start < 0 ? null : parseActionId(path.slice(start + mark.length));
 }
 
 /**
@@ -217,18 +221,24 @@ export function actionIdOfLink(url: string): string | null {
  */
 export function parseUrl(text: string | null, lengthMax: number): string | null {
   if (text === null || text.length > lengthMax) return null;
-  return /^https?:\/\/[!#-[\]-~]+$/.test(text) ? text : null;
+  const scheme = ["http://", "https://"].find((start) => text.startsWith(start)) ?? text;
+  return isOf(text.slice(scheme.length), "!#-[]-~", 1, lengthMax) ? text : null;
 }
 
 /** For people to read: whatever is not printable ASCII becomes a question mark. */
 function displayText(text: string): string {
-  return text.replace(/[^ -~]/g, "?");
+  return withOnly(text, " -~");
 }
 
+/** `HH:MM:SS` */
+const sleepParts: readonly Part[] = [[digits, 2, 3], ":", [digits, 2, 2], ":", [digits, 2, 2]];
+
 function parseSleep(text: string | null): number | null {
-  const match = text === null ? null : /^(\d{2,3}):([0-5]\d):([0-5]\d)$/.exec(text);
-  if (match === null) return null;
-  const seconds = Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3]);
+  const parts = text === null ? null : partsOf(text, sleepParts);
+  if (parts === null) return null;
+  const [hours = 0, minutes = 0, rest = 0] = parts.map(Number);
+  if (minutes > 59 || rest > 59) return null;
+  const seconds = hours * 3600 + minutes * 60 + rest;
   return Math.min(Math.max(seconds, pollSecondsMin), pollSecondsMax);
 }
 

@@ -1,8 +1,10 @@
+import { isOf, lowerHex } from "../image/text-parts.ts";
+
 /** A SHA-256 in 64 lower-case hex digits. */
 export type DigestHex = string & { readonly brand: "DigestHex" };
 
 export function parseDigestHex(text: string | null): DigestHex | null {
-  return text !== null && /^[0-9a-f]{64}$/.test(text) ? (text as DigestHex) : null;
+  return text !== null && isOf(text, lowerHex, 64) ? (text as DigestHex) : null;
 }
 
 export function digestHex(bytes: Uint8Array): DigestHex {

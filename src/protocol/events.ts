@@ -1,3 +1,4 @@
+import { digits, isOf, type Part, partsOf, withOnly } from "../image/text-parts.ts";
 import {
   integerAt,
   isJsonObject,
@@ -77,9 +78,9 @@ export interface RecordedEvent {
   readonly batteryPercent: number | null;
 }
 
-const idPattern = (): RegExp => /^[A-Za-z0-9._:]{1,64}-\d{1,15}$/;
-const textPattern = (): RegExp => /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-const outsideText = (): RegExp => /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+const idParts: readonly Part[] = [["A-Za-z0-9._:", 1, 64], "-", [digits, 1, 15]];
+/** Printable ASCII that JSON does not escape. */
+const textCharacters = " !#-[]-~";
 
 const ranges = {
   bytes: { min: 0, max: 0xffff_ffff },
@@ -125,7 +126,8 @@ export function decodeEvent(object: JsonObject): RecordedEvent | null {
   const atUptimeMs = rangedAt(object, "atUptimeMs", "time");
   const unixMs = optionalAt(object, "unixMs", "time");
   const details = objectAt(object, "details");
-  if (id === null || !idPattern().test(id) || type === undefined || details === null) return null;
+  if (id === null || partsOf(id, idParts) === null || type === undefined || details === null)
+    return null;
   const signalDbm = optionalAt(details, "signalDbm", "signal");
   const batteryPercent = optionalAt(details, "batteryPercent", "percent");
   const event = decodeFields(type, details);
@@ -164,15 +166,13 @@ function fieldAt(details: JsonObject, name: string, kind: FieldKind): JsonValue 
   if (kind !== "text" && kind !== "text?") return rangedAt(details, name, kind) ?? undefined;
   if (kind === "text?" && details[name] === null) return null;
   const text = stringAt(details, name, eventTextCharactersMax);
-  return text !== null && textPattern().test(text) ? text : undefined;
+  return text !== null && isOf(text, textCharacters, 0, eventTextCharactersMax) ? text : undefined;
 }
 
 function fitting(kind: FieldKind, value: string | number | null): JsonValue {
   if (kind === "text?" && value === null) return null;
   if (kind !== "text" && kind !== "text?") return within(kind, Number(value)) ?? ranges[kind].min;
-  return String(value ?? "")
-    .slice(0, eventTextCharactersMax)
-    .replace(outsideText(), "?");
+  return withOnly(String(value ?? "").slice(0, eventTextCharactersMax), textCharacters);
 }
 
 /** The nearest integer of the range; null for null and for what is no number. */

@@ -1,5 +1,6 @@
 import { decodePublicKey } from "../image/keys.ts";
 import { signatureFromDer } from "../image/signature.ts";
+import { digits, type Part, partsOf } from "../image/text-parts.ts";
 import { DerReader, derTag } from "./der.ts";
 
 /** What a device needs of an X.509 certificate (RFC 5280, 4.1). */
@@ -114,15 +115,19 @@ function readSigned(content: Uint8Array): SignedFields | null {
   };
 }
 
+const two: Part = [digits, 2, 2];
+
 /** UTCTime until 2049, GeneralizedTime from 2050, both in seconds and Z (RFC 5280, 4.1.2.5). */
 function readTime(reader: DerReader): number | null {
   const short = reader.nextTag === derTag.utcTime;
   const bytes = reader.take(short ? derTag.utcTime : derTag.generalizedTime);
   const text = asciiOf(bytes.subarray(0, 16));
-  const match = /^(\d\d)?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (match === null || (match[1] === undefined) !== short) return null;
-  const [, century, years, month, day, hour, minute, second] = match.map(Number);
-  const base = short ? (years! < 50 ? 2000 : 1900) : century! * 100;
+  const parts = partsOf(text, [...(short ? [] : [two]), two, two, two, two, two, two, "Z"]);
+  if (parts === null) return null;
+  const numbers = parts.map(Number);
+  const century = short ? null : numbers.shift();
+  const [years, month, day, hour, minute, second] = numbers;
+  const base = century == null ? (years! < 50 ? 2000 : 1900) : century * 100;
   const unixMs = Date.UTC(base + years!, month! - 1, day, hour, minute, second);
   const read = new Date(unixMs);
   // A month of 13 or a second of 60 would have been carried over.

@@ -1,3 +1,4 @@
+import { digits, isOf } from "../image/text-parts.ts";
 import type { Crypto } from "../ports/crypto.ts";
 import { type Certificate, isEqual, keyUsage, parseCertificate } from "./certificate.ts";
 
@@ -97,9 +98,17 @@ function hasIssued(
   return crypto.verifyP256(issuer.publicKey, hasher.digest(), certificate.signature);
 }
 
+/** Four numbers with dots between them. */
+function isAddress(serverName: string): boolean {
+  const numbers = serverName.split(".");
+  return (
+    numbers.length === 4 && numbers.every((number) => isOf(number, digits, 1, serverName.length))
+  );
+}
+
 /** An address is compared with addresses, a name with names (RFC 9525, 6.3 and 6.5). */
 function isFor({ extensions }: Certificate, serverName: string): boolean {
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(serverName)) return extensions.ipAddresses.includes(serverName);
+  if (isAddress(serverName)) return extensions.ipAddresses.includes(serverName);
   const wanted = serverName.toLowerCase();
   const parent = wanted.slice(wanted.indexOf(".") + 1);
   // `*.` stands for exactly one label, and not right below a top-level domain.

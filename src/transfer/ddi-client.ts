@@ -1,3 +1,4 @@
+import { digits, isOf } from "../image/text-parts.ts";
 import type { Http, HttpFailure, HttpRequest } from "../ports/http.ts";
 import {
   deploymentBytesMax,
@@ -66,9 +67,14 @@ export class DdiClient {
    * the device polls; any other is taken as it is.
    */
   addressOf(link: string): string {
-    const match = /^https?:\/\/[^/?#]+\/[^/?#]+(\/controller\/v1\/[^/?#]+)(\/.*)$/.exec(link);
-    const [, path, rest] = match ?? [];
-    return path === this.#ownPath && rest !== undefined ? `${this.#baseUrl}${rest}` : link;
+    const [scheme = "", empty, server = "", tenant = "", ...path] = link.split("/");
+    const isOfHttp = (scheme === "http:" || scheme === "https:") && empty === "";
+    const isOfTenant =
+      server !== "" && tenant !== "" && authorityOf(server + tenant) === server + tenant;
+    const own = `${this.#ownPath}/`;
+    const rest = `/${path.join("/")}`;
+    if (!isOfHttp || !isOfTenant || !rest.startsWith(own)) return link;
+    return `${this.#baseUrl}${rest.slice(own.length - 1)}`;
   }
 
   /**
@@ -182,9 +188,20 @@ function isOfServer(url: string, serverUrl: string): boolean {
 }
 
 function hostOf(url: string): { readonly secure: boolean; readonly host: string } | null {
-  const match = /^http(s?):\/\/([^/?#:@]+)(?::\d+)?(?:[/?#]|$)/i.exec(url);
-  const [, secure, host] = match ?? [];
-  return host === undefined ? null : { secure: secure !== "", host: host.toLowerCase() };
+  const schemeEnd = url.indexOf("://");
+  const scheme = url.slice(0, Math.max(schemeEnd, 0)).toLowerCase();
+  if (scheme !== "http" && scheme !== "https") return null;
+  const [host = "", port, ...more] = authorityOf(url.slice(schemeEnd + 3)).split(":");
+  if (host === "" || host.includes("@") || more.length > 0) return null;
+  if (port !== undefined && !isOf(port, digits, 1, port.length)) return null;
+  return { secure: scheme === "https", host: host.toLowerCase() };
+}
+
+/** What stands before a path, a query and a fragment. */
+function authorityOf(text: string): string {
+  let end = 0;
+  while (end < text.length && !"/?#".includes(text.charAt(end))) end += 1; // bounded by the text
+  return text.slice(0, end);
 }
 
 function told(sent: ServerResult<Uint8Array>): ServerResult<null> {

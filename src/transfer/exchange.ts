@@ -1,3 +1,4 @@
+import { digits, isOf } from "../image/text-parts.ts";
 import type { Log } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
 
@@ -80,7 +81,7 @@ function sendAlone(
  */
 export function retryAfterMs(head: HttpHead): number | null {
   const text = head.headers.get("retry-after");
-  if (text === undefined || !/^\d{1,6}$/.test(text)) return null;
+  if (text === undefined || !isOf(text, digits, 1, 6)) return null;
   return Math.min(Number(text), 3600) * 1000;
 }
 

@@ -1,3 +1,4 @@
+import { digits, type Part, partsAtStart } from "../image/text-parts.ts";
 import type { Http } from "../ports/http.ts";
 
 /**
@@ -13,6 +14,14 @@ export function withoutPlainHttp(http: Http): Http {
   };
 }
 
+const number: Part = [digits, 1, 3];
+const ownAddress: readonly Part[] = ["http://127.", number, ".", number, ".", number];
+/** `http://127.255.255.255` and what follows. */
+const schemeAndAddressCharactersMax = 24;
+
 function isPlain(url: string): boolean {
-  return /^http:/i.test(url) && !/^http:\/\/127\.\d{1,3}\.\d{1,3}\.\d{1,3}(?:[:/?]|$)/i.test(url);
+  const lowerCase = url.slice(0, schemeAndAddressCharactersMax).toLowerCase();
+  if (!lowerCase.startsWith("http:")) return false;
+  const own = partsAtStart(lowerCase, ownAddress);
+  return own === null || !["", ":", "/", "?"].includes(lowerCase.charAt(own.length));
 }

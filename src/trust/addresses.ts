@@ -1,3 +1,4 @@
+import { isOf } from "../image/text-parts.ts";
 import type { Hashes } from "./metadata.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
 
@@ -11,10 +12,12 @@ export function metadataAddress(roleName: string, version: number | null): strin
 }
 
 export function escapedName(name: string): string {
-  return encodeURIComponent(name).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  let escaped = "";
+  for (const character of encodeURIComponent(name))
+    escaped += isOf(character, "!'-*", 1)
+      ? `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+      : character;
+  return escaped;
 }
 
 /**
@@ -30,7 +33,7 @@ export function targetAddress(
   const parts = name.split("/");
   const last = parts.pop() ?? "";
   const strange = [...parts, last].find((part) => part === "" || part === "." || part === "..");
-  if (strange !== undefined || /[\\\0]/.test(name))
+  if (strange !== undefined || name.includes("\\") || name.includes("\0"))
     return refused("target-name", `"${name}" does not stay below the base of the targets`);
   const hash = hashes.get("sha256") ?? [...hashes.values()][0] ?? "";
   const file = consistentSnapshot ? `${hash}.${escapedName(last)}` : escapedName(last);

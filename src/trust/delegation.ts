@@ -1,4 +1,5 @@
 import { toHex } from "../image/hex.ts";
+import { isOf } from "../image/text-parts.ts";
 import { refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
 import type { Delegation, TargetFile, Targets } from "./targets.ts";
@@ -136,7 +137,7 @@ function matchesPart(name: string, pattern: string): boolean {
       index = star + 1;
     } else return false;
   }
-  return /^\**$/.test(pattern.slice(index));
+  return isOf(pattern.slice(index), "*", 0, pattern.length);
 }
 
 function digestOf(targetName: string, crypto: TrustCrypto): Uint8Array {

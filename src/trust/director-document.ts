@@ -1,4 +1,5 @@
 import { isHardwareId } from "../image/hardware.ts";
+import { isOf, lowerHex } from "../image/text-parts.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import {
   dateTimeAt,
@@ -122,7 +123,7 @@ export function parseDirectorSigned(signed: JsonObject): Verdict<DirectorDocumen
 }
 
 export function isNonce(text: string): boolean {
-  return text.length === 2 * nonceBytes && /^[0-9a-f]+$/.test(text);
+  return isOf(text, lowerHex, 2 * nonceBytes);
 }
 
 function malformed(what: string): ReturnType<typeof refused> {

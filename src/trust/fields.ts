@@ -1,3 +1,4 @@
+import { digits, isOf, lowerHex, type Part, partsOf } from "../image/text-parts.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
 /** The member, own ones only; undefined when it is absent. */
@@ -40,10 +41,26 @@ export function dateTimeAt(object: JsonObject, name: string): number | null {
   return text === null ? null : parseDateTime(text);
 }
 
+const two: Part = [digits, 2, 2];
+const dateTimeParts: readonly Part[] = [
+  [digits, 4, 4],
+  "-",
+  two,
+  "-",
+  two,
+  "T",
+  two,
+  ":",
+  two,
+  ":",
+  two,
+  "Z",
+];
+
 export function parseDateTime(text: string): number | null {
-  const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})Z$/.exec(text);
-  if (match === null) return null;
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number);
+  const parts = partsOf(text, dateTimeParts);
+  if (parts === null) return null;
+  const [year, month, day, hour, minute, second] = parts.map(Number);
   if (year === undefined || month === undefined || day === undefined) return null;
   const unixMs = Date.UTC(year, month - 1, day, hour, minute, second);
   // A day or an hour that does not exist comes out as another.
@@ -59,5 +76,5 @@ export function formatDateTime(unixMs: number): string {
 
 /** 64 lower-case hex digits. */
 export function isSha256Hex(text: string | null): text is string {
-  return text !== null && /^[0-9a-f]{64}$/.test(text);
+  return text !== null && isOf(text, lowerHex, 64);
 }

@@ -1,3 +1,4 @@
+import { anyHex, digits as decimals, isOf } from "../image/text-parts.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -215,7 +216,7 @@ class JsonReader {
 
   #unit(): number {
     const digits = this.#ascii(this.index, this.index + 4);
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw malformed("four hex digits expected");
+    if (!isOf(digits, anyHex, 4)) throw malformed("four hex digits expected");
     this.index += 4;
     return Number.parseInt(digits, 16);
   }
@@ -224,7 +225,7 @@ class JsonReader {
     const start = this.index;
     while (this.index - start < numberCharactersMax && isNumeric(this.#peek())) this.index += 1;
     const text = this.#ascii(start, this.index);
-    if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) throw malformed("a whole number expected");
+    if (!isWholeNumber(text)) throw malformed("a whole number expected");
     const value = Number(text);
     if (!Number.isSafeInteger(value)) throw malformed("a number beyond 2^53");
     return value;
@@ -266,4 +267,11 @@ function isNumeric(byte: number): boolean {
 
 function malformed(message: string): JsonDefect {
   return new JsonDefect("malformed-json", message);
+}
+
+/** Without zeros in front, and without a sign before 0. */
+function isWholeNumber(text: string): boolean {
+  if (text === "0") return true;
+  const amount = text.startsWith("-") ? text.slice(1) : text;
+  return isOf(amount, decimals, 1, numberCharactersMax) && !amount.startsWith("0");
 }

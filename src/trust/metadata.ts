@@ -1,3 +1,4 @@
+import { digits, isOf, lowerHex } from "../image/text-parts.ts";
 import { dateTimeAt, integerAt, objectAt, textAt } from "./fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { TrustLimits } from "./limits.ts";
@@ -27,9 +28,8 @@ export function parseCommon(signed: JsonObject, type: string): Verdict<Common> {
   // 4.2.1: "_type" says which role this is, whatever the name of the file.
   if (found !== type) return refused("wrong-type", `"${found}" instead of "${type}"`);
   const specVersion = textAt(signed, "spec_version");
-  const major = specVersion === null ? null : /^(\d+)\.\d+(?:\.\d+)?$/.exec(specVersion)?.[1];
-  if (major === null || major === undefined)
-    return refused("malformed-metadata", "no spec_version such as 1.0.34");
+  const major = specVersion === null ? null : majorOf(specVersion);
+  if (major === null) return refused("malformed-metadata", "no spec_version such as 1.0.34");
   // 4.3: "clients MUST verify that spec_version matches the expected version number".
   if (major !== majorSupported) return refused("spec-version", `${specVersion} instead of 1.x`);
   const version = integerAt(signed, "version", 1);
@@ -51,11 +51,24 @@ export function parseMetaFile(value: JsonValue | undefined): MetaFile | null {
   return { version, lengthBytes, hashes };
 }
 
+/** Of `1.0` and `1.0.34`. */
+function majorOf(specVersion: string): string | null {
+  const numbers = specVersion.split(".");
+  const isVersion =
+    (numbers.length === 2 || numbers.length === 3) &&
+    numbers.every((number) => isOf(number, digits, 1, specVersion.length));
+  return isVersion ? (numbers[0] ?? null) : null;
+}
+
+function isHexOfBytes(text: string): boolean {
+  return text.length % 2 === 0 && isOf(text, lowerHex, 2, text.length);
+}
+
 export function parseHashes(object: JsonObject | null): Hashes | null {
   if (object === null) return null;
   const hashes = new Map<string, string>();
   for (const [algorithm, value] of Object.entries(object)) {
-    if (typeof value !== "string" || !/^(?:[0-9a-f]{2})+$/.test(value)) return null;
+    if (typeof value !== "string" || !isHexOfBytes(value)) return null;
     hashes.set(algorithm, value);
   }
   return hashes.size === 0 || hashes.size > hashesMax ? null : hashes;

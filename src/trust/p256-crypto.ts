@@ -1,5 +1,6 @@
 import { decodePublicKey } from "../image/keys.ts";
 import { signatureFromDer } from "../image/signature.ts";
+import { isOf } from "../image/text-parts.ts";
 import type { Crypto } from "../ports/crypto.ts";
 import type { TrustCrypto } from "./trust-crypto.ts";
 
@@ -29,15 +30,24 @@ const scheme = "ecdsa-sha2-nistp256";
 const pemCharactersMax = 512;
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+const pemHead = "-----BEGIN PUBLIC KEY-----";
+const pemEnd = "-----END PUBLIC KEY-----";
+
+/** Base64 without white space and padding; null for anything else. */
+function contentOfPem(pem: string): string | null {
+  if (!pem.startsWith(pemHead) || !pem.endsWith(pemEnd)) return null;
+  let text = "";
+  for (const character of pem.slice(pemHead.length, -pemEnd.length))
+    if (character.trim() !== "") text += character;
+  for (let padding = 0; padding < 2 && text.endsWith("="); padding += 1) text = text.slice(0, -1);
+  return isOf(text, "A-Za-z0-9+/", 1, pemCharactersMax) ? text : null;
+}
+
 /** The bytes of a "PUBLIC KEY" PEM (RFC 7468); null for any other text. */
 function decodePem(pem: string): Uint8Array | null {
   if (pem.length > pemCharactersMax) return null;
-  const match =
-    /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/\s]+)={0,2}\s*-----END PUBLIC KEY-----\s*$/.exec(
-      pem,
-    );
-  const text = match?.[1]?.replace(/\s/g, "");
-  if (text === undefined || text.length % 4 === 1) return null;
+  const text = contentOfPem(pem.trim());
+  if (text === null || text.length % 4 === 1) return null;
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let bits = 0;
   let bitCount = 0;

@@ -1,3 +1,5 @@
+import { withOnly } from "../image/text-parts.ts";
+
 /** Why something is not trusted. Each word is one rule; reports and logs carry it. */
 export const trustRefusals = [
   // the transport
@@ -63,7 +65,7 @@ const detailCharactersMax = 200;
 
 /** What a file says of itself may be in the detail: it is cut, and its control characters go. */
 export function refused(reason: TrustRefusal, detail: string): Refused {
-  const text = detail.slice(0, detailCharactersMax).replace(/[^\x20-\x7e]/g, "?");
+  const text = withOnly(detail.slice(0, detailCharactersMax), " -~");
   return { ok: false, reason, detail: text };
 }
 

@@ -1,4 +1,5 @@
 import { isHardwareId } from "../image/hardware.ts";
+import { isOf } from "../image/text-parts.ts";
 import { formatVersion, type ImageVersion } from "../image/version.ts";
 
 /** A device keeps a name in its log and in URLs. */
@@ -29,6 +30,11 @@ export function imageTargetName(hardware: string, version: ImageVersion): string
 export function isDeviceTargetName(name: string): boolean {
   return (
     name.length <= targetNameCharactersMax &&
-    /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/.test(name)
+    name
+      .split("/")
+      .every(
+        (group) =>
+          isOf(group, "A-Za-z0-9._-", 1, targetNameCharactersMax) && !group.startsWith("."),
+      )
   );
 }

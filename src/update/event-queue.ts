@@ -1,3 +1,4 @@
+import { isOf, lowerHex } from "../image/text-parts.ts";
 import { type Clock, type KeyValue, type Random, StorageError } from "../ports/board.ts";
 import {
   decodeEvent,
@@ -218,8 +219,7 @@ function readRecord(keyValue: KeyValue): Stored | null {
   const life = stringAt(record, "life", 8);
   const boot = integerAt(record, "boot", 0, 0xffff_fffe);
   const delivered = integerAt(record, "delivered", 0, serialMax);
-  if (life === null || !/^[0-9a-f]{8}$/.test(life) || boot === null || delivered === null)
-    return null;
+  if (life === null || !isOf(life, lowerHex, 8) || boot === null || delivered === null) return null;
   return { life, boot, delivered };
 }
 

@@ -1,11 +1,12 @@
 import type { TrustedImageKey } from "../image/keys.ts";
+import { isOf, lowerHex } from "../image/text-parts.ts";
 import { type ImageVersion, parseVersion } from "../image/version.ts";
 import { defaultHealthSettings, type HealthSettings } from "../policy/health.ts";
 import { defaultPowerPolicy, type PowerPolicy } from "../policy/power.ts";
 import { type Backoff, defaultBackoff } from "../policy/retry.ts";
 import { defaultStabilitySettings, type StabilitySettings } from "../policy/stability-settings.ts";
 import type { KeyValue } from "../ports/board.ts";
-import { arrayAt, parseJsonObject, stringAt } from "../protocol/json.ts";
+import { arrayAt, type JsonObject, parseJsonObject, stringAt } from "../protocol/json.ts";
 import type { UnknownBootloader } from "../slots/bootloader.ts";
 import { type DownloadSettings, defaultDownloadSettings } from "../transfer/download.ts";
 
@@ -102,7 +103,7 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   const bytes = keyValue.read(identityKey);
   const root = bytes === null ? null : parseJsonObject(bytes, identityBytesMax);
   if (root === null) return null;
-  const serverUrl = stringAt(root, "server", 256)?.replace(/\/+$/, "") ?? null;
+  const serverUrl = baseUrlAt(root, "server");
   const tenant = stringAt(root, "tenant", 64);
   const deviceId = stringAt(root, "id", 64);
   const token = stringAt(root, "token", 128);
@@ -112,7 +113,7 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   if (token === null || hardware === null || keys === null) return null;
   const imageKeys = keys.map((key) => parsePoint(key)).filter((key) => key !== null);
   if (imageKeys.length === 0 || imageKeys.length !== keys.length) return null;
-  const otherServerUrl = stringAt(root, "server2", 256)?.replace(/\/+$/, "") ?? null;
+  const otherServerUrl = baseUrlAt(root, "server2");
   const bootloaderVersion = parseVersion(stringAt(root, "bootloader", 64) ?? "");
   const trust = stringAt(root, "trust", 16);
   // What this firmware does not know must not become the absence of trust.
@@ -130,9 +131,19 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
   };
 }
 
+/** Without slashes at its end. */
+function baseUrlAt(root: JsonObject, name: string): string | null {
+  const url = stringAt(root, name, 256);
+  if (url === null) return null;
+  let end = url.length;
+  while (url.charAt(end - 1) === "/") end -= 1; // bounded by the text's length
+  return url.slice(0, end);
+}
+
 /** An uncompressed P-256 point in hex. */
 function parsePoint(value: unknown): TrustedImageKey | null {
-  if (typeof value !== "string" || !/^04[0-9a-f]{128}$/.test(value)) return null;
+  if (typeof value !== "string" || !isOf(value, lowerHex, 130) || !value.startsWith("04"))
+    return null;
   const publicKey = new Uint8Array(65);
   for (let index = 0; index < publicKey.length; index += 1)
     publicKey[index] = Number.parseInt(value.slice(2 * index, 2 * index + 2), 16);

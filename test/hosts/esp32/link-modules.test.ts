@@ -88,6 +88,14 @@ test("a module that talks to C stays as the SDK compiles it, with all that it im
   assert.match(texts["linked"] ?? "", /from "shared"/);
 });
 
+test("a text with the sign of the SDK's natives in it makes no module one", async () => {
+  const { dropped } = await link({
+    main,
+    library: { text: `export const start = () => "a@b".includes("@");`, isPreloaded: true },
+  });
+  assert.deepEqual(dropped, ["library"]);
+});
+
 test("a module that is imported as a whole from outside keeps its name", async () => {
   const { dropped } = await link({
     main: { text: `import * as all from "library"; all.start();` },
