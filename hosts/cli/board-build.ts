@@ -10,6 +10,7 @@ import { readBootloaderFile } from "../esp32/bootloader-file.ts";
 import { factoryFlash } from "../esp32/flash-image.ts";
 import { partitionTable, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
 import { simulatorLayout } from "../esp32/simulator-layout.ts";
+import { sizeLimits, sizeText, sramRegion } from "../esp32/size-limits.ts";
 import { signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -175,8 +176,12 @@ function tell(
     printJson(command, { board: made.board.name, imageBytes: image.length, usedBytes, files });
     return;
   }
-  note(command, `${made.board.name}: image of ${formatBytes(image.length)}`);
+  const { imageBytesTarget, sramBytesMax } = sizeLimits;
+  note(command, `${made.board.name}: image of ${sizeText(image.length, imageBytesTarget)}`);
   for (const [region, bytes] of Object.entries(firmware.usedBytes))
-    note(command, `  ${region}: ${formatBytes(bytes)}`);
+    note(
+      command,
+      `  ${region}: ${region === sramRegion ? sizeText(bytes, sramBytesMax) : formatBytes(bytes)}`,
+    );
   for (const file of files) note(command, join(flags.out, file));
 }
