@@ -41,7 +41,7 @@ export async function linkModules(request: LinkRequest): Promise<LinkedModules> 
   const reached = graph.reachedFrom([...starts, ...rootNames]);
   const preloaded = graph.reachedFrom(rootNames);
   const apart = modulesApart(graph, modules, reached, preloaded);
-  const linkable = new Set([...preloaded].filter((name) => !apart.has(name)));
+  const linkable = new Set([...preloaded].filter((name) => !apart.has(name) && !isSetup(name)));
   const wanted = wantedExports(graph, reached, linkable);
   mkdirSync(folder, { recursive: true });
   const entry = join(folder, "entry.js");
@@ -80,6 +80,11 @@ function rootsOf({ modules, main }: LinkRequest): [preloaded: string[], later: s
   ];
 }
 
+/** The SDK runs these before main: it looks for their names. */
+function isSetup(name: string): boolean {
+  return name.startsWith("setup/");
+}
+
 /** Those that cannot be linked, and everything that they import: it must not be there twice. */
 function modulesApart(
   graph: ModuleGraph,
@@ -93,7 +98,9 @@ function modulesApart(
   let apart = graph.reachedFrom(own.map(({ name }) => name));
   for (let size = -1; size !== apart.size; ) {
     size = apart.size;
-    const outside = [...reached].filter((name) => apart.has(name) || !preloaded.has(name));
+    const outside = [...reached].filter(
+      (name) => apart.has(name) || isSetup(name) || !preloaded.has(name),
+    );
     const whole = outside
       .flatMap((name) => graph.importsOf(name))
       .filter(({ names }) => names.includes("*"));

@@ -96,6 +96,19 @@ test("a text with the sign of the SDK's natives in it makes no module one", asyn
   assert.deepEqual(dropped, ["library"]);
 });
 
+test("what the SDK runs before main keeps its name, preloaded or not", async () => {
+  const { dropped, texts } = await link({
+    main: { text: "" },
+    "setup/lights": {
+      text: `import { on } from "library"; export default (done: () => void) => on(done);`,
+      isPreloaded: true,
+    },
+    library: { text: `export const on = (done: () => void) => done();`, isPreloaded: true },
+  });
+  assert.deepEqual(dropped, ["library"]);
+  assert.deepEqual(Object.keys(texts), ["linked", "library"]);
+});
+
 test("a module that is imported as a whole from outside keeps its name", async () => {
   const { dropped } = await link({
     main: { text: `import * as all from "library"; all.start();` },
