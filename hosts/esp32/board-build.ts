@@ -12,8 +12,16 @@ const projectRoot = resolve(import.meta.dirname, "../..");
 /** Everything that is built for boards; may be deleted at any time. */
 export const boardBuildFolder = join(projectRoot, ".build", "esp32");
 
+/** What of a board its build needs to know. */
+export interface BuiltBoard extends Pick<Board, "name" | "folder" | "zephyrBoard"> {
+  /** Settings of Zephyr in its folder, after all others. */
+  readonly conf?: string;
+  /** Not an image for a chip but a program for this machine. */
+  readonly isProgram?: boolean;
+}
+
 export interface FirmwareRequest {
-  readonly board: Board;
+  readonly board: BuiltBoard;
   /** The manifest.json of the application; the reference firmware's when left out. */
   readonly manifest?: string;
   /** `mcconfig key=value`: trialSeconds, watchdogSeconds, firstPollSeconds. */
@@ -21,7 +29,7 @@ export interface FirmwareRequest {
 }
 
 export interface FirmwareBuild {
-  /** What is signed: the Zephyr program behind the room for MCUboot's header. */
+  /** What is signed: the Zephyr program behind the room for MCUboot's header, or a whole program for this machine. */
   readonly payload: Uint8Array;
   readonly elf: string;
   /** Of all memory regions that the linker names. */
@@ -75,7 +83,9 @@ export async function buildFirmware(
   return {
     ok: true,
     firmware: {
-      payload: readFileSync(join(build, "zephyr/zephyr.bin")).subarray(imageHeaderBytes),
+      payload: board.isProgram
+        ? readFileSync(join(build, "zephyr/zephyr.exe"))
+        : readFileSync(join(build, "zephyr/zephyr.bin")).subarray(imageHeaderBytes),
       elf: join(build, "zephyr/zephyr.elf"),
       usedBytes: readRegions(linked.output),
     },
@@ -83,10 +93,17 @@ export async function buildFirmware(
 }
 
 /** Zephyr's own command line, as `west build` would give it. */
-function cmakeParameters(tools: BoardTools, board: Board, own: string, build: string): string[] {
+function cmakeParameters(
+  tools: BoardTools,
+  board: BuiltBoard,
+  own: string,
+  build: string,
+): string[] {
   const { zephyrOverlay = [] } = JSON.parse(
     readFileSync(join(board.folder, "manifest.json"), "utf8"),
   ) as { zephyrOverlay?: string[] };
+  const conf = ["zephyr.conf", "unused.conf"].map((name) => join(own, name));
+  if (board.conf !== undefined) conf.push(join(board.folder, board.conf));
   const overlays = zephyrOverlay.map((path) => resolve(board.folder, path));
   return [
     "-GNinja",
@@ -96,7 +113,7 @@ function cmakeParameters(tools: BoardTools, board: Board, own: string, build: st
     build,
     `-DBOARD=${board.zephyrBoard}`,
     "-DBUILD_VERSION=sluice", // else the commit of whatever repository Zephyr stands in
-    `-DEXTRA_CONF_FILE=${join(own, "zephyr.conf")};${join(own, "unused.conf")}`,
+    `-DEXTRA_CONF_FILE=${conf.join(";")}`,
     `-DMODDABLE_BUILD_DIR=${own}`,
     `-DEXTRA_DTC_OVERLAY_FILE=${overlays.join(";")}`,
   ];
@@ -115,7 +132,9 @@ function adaptLists(lists: string): void {
   writeFileSync(lists, text);
 }
 
-const smallerCode = "zephyr_library_compile_options(-msave-restore)";
+const smallerCode = `if(CONFIG_RISCV)
+  zephyr_library_compile_options(-msave-restore)
+endif()`;
 
 /** Modules become one, and what nothing imports goes. The error's text, or null. */
 async function linkFirmware(lists: string, own: string): Promise<string | null> {

@@ -19,8 +19,14 @@ export type BoardToolsResult =
 
 const described = "docs/flashing.md says where it comes from";
 
-/** Looks for Zephyr, the Moddable SDK, the compiler and what they call. */
-export async function findBoardTools(environment = process.env): Promise<BoardToolsResult> {
+/**
+ * Looks for Zephyr, the Moddable SDK, the compiler and what they call. `host` is this machine's compiler, for Zephyr's
+ * simulator of a board, which is a program of 32 bits.
+ */
+export async function findBoardTools(
+  environment = process.env,
+  compiler: "cross" | "host" = "cross",
+): Promise<BoardToolsResult> {
   const missing: string[] = [];
   const folder = (name: string, file: string, what: string): string => {
     const path = environment[name] ?? "";
@@ -39,10 +45,19 @@ export async function findBoardTools(environment = process.env): Promise<BoardTo
   const path = [join(moddable, "build/bin/lin/release"), join(projectRoot, "node_modules/.bin")];
   const own: NodeJS.ProcessEnv = {
     ...environment,
-    ZEPHYR_TOOLCHAIN_VARIANT: environment["ZEPHYR_TOOLCHAIN_VARIANT"] ?? "cross-compile",
+    ZEPHYR_TOOLCHAIN_VARIANT:
+      compiler === "host" ? "host" : (environment["ZEPHYR_TOOLCHAIN_VARIANT"] ?? "cross-compile"),
     PATH: [...path, environment["PATH"] ?? ""].join(delimiter),
   };
-  if (cross === "")
+  if (compiler === "host") {
+    const tried = await run(
+      "gcc",
+      ["-m32", "-fsyntax-only", "-include", "stdio.h", "-x", "c", "/dev/null"],
+      own,
+    );
+    if (tried.exitCode !== 0)
+      missing.push("gcc does not compile for 32 bits: install Debian's gcc-multilib, or its like");
+  } else if (cross === "")
     missing.push(`CROSS_COMPILE is not set: the compiler's path up to its "gcc"; ${described}`);
   else if ((await run(`${cross}gcc`, ["--version"], own)).exitCode !== 0)
     missing.push(`CROSS_COMPILE is ${cross}, but ${cross}gcc does not run; ${described}`);

@@ -11,6 +11,7 @@ import { bootloaderModeScenarios } from "./bootloader-mode.ts";
 import { cutScenarios } from "./cuts.ts";
 import { memoryScenarios } from "./image-memory.ts";
 import { board, type Kit, makeKit } from "./kit.ts";
+import { runNative } from "./native.ts";
 import { recoveryScenarios } from "./recovery/recovery.ts";
 import { refusalScenarios } from "./refusals.ts";
 import { rollbackScenarios } from "./rollbacks.ts";
@@ -36,7 +37,8 @@ const parts: Readonly<Record<string, (stage: Stage) => Promise<Scenario[]>>> = {
 const lanesMax = 4;
 
 const { ESP32_EMULATOR = "", SLUICE_BOOTLOADER = "" } = process.env;
-const wanted = process.argv.slice(2);
+const isNative = process.argv.includes("--native");
+const wanted = process.argv.slice(2).filter((name) => name !== "--native");
 const missing = wanted
   .filter((name) => parts[name] === undefined)
   .map((name) => `no part is called "${name}": ${Object.keys(parts).join(" ")}`);
@@ -52,7 +54,8 @@ lookFor("ESP32_EMULATOR", ESP32_EMULATOR, "a program, and README.md says what it
 // An interrupted test takes its emulators with it: they end when the process exits.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.once(signal, () => process.exit(1));
-if (found.ok && missing.length === 0) process.exitCode = await runChecks(found.tools);
+if (isNative) process.exitCode = await runNative();
+else if (found.ok && missing.length === 0) process.exitCode = await runChecks(found.tools);
 else {
   for (const line of missing) console.error(line);
   process.exitCode = 2;

@@ -10,6 +10,14 @@
 #include <zephyr/random/random.h>
 #include <zephyr/sys/reboot.h>
 
+#ifdef CONFIG_BOARD_NATIVE_SIM
+#include "posix_board_if.h"
+
+/* As hosts/simulator/moddable/exits.h has them. */
+#define EXIT_RESTART 10
+#define EXIT_EXCEPTION 13
+#endif
+
 #include "xsmc.h"
 #include "mc.xs.h"
 
@@ -53,12 +61,27 @@ void xs_sluice_reset_reason(xsMachine *the)
 	xsmcSetString(xsResult, (char *)reset_reason);
 }
 
+static void reset(uint32_t note) __attribute__((noreturn));
+
+#ifdef CONFIG_BOARD_NATIVE_SIM
+/* Zephyr's simulator of a board: the process ends, and who started it runs the bootloader. */
+static void reset(uint32_t note)
+{
+	posix_exit(note == RESTART_ASKED ? EXIT_RESTART : EXIT_EXCEPTION);
+}
+#else
+static void reset(uint32_t note)
+{
+	restart_note = note;
+	sys_reboot(SYS_REBOOT_COLD);
+}
+#endif
+
 /* (): does not return. `System.restart()` of the SDK never ends on Zephyr. */
 void xs_sluice_restart(xsMachine *the)
 {
 	(void)the;
-	restart_note = RESTART_ASKED;
-	sys_reboot(SYS_REBOOT_COLD);
+	reset(RESTART_ASKED);
 }
 
 /* (buffer): from the hardware's generator */
@@ -77,6 +100,5 @@ void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *frame
 {
 	(void)reason;
 	(void)frame;
-	restart_note = 0;
-	sys_reboot(SYS_REBOOT_COLD);
+	reset(0);
 }

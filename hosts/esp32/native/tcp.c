@@ -14,6 +14,13 @@
 #define READABLE 2
 #define FAILED 4
 
+/* The sockets of this machine, which Zephyr's simulator of a board offers, are looked at once a millisecond. */
+#ifdef CONFIG_NET_NATIVE_OFFLOADED_SOCKETS
+#define POLL_MS 2
+#else
+#define POLL_MS 0
+#endif
+
 /* Read at once: what a few frames carry. */
 #define RECEIVE_BYTES_MAX 1460
 
@@ -49,7 +56,7 @@ void xs_sluice_tcp_poll(xsMachine *the)
 	};
 	int bits = 0;
 
-	if (zsock_poll(&poll, 1, 0) < 0)
+	if (zsock_poll(&poll, 1, POLL_MS) < 0)
 		bits = FAILED;
 	if (poll.revents & ZSOCK_POLLOUT)
 		bits |= WRITABLE;

@@ -42,8 +42,8 @@ export interface Conditions {
 export interface ModdableBoardOptions {
   /** Holds the flash file and what was unpacked from it. */
   readonly directory: string;
-  /** The program of runner.c. */
-  readonly runner: string;
+  /** The program of runner.c; null for firmware that is a program of its own, built for Zephyr's `native_sim`. */
+  readonly runner: string | null;
   readonly layout: DeviceLayout;
   readonly imageKeys: readonly TrustedImageKey[];
   readonly watchdogSeconds: number;
@@ -117,7 +117,10 @@ export class ModdableBoard {
 
   #run(library: string | null, reason: ResetReason, conditions: Conditions): Promise<BootEnd> {
     if (library === null) return Promise.resolve({ kind: "reset", reason: "exception" });
-    const child = spawn(this.#options.runner, [library], {
+    const { runner } = this.#options;
+    const [command, parameter] =
+      runner === null ? [library, `--flash=${this.flashFile}`] : [runner, library];
+    const child = spawn(command, [parameter], {
       env: { ...process.env, ...this.#environment(reason, conditions) },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -165,13 +168,13 @@ export function partitionsText(layout: DeviceLayout): string {
 }
 
 /**
- * The path of the code in a payload; null for one that holds none: a processor would fault on it.
+ * The path of the code in a payload, a library or a program; null for one that holds none: a processor would fault on it.
  */
 function unpack(payload: Uint8Array, directory: string): string | null {
   const library = join(directory, `firmware-${payloadName(payload)}.so`);
   if (existsSync(library)) return library;
   try {
-    writeFileSync(library, gunzipSync(payload));
+    writeFileSync(library, gunzipSync(payload), { mode: 0o755 });
     return library;
   } catch (error) {
     if ((error as { code?: string }).code?.startsWith("Z_")) return null;

@@ -17,7 +17,8 @@ import { RealFleet, type SecureServerOptions } from "./real-fleet.ts";
 export interface OneDeviceOptions {
   /** Emptied first. */
   readonly directory: string;
-  readonly runner: string;
+  /** Null for firmware that is a program of its own: see `ModdableBoardOptions`. */
+  readonly runner: string | null;
   /** What the device leaves the factory with, as 1.0.0. */
   readonly payload: Uint8Array;
   readonly watchdogSeconds?: number;
