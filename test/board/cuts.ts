@@ -142,6 +142,7 @@ async function checkCut(
       assert.ok(line.endsWith(`, update ${stored}`), `"${line}" with "${stored}" in the journal`);
       await untilUpdated(device, rollout);
       assert.equal(primaryVersion(device.readFlash()), "1.1.0");
+      assert.deepEqual(device.crashes, []);
       assert.deepEqual(device.readStorage().read(identityKey), identity);
       await assertModelAgrees(device.boots, kit.keys.key);
     });

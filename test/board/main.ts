@@ -72,25 +72,24 @@ async function runChecks(tools: BoardTools): Promise<number> {
   const checks = new Checks();
   const directory = join(projectRoot, ".build", "esp32", "runs", String(process.pid));
   const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER };
-  try {
-    let made: Kit | null = null;
-    await checks.check("the firmware builds for the board", async () => {
-      made = await makeKit(tools, files);
-    });
-    if (made === null) return checks.end();
-    const kit: Kit = made;
-    const scenarios: Scenario[] = [];
-    for (const [name, part] of Object.entries(parts))
-      if (wanted.length === 0 || wanted.includes(name))
-        await part({ checks, kit, directory: join(directory, name) }).then(
-          (own) => scenarios.push(...own),
-          (error) => checks.check(`${name} begins`, () => Promise.reject(error)),
-        );
-    await runScenarios(checks, scenarios, Math.min(lanesMax, availableParallelism()));
-  } finally {
+  process.once("exit", () => {
     if (process.env["SLUICE_KEEP"] === undefined)
       rmSync(directory, { recursive: true, force: true });
-  }
+  });
+  let made: Kit | null = null;
+  await checks.check("the firmware builds for the board", async () => {
+    made = await makeKit(tools, files);
+  });
+  if (made === null) return checks.end();
+  const kit: Kit = made;
+  const scenarios: Scenario[] = [];
+  for (const [name, part] of Object.entries(parts))
+    if (wanted.length === 0 || wanted.includes(name))
+      await part({ checks, kit, directory: join(directory, name) }).then(
+        (own) => scenarios.push(...own),
+        (error) => checks.check(`${name} begins`, () => Promise.reject(error)),
+      );
+  await runScenarios(checks, scenarios, Math.min(lanesMax, availableParallelism()));
   console.log(`${((performance.now() - startedMs) / 60_000).toFixed(1)} minutes`);
   return checks.end();
 }

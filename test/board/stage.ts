@@ -17,6 +17,8 @@ export type Check = (name: string, run: () => void | Promise<void>) => Promise<v
 export class SceneOver extends Error {}
 
 const shownLines = 40;
+/** What ROM and bootloader say at every start, and protocols on the console. */
+const noise = /^(?:I \(\d+\) |load:|SPIWP:|mode:|entry |Build:|\p{Cc}|$)/u;
 
 /** Runs a scenario with a device; shows the end of its console when a check fails, and switches it off in any case. */
 export async function closing(
@@ -24,7 +26,8 @@ export async function closing(
   one: BoardDevice,
   run: (check: Check) => Promise<void>,
 ): Promise<void> {
-  const show = (): void => console.log(indented(one.console.slice(-shownLines)));
+  const show = (): void =>
+    console.log(indented(one.console.filter((line) => !noise.test(line)).slice(-shownLines)));
   try {
     await run(async (name, act) => {
       if (!(await checks.check(name, act))) throw new SceneOver(name);

@@ -149,6 +149,11 @@ export class BoardDevice {
     });
   }
 
+  /** Starts after a fault of the firmware: none of its own should ever lead to one. */
+  get crashes(): string[] {
+    return this.starts.filter((start) => /(?:exception|watchdog)$/.test(start));
+  }
+
   /** How often any application was started. */
   get applicationStarts(): number {
     return this.console.filter((line) => line.startsWith(applicationLine)).length;

@@ -38,6 +38,7 @@ export async function peaksForImage(
     await chip.waitFor(/^info: \w+ -> activating /, { timeoutMs: phaseMs });
     const fromLine = chip.lines.length - 1;
     await chip.waitFor(/ESP-ROM:/, { timeoutMs: phaseMs, fromLine });
+    if (one.crashes.length > 0) throw new Error(`the firmware crashed: ${one.crashes.join(", ")}`);
     const { slots = 0, chunks = 0, heap = 0, stack = 0 } = one.memory;
     return { slots, chunks, heap, stack };
   } finally {
