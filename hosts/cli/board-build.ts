@@ -99,7 +99,7 @@ function knownBoard(name: string): Board {
 
 const untried = {
   built: (name: string) => `${name} was built before, and never run`,
-  no: (name: string) => `${name} is described and was never built: docs/flashing.md says why`,
+  no: (name: string) => `${name} was never built whole and never run: docs/flashing.md says why`,
 } as const;
 
 /** Under another one the firmware would refuse every update: better here than in the field. */
