@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { FleetClient } from "../cli/fleet-client.ts";
 import {
   certificatePem,
   issueCertificate,
@@ -16,15 +15,11 @@ import {
   noMemory,
   type XsMemory,
 } from "../simulator/moddable/instruments.ts";
-import {
-  OneDevice,
-  type OneDeviceOptions,
-  type TrustedReleases,
-} from "../simulator/moddable/one-device.ts";
+import { OneDevice, type OneDeviceOptions } from "../simulator/moddable/one-device.ts";
 import { until } from "../simulator/moddable/real-fleet.ts";
 import { findSdk, type ModdableSdk, projectRoot } from "../simulator/moddable/sdk.ts";
 import { aboutAtMost, atMost, type Benchmark, type Measurement } from "./benchmark.ts";
-import { ReleaseMachine } from "./trust/release-machine.ts";
+import { trustedReleases } from "./trust/trusted-releases.ts";
 
 const totalBytesMax = 96 * 1024;
 /** Of these, what trust may take. */
@@ -77,7 +72,11 @@ export const xsMemory: Benchmark = {
     const grown = { runner, payload: await payload(sdk, "growing", growing) };
     const update = await watchUpdate(grown);
     const secure = await watchUpdate({ ...grown, tls: mutualTls() });
-    const trusting = await watchUpdate({ ...grown, trust: await trustedReleases() });
+    const offline = join(folder(), "..", `offline-${process.pid}`);
+    const trusting = await watchUpdate({
+      ...grown,
+      trust: await trustedReleases(offline, hardware),
+    });
     const measurements = [
       ...describe("idle", update.idle),
       ...describe(`download of ${update.imageBytes} bytes`, update.download),
@@ -146,17 +145,6 @@ async function payload(sdk: ModdableSdk, name: string, heap: typeof growing): Pr
 }
 
 type Bench = Pick<OneDeviceOptions, "runner" | "payload" | "tls" | "trust">;
-
-/** Root 2 of 3, targets 2 of 2, one online key, and the release that is offered. */
-async function trustedReleases(): Promise<TrustedReleases> {
-  const offline = join(folder(), "..", `offline-${process.pid}`);
-  const machine = await ReleaseMachine.start(offline, hardware, Date.now());
-  return {
-    firstRoot: machine.firstRoot,
-    fleet: { folder: join(offline, "served"), onlineSigner: machine.online },
-    publish: (image, fleet) => machine.publish(image, new FleetClient({ fleet }), Date.now()),
-  };
-}
 
 /** A server that wants a client certificate: the most that a handshake takes. */
 function mutualTls(): NonNullable<OneDeviceOptions["tls"]> {

@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { blockBytesDefault } from "../../src/image/block-hashes.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { plainImage } from "../../src/image/writer.ts";
 import { buildFirmware, type FirmwareBuild } from "../esp32/board-build.ts";
@@ -155,7 +157,11 @@ async function signedImage(
   const result = await reportingSigners(() =>
     signImage({
       payload: firmware.payload,
-      options: { ...plainImage, version, hardware, securityCounter: counter },
+      options: {
+        ...plainImage,
+        ...{ version, hardware, securityCounter: counter, blockBytes: blockBytesDefault },
+        buildId: createHash("sha256").update(firmware.payload).digest(),
+      },
       signers: signersFor(keys, `board ${board.name} ${formatVersion(version)}`),
       slot: { slotBytes, sectorBytes, writeBlockBytes, maxAlignBytes: 8 },
       form: "file",

@@ -1,19 +1,33 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { trustedReleases } from "../../hosts/bench/trust/trusted-releases.ts";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
-import { signed } from "../../hosts/esp32/emulator/board-image.ts";
+import { hardware, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import { authority, certificate, otherAuthority, served, withoutClient } from "../support/tls.ts";
+import {
+  authority,
+  certificate,
+  otherAuthority,
+  served,
+  servedToDevices,
+  withClient,
+  withoutClient,
+} from "../support/tls.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
 
 const pollSeconds = 240;
+const updateSeconds = 600;
+/** Of XS, and of the 10,240 of native/thread.c. */
+const xsBytesMax = 96 * 1024;
+const stackBytesMax = 9216;
 const hosts = ["10.0.2.2"];
 
-/** HTTPS on the chip: one poll with the enrolled authority, none with another. */
+/** HTTPS on the chip: with the enrolled authority, not with another, and with everything else that is signed. */
 export async function tlsScenarios(stage: Stage): Promise<Scenario[]> {
   return [
     { name: "TLS with the enrolled authority", run: () => checkKnown(stage) },
+    { name: "an update with TLS and signed metadata", run: () => checkEverything(stage) },
     { name: "TLS with another authority", run: () => checkStranger(stage) },
   ];
 }
@@ -52,6 +66,39 @@ async function checkStranger({ checks, kit, directory }: Stage): Promise<void> {
       const chip = await one.powerOn();
       await chip.waitFor(/certificate-untrusted/, { timeoutMs: pollSeconds * 1000 });
       assert.deepEqual(one.fleet.requests, []);
+    });
+  });
+}
+
+/** The most that the firmware can be asked for at once: a client certificate, and what the offline keys signed. */
+async function checkEverything({ checks, kit, directory }: Stage): Promise<void> {
+  const own = join(directory, "everything");
+  const one = await BoardDevice.start({
+    parts: kit,
+    directory: own,
+    image: await signed("1.0.0", kit.reference.payload, kit.keys),
+    tls: { server: servedToDevices(certificate({ hosts })), credentials: withClient() },
+    trust: await trustedReleases(join(directory, "offline"), hardware),
+  });
+  await closing(checks, one, async (check) => {
+    const next = await signed("1.1.0", kit.reference.payload, kit.keys);
+    const rollout = await one.offer("1.1.0", next);
+    await check(
+      "takes an update over TLS with a client certificate and signed metadata",
+      async () => {
+        await one.powerOn();
+        await until("the update", updateSeconds, async () => {
+          return (await one.fleet.count(rollout, "updated")) === 1;
+        });
+        assert.deepEqual(one.fleet.refusedHandshakes, []);
+        assert.ok(one.fleet.requests.some(({ path }) => path.includes("/tuf/")));
+      },
+    );
+    await check("has the memory for all of it at once", () => {
+      const { slots = 0, chunks = 0, stack = 0 } = one.memory;
+      console.log(`memory at the worst moment with TLS and trust: ${JSON.stringify(one.memory)}`);
+      assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
+      assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
     });
   });
 }

@@ -5,6 +5,7 @@ import type { TlsCredentials } from "../../../src/tls/credentials.ts";
 import { writeFlashFile } from "../../simulator/flash/flash-file.ts";
 import { NorFlash } from "../../simulator/flash/nor-flash.ts";
 import { manufacture } from "../../simulator/manufacture.ts";
+import type { TrustedReleases } from "../../simulator/moddable/one-device.ts";
 import { RealFleet, type SecureServerOptions } from "../../simulator/moddable/real-fleet.ts";
 import { mountBoardStorage } from "../../simulator/storage/board-storage.ts";
 import { hardware, type KeyPair, layout, type SignedBoardImage } from "./board-image.ts";
@@ -31,6 +32,8 @@ export interface BoardDeviceOptions {
   readonly fleetKeys?: KeyPair;
   /** Serves the fleet over https, to a device with these credentials. */
   readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
+  /** Signed metadata, for a device that goes by it. */
+  readonly trust?: TrustedReleases;
 }
 
 /** A device that is switched off and its server that is closed, both as they were, to go on from more than once. */
@@ -55,6 +58,7 @@ export class BoardDevice {
   /** One for each time that a bootloader came to start an application. */
   readonly boots: BootRecord[] = [];
   readonly #parts: BoardParts;
+  readonly #trust: TrustedReleases | null;
   readonly #directory: string;
   /** Of the server, as the device knows it. */
   readonly #port: number;
@@ -62,11 +66,11 @@ export class BoardDevice {
   #chip: EmulatedChip | null = null;
 
   static async start(options: BoardDeviceOptions): Promise<BoardDevice> {
-    const { parts, directory, image, fleetKeys = parts.keys, tls } = options;
+    const { parts, directory, image, fleetKeys = parts.keys, tls, trust } = options;
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true });
     const folder = join(directory, fleetFolder);
-    const fleet = await RealFleet.start(folder, fleetKeys.publicPem, tls?.server);
+    const fleet = await RealFleet.start(folder, fleetKeys.publicPem, tls?.server, trust?.fleet);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, image.bytes, {
       serverUrl: fleet.url.replace("127.0.0.1", hostAddress),
@@ -76,10 +80,11 @@ export class BoardDevice {
       hardware,
       imageKeys: [parts.keys.key.publicKey],
       ...(tls && { tls: tls.credentials }),
+      ...(trust && { trustRoot: trust.firstRoot }),
     });
     flash.poke(0, parts.bootloader); // in place of the model's record
     writeFlashFile(join(directory, flashName), flash);
-    return new BoardDevice(parts, fleet, { directory, port: portOf(fleet) });
+    return new BoardDevice(parts, fleet, { directory, port: portOf(fleet) }, trust);
   }
 
   /** The device and the server of a checkpoint again, in a folder of their own. */
@@ -94,8 +99,14 @@ export class BoardDevice {
     return new BoardDevice(parts, fleet, { directory, port: checkpoint.port });
   }
 
-  private constructor(parts: BoardParts, fleet: RealFleet, { directory, port }: Checkpoint) {
+  private constructor(
+    parts: BoardParts,
+    fleet: RealFleet,
+    { directory, port }: Checkpoint,
+    trust: TrustedReleases | null = null,
+  ) {
     this.#parts = parts;
+    this.#trust = trust;
     this.fleet = fleet;
     this.flashFile = join(directory, flashName);
     this.#directory = directory;
@@ -138,6 +149,7 @@ export class BoardDevice {
   /** Publishes a release and offers it to everybody. */
   async offer(version: string, image: SignedBoardImage): Promise<number> {
     await this.fleet.publish(image.bytes);
+    await this.#trust?.publish(image.bytes, this.fleet.managementUrl);
     return this.fleet.rollOut(version);
   }
 
