@@ -16,7 +16,7 @@ const xsBytesMax = 96 * 1024;
 const stackBytesMax = 9216;
 /** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
 const freeBytesMin = 4096;
-const heapPoolBytes = 98_304;
+const heapPoolBytes = 114_688;
 
 /** From a fresh flash file to an update, and a cut in the middle of a download. */
 export async function updateScenarios(stage: Stage): Promise<Scenario[]> {
