@@ -11,6 +11,7 @@ import type { BoardParts } from "../../hosts/esp32/emulator/board-device.ts";
 import { newKeys } from "../../hosts/esp32/emulator/board-image.ts";
 import { withImageKey } from "../../hosts/esp32/emulator/bootloader-key.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 
 export const board: Board = emulatedBoard();
 /** Instead of a minute, so that a rollback is over in less; enough for a machine that has other things to do. */
@@ -29,19 +30,21 @@ export interface Kit extends BoardParts {
 export interface KitFiles {
   readonly emulator: string;
   readonly bootloader: string;
+  /** What the firmware does under a bootloader that does not say how it works. */
+  readonly unknownBootloader: UnknownBootloader;
 }
 
 /** Builds the firmware. */
 export async function makeKit(tools: BoardTools, files: KitFiles): Promise<Kit> {
   const keys = newKeys();
   const bootloader = withImageKey(readFileSync(files.bootloader), keys.key.publicKey);
-  const reference = await build(tools, "reference", null);
+  const reference = await build(tools, files, "reference", null);
   let last: Promise<unknown> = Promise.resolve();
   const bads = new Map<BadFirmware, Promise<FirmwareBuild>>();
   const bad = (name: BadFirmware): Promise<FirmwareBuild> => {
     const known = bads.get(name);
     if (known !== undefined) return known;
-    const made = last.then(() => build(tools, name, badMains[name]));
+    const made = last.then(() => build(tools, files, name, badMains[name]));
     last = made.catch(() => {}); // whoever asked for it is told
     bads.set(name, made);
     return made;
@@ -49,12 +52,16 @@ export async function makeKit(tools: BoardTools, files: KitFiles): Promise<Kit> 
   return { emulator: files.emulator, bootloader, keys, reference, bad };
 }
 
-const settings = {
-  config: { trialSeconds, watchdogSeconds, firstPollSeconds: 1 },
-  defines: { sluice: { watchdogSeconds } },
-};
-
-async function build(tools: BoardTools, name: string, main: string | null): Promise<FirmwareBuild> {
+async function build(
+  tools: BoardTools,
+  { unknownBootloader }: KitFiles,
+  name: string,
+  main: string | null,
+): Promise<FirmwareBuild> {
+  const settings = {
+    config: { trialSeconds, watchdogSeconds, firstPollSeconds: 1, unknownBootloader },
+    defines: { sluice: { watchdogSeconds } },
+  };
   const startedMs = performance.now();
   const own = { creation: { main: "main" }, modules: { "*": "./main" } };
   const whole = { include: [join(projectRoot, "manifest.json")], ...settings };

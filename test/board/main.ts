@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type BoardTools, findBoardTools } from "../../hosts/esp32/board-tools.ts";
 import { readBootloaderFile } from "../../hosts/esp32/bootloader-file.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 import { Checks } from "../moddable/checks.ts";
 import { bootloaderModeScenarios } from "./bootloader-mode.ts";
 import { cutScenarios } from "./cuts.ts";
@@ -47,7 +48,7 @@ if (!found.ok) missing.push(...found.missing);
 if (
   lookFor("SLUICE_BOOTLOADER", SLUICE_BOOTLOADER, "the zephyr.bin that bootloader/README.md builds")
 ) {
-  const { refusal } = readBootloaderFile(board, readFileSync(SLUICE_BOOTLOADER));
+  const { refusal } = readBootloaderFile(board, readFileSync(SLUICE_BOOTLOADER), "accept");
   if (refusal !== null) missing.push(`SLUICE_BOOTLOADER: ${refusal.message}`);
 }
 lookFor("ESP32_EMULATOR", ESP32_EMULATOR, "a program, and README.md says what it has to do");
@@ -71,7 +72,10 @@ async function runChecks(tools: BoardTools): Promise<number> {
   const startedMs = performance.now();
   const checks = new Checks();
   const directory = join(projectRoot, ".build", "esp32", "runs", String(process.pid));
-  const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER };
+  const { refusal } = readBootloaderFile(board, readFileSync(SLUICE_BOOTLOADER));
+  const unknownBootloader: UnknownBootloader = refusal === null ? "refuse" : "accept";
+  if (refusal !== null) console.log(`the firmware is told to take it as it is: ${refusal.message}`);
+  const files = { emulator: ESP32_EMULATOR, bootloader: SLUICE_BOOTLOADER, unknownBootloader };
   process.once("exit", () => {
     if (process.env["SLUICE_KEEP"] === undefined)
       rmSync(directory, { recursive: true, force: true });
