@@ -7,6 +7,9 @@ import {
 import type { Scenario } from "./schedule.ts";
 import type { Stage } from "./stage.ts";
 
+/** A garbage collection falls into a deeper or a flatter call from run to run; the stack is reserved as a whole. */
+const stackJitterBytes = 512;
+
 /** What an update takes of the chip's memory does not grow with the image. */
 export async function memoryScenarios(stage: Stage): Promise<Scenario[]> {
   const { kit, directory, checks } = stage;
@@ -33,7 +36,8 @@ export async function memoryScenarios(stage: Stage): Promise<Scenario[]> {
           assert.ok(small !== undefined && large !== undefined, "one of both was not measured");
           assert.ok(small.heap > 0 && small.stack > 0, "the firmware told nothing of its memory");
           assert.ok(large.heap <= small.heap, `heap: ${large.heap} after ${small.heap} bytes`);
-          assert.ok(large.stack <= small.stack, `stack: ${large.stack} after ${small.stack} bytes`);
+          const apart = large.stack - small.stack;
+          assert.ok(apart <= stackJitterBytes, `stack: ${large.stack} after ${small.stack} bytes`);
         });
       },
     },
