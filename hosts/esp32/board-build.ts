@@ -166,19 +166,3 @@ const unitBytes: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 *
 function failed(step: BuildStep, output: string): FirmwareResult {
   return { ok: false, step, output: output.trimEnd().split("\n").slice(-40).join("\n") };
 }
-
-/** An application of its own, beside the reference firmware: a folder with a manifest. */
-export function writeApplication(
-  name: string,
-  manifest: object,
-  files: Readonly<Record<string, string>> = {},
-): string {
-  const folder = join(boardBuildFolder, "applications", name);
-  mkdirSync(folder, { recursive: true });
-  const texts = { ...files, "manifest.json": JSON.stringify(manifest, null, 2) };
-  for (const [file, text] of Object.entries(texts)) {
-    const path = join(folder, file);
-    if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
-  }
-  return join(folder, "manifest.json");
-}

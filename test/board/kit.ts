@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  boardBuildFolder,
   buildFirmware,
   type FirmwareBuild,
-  writeApplication,
 } from "../../hosts/esp32/board-build.ts";
 import type { BoardTools } from "../../hosts/esp32/board-tools.ts";
 import { type Board, boardNamed } from "../../hosts/esp32/boards.ts";
 import type { BoardParts } from "../../hosts/esp32/emulator/board-device.ts";
 import { newKeys } from "../../hosts/esp32/emulator/board-image.ts";
 import { withImageKey } from "../../hosts/esp32/emulator/bootloader-key.ts";
+import { writeApplication } from "../../hosts/simulator/moddable/application.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 
@@ -52,6 +53,8 @@ export async function makeKit(tools: BoardTools, files: KitFiles): Promise<Kit> 
   return { emulator: files.emulator, bootloader, keys, reference, bad };
 }
 
+const applicationFolder = (name: string): string => join(boardBuildFolder, "applications", name);
+
 async function build(
   tools: BoardTools,
   { unknownBootloader }: KitFiles,
@@ -68,8 +71,12 @@ async function build(
   // The bad ones differ in one module: they share a folder, so that only that one is compiled anew.
   const manifest =
     main === null
-      ? writeApplication("reference", whole)
-      : writeApplication("bad", { ...whole, ...own }, { "main.ts": `// ${Date.now()}\n${main}` });
+      ? writeApplication(applicationFolder("reference"), whole)
+      : writeApplication(
+          applicationFolder("bad"),
+          { ...whole, ...own },
+          { "main.ts": `// ${Date.now()}\n${main}` },
+        );
   const result = await buildFirmware(tools, { board, manifest });
   if (!result.ok) throw new Error(`${result.step} failed:\n${result.output}`);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);

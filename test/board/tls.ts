@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { trustedReleases } from "../../hosts/bench/trust/trusted-releases.ts";
-import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
+import {
+  BoardDevice,
+  type BoardDeviceOptions,
+  deviceId,
+} from "../../hosts/esp32/emulator/board-device.ts";
 import { hardware, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
 import {
@@ -32,15 +36,20 @@ export async function tlsScenarios(stage: Stage): Promise<Scenario[]> {
   ];
 }
 
-async function checkKnown({ checks, kit, directory }: Stage): Promise<void> {
+/** The reference firmware, as 1.0.0. */
+async function startedWith(
+  { kit, directory }: Stage,
+  name: string,
+  options: Pick<BoardDeviceOptions, "tls" | "trust">,
+): Promise<BoardDevice> {
+  const image = await signed("1.0.0", kit.reference.payload, kit.keys);
+  return BoardDevice.start({ parts: kit, directory: join(directory, name), image, ...options });
+}
+
+async function checkKnown(stage: Stage): Promise<void> {
   const server = served(certificate({ hosts }), authority);
-  const one = await BoardDevice.start({
-    parts: kit,
-    directory: join(directory, "known"),
-    image: await signed("1.0.0", kit.reference.payload, kit.keys),
-    tls: { server, credentials: withoutClient },
-  });
-  await closing(checks, one, async (check) => {
+  const one = await startedWith(stage, "known", { tls: { server, credentials: withoutClient } });
+  await closing(stage.checks, one, async (check) => {
     await check("polls over TLS", async () => {
       const started = performance.now();
       await one.powerOn();
@@ -53,15 +62,10 @@ async function checkKnown({ checks, kit, directory }: Stage): Promise<void> {
   });
 }
 
-async function checkStranger({ checks, kit, directory }: Stage): Promise<void> {
+async function checkStranger(stage: Stage): Promise<void> {
   const server = served(certificate({ hosts, issuer: otherAuthority }), otherAuthority);
-  const one = await BoardDevice.start({
-    parts: kit,
-    directory: join(directory, "stranger"),
-    image: await signed("1.0.0", kit.reference.payload, kit.keys),
-    tls: { server, credentials: withoutClient },
-  });
-  await closing(checks, one, async (check) => {
+  const one = await startedWith(stage, "stranger", { tls: { server, credentials: withoutClient } });
+  await closing(stage.checks, one, async (check) => {
     await check("tells nothing to a server of another authority", async () => {
       const chip = await one.powerOn();
       await chip.waitFor(/certificate-untrusted/, { timeoutMs: pollSeconds * 1000 });
@@ -71,16 +75,13 @@ async function checkStranger({ checks, kit, directory }: Stage): Promise<void> {
 }
 
 /** The most that the firmware can be asked for at once: a client certificate, and what the offline keys signed. */
-async function checkEverything({ checks, kit, directory }: Stage): Promise<void> {
-  const own = join(directory, "everything");
-  const one = await BoardDevice.start({
-    parts: kit,
-    directory: own,
-    image: await signed("1.0.0", kit.reference.payload, kit.keys),
+async function checkEverything(stage: Stage): Promise<void> {
+  const { kit, directory } = stage;
+  const one = await startedWith(stage, "everything", {
     tls: { server: servedToDevices(certificate({ hosts })), credentials: withClient() },
     trust: await trustedReleases(join(directory, "offline"), hardware),
   });
-  await closing(checks, one, async (check) => {
+  await closing(stage.checks, one, async (check) => {
     const next = await signed("1.1.0", kit.reference.payload, kit.keys);
     const rollout = await one.offer("1.1.0", next);
     await check(

@@ -1,4 +1,4 @@
-// What a bootloader says of itself: compiled with MCUboot's macros as a build sets them, read by the firmware's parser.
+// What a bootloader boardBootloader of itself: compiled with MCUboot's macros as a build sets them, read by the firmware's parser.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, test } from "node:test";
 import { type BootloaderRecord, parseBootloaderRecord } from "../../src/image/bootloader-record.ts";
+import { boardBootloader } from "../support/board-bootloader.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const here = resolve(import.meta.dirname, "record");
@@ -24,20 +25,6 @@ const ours = {
   MCUBOOT_MAX_IMG_SECTORS: "448",
   CONFIG_BOOT_WATCHDOG_INSTALL_TIMEOUT_AT_BOOT: "1",
   CONFIG_BOOT_WATCHDOG_TIMEOUT_MS: "60000",
-};
-const says: BootloaderRecord = {
-  mode: "swap-using-move",
-  signature: "ecdsa-p256",
-  maxAlignBytes: 8,
-  writeBlockBytes: 4,
-  sectorBytes: 4096,
-  imageSectorsMax: 448,
-  primary: { offsetBytes: 0x20000, sizeBytes: 0x1c0000 },
-  secondary: { offsetBytes: 0x1e0000, sizeBytes: 0x1c0000 },
-  trialBoots: 3,
-  watchdogMs: 60_000,
-  validatesPrimary: true,
-  downgradePrevention: "security-counter",
 };
 
 type Macros = Readonly<Record<string, string | null>>;
@@ -89,14 +76,14 @@ if (spawnSync("gcc", ["--version"]).status !== 0) {
   const folder = mkdtempSync(join(tmpdir(), "sluice-record-"));
   after(() => rmSync(folder, { recursive: true }));
   for (const [what, change, differs] of builds)
-    test(`a bootloader says what it was built with: ${what}`, () => {
+    test(`a bootloader boardBootloader what it was built with: ${what}`, () => {
       const macros: Macros = { ...ours, ...change };
       const defined = Object.entries(macros).flatMap(([name, value]) =>
         value === null ? [] : [`-D${name}=${value}`],
       );
       const program = join(folder, "dump");
       run("gcc", [...strict, ...defined, join(here, "dump.c"), source, "-o", program]);
-      assert.deepEqual(parseBootloaderRecord(run(program, [])), { ...says, ...differs });
+      assert.deepEqual(parseBootloaderRecord(run(program, [])), { ...boardBootloader, ...differs });
     });
 }
 

@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { writeApplication } from "./application.ts";
 
 export const projectRoot = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
 
@@ -115,14 +116,7 @@ export class ModdableSdk {
     manifest: object,
     files: Readonly<Record<string, string>> = {},
   ): string {
-    const folder = join(buildFolder, "applications", name);
-    mkdirSync(folder, { recursive: true });
-    const texts = { ...files, "manifest.json": JSON.stringify(manifest, null, 2) };
-    for (const [file, text] of Object.entries(texts)) {
-      const path = join(folder, file);
-      if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
-    }
-    return join(folder, "manifest.json");
+    return writeApplication(join(buildFolder, "applications", name), manifest, files);
   }
 
   /** Compiles runner.c; answers the path of the program. */

@@ -1,29 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type BootloaderRecord,
   bootloaderRecordBytes,
   encodeBootloaderRecord,
   isBootloaderRecord,
   parseBootloaderRecord,
 } from "../../../src/image/bootloader-record.ts";
 import { fromHex, toHex } from "../../../src/image/hex.ts";
+import { boardBootloader } from "../../support/board-bootloader.ts";
 
-/** The bootloader of a board with 4 MiB of flash. */
-const record: BootloaderRecord = {
-  mode: "swap-using-move",
-  signature: "ecdsa-p256",
-  maxAlignBytes: 8,
-  writeBlockBytes: 4,
-  sectorBytes: 4096,
-  imageSectorsMax: 448,
-  primary: { offsetBytes: 0x20000, sizeBytes: 0x1c0000 },
-  secondary: { offsetBytes: 0x1e0000, sizeBytes: 0x1c0000 },
-  trialBoots: 3,
-  watchdogMs: 60_000,
-  validatesPrimary: true,
-  downgradePrevention: "security-counter",
-};
+const record = boardBootloader;
 const hex = [
   "536c756963653a204d4355626f6f7420", // "Sluice: MCUboot "
   "0138" + "0202" + "0804" + "03" + "05",

@@ -4,22 +4,16 @@ import fc from "fast-check";
 import { rollbackRequestsMax, type StabilityEvent } from "../../../src/policy/stability.ts";
 import { historyBytesMax } from "../../../src/policy/stability-history.ts";
 import { defaultStabilitySettings } from "../../../src/policy/stability-settings.ts";
-import { WatchedDevice } from "./watched-device.ts";
-
-const second = 1000;
-const minute = 60 * second;
-const hour = 60 * minute;
-const someTime = Date.UTC(2025, 5, 1);
-const missed: StabilityEvent = { kind: "serverMissed", linkUp: true, other: "missed" };
-const failing: StabilityEvent = { kind: "health", failing: true };
-const passing: StabilityEvent = { kind: "health", failing: false };
-
-function crashes(device: WatchedDevice, runsMs: readonly number[], reason = "exception" as const) {
-  return runsMs.map((runMs) => {
-    device.run(runMs);
-    return device.boot(reason).kind;
-  });
-}
+import {
+  crashes,
+  failing,
+  hour,
+  missed,
+  passing,
+  second,
+  someTime,
+  WatchedDevice,
+} from "./watched-device.ts";
 
 /** What a device can meet; runs are in seconds. */
 const anyStep = fc.oneof(

@@ -1,22 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rollbackRequestsMax, type StabilityEvent } from "../../../src/policy/stability.ts";
-import { oldImage, otherImage, WatchedDevice } from "./watched-device.ts";
-
-const second = 1000;
-const minute = 60 * second;
-const hour = 60 * minute;
-const someTime = Date.UTC(2025, 5, 1);
-const missed: StabilityEvent = { kind: "serverMissed", linkUp: true, other: "missed" };
-const failing: StabilityEvent = { kind: "health", failing: true };
-const passing: StabilityEvent = { kind: "health", failing: false };
-
-function crashes(device: WatchedDevice, runsMs: readonly number[], reason = "exception" as const) {
-  return runsMs.map((runMs) => {
-    device.run(runMs);
-    return device.boot(reason).kind;
-  });
-}
+import {
+  crashes,
+  failing,
+  hour,
+  minute,
+  missed,
+  oldImage,
+  otherImage,
+  passing,
+  second,
+  someTime,
+  WatchedDevice,
+} from "./watched-device.ts";
 
 for (const [clock, clockMs] of [
   ["without a clock", undefined],

@@ -97,3 +97,22 @@ export class WatchedDevice {
     return this.take({ kind: "booted", reason });
   }
 }
+
+export const second = 1000;
+export const minute = 60 * second;
+export const hour = 60 * minute;
+export const someTime = Date.UTC(2025, 5, 1);
+export const missed: StabilityEvent = { kind: "serverMissed", linkUp: true, other: "missed" };
+export const failing: StabilityEvent = { kind: "health", failing: true };
+export const passing: StabilityEvent = { kind: "health", failing: false };
+
+export function crashes(
+  device: WatchedDevice,
+  runsMs: readonly number[],
+  reason = "exception" as const,
+) {
+  return runsMs.map((runMs) => {
+    device.run(runMs);
+    return device.boot(reason).kind;
+  });
+}

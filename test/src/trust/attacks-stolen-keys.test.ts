@@ -142,35 +142,42 @@ test("one stolen offline key: below the threshold it signs nothing", async (cont
   assert.equal(await fleet.outcome(), honest("trust-too-few-signatures"));
 });
 
-test("one stolen root key: below the threshold it changes no keys", async (context) => {
-  const fleet = await AttackedFleet.start(context);
+/** A server that gives out a second root of its own: the first after `change`, signed by these. */
+async function withSecondRoot(
+  fleet: AttackedFleet,
+  change: (signed: Loose) => void,
+  signers: readonly Signer[],
+): Promise<void> {
   const first = await fleet.file("1.root.json");
   fleet.falsify = async (asked, answer) => {
     if (asked !== "2.root.json") return answer;
-    const change = (signed: Loose): void => {
+    const next = (signed: Loose): void => {
       signed.version = 2;
-      signed.keys[stranger.keyId] = tufKey(stranger.publicKey);
-      for (const role of ["targets", "root"])
-        signed.roles[role] = { keyids: [stranger.keyId], threshold: 1 };
+      change(signed);
     };
-    return forged(withBody(answer, first), change, [keys.root[0], stranger]);
+    return forged(withBody(answer, first), next, signers);
   };
+}
+
+test("one stolen root key: below the threshold it changes no keys", async (context) => {
+  const fleet = await AttackedFleet.start(context);
+  const change = (signed: Loose): void => {
+    signed.keys[stranger.keyId] = tufKey(stranger.publicKey);
+    for (const role of ["targets", "root"])
+      signed.roles[role] = { keyids: [stranger.keyId], threshold: 1 };
+  };
+  await withSecondRoot(fleet, change, [keys.root[0], stranger]);
   await fleet.offer();
   assert.equal(await fleet.outcome(), honest("trust-too-few-signatures"));
 });
 
 test("key confusion: a key under the id of another is found out", async (context) => {
   const fleet = await AttackedFleet.start(context);
-  const first = await fleet.file("1.root.json");
-  fleet.falsify = async (asked, answer) => {
-    if (asked !== "2.root.json") return answer;
-    const change = (signed: Loose): void => {
-      signed.version = 2;
-      for (const { keyId } of keys.root) signed.keys[keyId] = tufKey(stranger.publicKey);
-    };
-    const disguised = keys.root.map(({ keyId }) => ({ ...stranger, keyId }));
-    return forged(withBody(answer, first), change, disguised);
+  const change = (signed: Loose): void => {
+    for (const { keyId } of keys.root) signed.keys[keyId] = tufKey(stranger.publicKey);
   };
+  const disguised = keys.root.map(({ keyId }) => ({ ...stranger, keyId }));
+  await withSecondRoot(fleet, change, disguised);
   await fleet.offer();
   assert.equal(await fleet.outcome(), honest("trust-key-id-mismatch"));
 });
