@@ -21,6 +21,7 @@ interface ServeFlags extends KeyringFlags {
   readonly onlineKeyPublic: readonly string[];
   readonly pollSeconds: string;
   readonly externalUrl?: string;
+  readonly publicUrl: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly clientCa?: string;
@@ -66,6 +67,12 @@ export function registerFleetServe(program: Command): void {
     .option("--poll-seconds <number>", "how often devices poll", "300")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
     .option(
+      "--public-url <url>",
+      "what people reach the page at, besides loopback and --host; may be repeated",
+      collect(String),
+      [],
+    )
+    .option(
       "--tls-cert <pem>",
       "serve https with this certificate, and those between it and the CA",
     )
@@ -109,6 +116,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     trust: { folder: join(flags.data, "trust"), onlineSigner, moreOnlineSigners },
     ...(gatewayToken === undefined ? {} : { gatewayToken }),
     ...(adminToken === undefined ? {} : { adminToken }),
+    publicUrls: flags.publicUrl,
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),
     ...(tls === null ? {} : { tls }),
   }).catch((error: unknown) => {

@@ -9,6 +9,7 @@ import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
+import { guardAgainstSites } from "./routes/browser-guard.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
 import { deviceApi } from "./routes/ddi/device-api.ts";
@@ -91,13 +92,17 @@ async function buildApp(
   );
   await app.register(management(fleet, settings), { prefix: "/api/v1" });
   await app.register(async (scope) => {
+    guardAgainstSites(scope, settings.names);
     askForAdmin(scope, settings);
     await scope.register(metricsRoutes(fleet));
   });
-  await app.register(pageRoutes);
+  await app.register(async (scope) => {
+    guardAgainstSites(scope, settings.names);
+    await scope.register(pageRoutes);
+    scope.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  });
   const { trust, artifacts } = fleet;
   if (trust !== null) await app.register(tufRoutes({ trust, artifacts, tenant: settings.tenant }));
-  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   return app;
 }
 
@@ -140,7 +145,9 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
 
 function management(fleet: Fleet, settings: FleetSettings) {
   return async (app: FastifyInstance): Promise<void> => {
+    guardAgainstSites(app, settings.names);
     askForAdmin(app, settings);
+    app.removeContentTypeParser("text/plain"); // a form of another site's page can send it
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));

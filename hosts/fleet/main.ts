@@ -1,7 +1,7 @@
 import { createFleet, type FleetServer } from "./app.ts";
 import type { FleetOptions } from "./options.ts";
 
-export interface ServeOptions extends Omit<FleetOptions, "clock"> {
+export interface ServeOptions extends Omit<FleetOptions, "clock" | "listenHost"> {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -15,6 +15,7 @@ export async function serveFleet(
 ): Promise<{ readonly url: string; readonly fleet: FleetServer; close(): Promise<void> }> {
   const fleet = await createFleet({
     ...options,
+    listenHost: options.host,
     clock: { unixMs: () => Date.now() },
     ticksEveryMs: tickMs,
   });

@@ -2,6 +2,7 @@ import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
+import { ServerNames } from "./server-names.ts";
 import type { Durability } from "./storage/database.ts";
 import { type FleetTls, tlsProblem } from "./tls-options.ts";
 import { tokenSha256 } from "./tokens.ts";
@@ -37,6 +38,10 @@ export interface FleetOptions {
   readonly imageBytesMax?: Readonly<Record<string, number>>;
   /** What devices reach the server at; else the Host that they ask. */
   readonly externalUrl?: string;
+  /** What people and programs reach the page and the management API at, besides loopback and `listenHost`. */
+  readonly publicUrls?: readonly string[];
+  /** The address that the caller listens on. */
+  readonly listenHost?: string;
   /** Serves https; http when absent. */
   readonly tls?: FleetTls;
   /** Signed metadata and the online key; without it devices go by images alone. */
@@ -56,6 +61,7 @@ export interface FleetSettings {
   readonly configurationKeys: readonly Uint8Array[];
   readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
+  readonly names: ServerNames;
   readonly tls: FleetTls | null;
 }
 
@@ -85,7 +91,8 @@ export function readOptions(options: FleetOptions): FleetSettings {
       (pem, index) => readKey("configuration", pem, index).publicKey,
     ),
     imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
-    externalUrl: externalUrl === undefined ? null : readUrl(externalUrl),
+    externalUrl: externalUrl === undefined ? null : readUrl("external", externalUrl),
+    names: readNames(options),
     tls: options.tls === undefined ? null : readTls(options.tls),
   };
 }
@@ -130,9 +137,14 @@ function readKey(what: string, pem: string, index: number): TrustedImageKey {
   return key;
 }
 
-function readUrl(text: string): string {
+function readNames({ externalUrl, publicUrls = [], listenHost }: FleetOptions): ServerNames {
+  const urls = publicUrls.map((url) => readUrl("public", url));
+  return new ServerNames(externalUrl === undefined ? urls : [...urls, externalUrl], listenHost);
+}
+
+function readUrl(what: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
-    throw new FleetOptionError(`external URL "${text}": give http(s)://host[:port][/path]`);
+    throw new FleetOptionError(`${what} URL "${text}": give http(s)://host[:port][/path]`);
   return text.replace(/\/+$/, "");
 }

@@ -85,6 +85,7 @@ export class TestFleet {
       clock,
       imageKeys: [publicKeyPem(imageSigner)],
       gatewayToken: "gateway-token",
+      publicUrls: ["http://fleet.test"],
       ...options,
     });
     context.after(async () => {
