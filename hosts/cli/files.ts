@@ -1,5 +1,7 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import type { JsonValue } from "../../src/protocol/json.ts";
+import { createFile, replaceFile } from "../files/replace-file.ts";
+import { explain } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
 
 /**
@@ -27,10 +29,10 @@ export function readJson(path: string, what: string): JsonValue {
   }
 }
 
-/** Writes a result where the user wants it; an existing file is replaced. */
+/** Writes a result where the user wants it; an existing file is replaced whole or not at all. */
 export function writeResult(path: string, bytes: Uint8Array | string): void {
   try {
-    writeFileSync(path, bytes);
+    replaceFile(path, bytes);
   } catch (error) {
     throw new CommandError(`cannot write ${path}: ${explain(error)}`);
   }
@@ -39,7 +41,7 @@ export function writeResult(path: string, bytes: Uint8Array | string): void {
 /** Writes a file that must not be there yet, with access rights. */
 export function writeNew(path: string, text: string, mode: number): void {
   try {
-    writeFileSync(path, text, { flag: "wx", mode });
+    createFile(path, text, mode);
   } catch (error) {
     throw new CommandError(`cannot create ${path}: ${explain(error)}`);
   }
@@ -54,21 +56,15 @@ export function makeFolder(path: string): void {
   }
 }
 
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** The names in a folder that the user named, in order. */
+export function listFolder(path: string, what: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (error) {
+    throw new CommandError(`cannot list ${what} ${path}: ${explain(error)}`);
+  }
 }
 
-const explanations: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file or folder; check the path",
-  EACCES: "no permission; check the rights of the file and its folder",
-  EEXIST: "it exists and is not overwritten; choose another name or move it away",
-  EISDIR: "it is a folder, a file is needed",
-  ENOTDIR: "a part of the path is a file, a folder is needed",
-  ENOSPC: "the disk is full",
-};
-
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? String(error.code) : "";
-  return explanations[code] ?? error.message;
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

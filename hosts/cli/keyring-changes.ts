@@ -1,12 +1,14 @@
 import { InvalidArgumentError } from "commander";
 import {
   type KeyRole,
-  type Keyring,
+  Keyring,
+  type KeyringChange,
   type KeyringEntry,
-  type KeyringResult,
   keyRoles,
 } from "../release/keys/keyring.ts";
+import { environmentError } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
+import type { KeyringFlags } from "./signer-options.ts";
 
 /** Parses a `--role`. */
 export function keyRole(text: string): KeyRole {
@@ -15,33 +17,20 @@ export function keyRole(text: string): KeyRole {
   return found;
 }
 
-/** Makes a change, writes the keyring down, and answers the entry. Failures end the command. */
-export function storeKey(
-  change: () => KeyringResult<{ readonly keyring: Keyring; readonly entry: KeyringEntry }>,
-): KeyringEntry {
+/**
+ * Changes the keyring while no other command can, and answers the entry that the change is about.
+ * A refusal ends the command.
+ */
+export async function changeKeyring(
+  { keyring: folder }: KeyringFlags,
+  purpose: string,
+  change: (keyring: Keyring) => KeyringChange,
+): Promise<KeyringEntry> {
   try {
-    const made = change();
-    if (!made.ok) throw new CommandError(made.message);
-    made.keyring.save();
-    return made.entry;
+    const changed = await Keyring.change(folder, purpose, change);
+    if (changed.ok) return changed.entry;
+    throw new CommandError(changed.message);
   } catch (error) {
-    throw asCommandError(error);
+    throw environmentError(error, `cannot change the keyring ${folder}`);
   }
-}
-
-/** Writes a changed keyring down. */
-export function storeKeyring(keyring: Keyring): void {
-  try {
-    keyring.save();
-  } catch (error) {
-    throw asCommandError(error);
-  }
-}
-
-/** An error of the file system is the user's to know; every other one is a defect. */
-function asCommandError(error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code === undefined || error instanceof CommandError
-    ? error
-    : new CommandError(`cannot write the keyring: ${message}`);
 }

@@ -6,7 +6,7 @@ import { createKeyPair } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { writeNew, writeResult } from "./files.ts";
-import { keyRole, storeKey } from "./keyring-changes.ts";
+import { changeKeyring, keyRole } from "./keyring-changes.ts";
 import { note, print } from "./output.ts";
 import { newPassphrase } from "./passphrase.ts";
 import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
@@ -40,10 +40,12 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
       "give --name and --role for a key of the keyring, or --out for a file of its own",
       exitCodes.usage,
     );
-  const keyring = openKeyring(flags);
-  if (keyring.find(name).ok) throw new CommandError(`${flags.keyring} has a key "${name}" already`);
+  const problem = openKeyring(flags).problemOf(name); // before anybody is asked for a passphrase
+  if (problem !== null) throw new CommandError(problem.message);
   const passphrase = await newPassphrase(flags, `a passphrase for ${name}`);
-  const entry = storeKey(() => keyring.create({ name, role, now: Date.now() }, passphrase));
+  const entry = await changeKeyring(flags, "sluice keys create", (keyring) =>
+    keyring.create({ name, role, now: Date.now() }, passphrase),
+  );
   if (flags.public !== undefined) writeResult(flags.public, entry.publicPem);
   note(command, `${name} is in ${flags.keyring} for ${role}; keep a copy of the folder elsewhere`);
   print(command, entry.keyId);

@@ -9,7 +9,7 @@ import { signerFromKey } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readText } from "./files.ts";
-import { keyRole, storeKey } from "./keyring-changes.ts";
+import { changeKeyring, keyRole } from "./keyring-changes.ts";
 import { note, print } from "./output.ts";
 import { newPassphrase, readPassphrase } from "./passphrase.ts";
 import {
@@ -55,10 +55,12 @@ async function importPrivate(file: string, flags: ImportFlags): Promise<KeyringE
   const key = await readPrivateKey(readText(file, "the key"), file, flags);
   if (!signerFromKey(key).ok)
     throw new CommandError(`${file} is no ECDSA P-256 key, the only kind that devices verify`);
-  const keyring = openKeyring(flags);
+  refuseName(flags);
   const passphrase = await newPassphrase(flags, `a passphrase for ${flags.name}`);
   const { name, role } = flags;
-  return storeKey(() => keyring.addPrivate({ name, role, now: Date.now() }, key, passphrase));
+  return changeKeyring(flags, "sluice keys import", (keyring) =>
+    keyring.addPrivate({ name, role, now: Date.now() }, key, passphrase),
+  );
 }
 
 async function readPrivateKey(pem: string, file: string, flags: ImportFlags): Promise<KeyObject> {
@@ -78,8 +80,16 @@ async function readPrivateKey(pem: string, file: string, flags: ImportFlags): Pr
 async function importPublic(flags: ImportFlags): Promise<KeyringEntry> {
   const { name, role, signer = null } = flags;
   const publicKey = await reportingSigners(async () => publicKeyOf(flags));
-  const keyring = openKeyring(flags);
-  return storeKey(() => keyring.addPublic({ name, role, publicKey, signer, now: Date.now() }));
+  refuseName(flags);
+  return changeKeyring(flags, "sluice keys import", (keyring) =>
+    keyring.addPublic({ name, role, publicKey, signer, now: Date.now() }),
+  );
+}
+
+/** Before anything is asked for or made. */
+function refuseName(flags: ImportFlags): void {
+  const problem = openKeyring(flags).problemOf(flags.name);
+  if (problem !== null) throw new CommandError(problem.message);
 }
 
 function publicKeyOf(flags: ImportFlags): Uint8Array {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { storeKeyring } from "./keyring-changes.ts";
+import { changeKeyring } from "./keyring-changes.ts";
 import { note } from "./output.ts";
 import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
 
@@ -15,14 +15,17 @@ export function registerKeysRevoke(program: Command): void {
   addKeyringOptions(command).action(revoke);
 }
 
-function revoke(name: string, flags: KeyringFlags & { reason: string }, command: Command): void {
-  const keyring = openKeyring(flags);
-  const found = keyring.find(name);
-  if (!found.ok) throw new CommandError(found.message);
-  const { state, role } = found.entry;
-  if (state === "revoked") throw new CommandError(`the key "${name}" is revoked already`);
+async function revoke(
+  name: string,
+  flags: KeyringFlags & { reason: string },
+  command: Command,
+): Promise<void> {
   if (flags.reason.trim() === "") throw new CommandError("--reason is empty", exitCodes.usage);
-  storeKeyring(keyring.withEntry(name, { state: "revoked", reason: flags.reason }));
+  const found = openKeyring(flags).find(name); // a keyring that has no such key is not touched
+  if (!found.ok) throw new CommandError(found.message);
+  const { role } = await changeKeyring(flags, "sluice keys revoke", (keyring) =>
+    keyring.revoke(name, flags.reason),
+  );
   note(command, `${name} signs nothing any more`);
   note(
     command,

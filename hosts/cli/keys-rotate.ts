@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { KeyRole } from "../release/keys/keyring.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError } from "./exit.ts";
-import { storeKey, storeKeyring } from "./keyring-changes.ts";
+import { changeKeyring } from "./keyring-changes.ts";
 import { note, print } from "./output.ts";
 import { newPassphrase } from "./passphrase.ts";
 import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
@@ -25,16 +25,14 @@ async function rotate(
   const keyring = openKeyring(flags);
   const found = keyring.find(name);
   if (!found.ok) throw new CommandError(found.message);
-  const { role, state } = found.entry;
-  if (state !== "active") throw new CommandError(`the key "${name}" is ${state} already`);
-  if (keyring.find(flags.as).ok)
-    throw new CommandError(`${flags.keyring} has a key "${flags.as}" already`);
-  const passphrase = await newPassphrase(flags, `a passphrase for ${flags.as}`);
-  const entry = storeKey(() =>
-    keyring.create({ name: flags.as, role, now: Date.now() }, passphrase),
+  const { role } = found.entry;
+  // Of a rotation that was interrupted the successor may be there already.
+  const passphrase = keyring.find(flags.as).ok
+    ? ""
+    : await newPassphrase(flags, `a passphrase for ${flags.as}`);
+  const entry = await changeKeyring(flags, "sluice keys rotate", (current) =>
+    current.rotate(name, flags.as, Date.now(), passphrase),
   );
-  const grown = openKeyring(flags);
-  storeKeyring(grown.withEntry(name, { state: "retired", replacedBy: flags.as }));
   note(command, `${flags.as} is there and ${name} is retired`);
   note(command, nextStep(role, name, flags.as));
   print(command, entry.keyId);

@@ -1,11 +1,12 @@
 import { type Command, CommanderError, type OutputConfiguration } from "commander";
+import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { joinPairedArguments } from "./options.ts";
 import { createProgram } from "./program.ts";
 
 /**
- * Runs one command line and answers its exit code. An expected failure is one line without a stack;
- * anything else is a defect of ours, is told with its stack, and ends with `exitCodes.internal`.
+ * Runs one command line and answers its exit code. An expected failure, and one of the machine, is
+ * one line without a stack; anything else is a defect of ours, is told with its stack, and ends with `exitCodes.internal`.
  */
 export function run(argv: readonly string[], output: OutputConfiguration = {}): Promise<number> {
   return runProgram(createProgram(output), argv);
@@ -21,9 +22,10 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     if (error instanceof CommanderError)
       // commander has written its own message
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (error instanceof CommandError) {
-      writeError(`sluice: ${error.message}\n`);
-      return error.exitCode;
+    const expected = environmentError(error);
+    if (expected instanceof CommandError) {
+      writeError(`sluice: ${expected.message}\n`);
+      return expected.exitCode;
     }
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     writeError(`sluice: internal error, please report it with this text:\n${stack}\n`);

@@ -9,10 +9,9 @@ import { note } from "./output.ts";
 import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
 import {
   addRepositoryOption,
-  openRepository,
+  draftChange,
   publicKeyOf,
   type RepositoryFlags,
-  tellDrafts,
 } from "./trust-options.ts";
 
 interface InitFlags extends KeyringFlags, RepositoryFlags {
@@ -42,7 +41,7 @@ export function registerTrustInit(program: Command): void {
   addKeyringOptions(addRepositoryOption(command)).action(init);
 }
 
-function init(flags: InitFlags, command: Command): void {
+async function init(flags: InitFlags, command: Command): Promise<void> {
   const keyring = openKeyring(flags);
   const of = (role: KeyRole) =>
     keyring.entries
@@ -50,8 +49,7 @@ function init(flags: InitFlags, command: Command): void {
       .map(publicKeyOf);
   const keys = { root: of("root"), targets: of("targets"), online: of("online") };
   for (const role of ["root", "targets", "online"] as const) refuseTooFew(role, keys, flags);
-  const repository = openRepository(flags);
-  const result = initialize(repository, {
+  const first: FirstKeys = {
     keys,
     thresholds: { root: flags.rootThreshold, targets: flags.targetsThreshold, online: 1 },
     lifeDays: {
@@ -61,8 +59,8 @@ function init(flags: InitFlags, command: Command): void {
       timestamp: flags.timestampDays,
     },
     now: Date.now(),
-  });
-  tellDrafts(command, repository, result);
+  };
+  await draftChange(command, flags, (repository) => initialize(repository, first));
   note(command, 'sign them: "sluice trust sign --signer key:NAME", once for each key');
 }
 

@@ -6,10 +6,9 @@ import { addKeyringOptions, type KeyringFlags } from "./signer-options.ts";
 import { trustDescription } from "./trust-init.ts";
 import {
   addRepositoryOption,
+  draftChange,
   namedKey,
-  openRepository,
   type RepositoryFlags,
-  tellDrafts,
   trustRole,
 } from "./trust-options.ts";
 
@@ -36,21 +35,17 @@ export function registerTrustKeys(program: Command): void {
     .argument("<role>", "root, targets or online", trustRole)
     .argument("<n>", "how many", parse.wholeNumber({ min: 1, max: 16 }));
   addRepositoryOption(threshold).action(
-    (role: TrustRole, count: number, flags: RepositoryFlags, self: Command) => {
-      const repository = openRepository(flags);
-      tellDrafts(self, repository, setThreshold(repository, role, count, Date.now()));
-    },
+    (role: TrustRole, count: number, flags: RepositoryFlags, self: Command) =>
+      draftChange(self, flags, (repository) => setThreshold(repository, role, count, Date.now())),
   );
 }
 
-function addKeyOf(role: TrustRole, name: string, flags: KeyFlags, self: Command): void {
-  const repository = openRepository(flags);
+function addKeyOf(role: TrustRole, name: string, flags: KeyFlags, self: Command): Promise<void> {
   const key = namedKey(name, role, flags);
-  tellDrafts(self, repository, addKey(repository, role, key, Date.now()));
+  return draftChange(self, flags, (repository) => addKey(repository, role, key, Date.now()));
 }
 
-function removeKeyOf(role: TrustRole, name: string, flags: KeyFlags, self: Command): void {
-  const repository = openRepository(flags);
+function removeKeyOf(role: TrustRole, name: string, flags: KeyFlags, self: Command): Promise<void> {
   const { keyId } = namedKey(name, role, flags);
-  tellDrafts(self, repository, removeKey(repository, role, keyId, Date.now()));
+  return draftChange(self, flags, (repository) => removeKey(repository, role, keyId, Date.now()));
 }

@@ -16,6 +16,7 @@ import {
 } from "../release/trust/document.ts";
 import { TrustRepository } from "../release/trust/repository.ts";
 import { rolesFor, type SignedDraft } from "../release/trust/signing.ts";
+import { environmentError } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
 import { note } from "./output.ts";
 import { type KeyringFlags, openKeyring } from "./signer-options.ts";
@@ -38,6 +39,33 @@ export function openRepository(flags: RepositoryFlags): TrustRepository {
   const opened = TrustRepository.open(flags.repository);
   if (!opened.ok) throw new CommandError(opened.message);
   return opened.repository;
+}
+
+/** Does the work on the repository while no other command changes it. */
+export async function changeRepository<T>(
+  { repository: folder }: RepositoryFlags,
+  purpose: string,
+  work: (repository: TrustRepository) => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await TrustRepository.change(folder, `sluice trust ${purpose}`, (opened) => {
+      if (!opened.ok) throw new CommandError(opened.message);
+      return work(opened.repository);
+    });
+  } catch (error) {
+    throw environmentError(error);
+  }
+}
+
+/** Drafts a change, and tells what waits for signatures. */
+export function draftChange(
+  command: Command,
+  flags: RepositoryFlags,
+  change: (repository: TrustRepository) => ChangeResult,
+): Promise<void> {
+  return changeRepository(flags, command.name(), (repository) =>
+    tellDrafts(command, repository, change(repository)),
+  );
 }
 
 /** Parses a role that people give keys to. */

@@ -6,6 +6,7 @@ import {
   type TrustDocument,
   withSignature,
 } from "../release/trust/document.ts";
+import type { TrustRepository } from "../release/trust/repository.ts";
 import { publishReady, signatureOf } from "../release/trust/signing.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError } from "./exit.ts";
@@ -14,6 +15,7 @@ import { note } from "./output.ts";
 import { trustDescription } from "./trust-init.ts";
 import {
   addRepositoryOption,
+  changeRepository,
   contentOf,
   openRepository,
   payloadDigest,
@@ -30,7 +32,7 @@ export function registerTrustExport(program: Command): void {
     .requiredOption("--out <file>", "the payload; its SHA-256 is what gets signed");
   addRepositoryOption(command).action(
     (role: string, flags: RepositoryFlags & { out: string }, self: Command) => {
-      const draft = draftOf(role, flags);
+      const draft = draftOf(role, openRepository(flags));
       writeResult(flags.out, payloadOf(draft));
       note(self, `${role} version ${draft.signed.version}: ${contentOf(draft)}`);
       note(self, `its SHA-256 is ${payloadDigest(draft)}; the signer must see the same`);
@@ -48,16 +50,19 @@ export function registerTrustImport(program: Command): void {
     .argument("<file>", "the signature: DER or r and s, raw, in base64 or in hex");
   addRepositoryOption(command).action(
     (role: string, file: string, flags: RepositoryFlags, self: Command) => {
-      const repository = openRepository(flags);
-      const draft = draftOf(role, flags);
-      const found = signatureOf(repository, draft, readInput(file, "the signature"));
-      if (found === null)
-        throw new CommandError(
-          `${file} is no signature of ${role} version ${draft.signed.version} by a key that may sign it; was the draft changed after the export?`,
-        );
-      repository.putDraft(withSignature(draft, found.keyId, found.signature));
-      note(self, `signed by ${found.keyId.slice(0, 16)}`);
-      tellSigned(self, repository, publishReady(repository));
+      draftOf(role, openRepository(flags)); // a folder without that draft is left as it is
+      const signature = readInput(file, "the signature");
+      return changeRepository(flags, "import-signature", (repository) => {
+        const draft = draftOf(role, repository);
+        const found = signatureOf(repository, draft, signature);
+        if (found === null)
+          throw new CommandError(
+            `${file} is no signature of ${role} version ${draft.signed.version} by a key that may sign it; was the draft changed after the export?`,
+          );
+        repository.putDraft(withSignature(draft, found.keyId, found.signature));
+        note(self, `signed by ${found.keyId.slice(0, 16)}`);
+        tellSigned(self, repository, publishReady(repository));
+      });
     },
   );
 }
@@ -77,12 +82,11 @@ export function readPayload(bytes: Buffer, path: string): TrustDocument {
   return document;
 }
 
-function draftOf(role: string, flags: RepositoryFlags): TrustDocument {
-  const repository = openRepository(flags);
+function draftOf(role: string, repository: TrustRepository): TrustDocument {
   const draft = repository.draft(role);
   if (draft !== null) return draft;
   const waiting = repository.drafts.map((one) => one.role).join(", ") || "nothing";
   throw new CommandError(
-    `there is no draft of "${role}" in ${flags.repository}; waiting: ${waiting}`,
+    `there is no draft of "${role}" in ${repository.folder}; waiting: ${waiting}`,
   );
 }

@@ -9,6 +9,7 @@ import { CommandError } from "./exit.ts";
 import { note } from "./output.ts";
 import {
   addSignerOptions,
+  type OpenKey,
   openMetadataSigners,
   reportingSigners,
   type SignerFlags,
@@ -17,9 +18,10 @@ import {
 import { trustDescription } from "./trust-init.ts";
 import {
   addRepositoryOption,
+  changeRepository,
+  draftChange,
   openRepository,
   type RepositoryFlags,
-  tellDrafts,
 } from "./trust-options.ts";
 
 type RefreshFlags = SignerFlags & RepositoryFlags & { readonly always?: true; readonly due?: true };
@@ -42,24 +44,36 @@ async function refresh(
   flags: RefreshFlags,
   command: Command,
 ): Promise<void> {
-  const repository = openRepository(flags);
-  if (roles.length > 0 || flags.due === true) {
-    const wanted = flags.due === true ? [...new Set([...roles, ...dueRoles(repository)])] : roles;
-    if (wanted.length === 0) note(command, "every role has more than half of its life left");
-    tellDrafts(command, repository, renew(repository, wanted, Date.now()));
-    return;
-  }
-  const { root, targets } = repository;
-  if (root === null || targets === null)
-    throw new CommandError("root and targets have to be signed first; see the drafts with verify");
+  if (roles.length > 0 || flags.due === true)
+    return draftChange(command, flags, (repository) => {
+      const wanted = flags.due === true ? [...new Set([...roles, ...dueRoles(repository)])] : roles;
+      if (wanted.length === 0) note(command, "every role has more than half of its life left");
+      return renew(repository, wanted, Date.now());
+    });
+  signedOffline(openRepository(flags)); // before anybody is asked for a passphrase
   const keys = await openMetadataSigners(flags);
   if (keys.length === 0)
     throw new CommandError("give the online key: --signer key:NAME, or --key PEM", 2);
+  await changeRepository(flags, "refresh", (repository) =>
+    refreshOnline(repository, keys, flags, command),
+  );
+}
+
+function signedOffline({ root, targets }: TrustRepository) {
+  if (root !== null && targets !== null) return { root, targets };
+  throw new CommandError("root and targets have to be signed first; see the drafts with verify");
+}
+
+async function refreshOnline(
+  repository: TrustRepository,
+  keys: readonly OpenKey[],
+  flags: RefreshFlags,
+  command: Command,
+): Promise<void> {
   const result = await reportingSigners(() =>
     signOnline(
       {
-        root,
-        targets,
+        ...signedOffline(repository),
         delegated: delegatedOf(repository),
         snapshot: repository.current("snapshot"),
         timestamp: repository.current("timestamp"),

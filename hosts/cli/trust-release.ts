@@ -1,16 +1,16 @@
-import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import type { ImageVersion } from "../../src/image/version.ts";
 import { addRelease, removeRelease } from "../release/trust/releases.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { isFolder, readInput } from "./files.ts";
+import { isFolder, listFolder, readInput } from "./files.ts";
 import * as parse from "./options.ts";
 import { trustDescription } from "./trust-init.ts";
 import {
   addRepositoryOption,
-  openRepository,
+  changeRepository,
+  draftChange,
   type RepositoryFlags,
   tellDrafts,
 } from "./trust-options.ts";
@@ -45,19 +45,21 @@ export function registerTrustAddRelease(program: Command): void {
       parse.wholeNumber({ min: 0, max: 100 }),
     );
   addRepositoryOption(command).action((paths: string[], flags: AddFlags, self: Command) => {
-    const repository = openRepository(flags);
     const images = paths.flatMap((path) => filesOf(path, /\.image$/));
     if (images.length === 0) throw new CommandError(`${paths.join(", ")} holds no *.image file`);
-    const result = addRelease(repository, {
+    const release = {
       images: images.map((path) => readInput(path, "the image")),
       evidence: flags.evidence
         .flatMap((path) => filesOf(path, /\.(json|md|txt)$/))
         .map((path) => ({ name: basename(path), bytes: readInput(path, "the file") })),
       energy: energyOf(flags),
       now: Date.now(),
+    };
+    return changeRepository(flags, "add-release", (repository) => {
+      const result = addRelease(repository, release);
+      if (!result.ok) throw new CommandError(result.message);
+      tellDrafts(self, repository, result);
     });
-    if (!result.ok) throw new CommandError(result.message);
-    tellDrafts(self, repository, result);
   });
 }
 
@@ -70,10 +72,8 @@ export function registerTrustRemoveRelease(program: Command): void {
     .option("--hardware <id>", "on this hardware only", parse.hardwareId);
   addRepositoryOption(command).action(
     (version: ImageVersion, flags: RepositoryFlags & { hardware?: string }, self: Command) => {
-      const repository = openRepository(flags);
-      const { hardware = null } = flags;
-      const result = removeRelease(repository, { version, hardware, now: Date.now() });
-      tellDrafts(self, repository, result);
+      const which = { version, hardware: flags.hardware ?? null, now: Date.now() };
+      return draftChange(self, flags, (repository) => removeRelease(repository, which));
     },
   );
 }
@@ -87,8 +87,7 @@ function energyOf({ trialSeconds, batteryPercent }: AddFlags) {
 
 function filesOf(path: string, pattern: RegExp): string[] {
   if (!isFolder(path)) return [path];
-  return readdirSync(path)
+  return listFolder(path, "the folder")
     .filter((name) => pattern.test(name))
-    .sort()
     .map((name) => join(path, name));
 }

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import type { TrustDocument } from "../release/trust/document.ts";
-import { maySign, publishReady, signDraft } from "../release/trust/signing.ts";
+import { type TrustDocument, withSignature } from "../release/trust/document.ts";
+import type { TrustRepository } from "../release/trust/repository.ts";
+import { maySign, publishReady } from "../release/trust/signing.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { writeResult } from "./files.ts";
+import { readInput, writeResult } from "./files.ts";
 import { note, print, printJson } from "./output.ts";
 import {
   addSignerOptions,
@@ -17,6 +17,7 @@ import {
 import { trustDescription } from "./trust-init.ts";
 import {
   addRepositoryOption,
+  changeRepository,
   contentOf,
   openRepository,
   payloadDigest,
@@ -57,26 +58,68 @@ async function sign(roles: readonly string[], flags: SignFlags, command: Command
     throw new CommandError(
       `nothing waits for a signature${roles.length === 0 ? "" : ` of ${roles.join(", ")}`} in ${flags.repository}`,
     );
-  const signed = new Set<OpenKey>();
-  for (const { role } of drafts)
+  const given = await signaturesOf(repository, drafts, keys, command);
+  const told = await changeRepository(flags, "sign", (current) => {
+    for (const one of given)
+      if (!putSignature(current, one)) note(command, `${nameOf(one.draft)} counts already`);
+    return { repository: current, drafts: publishReady(current) };
+  });
+  if (flags.json === true) printJson(command, { drafts: told.drafts });
+  else tellSigned(command, told.repository, told.drafts);
+}
+
+interface DraftSignature {
+  readonly draft: TrustDocument;
+  readonly keyId: string;
+  readonly signature: Uint8Array;
+}
+
+/** Signs outside of the lock: a person may have to touch a token, and others sign meanwhile. */
+async function signaturesOf(
+  repository: TrustRepository,
+  drafts: readonly TrustDocument[],
+  keys: readonly OpenKey[],
+  command: Command,
+): Promise<DraftSignature[]> {
+  const given: DraftSignature[] = [];
+  const used = new Set<OpenKey>();
+  for (const draft of drafts)
     for (const key of keys) {
-      const draft = repository.draft(role);
-      if (draft === null || !maySign(repository, draft, key.signer.keyId)) continue;
-      signed.add(key);
-      if (draft.signatures.some(({ keyid }) => keyid === key.signer.keyId)) continue;
+      const { keyId } = key.signer;
+      if (!maySign(repository, draft, keyId)) continue;
+      used.add(key);
+      if (draft.signatures.some(({ keyid }) => keyid === keyId)) continue;
       note(command, `signing ${nameOf(draft)}: ${contentOf(draft)}`);
-      const [recorded] = signersFor([key], nameOf(draft));
-      if (recorded !== undefined)
-        await reportingSigners(() => signDraft(repository, draft, recorded));
+      const digest = Buffer.from(payloadDigest(draft), "hex");
+      for (const recorded of signersFor([key], nameOf(draft))) {
+        const signature = await reportingSigners(() => recorded.sign(digest));
+        given.push({ draft, keyId, signature });
+      }
     }
-  const idle = keys.find((key) => !signed.has(key));
-  if (idle !== undefined)
-    throw new CommandError(
-      `${idle.signer.label} may sign none of the drafts (${drafts.map(({ role }) => role).join(", ")})`,
-    );
-  const told = publishReady(repository);
-  if (flags.json === true) printJson(command, { drafts: told });
-  else tellSigned(command, repository, told);
+  const idle = keys.find((key) => !used.has(key));
+  if (idle === undefined) return given;
+  throw new CommandError(
+    `${idle.signer.label} may sign none of the drafts (${drafts.map(({ role }) => role).join(", ")})`,
+  );
+}
+
+/**
+ * Beside the signatures that came meanwhile; never on another content than was looked at. False
+ * when others have completed the draft.
+ */
+function putSignature(current: TrustRepository, given: DraftSignature): boolean {
+  const { role, signed } = given.draft;
+  const digest = payloadDigest(given.draft);
+  const draft = current.draft(role);
+  if (draft !== null && payloadDigest(draft) === digest) {
+    current.putDraft(withSignature(draft, given.keyId, given.signature));
+    return true;
+  }
+  const published = current.at(role, signed.version);
+  if (published !== null && payloadDigest(published) === digest) return false;
+  throw new CommandError(
+    `the draft of ${nameOf(given.draft)} was changed while it was being signed; look at it with "sluice trust verify" and sign again`,
+  );
 }
 
 function nameOf({ role, signed }: TrustDocument): string {
@@ -92,7 +135,7 @@ async function signPayload(
   const [key, ...more] = keys;
   if (key === undefined || more.length > 0)
     throw new CommandError("a payload is signed by one key at a time", exitCodes.usage);
-  const document = readPayload(readFile(path), path);
+  const document = readPayload(Buffer.from(readInput(path, "the payload")), path);
   note(command, `signing ${nameOf(document)}: ${contentOf(document)}`);
   note(command, `its SHA-256 is ${payloadDigest(document)}`);
   const [recorded] = signersFor([key], nameOf(document));
@@ -102,12 +145,4 @@ async function signPayload(
   const hex = Buffer.from(signature).toString("hex");
   if (flags.out === undefined) print(command, hex);
   else writeResult(flags.out, `${hex}\n`);
-}
-
-function readFile(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new CommandError(`cannot read the payload: ${(error as Error).message}`);
-  }
 }

@@ -4,14 +4,11 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
   readSync,
-  rmSync,
-  statSync,
   writeSync,
 } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { canonicalize } from "@tufjs/canonical-json";
+import { withFileLock } from "../../files/file-lock.ts";
 import { type AuditEntry, type AuditUse, entryDigest, genesisHash } from "./audit-entry.ts";
 import { type Signer, sha256 } from "./signer.ts";
 
@@ -19,8 +16,8 @@ import { type Signer, sha256 } from "./signer.ts";
 export const usesPerEntryMax = 256;
 
 const tailBytesMax = 256 * 1024;
-const lockTriesMax = 3000;
-const lockWaitMs = 50;
+/** Longer than a person may take to touch a token. */
+const lockWaitMsMax = 150_000;
 
 /**
  * A log of every use of a key: one JSON object per line, each with the hash of the line before it
@@ -44,8 +41,8 @@ export class AuditLog {
   async append(signer: Signer, uses: readonly AuditUse[]): Promise<void> {
     if (uses.length < 1 || uses.length > usesPerEntryMax)
       throw new RangeError(`an entry tells of 1 to ${usesPerEntryMax} uses, not ${uses.length}`);
-    await this.lock();
-    try {
+    const purpose = `a signature of ${signer.label}`;
+    await withFileLock(this.path, { purpose, waitMsMax: lockWaitMsMax }, async () => {
       const file = openSync(this.path, "a+", 0o600);
       try {
         const last = cutToWholeLines(file);
@@ -67,32 +64,7 @@ export class AuditLog {
       } finally {
         closeSync(file);
       }
-    } finally {
-      rmSync(this.lockPath, { force: true });
-      heldLocks.delete(this.lockPath);
-    }
-  }
-
-  private get lockPath(): string {
-    return `${this.path}.lock`;
-  }
-
-  /** One writer at a time; the lock of a process that is no more is taken over. */
-  private async lock(): Promise<void> {
-    for (let tries = 0; tries < lockTriesMax; tries += 1) {
-      try {
-        const file = openSync(this.lockPath, "wx", 0o600);
-        writeSync(file, String(process.pid));
-        closeSync(file);
-        heldLocks.add(this.lockPath);
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      if (isAbandoned(this.lockPath)) rmSync(this.lockPath, { force: true });
-      else await setTimeout(lockWaitMs);
-    }
-    throw new Error(`${this.lockPath} is held by another program; delete it when none runs`);
+    });
   }
 }
 
@@ -124,23 +96,4 @@ function cutToWholeLines(file: number): { sequence: number; hash: string } | nul
   const line = tail.subarray(tail.lastIndexOf(0x0a, end - 1) + 1, end);
   const { sequence } = JSON.parse(line.toString()) as AuditEntry;
   return { sequence, hash: sha256(line).toString("hex") };
-}
-
-/** Locks that this process has itself: in a container the one before it had the same id. */
-const heldLocks = new Set<string>();
-
-/** Longer than any signer may take; the clock is that of the file system, not of the log. */
-const lockAgeMsMax = 10 * 60_000;
-
-function isAbandoned(lockPath: string): boolean {
-  try {
-    const pid = Number(readFileSync(lockPath, "utf8"));
-    if (Date.now() - statSync(lockPath).mtimeMs > lockAgeMsMax) return true;
-    if (!Number.isSafeInteger(pid) || pid < 1) return false;
-    if (pid === process.pid) return !heldLocks.has(lockPath);
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH"; // EPERM: it lives; ENOENT: it let go
-  }
 }

@@ -1,6 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
+import { withFileLock } from "../../files/file-lock.ts";
+import { createFile, replaceFile } from "../../files/replace-file.ts";
 import { signerFromKey } from "../pem-keys.ts";
 import { parseSignerAddress, type SignerAddress } from "./address.ts";
 import { encryptPrivateKey } from "./encrypted-key.ts";
@@ -54,10 +56,26 @@ export type KeyringResult<T> =
 const fileName = "keyring.json";
 const auditFileName = "audit.jsonl";
 const keysMax = 256;
+/** Nobody types or touches anything while the keyring is held. */
+const lockWaitMsMax = 30_000;
+
+/** A changed keyring, and the entry that the change is about. */
+export type KeyringChange = KeyringResult<{
+  readonly keyring: Keyring;
+  readonly entry: KeyringEntry;
+}>;
+
+/** What a new key is to be. */
+export interface NewKey {
+  readonly name: string;
+  readonly role: KeyRole;
+  readonly now: number;
+}
 
 /**
  * A folder of keys: `keyring.json` with everything public, encrypted private keys beside it, and
- * the audit log. The file is replaced whole: a power cut leaves the old one or the new one.
+ * the audit log. The file is replaced whole, under a lock: a power cut leaves the old one or the
+ * new one, and of two changes at once none is lost.
  */
 export class Keyring {
   readonly folder: string;
@@ -75,6 +93,26 @@ export class Keyring {
     const entries = parseKeyring(readFileSync(path, "utf8"));
     if (entries !== null) return { ok: true, keyring: new Keyring(folder, entries) };
     return refuse("malformed", `${path} is no keyring: restore it from its backup`);
+  }
+
+  /**
+   * Reads the keyring, changes it and writes it down while no other process can. Throws errors of
+   * the file system, and `FileHeldError` when another process holds it for too long.
+   */
+  static async change(
+    folder: string,
+    purpose: string,
+    change: (keyring: Keyring) => KeyringChange,
+  ): Promise<KeyringChange> {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const options = { purpose, waitMsMax: lockWaitMsMax };
+    return withFileLock(join(folder, fileName), options, () => {
+      const opened = Keyring.open(folder);
+      if (!opened.ok) return opened;
+      const changed = change(opened.keyring);
+      if (changed.ok) changed.keyring.#save();
+      return changed;
+    });
   }
 
   get auditLogPath(): string {
@@ -98,43 +136,8 @@ export class Keyring {
     return { kind: "file", path: join(this.folder, address.path) };
   }
 
-  /** Makes a key, encrypts it, and adds it. */
-  create(
-    wanted: { readonly name: string; readonly role: KeyRole; readonly now: number },
-    passphrase: string,
-  ): KeyringResult<{ readonly keyring: Keyring; readonly entry: KeyringEntry }> {
-    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-    return this.addPrivate(wanted, privateKey, passphrase);
-  }
-
-  /**
-   * Adds a private key of the user's, encrypted anew. Throws TypeError on another kind than P-256.
-   */
-  addPrivate(
-    wanted: { readonly name: string; readonly role: KeyRole; readonly now: number },
-    privateKey: KeyObject,
-    passphrase: string,
-  ): KeyringResult<{ readonly keyring: Keyring; readonly entry: KeyringEntry }> {
-    const found = signerFromKey(privateKey);
-    if (!found.ok) throw new TypeError("only ECDSA P-256 keys may be added");
-    const signer = `file:${wanted.name}.pem`;
-    const made = this.addPublic({ ...wanted, publicKey: found.signer.publicKey, signer });
-    if (!made.ok) return made;
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    const text = encryptPrivateKey(privateKey, passphrase);
-    writeFileSync(join(this.folder, `${wanted.name}.pem`), text, { flag: "wx", mode: 0o600 });
-    return made;
-  }
-
-  /** Adds a key whose private half is elsewhere: in a token, behind a command, with a person. */
-  addPublic(wanted: {
-    readonly name: string;
-    readonly role: KeyRole;
-    readonly publicKey: Uint8Array;
-    readonly signer: string | null;
-    readonly now: number;
-  }): KeyringResult<{ readonly keyring: Keyring; readonly entry: KeyringEntry }> {
-    const { name, role, publicKey, signer } = wanted;
+  /** What speaks against a new key of that name, or null. */
+  problemOf(name: string): Extract<KeyringChange, { ok: false }> | null {
     if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name))
       return refuse(
         "name-invalid",
@@ -142,8 +145,73 @@ export class Keyring {
       );
     if (this.entries.some((one) => one.name === name))
       return refuse("name-taken", `${this.folder} has a key "${name}" already`);
-    if (this.entries.length >= keysMax)
-      return refuse("name-taken", `a keyring holds at most ${keysMax} keys`);
+    if (this.entries.length < keysMax) return null;
+    return refuse("name-taken", `a keyring holds at most ${keysMax} keys`);
+  }
+
+  /** Makes a key, encrypts it, and adds it. */
+  create(wanted: NewKey, passphrase: string): KeyringChange {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+    return this.addPrivate(wanted, privateKey, passphrase);
+  }
+
+  /**
+   * Adds a private key of the user's, encrypted anew. Throws TypeError on another kind than P-256.
+   * Its file is on the disk before the keyring can name it; a power cut in between leaves a file
+   * that no entry names, which the next key of that name moves aside.
+   */
+  addPrivate(wanted: NewKey, privateKey: KeyObject, passphrase: string): KeyringChange {
+    const found = signerFromKey(privateKey);
+    if (!found.ok) throw new TypeError("only ECDSA P-256 keys may be added");
+    const file = `${wanted.name}.pem`;
+    const { publicKey } = found.signer;
+    const made = this.addPublic({ ...wanted, publicKey, signer: `file:${file}` });
+    if (!made.ok) return made;
+    const path = join(this.folder, file);
+    if (existsSync(path)) renameSync(path, `${path}.unlisted-${wanted.now}`);
+    createFile(path, encryptPrivateKey(privateKey, passphrase), 0o600);
+    return made;
+  }
+
+  /**
+   * The successor of a key, made unless it is there, and the old one retired: in one change. Asked
+   * for again it answers the same, whatever came in between.
+   */
+  rotate(name: string, as: string, now: number, passphrase: string): KeyringChange {
+    const found = this.find(name);
+    if (!found.ok) return found;
+    const { role, state, replacedBy } = found.entry;
+    const there = this.entries.find((one) => one.name === as);
+    const isDone = state === "retired" && replacedBy === as;
+    if (state !== "active" && !isDone)
+      return refuse("not-active", `the key "${name}" is ${state} already`);
+    if (there !== undefined && !isSuccessor(there, found.entry))
+      return refuse("name-taken", `${this.folder} has a key "${as}" already, ${told(there)}`);
+    const made: KeyringChange =
+      there === undefined
+        ? this.create({ name: as, role, now }, passphrase)
+        : { ok: true, keyring: this, entry: there };
+    if (!made.ok) return made;
+    return { ...made, keyring: made.keyring.#with(name, { state: "retired", replacedBy: as }) };
+  }
+
+  /** A key that signs nothing from now on. */
+  revoke(name: string, reason: string): KeyringChange {
+    const found = this.find(name);
+    if (!found.ok) return found;
+    if (found.entry.state === "revoked")
+      return refuse("not-active", `the key "${name}" is revoked already`);
+    const keyring = this.#with(name, { state: "revoked", reason });
+    return { ...keyring.find(name), keyring } as KeyringChange;
+  }
+
+  /** Adds a key whose private half is elsewhere: in a token, behind a command, with a person. */
+  addPublic(
+    wanted: NewKey & { readonly publicKey: Uint8Array; readonly signer: string | null },
+  ): KeyringChange {
+    const { name, role, publicKey, signer } = wanted;
+    const problem = this.problemOf(name);
+    if (problem !== null) return problem;
     const keyId = tufKeyId(publicKey);
     const same = this.entries.find((one) => one.keyId === keyId);
     if (same !== undefined) return refuse("key-taken", `that key is "${same.name}" already`);
@@ -161,8 +229,7 @@ export class Keyring {
     return { ok: true, keyring: new Keyring(this.folder, [...this.entries, entry]), entry };
   }
 
-  /** The same keyring with one entry changed. */
-  withEntry(
+  #with(
     name: string,
     change: Partial<Pick<KeyringEntry, "state" | "replacedBy" | "reason">>,
   ): Keyring {
@@ -170,13 +237,19 @@ export class Keyring {
     return new Keyring(this.folder, entries);
   }
 
-  save(): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    const path = join(this.folder, fileName);
-    const temporary = `${path}.${process.pid}.part`;
-    writeFileSync(temporary, `${JSON.stringify({ format: 1, keys: this.entries }, null, 2)}\n`);
-    renameSync(temporary, path);
+  #save(): void {
+    const json = JSON.stringify({ format: 1, keys: this.entries }, null, 2);
+    replaceFile(join(this.folder, fileName), `${json}\n`);
   }
+}
+
+/** What a rotation that was interrupted left: the same role, and not used up itself. */
+function isSuccessor(there: KeyringEntry, old: KeyringEntry): boolean {
+  return there.name !== old.name && there.role === old.role && there.state === "active";
+}
+
+function told({ role, state }: KeyringEntry): string {
+  return `${state} and for ${role}: give --as another name`;
 }
 
 function parseKeyring(text: string): KeyringEntry[] | null {

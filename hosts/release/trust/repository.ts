@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { withFileLock } from "../../files/file-lock.ts";
+import { replaceFile } from "../../files/replace-file.ts";
 import {
   fileOf,
   type RootDocument,
@@ -39,11 +31,16 @@ export type RepositoryResult =
     };
 
 const filesMax = 100_000;
+/** Of a reader that meets a change; each change takes away few files. */
+const loadTriesMax = 8;
+/** Longer than a person may take to touch the token of an online key. */
+const lockWaitMsMax = 150_000;
 
 /**
  * A folder with everything that is signed: `metadata/` as it is served (`2.root.json`,
  * `timestamp.json`), `drafts/` with what waits for signatures, `targets/` with the files,
- * `settings.json`. Each file is replaced whole; a power cut leaves the old or the new one.
+ * `settings.json`. Each file is replaced whole; a power cut leaves the old or the new one. Whoever
+ * changes it does so in `change`: of two changes at once none is lost.
  */
 export class TrustRepository {
   readonly folder: string;
@@ -57,11 +54,35 @@ export class TrustRepository {
 
   /** A folder that is not there, or empty, is a repository without any document. */
   static open(folder: string): RepositoryResult {
-    const repository = new TrustRepository(folder);
-    const problem = repository.#load();
-    return problem === null
-      ? { ok: true, repository }
-      : { ok: false, reason: "malformed", message: problem };
+    for (let tries = 1; ; tries += 1) {
+      const repository = new TrustRepository(folder);
+      try {
+        const problem = repository.#load();
+        return problem === null
+          ? { ok: true, repository }
+          : { ok: false, reason: "malformed", message: problem };
+      } catch (error) {
+        // A draft that was listed is signed and gone before it is read.
+        const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+        if (!isGone || tries === loadTriesMax) throw error;
+      }
+    }
+  }
+
+  /**
+   * Opens the repository and does the work while no other process changes it. Throws errors of the
+   * file system, and `FileHeldError` when another process holds it for too long.
+   */
+  static async change<T>(
+    folder: string,
+    purpose: string,
+    work: (opened: RepositoryResult) => T | Promise<T>,
+  ): Promise<T> {
+    mkdirSync(folder, { recursive: true });
+    const options = { purpose, waitMsMax: lockWaitMsMax };
+    return withFileLock(join(folder, "metadata"), options, () =>
+      work(TrustRepository.open(folder)),
+    );
   }
 
   get lifeDays(): LifeDays {
@@ -198,7 +219,9 @@ export class TrustRepository {
 
   #list(part: string): string[] {
     try {
-      const names = readdirSync(join(this.folder, part)).filter((name) => name.endsWith(".json"));
+      const names = readdirSync(join(this.folder, part)).filter((name) =>
+        /^[^.].*\.json$/.test(name),
+      );
       if (names.length > filesMax) throw new RangeError(`${this.folder} has too many files`);
       return names.sort();
     } catch (error) {
@@ -210,12 +233,7 @@ export class TrustRepository {
   #write(name: string, bytes: Buffer): void {
     const path = join(this.folder, name);
     mkdirSync(dirname(path), { recursive: true });
-    const temporary = `${path}.${process.pid}.part`;
-    writeFileSync(temporary, bytes, { flush: true });
-    renameSync(temporary, path);
-    const folder = openSync(dirname(path), "r");
-    fsyncSync(folder); // the name is on the disk before anybody is told
-    closeSync(folder);
+    replaceFile(path, bytes);
   }
 }
 

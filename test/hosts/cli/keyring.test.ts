@@ -86,7 +86,7 @@ test("imports the public half of a key that somebody else holds, which then cann
   const done = await keys("import", "--name", "alice", "--role", "root", "--public", file);
   assert.equal(done.exitCode, 0, done.stderr);
   assert.equal((await list())[0].signer, null);
-  assert.deepEqual(readdirSync(keyring), ["keyring.json"]);
+  assert.deepEqual(readdirSync(keyring), [".keyring.json.lock", "keyring.json"]);
   const neither = await keys("import", "--name", "bob", "--role", "root");
   assert.equal(neither.exitCode, 2);
 });
@@ -107,6 +107,49 @@ test("rotating retires a key for its successor, revoking ends it for good", asyn
   assert.deepEqual([successor.state, successor.role], ["active", "targets"]);
   assert.equal((await keys("rotate", "targets-1", "--as", "targets-3")).exitCode, 65);
   assert.equal((await keys("revoke", "nobody", "--reason", "x")).exitCode, 65);
+});
+
+test("a rotation can be asked for again, whatever was done of it before", async (context) => {
+  const { keyring, keys, list } = workplace(context);
+  const path = join(keyring, "keyring.json");
+  await keys("create", "--name", "root-1", "--role", "root");
+  const before = readFileSync(path);
+  const rotate = ["rotate", "root-1", "--as", "root-2"] as const;
+  const first = await keys(...rotate);
+  assert.equal(first.exitCode, 0, first.stderr);
+  const after = readFileSync(path, "utf8");
+  // Whole, but nobody was told.
+  const again = await keys(...rotate);
+  assert.deepEqual([again.exitCode, again.stdout], [0, first.stdout], again.stderr);
+  assert.equal(readFileSync(path, "utf8"), after);
+  // The successor is an entry and the old one still active, as earlier versions could leave it.
+  const json = JSON.parse(after);
+  Object.assign(json.keys[0], { state: "active", replacedBy: null });
+  writeFileSync(path, JSON.stringify(json));
+  assert.equal((await keys(...rotate)).exitCode, 0);
+  assert.equal(readFileSync(path, "utf8"), after);
+  // The successor's file alone is there: it is kept, under another name.
+  writeFileSync(path, before);
+  const anew = await keys(...rotate);
+  assert.equal(anew.exitCode, 0, anew.stderr);
+  assert.notEqual(anew.stdout, first.stdout);
+  assert.equal(readdirSync(keyring).filter((name) => name.includes("unlisted")).length, 1);
+  const states = (await list()).map((key: { state: string }) => key.state);
+  assert.deepEqual(states, ["retired", "active"]);
+});
+
+test("a rotation revives no revoked key and takes no key of another role", async (context) => {
+  const { keys } = workplace(context);
+  await keys("create", "--name", "root-1", "--role", "root");
+  await keys("create", "--name", "image-1", "--role", "image");
+  const other = await keys("rotate", "root-1", "--as", "image-1");
+  assert.match(other.stderr, /has a key "image-1" already, active and for image/);
+  const itself = await keys("rotate", "root-1", "--as", "root-1");
+  assert.equal(itself.exitCode, 65);
+  await keys("rotate", "root-1", "--as", "root-2");
+  await keys("revoke", "root-1", "--reason", "stolen");
+  const revived = await keys("rotate", "root-1", "--as", "root-2");
+  assert.match(revived.stderr, /the key "root-1" is revoked already/);
 });
 
 test("a keyring that was tampered with is refused as a whole", async (context) => {
@@ -132,5 +175,5 @@ test("a folder that cannot be written ends plainly", async (context) => {
     ...["--passphrase-file", passphrase],
   );
   assert.equal(made.exitCode, 65);
-  assert.match(made.stderr, /cannot write the keyring/);
+  assert.match(made.stderr, /cannot change the keyring .* a folder is needed/);
 });
