@@ -11,7 +11,11 @@ import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
 export const nodeCrypto: Crypto = {
   sha256() {
     const hash = createHash("sha256");
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {}, // nothing but memory that is collected
+    };
   },
   verifyP256: nobleCrypto.verifyP256,
 };

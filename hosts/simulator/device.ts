@@ -4,6 +4,7 @@ import type { Crypto } from "../../src/ports/crypto.ts";
 import { type Battery, batteryRaw } from "./battery.ts";
 import { BoardHost, type BoardStorage } from "./board/board-host.ts";
 import { type BoardFacts, type HttpCall, hostEvent, message } from "./board/host-calls.ts";
+import { type HandleKind, OpenHandles, ResourceLeak } from "./board/open-handles.ts";
 import type { BootOutcome } from "./boot/boot.ts";
 import { watchdogMs } from "./boot/bootloader-program.ts";
 import type { Engine, EngineKind, HostCallHandler, TurnResult } from "./engines/engine.ts";
@@ -60,6 +61,8 @@ export type DeviceCondition = "off" | "running" | "hung" | "crashed" | "halted";
 const exceptionResetMs = 500;
 /** From reset to the first turn: bootloader, verification, start of the engine. */
 const bootMs = 800;
+/** A firmware whose next timer is so far off does nothing now. */
+const restMs = 10_000;
 /** One way over the network, and what it carries in a second. */
 const latencyMs = 40;
 const bytesPerSecond = 100_000;
@@ -106,6 +109,11 @@ export class SimulatedDevice {
   /** Resets since the device was made, power-ons included. */
   get boots(): number {
     return this.#boots;
+  }
+
+  /** What the firmware has open now; null while none runs. */
+  get open(): Readonly<Record<HandleKind, number>> | null {
+    return this.#boot?.open.counts ?? null;
   }
 
   /** Applies power, or takes it for a moment from a device that has it. */
@@ -163,13 +171,14 @@ class Boot {
   readonly #reason: ResetReason;
   readonly #startedMs: number;
   readonly #seed: number;
-  readonly #timers = new Map<number, () => void>();
+  readonly #timers = new Map<number, { readonly cancel: () => void; readonly dueMs: number }>();
   readonly #exchanges = new Set<number>();
+  readonly open = new OpenHandles();
   #engine: Engine | null = null;
   #watchdogFed = false;
   #over = false;
   #ending: Ending = null;
-  #violation: FlashRuleError | null = null;
+  #violation: FlashRuleError | ResourceLeak | null = null;
 
   constructor(options: DeviceOptions, reason: ResetReason, number: number, exits: BootExits) {
     this.#options = options;
@@ -192,7 +201,7 @@ class Boot {
   /** Nothing of this boot happens any more. */
   end(): void {
     this.#over = true;
-    for (const cancel of this.#timers.values()) cancel();
+    for (const { cancel } of this.#timers.values()) cancel();
     this.#timers.clear();
     this.#exchanges.clear();
     this.#engine?.close();
@@ -243,16 +252,19 @@ class Boot {
       partitions: this.#partitions(),
       storage: this.#options.mountStorage(flash),
       crypto,
+      open: this.open,
       log: (text) => this.#options.observer?.logged?.(text.trimEnd()),
       uptimeMs: () => scheduler.nowMs - this.#startedMs,
       unixMs: () => scheduler.unixMs(),
       setTimer: (id, delayMs) => this.#setTimer(id, delayMs),
       clearTimer: (id) => {
-        this.#timers.get(id)?.();
-        this.#timers.delete(id);
+        this.#timers.get(id)?.cancel();
+        if (this.#timers.delete(id)) this.open.closed("timer");
       },
       sendHttp: (id, json, body) => this.#sendHttp(id, JSON.parse(json) as HttpCall, body),
-      closeHttp: (id) => void this.#exchanges.delete(id),
+      closeHttp: (id) => {
+        if (this.#exchanges.delete(id)) this.open.closed("socket");
+      },
       analogRaw() {
         const percent = battery?.percentAt(scheduler.nowMs) ?? 0;
         const span = batteryRaw.fullRaw - batteryRaw.emptyRaw;
@@ -268,26 +280,30 @@ class Boot {
       isAlive: () => !this.#over && this.#ending === null,
       failed: (error) => {
         if (error instanceof PowerCut) this.#ending = "power-lost";
-        if (error instanceof FlashRuleError) this.#violation = error;
+        if (error instanceof FlashRuleError || error instanceof ResourceLeak)
+          this.#violation = error;
       },
     });
   }
 
   #setTimer(id: number, delayMs: number): void {
-    const cancel = this.#schedule(Math.max(0, Math.min(delayMs, 0x7fff_ffff)), () => {
-      this.#timers.delete(id);
+    const waitMs = Math.max(0, Math.min(delayMs, 0x7fff_ffff));
+    const cancel = this.#schedule(waitMs, () => {
+      if (this.#timers.delete(id)) this.open.closed("timer");
       return this.#turn(message(hostEvent.timer, [["u32", id]]));
     });
-    this.#timers.set(id, cancel);
+    this.#timers.set(id, { cancel, dueMs: this.#options.scheduler.nowMs + waitMs });
+    this.open.opened("timer");
   }
 
   #sendHttp(id: number, call: HttpCall, body: Uint8Array): void {
     this.#exchanges.add(id);
+    this.open.opened("socket");
     const sendMs = latencyMs + (1000 * body.length) / bytesPerSecond;
     this.#schedule(sendMs, async () => {
       const answer = await this.#options.network.exchange(call, body);
       if (answer.kind === "unreachable") {
-        this.#deliver(id, latencyMs, message(hostEvent.httpError, [["u32", id]]));
+        this.#deliver(id, latencyMs, message(hostEvent.httpError, [["u32", id]]), true);
         return;
       }
       if (answer.kind === "untrusted") {
@@ -323,7 +339,7 @@ class Boot {
   #deliver(id: number, delayMs: number, event: Uint8Array, last = false): void {
     this.#schedule(delayMs, () => {
       if (!this.#exchanges.has(id)) return undefined;
-      if (last) this.#exchanges.delete(id);
+      if (last && this.#exchanges.delete(id)) this.open.closed("socket");
       return this.#turn(event);
     });
   }
@@ -336,6 +352,8 @@ class Boot {
   async #ended(result: TurnResult): Promise<void> {
     if (this.#violation !== null) throw this.#violation;
     if (this.#over) return;
+    const leak = this.#rests() ? this.open.leakAtRest() : null;
+    if (leak !== null) throw leak;
     if (this.#ending === "power-lost") return this.#exits.powerLost();
     if (this.#ending === "restart") return this.#exits.reset("software");
     if (result.kind === "done") return;
@@ -352,6 +370,13 @@ class Boot {
     this.#exits.condition("crashed");
     this.#options.observer?.logged?.(`error: uncaught ${result.message}`);
     this.#schedule(exceptionResetMs, () => this.#exits.reset("exception"));
+  }
+
+  /** Nothing is under way, and nothing will be soon. */
+  #rests(): boolean {
+    if (this.#exchanges.size > 0 || this.#ending !== null) return false;
+    const soonMs = this.#options.scheduler.nowMs + restMs;
+    return [...this.#timers.values()].every(({ dueMs }) => dueMs >= soonMs);
   }
 
   /** The bootloader armed it; from `startWatchdog` on a main loop that turns feeds it by itself. */

@@ -1,4 +1,4 @@
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 
 /**
  * A signed configuration document:
@@ -34,7 +34,7 @@ export function openConfigurationEnvelope(
   const document = documentOf(envelope);
   if (document === null) return { ok: false, reason: "malformed-envelope" };
   const end = envelope.length - signatureBytes;
-  const digest = digestOf(envelope.subarray(0, end), trust.crypto);
+  const digest = digestOf(trust.crypto, envelope.subarray(0, end));
   const signature = envelope.subarray(end);
   const signed = trust.keys.some((key) => trust.crypto.verifyP256(key, digest, signature));
   return signed ? { ok: true, document } : { ok: false, reason: "signature-invalid" };
@@ -49,7 +49,7 @@ export function documentOf(envelope: Uint8Array): Uint8Array | null {
 
 /** What the release side signs: the 32 bytes of the digest. */
 export function configurationDigest(document: Uint8Array, crypto: Crypto): Uint8Array {
-  return digestOf(Uint8Array.of(...magic, ...document), crypto);
+  return digestOf(crypto, Uint8Array.of(...magic, ...document));
 }
 
 /** The envelope of a document and its signature, r and s in 64 bytes. */
@@ -62,10 +62,4 @@ export function encodeConfigurationEnvelope(
       `a raw P-256 signature has ${signatureBytes} bytes, not ${signature.length}`,
     );
   return Uint8Array.of(...magic, ...document, ...signature);
-}
-
-function digestOf(bytes: Uint8Array, crypto: Crypto): Uint8Array {
-  const hasher = crypto.sha256();
-  hasher.update(bytes);
-  return hasher.digest();
 }

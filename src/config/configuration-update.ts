@@ -1,6 +1,6 @@
 import { toHex } from "../image/hex.ts";
 import { type KeyValue, StorageError } from "../ports/board.ts";
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 import { type ConfigurationDeployment, type Feedback, parseActionId } from "../protocol/ddi.ts";
 import {
   encodeJson,
@@ -221,9 +221,8 @@ export class ConfigurationUpdate {
     deployment: ConfigurationDeployment,
   ): "hash-mismatch" | Permanent | "passes" | null {
     if (!file.ok) return isForGood(file.failure) ? file.failure : "passes";
-    const hasher = this.#tools.crypto.sha256();
-    hasher.update(file.bytes);
-    return toHex(hasher.digest()) === deployment.fileHash ? null : "hash-mismatch";
+    const fileHash = toHex(digestOf(this.#tools.crypto, file.bytes));
+    return fileHash === deployment.fileHash ? null : "hash-mismatch";
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 
 /** On or off for every device, or on for a share of them. */
 export type Flag =
@@ -24,9 +24,7 @@ export function percentToHundredths(percent: number): number {
  */
 export function isFlagOn(flag: Flag, deviceId: string, crypto: Crypto): boolean {
   if (typeof flag === "boolean") return flag;
-  const hasher = crypto.sha256();
-  hasher.update(new TextEncoder().encode(`${flag.salt}\n${deviceId}`));
-  const digest = hasher.digest();
+  const digest = digestOf(crypto, new TextEncoder().encode(`${flag.salt}\n${deviceId}`));
   const place = new DataView(digest.buffer, digest.byteOffset).getUint32(0);
   // Both products are below 2^53, so exact.
   return place * hundredthsMax < flag.hundredths * 2 ** 32;

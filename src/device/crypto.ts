@@ -7,12 +7,22 @@ import type { Crypto } from "../ports/crypto.ts";
 /** The SDK's native SHA-256 and P-256. */
 export const nativeCrypto: Crypto = {
   sha256() {
-    const digest = new Digest("SHA256");
+    let digest: Digest | null = new Digest("SHA256");
+    const end = (): ArrayBuffer | undefined => {
+      const open = digest;
+      digest = null;
+      return open?.close();
+    };
     return {
       // The code of `crypt` takes any view of bytes, its typings do not say so; a copy per block is
       // what this saves.
-      update: (bytes) => digest.write(bytes as Uint8Array & ArrayBuffer),
-      digest: () => new Uint8Array(digest.close()),
+      update: (bytes) => digest?.write(bytes as Uint8Array & ArrayBuffer),
+      digest() {
+        const whole = end();
+        if (whole === undefined) throw new TypeError("the digest has ended");
+        return new Uint8Array(whole);
+      },
+      close: () => void end(),
     };
   },
   verifyP256(publicKey, digest, signature) {

@@ -1,9 +1,22 @@
-import keyValue from "embedded:storage/key-value";
+import keyValue, { type Storage } from "embedded:storage/key-value";
 import { type KeyValue, StorageError } from "../ports/board.ts";
 
-/** One domain of the board's key-value storage. */
+/** One domain of the board's key-value storage, for as long as the firmware runs. */
 export function openKeyValue(path: string): KeyValue {
+  return keyValueOf(keyValue.open({ path, format: "buffer" }));
+}
+
+/** For one use: it is closed behind it, whatever happens. */
+export function withKeyValue<T>(path: string, use: (opened: KeyValue) => T): T {
   const storage = keyValue.open({ path, format: "buffer" });
+  try {
+    return use(keyValueOf(storage));
+  } finally {
+    storage.close();
+  }
+}
+
+function keyValueOf(storage: Storage): KeyValue {
   return {
     read(key) {
       try {

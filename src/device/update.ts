@@ -1,7 +1,7 @@
 import { createUpdate, mcubootTarget } from "../slots/update.ts";
 import { readIdentity } from "../update/settings.ts";
 import { nativeCrypto } from "./crypto.ts";
-import { openKeyValue } from "./key-value.ts";
+import { withKeyValue } from "./key-value.ts";
 
 /**
  * `embedded:update` for an application that brings its own transport: images are held against the
@@ -12,6 +12,6 @@ import { openKeyValue } from "./key-value.ts";
 export default createUpdate(
   mcubootTarget(() => ({
     crypto: nativeCrypto,
-    keys: readIdentity(openKeyValue("sluice"))?.imageKeys ?? [],
+    keys: withKeyValue("sluice", readIdentity)?.imageKeys ?? [],
   })),
 );

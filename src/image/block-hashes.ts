@@ -1,4 +1,4 @@
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 import type { ImageHeader } from "./header.ts";
 import type { ImageSource } from "./source.ts";
 import { readTlvArea, readTlvValue, tlvTypes, walkTlvs } from "./tlv.ts";
@@ -43,9 +43,8 @@ export function encodeBlockHashes(
   const value = new Uint8Array(blockHashesValueBytes(covered.length, blockBytes));
   new DataView(value.buffer).setUint32(0, blockBytes, true);
   for (let index = 0; index < blockCount(covered.length, blockBytes); index += 1) {
-    const hasher = crypto.sha256();
-    hasher.update(covered.subarray(index * blockBytes, (index + 1) * blockBytes));
-    value.set(hasher.digest(), prefixBytes + index * hashBytes);
+    const block = covered.subarray(index * blockBytes, (index + 1) * blockBytes);
+    value.set(digestOf(crypto, block), prefixBytes + index * hashBytes);
   }
   return value;
 }

@@ -1,4 +1,4 @@
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 
 /** A public key that images are verified with. */
 export interface TrustedImageKey {
@@ -45,7 +45,5 @@ export function decodePublicKey(der: Uint8Array): TrustedImageKey | null {
 
 /** The 32 bytes of the `IMAGE_TLV_KEYHASH` that names this key. */
 export function imageKeyHash(key: TrustedImageKey, crypto: Crypto): Uint8Array {
-  const hasher = crypto.sha256();
-  hasher.update(encodePublicKey(key));
-  return hasher.digest();
+  return digestOf(crypto, encodePublicKey(key));
 }

@@ -69,10 +69,14 @@ export const verifyBlockBytes = 4096;
 /** Verifies a whole image in one call; see `ImageVerification`. */
 export function verifyImage(source: ImageSource, trust: ImageTrust): ImageVerdict {
   const verification = new ImageVerification(source, trust);
-  for (;;) {
-    // Bounded by the image: every step hashes a block or ends.
-    const verdict = verification.step();
-    if (verdict !== null) return verdict;
+  try {
+    for (;;) {
+      // Bounded by the image: every step hashes a block or ends.
+      const verdict = verification.step();
+      if (verdict !== null) return verdict;
+    }
+  } finally {
+    verification.close();
   }
 }
 
@@ -129,6 +133,11 @@ export class ImageVerification {
         return this.state satisfies never;
     }
     return this.state.kind === "done" ? this.state.verdict : null;
+  }
+
+  /** Gives up one that has not ended; whoever makes one closes it. */
+  close(): void {
+    if (this.state.kind === "hashing") this.state.hasher.close();
   }
 
   private conclude(hashing: Hashing): ImageVerdict {

@@ -1,4 +1,4 @@
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 import { blockHashesValueBytes, encodeBlockHashes } from "./block-hashes.ts";
 import { encodeHardwareId } from "./hardware.ts";
 import { encodeImageHeader, imageHeaderBytes } from "./header.ts";
@@ -96,7 +96,7 @@ export async function writeImage(
     return { ok: false, reason: "payload-too-large" };
   const signed = encodeSigned(payload, options, crypto);
   if (signed === null) return { ok: false, reason: "tlvs-too-large" };
-  const imageHash = sha256(crypto, signed);
+  const imageHash = digestOf(crypto, signed);
   const values: TlvValue[] = [{ type: tlvTypes.sha256, value: imageHash }];
   for (const signer of signers) {
     const signature = await signer.sign(imageHash);
@@ -219,12 +219,6 @@ function isSignature(
 ): boolean {
   const decoded = signatureFromDer(signature);
   return decoded.ok && crypto.verifyP256(signer.publicKey, digest, decoded.raw);
-}
-
-function sha256(crypto: Crypto, bytes: Uint8Array): Uint8Array {
-  const hasher = crypto.sha256();
-  hasher.update(bytes);
-  return hasher.digest();
 }
 
 /** Two 16-bit fields: `struct image_tlv`, or `struct image_tlv_info`. */

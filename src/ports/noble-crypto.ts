@@ -6,7 +6,11 @@ import type { Crypto } from "./crypto.ts";
 export const nobleCrypto: Crypto = {
   sha256() {
     const hash = sha256.create();
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {}, // nothing but memory that is collected
+    };
   },
   verifyP256(publicKey, digest, signature) {
     if (publicKey.length !== 65 || digest.length !== 32 || signature.length !== 64) return false;

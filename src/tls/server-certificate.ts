@@ -1,5 +1,5 @@
 import { digits, isOf } from "../image/text-parts.ts";
-import type { Crypto } from "../ports/crypto.ts";
+import { type Crypto, digestOf } from "../ports/crypto.ts";
 import { type Certificate, isEqual, keyUsage, parseCertificate } from "./certificate.ts";
 
 /** Why a server is not the one that was asked for. */
@@ -93,9 +93,8 @@ function hasIssued(
   if (!isAuthority || authoritiesBelow > authoritiesBelowMax) return false;
   if (usage !== null && (usage & keyUsage.keyCertSign) === 0) return false;
   if (!isEqual(issuer.subject, certificate.issuer)) return false;
-  const hasher = crypto.sha256();
-  hasher.update(certificate.signedBytes);
-  return crypto.verifyP256(issuer.publicKey, hasher.digest(), certificate.signature);
+  const digest = digestOf(crypto, certificate.signedBytes);
+  return crypto.verifyP256(issuer.publicKey, digest, certificate.signature);
 }
 
 /** Four numbers with dots between them. */

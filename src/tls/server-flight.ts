@@ -1,4 +1,5 @@
 import { signatureFromDer } from "../image/signature.ts";
+import { digestOf } from "../ports/crypto.ts";
 import {
   type CertificateRefusal,
   chainCertificatesMax,
@@ -191,11 +192,8 @@ export class ServerFlight {
     if (algorithms !== 0x0403 || !signature.ok || !this.#publicKey || !this.#trust)
       return "key-exchange-unproven";
     const { crypto } = this.#trust;
-    const hasher = crypto.sha256();
-    hasher.update(clientRandom);
-    hasher.update(this.#serverRandom);
-    hasher.update(parameters);
-    const isProven = crypto.verifyP256(this.#publicKey, hasher.digest(), signature.raw);
+    const digest = digestOf(crypto, clientRandom, this.#serverRandom, parameters);
+    const isProven = crypto.verifyP256(this.#publicKey, digest, signature.raw);
     return isProven ? null : "key-exchange-unproven";
   }
 

@@ -51,12 +51,24 @@ export async function checkImage(http: Http, request: CheckRequest): Promise<Che
   if (fileBytes > trust.imageBytesMax) return refused("image-too-large");
   let before: string | null = null;
   for (let readings = 1; ; readings += 1) {
-    const hasher = trust.crypto.sha256();
-    const result = await readEnds(http, request, hasher);
+    const { result, digest } = await reading(http, request);
     if (result.ok || result.kind === "transfer" || readings === readingsMax) return result;
-    const digest = toHex(hasher.digest());
     if (digest === before) return result;
     before = digest;
+  }
+}
+
+/** One reading of both ends, and the digest of what came. */
+async function reading(
+  http: Http,
+  request: CheckRequest,
+): Promise<{ readonly result: CheckResult; readonly digest: string }> {
+  const hasher = request.trust.crypto.sha256();
+  try {
+    const result = await readEnds(http, request, hasher);
+    return { result, digest: toHex(hasher.digest()) };
+  } finally {
+    hasher.close();
   }
 }
 

@@ -18,7 +18,7 @@ export interface Landing {
   blockEnded(): "good" | "bad";
   /** After the last byte of the file. */
   fileEnded(): boolean;
-  /** Frees what a native hasher holds. */
+  /** Gives up what has not ended. */
   close(): void;
 }
 
@@ -60,7 +60,7 @@ export class FileLanding implements Landing {
   }
 
   close(): void {
-    this.#hasher?.digest();
+    this.#hasher?.close();
     this.#hasher = null;
   }
 }
@@ -114,7 +114,7 @@ export class BlockLanding implements Landing {
   }
 
   close(): void {
-    this.#hasher?.digest();
+    this.#hasher?.close();
     this.#hasher = null;
   }
 }

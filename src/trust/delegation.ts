@@ -141,9 +141,7 @@ function matchesPart(name: string, pattern: string): boolean {
 }
 
 function digestOf(targetName: string, crypto: TrustCrypto): Uint8Array {
-  const hasher = sha256Of(crypto);
-  hasher.update(new TextEncoder().encode(targetName));
-  return hasher.digest();
+  return sha256Of(crypto, (update) => update(new TextEncoder().encode(targetName)));
 }
 
 /** What a search that ends without a target says. */

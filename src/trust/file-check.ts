@@ -14,7 +14,9 @@ export class FileCheck {
   readonly bytesMax: number;
   readonly #lengthBytes: number | null;
   readonly #hashes: Hashes | null;
-  readonly #hashers: ReadonlyMap<string, Hasher>;
+  readonly #crypto: TrustCrypto;
+  /** Null until the first byte comes: who only asks for `bytesMax` opens none. */
+  #hashers: ReadonlyMap<string, Hasher> | null = null;
   #bytes = 0;
 
   constructor(options: {
@@ -26,43 +28,68 @@ export class FileCheck {
     this.bytesMax = options.bytesMax;
     this.#lengthBytes = options.lengthBytes;
     this.#hashes = options.hashes;
-    const hashers = new Map<string, Hasher>();
-    for (const algorithm of options.hashes?.keys() ?? []) {
-      const hasher = options.crypto.hasher(algorithm);
-      if (hasher !== null) hashers.set(algorithm, hasher);
-    }
-    this.#hashers = hashers;
+    this.#crypto = options.crypto;
   }
 
   update(piece: Uint8Array): void {
     this.#bytes += piece.length;
-    for (const hasher of this.#hashers.values()) hasher.update(piece);
+    for (const hasher of this.#opened().values()) hasher.update(piece);
   }
 
   /** Ends the check; null when the file is the one. */
   end(): Refused | null {
+    try {
+      return this.#judged();
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Gives up a check that nobody ends. */
+  close(): void {
+    for (const hasher of this.#hashers?.values() ?? []) hasher.close();
+    this.#hashers = new Map();
+  }
+
+  whole(bytes: Uint8Array): Refused | null {
+    try {
+      this.update(bytes);
+      return this.#judged();
+    } finally {
+      this.close();
+    }
+  }
+
+  #opened(): ReadonlyMap<string, Hasher> {
+    if (this.#hashers !== null) return this.#hashers;
+    const hashers = new Map<string, Hasher>();
+    this.#hashers = hashers; // before the first is opened: `close` finds those that were
+    for (const algorithm of this.#hashes?.keys() ?? []) {
+      const hasher = this.#crypto.hasher(algorithm);
+      if (hasher !== null) hashers.set(algorithm, hasher);
+    }
+    return hashers;
+  }
+
+  #judged(): Refused | null {
+    const hashers = this.#opened();
     if (this.#bytes > this.bytesMax)
       return refused("too-large", `${this.#bytes} bytes, at most ${this.bytesMax}`);
     if (this.#lengthBytes !== null && this.#bytes !== this.#lengthBytes)
       return refused("length-mismatch", `${this.#bytes} bytes instead of ${this.#lengthBytes}`);
     // Hashes of algorithms that are unknown here say nothing, so one at least must be known.
-    if (this.#hashes !== null && this.#hashers.size === 0)
+    if (this.#hashes !== null && hashers.size === 0)
       return refused(
         "hash-mismatch",
         `none of the hashes ${[...this.#hashes.keys()].join(", ")} is known here`,
       );
-    for (const [algorithm, hasher] of this.#hashers) {
+    for (const [algorithm, hasher] of hashers) {
       const found = toHex(hasher.digest());
       const wanted = this.#hashes?.get(algorithm);
       if (found !== wanted)
         return refused("hash-mismatch", `${algorithm} ${found} instead of ${wanted}`);
     }
     return null;
-  }
-
-  whole(bytes: Uint8Array): Refused | null {
-    this.update(bytes);
-    return this.end();
   }
 }
 

@@ -39,9 +39,7 @@ export function parseKeys(keys: JsonObject | null, rules: TrustRules): Verdict<K
 
 /** 4.2.1: the SHA-256 of the canonical form of the key, with the fields that nobody knows. */
 export function keyIdOf(key: JsonValue, crypto: TrustCrypto): string {
-  const hasher = sha256Of(crypto);
-  writeCanonicalJson(key, (piece) => hasher.update(piece));
-  return toHex(hasher.digest());
+  return toHex(sha256Of(crypto, (update) => writeCanonicalJson(key, update)));
 }
 
 export function parseRole(role: JsonObject | null, keys: Keyring, name: string): Verdict<Role> {

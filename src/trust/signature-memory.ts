@@ -17,13 +17,13 @@ export class SignatureMemory {
 
   /** Names the file and those who may sign it: ids are hashes of keys. */
   token(bytes: Uint8Array, role: Role, crypto: TrustCrypto): string {
-    const file = sha256Of(crypto);
-    file.update(bytes);
-    const hasher = sha256Of(crypto);
-    hasher.update(file.digest());
+    const file = sha256Of(crypto, (update) => update(bytes));
     const authority = `${role.threshold} ${[...role.keyIds].sort().join(" ")}`;
-    hasher.update(new TextEncoder().encode(authority));
-    return toHex(hasher.digest());
+    const named = sha256Of(crypto, (update) => {
+      update(file);
+      update(new TextEncoder().encode(authority));
+    });
+    return toHex(named);
   }
 
   has(token: string): boolean {

@@ -32,16 +32,22 @@ export class SignedPayload {
 
   sha256(crypto: TrustCrypto): Uint8Array {
     if (this.#digest !== null) return this.#digest;
-    const hasher = sha256Of(crypto);
-    writeCanonicalJson(this.#signed, (piece) => hasher.update(piece));
-    this.#digest = hasher.digest();
+    this.#digest = sha256Of(crypto, (update) => writeCanonicalJson(this.#signed, update));
     return this.#digest;
   }
 }
 
-/** Every provider has it: key ids need it (clause 4.2.1). */
-export function sha256Of(crypto: TrustCrypto): Hasher {
+/** SHA-256 of what `write` gives; every provider has it, since key ids need it (clause 4.2.1). */
+export function sha256Of(
+  crypto: TrustCrypto,
+  write: (update: (piece: Uint8Array) => void) => void,
+): Uint8Array {
   const hasher = crypto.hasher("sha256");
   if (hasher === null) throw new RangeError("this provider has no sha256");
-  return hasher;
+  try {
+    write((piece) => hasher.update(piece));
+    return hasher.digest();
+  } finally {
+    hasher.close();
+  }
 }

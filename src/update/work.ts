@@ -288,6 +288,8 @@ export class UpdateWork {
     } catch (error) {
       if (!(error instanceof FlashError)) throw error;
       return { kind: "verifyFailed", reason: "flash-error" };
+    } finally {
+      verification.close();
     }
   }
 

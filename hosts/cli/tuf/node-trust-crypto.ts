@@ -8,7 +8,11 @@ export const nodeTrustCrypto: TrustCrypto = {
   hasher(algorithm) {
     if (algorithm !== "sha256" && algorithm !== "sha512") return null;
     const hash = createHash(algorithm);
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {}, // nothing but memory that is collected
+    };
   },
   verify(key, payload, signature) {
     const read = readKey(key);

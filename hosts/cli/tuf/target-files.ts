@@ -78,7 +78,10 @@ export class TargetFiles {
           failed: (failure) => resolve(refusal(status, failure, target.name)),
         },
       );
-    }).finally(() => closeSync(file));
+    }).finally(() => {
+      check.close();
+      closeSync(file);
+    });
   }
 }
 

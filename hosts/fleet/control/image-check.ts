@@ -150,7 +150,11 @@ function refuse(
 const nodeCrypto: Crypto = {
   sha256() {
     const hash = createHash("sha256");
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {},
+    };
   },
   verifyP256: nobleCrypto.verifyP256,
 };

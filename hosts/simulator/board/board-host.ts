@@ -1,6 +1,7 @@
 import type { Crypto, Hasher } from "../../../src/ports/crypto.ts";
 import type { FlashArea } from "../../../src/ports/flash.ts";
 import { hostCall, hostReply, MessageReader, message } from "./host-calls.ts";
+import { type HandleKind, handleKinds, type OpenHandles } from "./open-handles.ts";
 
 /** Key-value storage as the board's firmware reaches it. */
 export interface BoardStorage {
@@ -15,6 +16,8 @@ export interface BoardHardware {
   readonly partitions: readonly FlashArea[];
   readonly storage: BoardStorage;
   readonly crypto: Crypto;
+  /** Counts what the firmware opens; timers and sockets are counted by who keeps them. */
+  readonly open: OpenHandles;
   log(text: string): void;
   uptimeMs(): number;
   unixMs(): number;
@@ -32,9 +35,6 @@ export interface BoardHardware {
   failed(error: unknown): void;
 }
 
-/** Digests that may be under way at once; a firmware that leaks them is stopped. */
-const hashersMax = 64;
-
 /**
  * A turn runs to its end even when the power failed in the middle of it; on a board it would have stopped there. What it
  * still calls must have no effect and, where nothing is answered, no exception that no board ever throws.
@@ -47,6 +47,8 @@ const withoutResult: ReadonlySet<number> = new Set([
   hostCall.httpClose,
   hostCall.restart,
   hostCall.watchdogStart,
+  hostCall.opened,
+  hostCall.closed,
 ]);
 const timeless: ReadonlySet<number> = new Set([hostCall.now]);
 
@@ -126,7 +128,7 @@ export class BoardHost {
 
   #crypto(code: number, reader: MessageReader): Uint8Array {
     if (code === hostCall.shaOpen) {
-      if (this.#hashers.size >= hashersMax) throw new Error(`${hashersMax} digests are open`);
+      this.#hardware.open.opened("digest");
       this.#lastHandle += 1;
       this.#hashers.set(this.#lastHandle, this.#hardware.crypto.sha256());
       return ok([["u32", this.#lastHandle]]);
@@ -145,6 +147,7 @@ export class BoardHost {
       return ok();
     }
     this.#hashers.delete(handle);
+    this.#hardware.open.closed("digest");
     return ok([], hasher.digest());
   }
 
@@ -174,6 +177,12 @@ export class BoardHost {
       case hostCall.httpClose:
         hardware.closeHttp(reader.u32());
         return ok();
+      case hostCall.opened:
+        hardware.open.opened(kindOf(reader.u8()));
+        return ok();
+      case hostCall.closed:
+        hardware.open.closed(kindOf(reader.u8()));
+        return ok();
       case hostCall.analogRead:
         return ok([["u16", hardware.analogRaw()]]);
       case hostCall.charging:
@@ -188,6 +197,12 @@ export class BoardHost {
         throw new Error(`no host call ${code}`);
     }
   }
+}
+
+function kindOf(index: number): HandleKind {
+  const kind = handleKinds[index];
+  if (kind === undefined) throw new Error(`no kind of handle ${index}`);
+  return kind;
 }
 
 function ok(

@@ -42,6 +42,9 @@ export const hostCall = {
   charging: 19,
   restart: 20,
   watchdogStart: 21,
+  /** kind u8, an index of `handleKinds` */
+  opened: 22,
+  closed: 23,
 } as const;
 
 /** First byte of a reply. */

@@ -1,6 +1,7 @@
 // Runs inside the simulated board, on every engine: the modules that the firmware imports, over `hostCall`.
 // Bundled to one script; it may use ECMAScript, TextEncoder and TextDecoder and nothing else.
 import { type BoardFacts, hostCall, hostEvent, MessageReader } from "./host-calls.ts";
+import { type HandleKind, handleKinds } from "./open-handles.ts";
 import { call, globals, text, utf8 } from "./runtime-call.ts";
 import { Curve, Digest, ECDSA, ECPoint } from "./runtime-crypto.ts";
 import { exchanges, HTTPClient, SecureSocket } from "./runtime-http.ts";
@@ -79,13 +80,24 @@ const board = {
   },
 };
 
+/** Tells the host of something that is to be closed; answers what closes it, once. */
+function counted(kind: HandleKind): () => void {
+  const index = handleKinds.indexOf(kind);
+  let isOpen = true;
+  call(hostCall.opened, [["u8", index]]);
+  return () => {
+    if (isOpen) call(hostCall.closed, [["u8", index]]);
+    isOpen = false;
+  };
+}
+
 const flash = {
   open({ path }: { path: string }) {
     const index = facts.partitions.findIndex((partition) => partition.label === path);
     const partition = facts.partitions[index];
     if (partition === undefined) throw new Error(`no flash partition "${path}"`);
     return {
-      close() {},
+      close: counted("partition"),
       read(into: Uint8Array, offset: number) {
         const fields = [["u8", index] as const, ["u32", offset] as const];
         into.set(call(hostCall.flashRead, [...fields, ["u32", into.length]]).rest());
@@ -125,7 +137,7 @@ const keyValue = {
   open({ path }: { path: string }) {
     const name = (key: string): Uint8Array => utf8.encode(`${path}/${key}`);
     return {
-      close() {},
+      close: counted("storage"),
       read(key: string): ArrayBuffer | undefined {
         const reply = call(hostCall.keyValueRead, [], name(key));
         return reply.u8() === 0 ? undefined : (reply.rest().slice().buffer as ArrayBuffer);

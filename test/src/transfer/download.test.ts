@@ -226,13 +226,19 @@ test("frees its hasher however it ends", async () => {
     ...nobleCrypto,
     sha256() {
       const hasher = nobleCrypto.sha256();
+      let isOpen = true;
       open += 1;
+      const close = (): void => {
+        if (isOpen) open -= 1;
+        isOpen = false;
+      };
       return {
         update: (bytes: Uint8Array) => hasher.update(bytes),
         digest() {
-          open -= 1;
+          close();
           return hasher.digest();
         },
+        close,
       };
     },
   };

@@ -37,7 +37,11 @@ const keyValue: KeyValue = {
 const crypto: Crypto = {
   sha256() {
     const hash = sha256.create();
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {},
+    };
   },
   verifyP256: (_, digest) => given.digests.includes(hexOf(digest)),
 };

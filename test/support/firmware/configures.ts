@@ -30,7 +30,11 @@ const clock: Clock = {
 const crypto: Crypto = {
   sha256() {
     const hash = sha256.create();
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest(),
+      close() {},
+    };
   },
   verifyP256: () => true,
 };

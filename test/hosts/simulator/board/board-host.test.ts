@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BoardHost } from "../../../../hosts/simulator/board/board-host.ts";
 import { hostCall, hostReply, message } from "../../../../hosts/simulator/board/host-calls.ts";
+import { OpenHandles } from "../../../../hosts/simulator/board/open-handles.ts";
 import { nobleCrypto } from "../../../../src/ports/noble-crypto.ts";
 
 /** A board whose every action is noted. */
@@ -17,6 +18,7 @@ function board(alive: boolean): { host: BoardHost; did: string[] } {
       keys: () => [],
     },
     crypto: nobleCrypto,
+    open: new OpenHandles(),
     log: note("log"),
     uptimeMs: () => 5,
     unixMs: () => 6,
