@@ -25,6 +25,8 @@ interface ServeFlags extends KeyringFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly clientCa?: string;
+  readonly deviceCertificates?: true;
+  readonly gatewayName: readonly string[];
   readonly tenant: string;
   readonly logLevel: string;
 }
@@ -77,7 +79,17 @@ export function registerFleetServe(program: Command): void {
       "serve https with this certificate, and those between it and the CA",
     )
     .option("--tls-key <pem>", "the private key of the certificate")
-    .option("--client-ca <pem>", "devices must show a certificate that this one issued")
+    .option(
+      "--client-ca <pem>",
+      "devices must show a certificate that this one issued, with their id as its common name",
+    )
+    .option("--device-certificates", "that certificate is enough: devices need no token beside it")
+    .option(
+      "--gateway-name <name>",
+      "common name of a gateway's certificate, which may speak for any device; may be repeated",
+      collect(String),
+      [],
+    )
     .option("--tenant <name>", "the tenant in the paths of devices", "DEFAULT")
     .option("--log-level <level>", `one of ${logLevels.join(", ")}`, "warn");
   addKeyringOptions(command).action(serve);
@@ -158,7 +170,13 @@ function addSlot(
 }
 
 /** Null without TLS; a certificate and its key go together. */
-function readTls({ tlsCert, tlsKey, clientCa }: ServeFlags): FleetTls | null {
+function readTls(flags: ServeFlags): FleetTls | null {
+  const { tlsCert, tlsKey, clientCa, deviceCertificates = false, gatewayName } = flags;
+  if (clientCa === undefined && (deviceCertificates || gatewayName.length > 0))
+    throw new CommandError(
+      "--device-certificates and --gateway-name need the authority of the certificates: give --client-ca",
+      exitCodes.usage,
+    );
   if (tlsCert === undefined && tlsKey === undefined && clientCa === undefined) return null;
   if (tlsCert === undefined || tlsKey === undefined)
     throw new CommandError("for https give --tls-cert and --tls-key", exitCodes.usage);
@@ -166,6 +184,8 @@ function readTls({ tlsCert, tlsKey, clientCa }: ServeFlags): FleetTls | null {
     certificate: readPem("--tls-cert", tlsCert),
     key: readPem("--tls-key", tlsKey),
     ...(clientCa === undefined ? {} : { clientAuthorities: readPem("--client-ca", clientCa) }),
+    certificateIsEnough: deviceCertificates,
+    gatewayNames: gatewayName,
   };
 }
 

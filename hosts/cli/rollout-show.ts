@@ -63,6 +63,7 @@ export function rolloutText(rollout: RolloutView): string {
 
 /** Counted apart, and rare: these columns are shown where there is something in them. */
 const apartColumns = [
+  ["reported", "reported"],
   ["no server", "no-server"],
   ["stuck", "stuck"],
 ] as const;

@@ -11,6 +11,7 @@ import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
 import { guardAgainstSites } from "./routes/browser-guard.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
+import { certificateRules } from "./routes/ddi/certificate.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
 import { deviceApi } from "./routes/ddi/device-api.ts";
 import { directorResources } from "./routes/ddi/director.ts";
@@ -80,8 +81,7 @@ async function buildApp(
   const app = fastify({ ...options, ...https } as FastifyServerOptions);
   answerErrors(app);
   await app.register(swagger, { openapi: openApiInfo });
-  const wantsCertificate = settings.tls?.clientAuthorities !== undefined;
-  const device = { ...settings, fleet, wantsCertificate };
+  const device = { ...settings, fleet, certificates: certificateRules(settings.tls) };
   await app.register(
     deviceApi(device, [
       ...deviceResources(device),

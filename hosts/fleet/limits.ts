@@ -7,8 +7,10 @@ export const limits = {
   attributesPerDeviceMax: 100,
   attributeKeyCharactersMax: 128,
   attributeValueCharactersMax: 256,
-  /** Bodies of devices: feedback, configData, events. */
+  /** Bodies of devices: configData, events, confirmations. */
   deviceBodyBytesMax: 64 * 1024,
+  /** Feedback may carry the whole log of an installation, of which the words are cut afterwards. */
+  feedbackBodyBytesMax: 1024 * 1024,
   /** JSON bodies of the management API. */
   managementBodyBytesMax: 256 * 1024,
   imageBytesMax: 16 * 1024 * 1024,
@@ -24,7 +26,9 @@ export const limits = {
   nameCharactersMax: 128,
   /** Reports kept per action; later ones still count, their texts are dropped. */
   reportsPerActionMax: 200,
-  reportDetailsMax: 32,
+  /** Texts in one feedback, as hawkBit allows; of a result the last ones are kept, anything else is refused. */
+  reportDetailsMax: 50,
+  /** Longer texts are cut. */
   reportDetailCharactersMax: 512,
   reasonCharactersMax: 128,
   actionHistoryMax: 50,

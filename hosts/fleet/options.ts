@@ -98,6 +98,11 @@ export function readOptions(options: FleetOptions): FleetSettings {
 }
 
 function readTls(tls: FleetTls): FleetTls {
+  const { clientAuthorities, certificateIsEnough = false, gatewayNames = [] } = tls;
+  if (clientAuthorities === undefined && (certificateIsEnough || gatewayNames.length > 0))
+    throw new FleetOptionError(
+      "certificates of devices or gateways without an authority: give the one that issues them",
+    );
   const problem = tlsProblem(tls);
   if (problem === null) return tls;
   throw new FleetOptionError(

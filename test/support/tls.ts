@@ -60,8 +60,8 @@ export const withoutClient: TlsCredentials = {
   client: null,
 };
 
-export function withClient(issuer: Identity = authority): TlsCredentials {
-  const own = certificate({ commonName: "a device", purpose: "client", hosts: [], issuer });
+export function withClient(issuer: Identity = authority, commonName = "a device"): TlsCredentials {
+  const own = certificate({ commonName, purpose: "client", hosts: [], issuer });
   return {
     ...withoutClient,
     client: { certificates: [own.certificate], privateKey: privateKeyNumber(own) },

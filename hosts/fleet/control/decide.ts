@@ -173,7 +173,9 @@ async function taskOf(change: DeviceChange): Promise<DeviceTask> {
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
   const member = await change.memberOf(action.rollout_id);
   // Too late to take it back: the device may report how it ends, but is not sent there again.
-  if (rollout === undefined || isStopped(rollout)) return { kind: "none" };
+  if (rollout === undefined) return { kind: "none" };
+  // A device that refused the cancellation goes on with its action, as with hawkBit.
+  if (isStopped(rollout) && action.last_report !== cancelRejected) return { kind: "none" };
   if (rollout.state === "paused" && member?.state === "offered") return { kind: "none" };
   const image = change.fleet.memory.images.get(action.image_id);
   const etag = etagOf(image, action);

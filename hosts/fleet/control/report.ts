@@ -1,12 +1,6 @@
 import { readReason } from "../../../src/protocol/reasons.ts";
 import { limits } from "../limits.ts";
-import {
-  type DeviceState,
-  deviceStates,
-  type Execution,
-  isThrough,
-  type MemberState,
-} from "../rollout/member.ts";
+import { type Execution, isThrough, type MemberState } from "../rollout/member.ts";
 import {
   type ActionRow,
   addReport,
@@ -21,6 +15,7 @@ import { cancelRejected, decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
+import { readSaid, type Said } from "./said.ts";
 
 /** DDI v1 feedback, read and checked. */
 export interface Feedback {
@@ -45,7 +40,7 @@ export async function receiveFeedback(
 ): Promise<FeedbackResult> {
   return onAction(fleet, entry, actionId, async (change, action) => {
     if (action.status === "confirming") return "awaiting-confirmation";
-    const said = readDetails(feedback);
+    const said = readSaid(feedback);
     if (!isActive(action)) return receiveLate(change, action, { feedback, said });
     await keepReport(change, action, feedback);
     await learnFeedback(change, action, said);
@@ -63,7 +58,7 @@ export async function receiveFeedback(
 async function receiveLate(
   change: DeviceChange,
   action: ActionRow,
-  { feedback, said }: { feedback: Feedback; said: ReturnType<typeof readDetails> },
+  { feedback, said }: { feedback: Feedback; said: Said },
 ): Promise<FeedbackResult> {
   const { counted } = readReason(said.reason ?? "");
   const member = await change.memberOf(action.rollout_id);
@@ -83,11 +78,7 @@ async function receiveLate(
   return "accepted";
 }
 
-async function learnFeedback(
-  change: DeviceChange,
-  action: ActionRow,
-  said: ReturnType<typeof readDetails>,
-): Promise<void> {
+async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said): Promise<void> {
   const image = change.fleet.memory.images.get(action.image_id);
   const member = await change.memberOf(action.rollout_id);
   if (member === null || image === undefined) return;
@@ -107,8 +98,11 @@ export async function receiveCancelFeedback(
     if (!isActive(action)) return "action-closed";
     if (action.status !== "canceling") return "not-cancelable";
     await keepReport(change, action, feedback);
+    const { reason, told } = readSaid(feedback);
+    const why = reason ?? told;
     if (feedback.execution === "rejected") {
-      await setStatus(change, action, "open", cancelRejected);
+      change.setState(change.row.state, why ?? change.row.reason);
+      await setStatus(change, action, statusBeforeCancel(change, action), cancelRejected);
       return "accepted";
     }
     if (feedback.execution !== "closed") return "accepted";
@@ -117,7 +111,7 @@ export async function receiveCancelFeedback(
     const member = await change.memberOf(action.rollout_id);
     if (isCanceled && member !== null && image !== undefined)
       await change.learn(member, image.imageHash, { kind: "cancelled" });
-    change.setState(isCanceled ? "withdrawn" : "failed", null);
+    change.setState(isCanceled ? "withdrawn" : "failed", why);
     await setStatus(change, action, isCanceled ? "canceled" : "failed", feedback.execution);
     return "accepted";
   });
@@ -177,28 +171,6 @@ export async function noteFetch(fleet: Fleet, entry: DeviceEntry): Promise<void>
   });
 }
 
-/** The texts `state=`, `reason=` and `version=` of the details; the last of each counts. */
-export function readDetails(feedback: Feedback): {
-  execution: Execution;
-  finished: Feedback["finished"];
-  deviceState: DeviceState | null;
-  reason: string | null;
-} {
-  const said = new Map<string, string>();
-  for (const detail of feedback.details) {
-    const match = /^(state|reason|version)=(.+)$/.exec(detail);
-    if (match?.[1] !== undefined && match[2] !== undefined) said.set(match[1], match[2]);
-  }
-  const state = kebab(said.get("state") ?? "");
-  const deviceState = deviceStates.find((name) => name === state) ?? null;
-  const reason = said.get("reason")?.slice(0, limits.reasonCharactersMax) ?? null;
-  const { execution, finished } = feedback;
-  // SWUpdate closes with success and this text when it was told to skip the installation.
-  if (execution === "closed" && feedback.details.includes("Skipped Update."))
-    return { execution, finished: "failure", deviceState, reason: "skipped" };
-  return { execution, finished, deviceState, reason };
-}
-
 async function onAction(
   fleet: Fleet,
   entry: DeviceEntry,
@@ -248,6 +220,13 @@ async function keepReport(
   await pruneEventsOfDevice(change.unit.db, change.id, limits.eventsPerDeviceMax);
 }
 
+/** The action goes on as if nobody had asked for its end; one that nobody agreed to yet still waits for that. */
+function statusBeforeCancel(change: DeviceChange, action: ActionRow): ActionStatus {
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  const asks = rollout?.definition.needsConfirmation === true && action.last_report === "";
+  return asks && change.row.auto_confirm_at === null ? "confirming" : "open";
+}
+
 /** hawkBit's table of what an execution does to the action. */
 function statusAfter(
   status: ActionStatus,
@@ -263,7 +242,13 @@ async function setStatus(
   status: ActionStatus,
   lastReport: string,
 ): Promise<void> {
-  const changed = { status, last_report: lastReport, changed_at: change.unit.nowUnixMs };
+  // What the device refused once is not asked again, so that word stays as long as the action is open.
+  const isRefused = action.last_report === cancelRejected && isActive({ status });
+  const changed = {
+    status,
+    last_report: isRefused ? cancelRejected : lastReport,
+    changed_at: change.unit.nowUnixMs,
+  };
   await updateAction(change.unit.db, action.id, changed);
   const isOver = !isActive(changed);
   if (change.action?.id === action.id) change.action = isOver ? null : { ...action, ...changed };
@@ -274,15 +259,11 @@ async function setStatus(
 }
 
 /** What the list of devices shows: the device's own word for its state, corrected by what is proven. */
-function showState(
-  change: DeviceChange,
-  member: MemberState | null,
-  said: ReturnType<typeof readDetails>,
-): void {
+function showState(change: DeviceChange, member: MemberState | null, said: Said): void {
   const isSettled =
     member !== null && (isThrough(member) || member === "failed" || member === "reported");
   const settled = isSettled ? member : null;
-  change.setState(settled ?? said.deviceState ?? wordOf(said.execution), said.reason);
+  change.setState(settled ?? said.deviceState ?? wordOf(said.execution), said.reason ?? said.told);
 }
 
 function wordOf(execution: Execution): string {
@@ -304,9 +285,4 @@ function wordOf(execution: Execution): string {
     default:
       return execution satisfies never;
   }
-}
-
-/** Our agent's `rolledBack` and anybody's `rolled-back` are one word. */
-function kebab(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

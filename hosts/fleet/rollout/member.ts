@@ -64,6 +64,8 @@ export type Evidence =
       /** From the detail `state=`, or null from a client that sends none. */
       readonly deviceState: DeviceState | null;
       readonly reason: string | null;
+      /** The plain words of a client without `reason=`. */
+      readonly told: string | null;
       readonly serverWasOut: boolean;
     }
   | { readonly kind: "offered" }
@@ -205,6 +207,7 @@ function afterRunning(
 function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feedback" }>): Member {
   const { execution, finished, deviceState, reason, serverWasOut } = evidence;
   const { state } = member;
+  const why = reason ?? evidence.told;
   const { counted, trigger } = readReason(reason ?? "");
   // Whoever is known to have gone back was judged when that was seen; the report tells the reason only.
   const isServersFault =
@@ -217,16 +220,16 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
   // Proven: no other report takes that back, only another running image.
   if (state === "updated" || state === "stuck") return member;
   if (deviceState === "rolled-back")
-    return changed(member, isServersFault ? "no-server" : "rolled-back", reason ?? member.reason);
+    return changed(member, isServersFault ? "no-server" : "rolled-back", why ?? member.reason);
   if (state === "rolled-back" || state === "no-server") return member;
   switch (execution) {
     case "closed":
-      if (finished === "failure") return changed(member, "failed", reason);
-      return changed(member, "reported", reason);
+      if (finished === "failure") return changed(member, "failed", why);
+      return changed(member, "reported", why);
     case "canceled":
-      return changed(member, "withdrawn", reason);
+      return changed(member, "withdrawn", why);
     case "rejected":
-      return changed(member, "deferred", reason ?? "rejected");
+      return changed(member, "deferred", why ?? "rejected");
     default:
       return changed(member, progressState(member.state, deviceState), reason);
   }

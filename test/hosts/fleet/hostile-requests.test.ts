@@ -156,11 +156,15 @@ test("refuses bodies beyond their bound", async (t) => {
   const fleet = await TestFleet.open(t);
   const device = await offeredDevice(fleet);
   const large = {
-    status: { execution: "proceeding", result: { finished: "none" }, x: "x".repeat(70_000) },
+    status: { execution: "proceeding", result: { finished: "none" }, x: "x".repeat(2 ** 20) },
   };
   const feedback = await device.request("POST", "deploymentBase/1/feedback", { body: large });
   assert.equal(feedback.statusCode, 413);
   assertCivil(feedback);
+  const attributes = { data: { x: "x".repeat(70_000) } };
+  const put = await device.request("PUT", "configData", { body: attributes });
+  assert.equal(put.statusCode, 413);
+  assert.match(put.json().message, /give at most 65536 bytes/);
   const payload = { id: "lamp", hardware: "esp32c3-b", token: "x".repeat(300_000) };
   const added = await fleet.inject({ method: "POST", url: "/api/v1/devices", payload });
   assert.equal(added.statusCode, 413);
@@ -181,7 +185,7 @@ test("asks for a Host that can stand in a link", async (t) => {
 test("bounds what it keeps and tells of the reports on an action", async (t) => {
   const fleet = await TestFleet.open(t);
   const device = await offeredDevice(fleet);
-  const details = Array.from({ length: 32 }, () => "x".repeat(600));
+  const details = Array.from({ length: 50 }, () => "x".repeat(600));
   for (let index = 0; index < 210; index++)
     assert.equal(await device.feedback(1, "proceeding", "none", details), 200);
   const { deploymentBase = "" } = await device.poll();

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { encode as encodeCbor } from "cborg";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { limits } from "../../limits.ts";
 
 const halJson = "application/hal+json";
 const offered = [halJson, "application/json", "application/cbor"] as const;
@@ -85,6 +86,20 @@ export const problems = {
     message: "The device would have more attributes than the server keeps; remove some first",
   },
 } as const satisfies Record<string, Problem>;
+
+/** The message says what of the body is wrong, and what it may be. */
+export function notReadable(message: string): Problem {
+  return { ...problems.notReadable, message };
+}
+
+export function tooManyDetails(field: string, count: number): Problem {
+  return {
+    status: 403,
+    exceptionClass: "AssignmentQuotaExceededException",
+    errorCode: "hawkbit.server.error.quota.tooManyEntries",
+    message: `${field} has ${count} entries: give at most ${limits.reportDetailsMax} in one feedback, the rest in the next`,
+  };
+}
 
 export function unknownAction(actionId: number): Problem {
   return {

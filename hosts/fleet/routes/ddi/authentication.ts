@@ -4,26 +4,33 @@ import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { limits } from "../../limits.ts";
 import { isSameDigest, tokenSha256 } from "../../tokens.ts";
+import type { CertificateRules } from "./certificate.ts";
 
 export interface DeviceAccess {
   /** In upper case; the only tenant of this server. */
   readonly tenant: string;
   /** Null: no gateway may register devices. */
   readonly gatewayTokenSha256: string | null;
+  readonly certificates: CertificateRules | null;
 }
 
 /**
  * Who asks. A gateway's first request for an unknown device registers it (DDI v1). Null is 401, whatever is wrong:
- * the answer does not tell whether the tenant, the device or the token is unknown.
+ * the answer does not tell whether the tenant, the device or the token is unknown. `certificateBy` says whose
+ * certificate the request came with: the device's own may be enough, for a device that an operator added.
  */
 export async function authenticate(
   fleet: Fleet,
   access: DeviceAccess,
   request: FastifyRequest,
+  certificateBy: "device" | "gateway" | null,
 ): Promise<DeviceEntry | null> {
   const { tenant = "", deviceId = "" } = request.params as Record<string, string>;
   if (tenant.toUpperCase() !== access.tenant) return null;
-  const credentials = parseAuthorization(request.headers.authorization);
+  const { authorization } = request.headers;
+  if (authorization === undefined && certificateBy === "device")
+    return access.certificates?.isEnough === true ? findEntry(fleet, deviceId) : null;
+  const credentials = parseAuthorization(authorization);
   if (credentials === null) return null;
   const sha256 = tokenSha256(credentials.token);
   if (credentials.scheme === "gatewaytoken") {
@@ -34,6 +41,7 @@ export async function authenticate(
     const made = await registerDevice(fleet, { id: deviceId, hardware: null, tokenSha256: null });
     return made.ok ? made.entry : null;
   }
+  if (certificateBy === "gateway") return null; // it speaks with its own token, not with a device's
   const entry = await findEntry(fleet, deviceId);
   const wanted = entry?.row.token_sha256 ?? null;
   return wanted !== null && isSameDigest(sha256, wanted) ? entry : null;

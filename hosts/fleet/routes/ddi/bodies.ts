@@ -1,28 +1,58 @@
 import type { DeviceEvent } from "../../control/device-data.ts";
 import type { Feedback } from "../../control/report.ts";
+import { cutText } from "../../control/texts.ts";
 import { limits } from "../../limits.ts";
 import { executions } from "../../rollout/member.ts";
 import type { AttributeMode } from "../../storage/devices.ts";
+import { notReadable, type Problem, tooManyDetails } from "./answers.ts";
+import { readDetails } from "./details.ts";
 
 /** Each reads a body once, at the edge; null for anything that is not of its form. Unknown fields are ignored. */
 
-export function parseFeedback(body: unknown): Feedback | null {
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: Problem };
+
+export function parseFeedback(body: unknown): Parsed<Feedback> {
   const status = objectAt(body, "status");
-  const execution = executions.find((name) => name === status?.["execution"]);
-  const finished = finishedWords.find((word) => word === objectAt(status, "result")?.["finished"]);
-  const details = parseDetails(status?.["details"]);
-  if (execution === undefined || finished === undefined || details === null) return null;
-  return { execution, finished, details };
+  if (status === null) return refused("status is missing: give an object");
+  const execution = executions.find((name) => name === status["execution"]);
+  if (execution === undefined)
+    return refused(`status.execution is ${shown(status["execution"])}: ${oneOf(executions)}`);
+  const result = objectAt(status, "result")?.["finished"];
+  const finished = finishedWords.find((word) => word === result);
+  if (finished === undefined)
+    return refused(`status.result.finished is ${shown(result)}: ${oneOf(finishedWords)}`);
+  const read = readDetails(status["details"], execution);
+  if (!read.ok) return { ok: false, problem: tooManyDetails("status.details", read.count) };
+  return { ok: true, value: { execution, finished, details: read.details } };
 }
 
 export function parseConfirmation(
   body: unknown,
-): { readonly confirmed: boolean; readonly details: readonly string[] } | null {
-  if (!isObject(body)) return null;
-  const { confirmation } = body;
-  const details = parseDetails(body["details"]);
-  if ((confirmation !== "confirmed" && confirmation !== "denied") || details === null) return null;
-  return { confirmed: confirmation === "confirmed", details };
+): Parsed<{ readonly confirmed: boolean; readonly details: readonly string[] }> {
+  const said = isObject(body) ? body["confirmation"] : undefined;
+  if (!isObject(body) || (said !== "confirmed" && said !== "denied"))
+    return refused(`confirmation is ${shown(said)}: ${oneOf(["confirmed", "denied"])}`);
+  const read = readDetails(body["details"], "closed");
+  if (!read.ok) return { ok: false, problem: tooManyDetails("details", read.count) };
+  return { ok: true, value: { confirmed: said === "confirmed", details: read.details } };
+}
+
+function refused(message: string): { readonly ok: false; readonly problem: Problem } {
+  return { ok: false, problem: notReadable(message) };
+}
+
+const shownCharactersMax = 60;
+
+function shown(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (typeof value === "object" && value !== null) return "an object or a list";
+  return cutText(JSON.stringify(String(value)), shownCharactersMax);
+}
+
+function oneOf(words: readonly string[]): string {
+  return `give one of ${words.join(", ")}`;
 }
 
 export function parseAutoConfirm(
@@ -37,22 +67,37 @@ export function parseAutoConfirm(
 /** SWUpdate adds a `status` with `execution: "closed"` that means nothing here. */
 export function parseConfigData(
   body: unknown,
-): { readonly mode: AttributeMode; readonly data: Readonly<Record<string, string>> } | null {
-  if (!isObject(body)) return null;
-  const mode = body["mode"] ?? "merge";
-  const data = body["data"];
-  if (mode !== "merge" && mode !== "replace" && mode !== "remove") return null;
-  if (!isObject(data)) return null;
+): Parsed<{ readonly mode: AttributeMode; readonly data: Readonly<Record<string, string>> }> {
+  const mode = attributeModes.find(
+    (word) => word === ((isObject(body) && body["mode"]) || "merge"),
+  );
+  if (!isObject(body) || mode === undefined)
+    return refused(
+      `mode is ${shown(isObject(body) ? body["mode"] : body)}: ${oneOf(attributeModes)}`,
+    );
+  const data = objectAt(body, "data");
+  if (data === null) return refused("data is missing: give an object of texts");
   const entries = Object.entries(data);
-  if (entries.length > limits.attributesPerDeviceMax) return null;
-  const fits = ([key, value]: [string, unknown]): boolean =>
-    key.length > 0 &&
-    key.length <= limits.attributeKeyCharactersMax &&
+  const { attributesPerDeviceMax, attributeKeyCharactersMax: keyMax } = limits;
+  if (entries.length > attributesPerDeviceMax)
+    return refused(`data has ${entries.length} keys: give at most ${attributesPerDeviceMax}`);
+  for (const [key, value] of entries) {
+    if (key.length === 0 || key.length > keyMax)
+      return refused(`data has a key of ${key.length} characters: give 1 to ${keyMax}`);
     // `remove` names keys; what it says of their values does not matter
-    (mode === "remove" ||
-      (typeof value === "string" && value.length <= limits.attributeValueCharactersMax));
-  if (!entries.every(fits)) return null;
-  return { mode, data: Object.fromEntries(entries.map(([key, value]) => [key, String(value)])) };
+    const problem = mode === "remove" ? null : attributeProblem(value);
+    if (problem !== null) return refused(`data.${cutText(key, shownCharactersMax)} ${problem}`);
+  }
+  const texts = Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
+  return { ok: true, value: { mode, data: texts } };
+}
+
+const attributeModes = ["merge", "replace", "remove"] as const;
+
+function attributeProblem(value: unknown): string | null {
+  const { attributeValueCharactersMax: max } = limits;
+  if (typeof value !== "string") return `is ${shown(value)}: give a text`;
+  return value.length <= max ? null : `has ${value.length} characters: give at most ${max}`;
 }
 
 /** `PUT installedBase`: what a device says that somebody else installed on it. */
@@ -102,13 +147,6 @@ function parseEventDetails(value: unknown): DeviceEvent["details"] | null {
     if (detail !== null && !["string", "number", "boolean"].includes(typeof detail)) return null;
   }
   return value as DeviceEvent["details"];
-}
-
-function parseDetails(value: unknown): readonly string[] | null {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value) || value.length > limits.reportDetailsMax) return null;
-  if (!value.every((detail) => typeof detail === "string")) return null;
-  return value.map((detail: string) => detail.slice(0, limits.reportDetailCharactersMax));
 }
 
 const finishedWords = ["none", "success", "failure"] as const;

@@ -71,13 +71,13 @@ async function takeConfirmation(
 ): Promise<FastifyReply> {
   const actionId = idAt(request, "actionId");
   const confirmation = parseConfirmation(request.body);
-  if (actionId === null || confirmation === null)
-    return answerProblem(request, reply, problems.notReadable);
+  if (actionId === null) return answerProblem(request, reply, problems.notReadable);
+  if (!confirmation.ok) return answerProblem(request, reply, confirmation.problem);
   const result = await receiveConfirmation(
     options.fleet,
     deviceOf(request),
     actionId,
-    confirmation,
+    confirmation.value,
   );
   return answerResult(request, reply, actionId, result);
 }

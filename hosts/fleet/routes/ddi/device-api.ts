@@ -12,6 +12,7 @@ import type { DeviceEntry } from "../../control/memory.ts";
 import { limits } from "../../limits.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
+import { type CertificateRules, judgeCertificate } from "./certificate.ts";
 import type { LinkBase } from "./deployment-body.ts";
 
 declare module "fastify" {
@@ -26,8 +27,8 @@ export interface DeviceApiOptions extends DeviceAccess {
   readonly pollSeconds: number;
   /** Null: links point to the Host that the device asked. */
   readonly externalUrl: string | null;
-  /** Devices must show a certificate that the server's authorities for clients issued. */
-  readonly wantsCertificate: boolean;
+  /** Null: devices show no certificates. */
+  readonly certificates: CertificateRules | null;
 }
 
 type Handler = (
@@ -39,6 +40,8 @@ type Handler = (
 export interface DeviceResource {
   /** Behind `/{tenant}/controller/v1/{controllerId}`. */
   readonly path: string;
+  /** 64 KiB when absent. */
+  readonly bodyBytesMax?: number;
   readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
 }
 
@@ -56,17 +59,23 @@ export function deviceApi(
     app.addHook("onRequest", async (request, reply) => {
       if (options.externalUrl === null && !/^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host))
         return answerProblem(request, reply, badHost);
-      if (options.wantsCertificate && !showsCertificate(request)) return answerEmpty(reply, 403);
-      const entry = await authenticate(options.fleet, options, request);
+      const { certificates } = options;
+      const shown = certificates === null ? null : judgeCertificate(certificates, request);
+      if (shown?.ok === false) return answerProblem(request, reply, shown.problem);
+      const entry = await authenticate(options.fleet, options, request, shown?.by ?? null);
       if (entry === null) return answerEmpty(reply, 401);
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
     });
-    for (const { path, methods } of resources) {
+    for (const {
+      path,
+      methods,
+      bodyBytesMax: bodyLimit = limits.deviceBodyBytesMax,
+    } of resources) {
       const url = `/:tenant/controller/v1/:deviceId${path}`;
       for (const [method, handler] of Object.entries(methods))
-        app.route({ method, url, handler, schema: { hide: true } });
+        app.route({ method, url, handler, bodyLimit, schema: { hide: true } });
       const allow = Object.keys(methods).join(", ");
       app.route({
         method: allMethods.filter((method) => !(method in methods)),
@@ -79,11 +88,6 @@ export function deviceApi(
       });
     }
   };
-}
-
-/** Judged by node in the handshake (`TLSSocket.authorized`). */
-function showsCertificate({ raw }: FastifyRequest): boolean {
-  return "authorized" in raw.socket && raw.socket.authorized === true;
 }
 
 /** The device of a request that came past the authentication. */
@@ -131,6 +135,7 @@ function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
     }
     const status = error.statusCode ?? 500;
     if (status === 400) return answerProblem(request, reply, problems.notReadable);
+    if (status === 413) return answerProblem(request, reply, tooLarge(request));
     if (status > 400 && status < 500)
       return answerProblem(request, reply, refusalOf(error, status));
     request.log.error({ err: error }, "a device request failed");
@@ -153,6 +158,17 @@ const internalProblem: Problem = {
   errorCode: "sluice.error.internal",
   message: "The server failed; its log has the cause",
 };
+
+function tooLarge(request: FastifyRequest): Problem {
+  const length = request.headers["content-length"];
+  const sent = length === undefined ? "more" : `${length} bytes`;
+  return {
+    status: 413,
+    exceptionClass: "RequestRefused",
+    errorCode: "sluice.error.bodyTooLarge",
+    message: `The body has ${sent}: give at most ${request.routeOptions.bodyLimit} bytes`,
+  };
+}
 
 function refusalOf(error: FastifyError, status: number): Problem {
   return {

@@ -42,8 +42,8 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
       methods: {
         PUT: async (request, reply) => {
           const data = parseConfigData(request.body);
-          if (data === null) return answerProblem(request, reply, problems.notReadable);
-          const result = await receiveAttributes(fleet, deviceOf(request), data);
+          if (!data.ok) return answerProblem(request, reply, data.problem);
+          const result = await receiveAttributes(fleet, deviceOf(request), data.value);
           return result === "accepted"
             ? answerEmpty(reply, 200)
             : answerProblem(request, reply, problems.tooManyAttributes);
@@ -56,6 +56,7 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
     },
     {
       path: "/deploymentBase/:actionId/feedback",
+      bodyBytesMax: limits.feedbackBodyBytesMax,
       methods: {
         POST: (request, reply) =>
           takeFeedback(request, reply, (actionId, feedback) =>
@@ -69,6 +70,7 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
     },
     {
       path: "/cancelAction/:actionId/feedback",
+      bodyBytesMax: limits.feedbackBodyBytesMax,
       methods: {
         POST: (request, reply) =>
           takeFeedback(request, reply, (actionId, feedback) =>
@@ -209,7 +211,7 @@ async function takeFeedback(
 ): Promise<FastifyReply> {
   const actionId = idAt(request, "actionId");
   const feedback = parseFeedback(request.body);
-  if (actionId === null || feedback === null)
-    return answerProblem(request, reply, problems.notReadable);
-  return answerResult(request, reply, actionId, await receive(actionId, feedback));
+  if (actionId === null) return answerProblem(request, reply, problems.notReadable);
+  if (!feedback.ok) return answerProblem(request, reply, feedback.problem);
+  return answerResult(request, reply, actionId, await receive(actionId, feedback.value));
 }

@@ -239,7 +239,8 @@ test("does not ask a device twice to cancel what it cannot stop any more", async
   const body = { status: { execution: "rejected", result: { finished: "failure" } } };
   await device.request("POST", `${cancelAction}/feedback`, { body });
   const links = await device.poll();
-  assert.deepEqual([links["cancelAction"], links["deploymentBase"]], [undefined, undefined]);
+  assert.equal(links["cancelAction"], undefined);
+  assert.ok(links["deploymentBase"]); // the action runs on, as with hawkBit
 });
 
 test("a device that activates when the rollout halts is not offered the release again", async (t) => {

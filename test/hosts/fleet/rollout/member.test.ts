@@ -27,14 +27,14 @@ function says(
   finished: "none" | "success" | "failure" = "none",
   deviceState: (typeof deviceStates)[number] | null = null,
 ): Evidence {
-  const reason = null;
-  return { kind: "feedback", execution, finished, deviceState, reason, serverWasOut: false };
+  const plain = { reason: null, told: null, serverWasOut: false };
+  return { kind: "feedback", execution, finished, deviceState, ...plain };
 }
 
 /** Closes with failure, says that it went back, and why. */
 function wentBack(reason: string, serverWasOut = false): Evidence {
   const said = { execution: "closed", finished: "failure", deviceState: "rolled-back" } as const;
-  return { kind: "feedback", ...said, reason, serverWasOut };
+  return { kind: "feedback", ...said, reason, told: null, serverWasOut };
 }
 
 const cannotGoBack: Evidence = {
@@ -43,6 +43,7 @@ const cannotGoBack: Evidence = {
   finished: "none",
   deviceState: "confirmed",
   reason: "rollback-impossible: counter",
+  told: null,
   serverWasOut: true,
 };
 

@@ -1,0 +1,59 @@
+import type { TLSSocket } from "node:tls";
+import type { FastifyRequest } from "fastify";
+import { cutText, oneLine } from "../../control/texts.ts";
+import { limits } from "../../limits.ts";
+import type { FleetTls } from "../../tls-options.ts";
+import type { Problem } from "./answers.ts";
+
+/** What the server asks of the certificates of its clients; null when it asks for none. */
+export interface CertificateRules {
+  readonly isEnough: boolean;
+  readonly gatewayNames: ReadonlySet<string>;
+}
+
+export function certificateRules(tls: FleetTls | null): CertificateRules | null {
+  if (tls?.clientAuthorities === undefined) return null;
+  const { certificateIsEnough: isEnough = false, gatewayNames = [] } = tls;
+  return { isEnough, gatewayNames: new Set(gatewayNames) };
+}
+
+/** Whom a certificate lets a request speak for. */
+export type Shown =
+  | { readonly ok: true; readonly by: "device" | "gateway" }
+  | { readonly ok: false; readonly problem: Problem };
+
+/**
+ * A certificate is the identity of the one device whose id is its common name (RFC 5280, 4.1.2.6); that of a gateway is
+ * named to the server. Node judged in the handshake whether one of the authorities issued it.
+ */
+export function judgeCertificate(rules: CertificateRules, request: FastifyRequest): Shown {
+  const { socket } = request.raw;
+  if (!("authorized" in socket) || socket.authorized !== true) return refused(noCertificate);
+  // Two names in one certificate are a list, which is nobody's id.
+  const name: unknown = (socket as TLSSocket).getPeerCertificate().subject?.CN;
+  const { deviceId = "" } = request.params as Record<string, string>;
+  if (typeof name === "string" && name === deviceId) return { ok: true, by: "device" };
+  if (typeof name === "string" && rules.gatewayNames.has(name)) return { ok: true, by: "gateway" };
+  const whose = typeof name === "string" ? shown(name) : "nobody's";
+  return refused({
+    status: 403,
+    exceptionClass: "RequestRefused",
+    errorCode: "sluice.error.certificateOfAnother",
+    message: `The certificate is of ${whose} and the request speaks for ${shown(deviceId)}: use the certificate whose common name is the device's id`,
+  });
+}
+
+const noCertificate: Problem = {
+  status: 403,
+  exceptionClass: "RequestRefused",
+  errorCode: "sluice.error.certificateMissing",
+  message: "Show a client certificate that one of the server's client authorities issued",
+};
+
+function refused(problem: Problem): Shown {
+  return { ok: false, problem };
+}
+
+function shown(name: string): string {
+  return JSON.stringify(cutText(oneLine(name), limits.deviceIdCharactersMax));
+}
