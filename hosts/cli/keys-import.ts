@@ -79,7 +79,7 @@ async function readPrivateKey(pem: string, file: string, flags: ImportFlags): Pr
 
 async function importPublic(flags: ImportFlags): Promise<KeyringEntry> {
   const { name, role, signer = null } = flags;
-  const publicKey = await reportingSigners(async () => publicKeyOf(flags));
+  const publicKey = await reportingSigners(() => publicKeyOf(flags));
   refuseName(flags);
   return changeKeyring(flags, "sluice keys import", (keyring) =>
     keyring.addPublic({ name, role, publicKey, signer, now: Date.now() }),
@@ -92,7 +92,7 @@ function refuseName(flags: ImportFlags): void {
   if (problem !== null) throw new CommandError(problem.message);
 }
 
-function publicKeyOf(flags: ImportFlags): Uint8Array {
+async function publicKeyOf(flags: ImportFlags): Promise<Uint8Array> {
   const parsed = flags.signer === undefined ? null : parseSignerAddress(flags.signer);
   if (parsed !== null && !parsed.ok)
     throw new CommandError(`--signer: ${parsed.message}`, exitCodes.usage);

@@ -7,6 +7,7 @@ import fastify, {
 import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
+import { faultOf } from "./faults.ts";
 import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
 import { guardAgainstSites } from "./routes/browser-guard.ts";
@@ -175,6 +176,12 @@ function askForAdmin(app: FastifyInstance, { adminTokenSha256 }: FleetSettings):
 function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const status = error.statusCode ?? 500;
+    const fault = error.statusCode === undefined ? faultOf(error) : null;
+    if (fault !== null) {
+      request.log.warn({ err: error }, fault.message);
+      reply.code(fault.status).header("retry-after", fault.retryAfterSeconds);
+      return reply.send({ error: fault.reason, message: fault.message });
+    }
     if (status < 400 || status >= 500) {
       request.log.error({ err: error }, "a request failed");
       const message = "the server failed; its log has the cause";

@@ -83,7 +83,9 @@ export class Outages {
       await this.#keep({ ...failing, cause: "failing" });
       if (this.#failing === failing) this.#failing = null;
     }
-    if (nowUnixMs - this.#aliveAtUnixMs >= aliveEveryMs) await this.#noteAlive(nowUnixMs);
+    const isDue = nowUnixMs - this.#aliveAtUnixMs >= aliveEveryMs;
+    // While nothing can be written, each tick tries whether it can be again.
+    if (isDue || this.#database.problem !== null) await this.#noteAlive(nowUnixMs);
   }
 
   /** A server that closes was there until now. */
@@ -97,6 +99,7 @@ export class Outages {
   async #noteAlive(nowUnixMs: number): Promise<void> {
     this.#aliveAtUnixMs = nowUnixMs;
     await this.#database.write((unit) => writeAlive(unit.db, nowUnixMs));
+    this.#database.noteWritten();
   }
 
   async #keep(outage: Outage): Promise<void> {

@@ -1,5 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
-import { Kysely, Migrator, type Transaction } from "kysely";
+import { setTimeout as pause } from "node:timers/promises";
+import { Kysely, Migrator, sql, type Transaction } from "kysely";
+import { type Fault, faultOf, isLocked, TooBusyError } from "../faults.ts";
 import { migrationProvider } from "../migrations/index.ts";
 import { nodeSqliteDialect } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
@@ -28,6 +30,8 @@ export class FleetDatabase {
   private readonly writer: Kysely<Tables>;
   private readonly clock: { unixMs(): number };
   private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+  private fault: Fault | null = null;
 
   private constructor(
     connections: { readonly reader: Kysely<Tables>; readonly writer: Kysely<Tables> },
@@ -52,13 +56,34 @@ export class FleetDatabase {
       throw error;
     }
     const reader = file === inMemory ? writer : connect(file, durability);
+    for (const one of new Set([reader, writer])) await sql`pragma busy_timeout = 0`.execute(one);
     return new FleetDatabase({ reader, writer }, clock);
   }
 
-  /** Runs one unit of work after those before it. A throw undoes all of it. */
+  /** Why a unit of work could not be written, until `noteWritten`; or null. */
+  get problem(): Fault | null {
+    return this.fault;
+  }
+
+  /** Something was written, which not every unit of work does: the problem is over. */
+  noteWritten(): void {
+    this.fault = null;
+  }
+
+  /**
+   * Runs one unit of work after those before it. A throw undoes all of it. While another program
+   * holds the lock, it waits without holding up anything else, and gives up after `lockedMsMax`.
+   */
   write<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
-    const result = this.last.then(() => this.transact(work));
-    this.last = result.catch(() => {}); // the caller gets the error; the next unit must run all the same
+    if (this.waiting >= waitingMax)
+      return Promise.reject(new TooBusyError(`${waitingMax} changes wait already; ask again`));
+    this.waiting += 1;
+    const deadlineMs = performance.now() + lockedMsMax;
+    const result = this.last.then(() => this.transact(work, deadlineMs));
+    this.last = result.then(
+      () => this.ended(null),
+      (error) => this.ended(error), // the caller gets it; the next unit must run all the same
+    );
     return result;
   }
 
@@ -68,19 +93,47 @@ export class FleetDatabase {
     await this.writer.destroy();
   }
 
-  private async transact<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+  private ended(error: unknown): void {
+    this.waiting -= 1;
+    const fault = faultOf(error);
+    if (fault !== null) this.fault = fault;
+  }
+
+  private async transact<T>(
+    work: (unit: UnitOfWork) => Promise<T>,
+    deadlineMs: number,
+  ): Promise<T> {
     const afterwards: (() => void)[] = [];
-    const result = await this.writer.transaction().execute((db) =>
-      work({
-        db,
-        nowUnixMs: this.clock.unixMs(),
-        onCommit: (run) => void afterwards.push(run),
-      }),
-    );
-    for (const run of afterwards) run();
-    return result;
+    let hasBegun = false;
+    const attempt = (): Promise<T> =>
+      this.writer.transaction().execute((db) => {
+        hasBegun = true;
+        return work({
+          db,
+          nowUnixMs: this.clock.unixMs(),
+          onCommit: (run) => void afterwards.push(run),
+        });
+      });
+    for (;;)
+      try {
+        const result = await attempt();
+        for (const run of afterwards) run();
+        return result;
+      } catch (error) {
+        const mayWait = !hasBegun && isLocked(error) && performance.now() < deadlineMs;
+        if (!mayWait) throw error;
+        await pause(lockedPauseMs);
+      }
   }
 }
+
+/** How long a change waits for the lock of another program, counted from when it was asked for. */
+const lockedMsMax = 5000;
+const lockedPauseMs = 25;
+/** Changes that wait for their turn; each is a request whose body is read already. */
+const waitingMax = 10_000;
+/** While the server starts, it serves nobody, and may wait for the lock as it is. */
+const startBusyMs = 5000;
 
 /** A database in memory belongs to one connection, which then reads and writes. */
 const inMemory = ":memory:";
@@ -88,13 +141,15 @@ const inMemory = ":memory:";
 function connect(file: string, durability: Durability): Kysely<Tables> {
   const connection = new DatabaseSync(file);
   try {
+    connection.exec(`pragma busy_timeout = ${startBusyMs}`);
     connection.exec("pragma journal_mode = wal");
     connection.exec(`pragma synchronous = ${durability}`);
     connection.exec("pragma foreign_keys = on");
-    connection.exec("pragma busy_timeout = 5000");
   } catch (error) {
     connection.close();
     throw error;
   }
-  return new Kysely<Tables>({ dialect: nodeSqliteDialect(connection) });
+  return new Kysely<Tables>({
+    dialect: nodeSqliteDialect(connection, { yields: durability === "full" && file !== inMemory }),
+  });
 }

@@ -21,6 +21,7 @@ import {
 } from "../../release/trust/repository.ts";
 import type { Image } from "../control/memory.ts";
 import { FleetOptionError } from "../options.ts";
+import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
 
@@ -50,6 +51,8 @@ const nothingSigned: SignedOnline = { snapshot: null, timestamp: null, notices: 
 
 /** How often expiry and what is due are looked at. */
 const checkEveryMs = 60_000;
+/** A key behind a command or in a token is one program for each signature. */
+const signingBounds = { atOnceMax: 8, waitingMax: 256 } as const;
 /** Uses of the online key that wait for the audit log; more are written at once. */
 const usesMax = 4096;
 /** Subjects of which something was told, so that it is not told twice. */
@@ -67,6 +70,7 @@ export class FleetTrust {
   readonly #clock: { unixMs(): number };
   readonly #files = new Map<string, Buffer>();
   readonly #told = new Map<string, string>();
+  readonly #signing = new Turns("questions to the director", signingBounds);
   #targets = new Map<string, TargetJson>();
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
@@ -151,7 +155,9 @@ export class FleetTrust {
     const signer = this.#signers.find(({ keyId }) => keyIds.includes(keyId));
     if (signer === undefined || root === null) return null;
     if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
-    const answer = await directorAnswer(question, root, signer, this.#clock.unixMs());
+    const answer = await this.#signing.run(() =>
+      directorAnswer(question, root, signer, this.#clock.unixMs()),
+    );
     if (answer === null) return null;
     const purpose = `director document for ${question.deviceId}`;
     this.#uses.push({ signer, use: { purpose, digest: answer.digest } });
@@ -192,6 +198,11 @@ export class FleetTrust {
 
   close(): Promise<void> {
     return this.#inTurn(() => this.#writeUses());
+  }
+
+  /** Ends the signers that still think: the server stops now. */
+  abort(): void {
+    for (const signer of this.#signers) signer.end?.();
   }
 
   /**

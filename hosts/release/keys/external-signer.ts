@@ -1,10 +1,6 @@
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import type { Pkcs11Address } from "./address.ts";
+import { type ProgramEnd, Programs } from "./program.ts";
 import { checkedSignature, pointOfSpki, type Signer, SignerError, tufKeyId } from "./signer.ts";
-
-/** A person may have to touch a token or approve in a console. */
-const answerMsMax = 120_000;
-const answerBytesMax = 64 * 1024;
 
 /**
  * A signer behind any command, for cloud key services: the 32 bytes of the digest on its standard
@@ -14,16 +10,18 @@ const answerBytesMax = 64 * 1024;
 export function commandSigner(command: string, publicKey: Uint8Array): Signer {
   const label = `the command "${command}"`;
   const keyId = tufKeyId(publicKey);
+  const programs = new Programs();
   return {
     publicKey,
     keyId,
     label,
+    end: () => programs.end(),
     async sign(digest) {
       const environment = {
         SLUICE_DIGEST: Buffer.from(digest).toString("hex"),
         SLUICE_KEY_ID: keyId,
       };
-      const ran = run("/bin/sh", ["-c", command], digest, environment);
+      const ran = await programs.run("/bin/sh", ["-c", command], digest, environment);
       return checkedSignature(answerOf(ran, label), digest, { publicKey, label });
     },
   };
@@ -36,24 +34,27 @@ export function commandSigner(command: string, publicKey: Uint8Array): Signer {
  */
 export function pkcs11Signer(address: Pkcs11Address, publicKey: Uint8Array, pin: string): Signer {
   const label = `the key "${address.object ?? address.id}" in the token "${address.token}"`;
+  const programs = new Programs();
   return {
     publicKey,
     keyId: tufKeyId(publicKey),
     label,
+    end: () => programs.end(),
     async sign(digest) {
       const wanted = ["--login", "--pin", `env:${pinVariable}`, "--sign", "--mechanism", "ECDSA"];
       const argv = [...tokenArguments(address), ...wanted, "--signature-format", "openssl"];
-      const ran = run(toolCommand(), argv, digest, { [pinVariable]: pin });
+      const ran = await programs.run(toolCommand(), argv, digest, { [pinVariable]: pin });
       return checkedSignature(answerOf(ran, label), digest, { publicKey, label });
     },
   };
 }
 
 /** Asks the token for the public half; tokens show it without a PIN. */
-export function pkcs11PublicKey(address: Pkcs11Address): Uint8Array {
+export async function pkcs11PublicKey(address: Pkcs11Address): Promise<Uint8Array> {
   const label = `the token "${address.token}"`;
   const argv = [...tokenArguments(address), "--read-object", "--type", "pubkey"];
-  const point = pointOfSpki(answerOf(run(toolCommand(), argv, new Uint8Array(0), {}), label));
+  const ran = await new Programs().run(toolCommand(), argv, new Uint8Array(0), {});
+  const point = pointOfSpki(answerOf(ran, label));
   if (point !== null) return point;
   throw new SignerError(
     "refused",
@@ -75,33 +76,32 @@ function tokenArguments(address: Pkcs11Address): string[] {
   ];
 }
 
-function run(
-  command: string,
-  argv: readonly string[],
-  input: Uint8Array,
-  environment: Readonly<Record<string, string>>,
-): SpawnSyncReturns<Buffer> {
-  return spawnSync(command, argv, {
-    input,
-    env: { ...process.env, ...environment },
-    timeout: answerMsMax,
-    maxBuffer: answerBytesMax,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+function answerOf(ran: ProgramEnd, label: string): Buffer {
+  switch (ran.kind) {
+    case "not-started": {
+      const isMissing = ran.code === "ENOENT";
+      const why = isMissing
+        ? 'the program is not installed (pkcs11-tool is in the package "opensc")'
+        : ran.code;
+      throw new SignerError("unavailable", `${label} cannot be asked: ${why}`);
+    }
+    case "too-late":
+      throw new SignerError(
+        "unavailable",
+        `${label} did not answer within ${ran.waitedMs / 1000} s; ask it by hand`,
+      );
+    case "too-long":
+      throw new SignerError("refused", `${label} answered more than ${ran.bytesMax} bytes`);
+    case "ended":
+      if (ran.status === 0) return ran.output;
+      throw new SignerError("refused", `${label} ${endText(ran)}`);
+    default:
+      return ran satisfies never;
+  }
 }
 
-function answerOf(ran: SpawnSyncReturns<Buffer>, label: string): Buffer {
-  const code = (ran.error as NodeJS.ErrnoException | undefined)?.code;
-  // EPIPE: it ended without reading the digest; its exit code says more.
-  if (ran.error !== undefined && code !== "EPIPE") {
-    const why =
-      code === "ENOENT"
-        ? 'the program is not installed (pkcs11-tool is in the package "opensc")'
-        : (code ?? ran.error.message);
-    throw new SignerError("unavailable", `${label} cannot be asked: ${why}`);
-  }
-  if (ran.status === 0) return ran.stdout;
-  const said = ran.stderr.toString().trim().split("\n")[0] ?? "";
-  const end = ran.status === null ? `was ended by ${ran.signal}` : `ended with ${ran.status}`;
-  throw new SignerError("refused", `${label} ${end}: ${said.slice(0, 300) || "it says nothing"}`);
+function endText({ status, signal, errors }: Extract<ProgramEnd, { kind: "ended" }>): string {
+  const said = errors.toString().trim().split("\n")[0] ?? "";
+  const end = status === null ? `was ended by ${signal}` : `ended with ${status}`;
+  return `${end}: ${said.slice(0, 300) || "it says nothing"}`;
 }

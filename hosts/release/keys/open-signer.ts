@@ -48,7 +48,7 @@ export async function openSigner(
         );
       return { ok: true, signer: commandSigner(address.command, means.publicKey) };
     case "pkcs11": {
-      const publicKey = means.publicKey ?? pkcs11PublicKey(address);
+      const publicKey = means.publicKey ?? (await pkcs11PublicKey(address));
       const pin =
         address.pinFile === null
           ? await means.passphrase(`the PIN of the token "${address.token}"`)

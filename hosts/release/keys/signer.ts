@@ -19,6 +19,8 @@ export interface Signer extends ImageSigner {
   readonly keyId: string;
   /** For messages: "the key in keys/root-1.pem". */
   readonly label: string;
+  /** Ends what it has asked of others and still waits for. */
+  end?(): void;
 }
 
 /**

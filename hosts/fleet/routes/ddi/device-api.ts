@@ -9,6 +9,7 @@ import type {
 import { noteContact } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
+import { type Fault, faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
@@ -138,8 +139,14 @@ function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
     if (status === 413) return answerProblem(request, reply, tooLarge(request));
     if (status > 400 && status < 500)
       return answerProblem(request, reply, refusalOf(error, status));
-    request.log.error({ err: error }, "a device request failed");
     options.fleet.outages.noteFailure(options.fleet.clock.unixMs());
+    const fault = error.statusCode === undefined ? faultOf(error) : null;
+    if (fault !== null) {
+      request.log.warn({ err: error }, fault.message);
+      reply.header("retry-after", fault.retryAfterSeconds);
+      return answerProblem(request, reply, faultProblem(fault));
+    }
+    request.log.error({ err: error }, "a device request failed");
     return answerProblem(request, reply, internalProblem);
   });
 }
@@ -167,6 +174,16 @@ function tooLarge(request: FastifyRequest): Problem {
     exceptionClass: "RequestRefused",
     errorCode: "sluice.error.bodyTooLarge",
     message: `The body has ${sent}: give at most ${request.routeOptions.bodyLimit} bytes`,
+  };
+}
+
+/** Of the server's surroundings: the device asks again. What exactly it is, is for the operator. */
+function faultProblem({ status, reason }: Fault): Problem {
+  return {
+    status,
+    exceptionClass: "ServerUnavailable",
+    errorCode: `sluice.error.${reason}`,
+    message: `The server cannot do this now (${reason}); ask again later`,
   };
 }
 
