@@ -4,7 +4,8 @@ import { configGroup } from "./config-sign.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readInput } from "./files.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { ConfigurationView, Page } from "./fleet-views.ts";
+import { type ConfigurationView, type Page, pageMembers } from "./fleet-views.ts";
+import { note, printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
 
 /** `sluice config publish` and `sluice config list` */
@@ -22,31 +23,36 @@ export function registerConfigPublish(program: Command): void {
   ).action(list);
 }
 
-async function publish(file: string, flags: FleetFlags): Promise<void> {
+async function publish(file: string, flags: FleetFlags, command: Command): Promise<void> {
   const client = new FleetClient(flags);
   const bytes = readInput(file, "the configuration");
   const published = await client
-    .postBytes<ConfigurationView & { created: boolean }>("/configurations", bytes)
+    .postBytes<ConfigurationView & { created: boolean }>("/configurations", bytes, [
+      "version",
+      "created",
+    ])
     .catch((error: unknown) => {
       if (!(error instanceof CommandError)) throw error;
       throw new CommandError(`${file}: ${error.message}`, exitCodes.server);
     });
   const { version, created } = published;
-  process.stdout.write(flags.json ? `${JSON.stringify(published)}\n` : `${version}\n`);
-  process.stderr.write(
-    `${file}: ${created ? "published" : "was there already"}; \`sluice rollout create --configuration ${version}\` rolls it out\n`,
+  printAnswer(command, flags, published, ({ version: told }) => String(told));
+  note(
+    command,
+    `${file}: ${created ? "published" : "was there already"}; \`sluice rollout create --configuration ${version}\` rolls it out`,
   );
 }
 
-async function list(flags: FleetFlags): Promise<void> {
+async function list(flags: FleetFlags, command: Command): Promise<void> {
   const { items } = await new FleetClient(flags).get<Page<ConfigurationView>>(
     "/configurations?limit=500",
+    pageMembers,
   );
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(items)}\n`);
-    return;
-  }
-  const table = formatTable(
+  printAnswer(command, flags, items, tableOf);
+}
+
+function tableOf(configurations: readonly ConfigurationView[]): string {
+  return formatTable(
     [
       {
         title: "version",
@@ -57,7 +63,6 @@ async function list(flags: FleetFlags): Promise<void> {
       { title: "file hash", text: ({ fileHash }) => shortHash(fileHash) },
       { title: "published (UTC)", text: ({ createdAtUnixMs }) => formatTime(createdAtUnixMs) },
     ],
-    items,
+    configurations,
   );
-  process.stdout.write(`${table}\n`);
 }

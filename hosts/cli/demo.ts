@@ -11,6 +11,7 @@ import { Demo, type DemoOutcome, demoPollSeconds, isExpected } from "./demo/scen
 import { DemoView } from "./demo/view.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { wholeNumber } from "./options.ts";
+import { note, print } from "./output.ts";
 import { Session } from "./simulation/session.ts";
 
 interface DemoFlags {
@@ -38,10 +39,10 @@ export function registerDemo(program: Command): void {
 const port = wholeNumber({ min: 0, max: 65_535 });
 const seed = wholeNumber({ min: 0, max: 0xffff_ffff });
 
-async function run(flags: DemoFlags): Promise<void> {
+async function run(flags: DemoFlags, command: Command): Promise<void> {
   const startedMs = Date.now();
   const missing = xsEngineMissing();
-  if (missing !== null) process.stderr.write(`${missing}; every device runs on engine node\n`);
+  if (missing !== null) note(command, `${missing}; every device runs on engine node`);
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   const layout = deviceLayout(layoutName);
   const session = new Session({
@@ -59,8 +60,8 @@ async function run(flags: DemoFlags): Promise<void> {
     const { devices, ...counts } = outcome;
     const summary = { ...counts, durationMs: Date.now() - startedMs };
     if (flags.out !== undefined) writeResults(flags.out, session, { ...summary, devices });
-    report(outcome, flags, session.url);
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    report(outcome, flags, session.url, command);
+    if (flags.json === true) print(command, JSON.stringify(summary));
     if (flags.once !== true) await interrupted();
     if (!isExpected(outcome))
       throw new CommandError("the demo did not end as it should", exitCodes.negative);
@@ -83,7 +84,7 @@ function writeResults(out: string, session: Session, summary: object): void {
     writeFlashFile(join(out, "devices", `${id}.flash`), device.flash);
 }
 
-function report(outcome: DemoOutcome, flags: DemoFlags, url: string): void {
+function report(outcome: DemoOutcome, flags: DemoFlags, url: string, command: Command): void {
   const { good, bad, engines } = outcome;
   const lines = [
     "",
@@ -94,8 +95,8 @@ function report(outcome: DemoOutcome, flags: DemoFlags, url: string): void {
     `engines: ${engines.node} devices on node, ${engines.xs} on xs`,
   ];
   if (flags.once !== true) lines.push("", `The fleet stays up at ${url}/ until Ctrl-C.`);
-  const stream = flags.json === true ? process.stderr : process.stdout;
-  stream.write(`${lines.join("\n")}\n`);
+  const tell = flags.json === true ? note : print;
+  tell(command, lines.join("\n"));
 }
 
 function interrupted(): Promise<void> {

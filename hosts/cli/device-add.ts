@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { DeviceView } from "./fleet-views.ts";
+import { note, printAnswer } from "./output.ts";
 
 interface AddFlags extends FleetFlags {
   readonly hardware: string;
@@ -20,13 +21,14 @@ export function registerDeviceAdd(program: Command): void {
   ).action(add);
 }
 
-async function add(id: string, flags: AddFlags): Promise<void> {
+async function add(id: string, flags: AddFlags, command: Command): Promise<void> {
   const { hardware, deviceToken } = flags;
-  const added = await new FleetClient(flags).post<DeviceView & { token: string }>("/devices", {
-    id,
-    hardware,
-    ...(deviceToken === undefined ? {} : { token: deviceToken }),
-  });
-  process.stdout.write(flags.json ? `${JSON.stringify(added)}\n` : `${added.token}\n`);
-  process.stderr.write(`${added.id} (${added.hardware}) is registered; keep its token\n`);
+  const wanted = { id, hardware, ...(deviceToken === undefined ? {} : { token: deviceToken }) };
+  const added = await new FleetClient(flags).post<DeviceView & { token: string }>(
+    "/devices",
+    wanted,
+    ["token"],
+  );
+  printAnswer(command, flags, added, ({ token }) => token);
+  note(command, `${id} (${hardware}) is registered; keep its token`);
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { printAnswer } from "./output.ts";
 
 interface ClearFlags extends FleetFlags {
   readonly release: string;
@@ -17,11 +18,14 @@ export function registerDeviceClear(program: Command): void {
   ).action(clear);
 }
 
-async function clear(id: string, flags: ClearFlags): Promise<void> {
+async function clear(id: string, flags: ClearFlags, command: Command): Promise<void> {
   const path = `/devices/${encodeURIComponent(id)}/refusals/${encodeURIComponent(flags.release)}`;
   await new FleetClient(flags).delete(path);
   const cleared = { device: id, release: flags.release };
-  process.stdout.write(
-    flags.json ? `${JSON.stringify(cleared)}\n` : `${id} may be offered ${flags.release} again\n`,
+  printAnswer(
+    command,
+    flags,
+    cleared,
+    ({ device, release }) => `${device} may be offered ${release} again`,
   );
 }

@@ -1,15 +1,19 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { wholeNumber } from "./fleet-serve.ts";
-import type { EventView, Page } from "./fleet-views.ts";
+import { type EventView, type Page, pageMembers } from "./fleet-views.ts";
+import { pageLimit, wholeNumber } from "./options.ts";
+import { note, printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
+import { printable } from "./terminal-text.ts";
 
 interface EventsFlags extends FleetFlags {
-  readonly limit: string;
-  readonly after?: string;
+  readonly limit: number;
+  readonly after?: number;
   readonly all?: true;
 }
+
+const eventNumber = wholeNumber({ min: 1, max: 999_999_999_999 });
 
 /** `sluice device events` */
 export function registerDeviceEvents(program: Command): void {
@@ -18,30 +22,27 @@ export function registerDeviceEvents(program: Command): void {
       .command("events")
       .description("Show what a device told of its updates, the newest last")
       .argument("<id>", "the device")
-      .option("--limit <number>", "at most this many, up to 500", "50")
-      .option("--after <number>", "only those before this one: the page after")
+      .option("--limit <number>", "at most this many, up to 500", pageLimit, 50)
+      .option("--after <number>", "only those before this one: the page after", eventNumber)
       .option("--all", "also what the server saw of it"),
   ).action(show);
 }
 
-async function show(id: string, flags: EventsFlags): Promise<void> {
+async function show(id: string, flags: EventsFlags, command: Command): Promise<void> {
   const query = new URLSearchParams({
-    limit: String(wholeNumber("--limit", flags.limit, 1, 500)),
+    limit: String(flags.limit),
     source: flags.all ? "all" : "device",
   });
-  if (flags.after !== undefined)
-    query.set("after", String(wholeNumber("--after", flags.after, 1, 999_999_999_999)));
+  if (flags.after !== undefined) query.set("after", String(flags.after));
   const path = `/devices/${encodeURIComponent(id)}/events?${query}`;
-  const page = await new FleetClient(flags).get<Page<EventView>>(path);
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(page)}\n`);
-    return;
-  }
-  const rows = [...page.items].reverse();
-  if (rows.length === 0) process.stderr.write(`${id} told of nothing yet\n`);
-  else process.stdout.write(`${tableOf(rows)}\n`);
+  const page = await new FleetClient(flags).get<Page<EventView>>(path, pageMembers);
+  const isEmpty = page.items.length === 0;
+  if (flags.json === true || !isEmpty)
+    printAnswer(command, flags, page, ({ items }) => tableOf([...items].reverse()));
+  if (flags.json === true) return;
+  if (isEmpty) note(command, `${id} told of nothing yet`);
   if (page.next !== null)
-    process.stderr.write(`there may be older ones: add --after ${page.next}\n`);
+    note(command, `there may be older ones: add --after ${printable(page.next)}`);
 }
 
 function tableOf(events: readonly EventView[]): string {

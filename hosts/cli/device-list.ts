@@ -1,15 +1,17 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { wholeNumber } from "./fleet-serve.ts";
-import type { DeviceView, Page } from "./fleet-views.ts";
+import { type DeviceView, type Page, pageMembers } from "./fleet-views.ts";
+import { pageLimit } from "./options.ts";
+import { note, printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
+import { printable } from "./terminal-text.ts";
 
 interface ListFlags extends FleetFlags {
   readonly hardware?: string;
   readonly release?: string;
   readonly state?: string;
-  readonly limit: string;
+  readonly limit: number;
   readonly after?: string;
 }
 
@@ -22,13 +24,13 @@ export function registerDeviceList(program: Command): void {
       .option("--hardware <id>", "only devices of this hardware")
       .option("--release <version>", "only devices that run this version")
       .option("--state <state>", "only devices in this state")
-      .option("--limit <number>", "at most this many, up to 500", "100")
+      .option("--limit <number>", "at most this many, up to 500", pageLimit, 100)
       .option("--after <id>", "go on after this device"),
   ).action(list);
 }
 
-async function list(flags: ListFlags): Promise<void> {
-  const query = new URLSearchParams({ limit: String(wholeNumber("--limit", flags.limit, 1, 500)) });
+async function list(flags: ListFlags, command: Command): Promise<void> {
+  const query = new URLSearchParams({ limit: String(flags.limit) });
   const filters = {
     hardware: flags.hardware,
     version: flags.release,
@@ -37,10 +39,10 @@ async function list(flags: ListFlags): Promise<void> {
   };
   for (const [name, value] of Object.entries(filters))
     if (value !== undefined) query.set(name, value);
-  const page = await new FleetClient(flags).get<Page<DeviceView>>(`/devices?${query}`);
-  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : `${tableOf(page.items)}\n`);
+  const page = await new FleetClient(flags).get<Page<DeviceView>>(`/devices?${query}`, pageMembers);
+  printAnswer(command, flags, page, ({ items }) => tableOf(items));
   if (page.next !== null && !flags.json)
-    process.stderr.write(`there may be more: add --after ${page.next}\n`);
+    note(command, `there may be more: add --after ${printable(page.next)}`);
 }
 
 function tableOf(devices: readonly DeviceView[]): string {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { printAnswer } from "./output.ts";
 
 /** `sluice device remove` */
 export function registerDeviceRemove(program: Command): void {
@@ -12,7 +13,7 @@ export function registerDeviceRemove(program: Command): void {
   ).action(remove);
 }
 
-async function remove(id: string, flags: FleetFlags): Promise<void> {
+async function remove(id: string, flags: FleetFlags, command: Command): Promise<void> {
   await new FleetClient(flags).delete(`/devices/${encodeURIComponent(id)}`);
-  process.stdout.write(flags.json ? `${JSON.stringify({ device: id })}\n` : `${id} is removed\n`);
+  printAnswer(command, flags, { device: id }, ({ device }) => `${device} is removed`);
 }

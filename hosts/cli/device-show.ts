@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { DeviceDetailView } from "./fleet-views.ts";
+import { printAnswer } from "./output.ts";
 import { formatTable, formatTime } from "./table.ts";
 
 /** `sluice device show` */
@@ -14,11 +15,12 @@ export function registerDeviceShow(program: Command): void {
   ).action(show);
 }
 
-async function show(id: string, flags: FleetFlags): Promise<void> {
+async function show(id: string, flags: FleetFlags, command: Command): Promise<void> {
   const device = await new FleetClient(flags).get<DeviceDetailView>(
     `/devices/${encodeURIComponent(id)}`,
+    ["id", "state", "refusals", "events"],
   );
-  process.stdout.write(flags.json ? `${JSON.stringify(device)}\n` : textOf(device));
+  printAnswer(command, flags, device, textOf);
 }
 
 function textOf(device: DeviceDetailView): string {
@@ -53,5 +55,5 @@ function textOf(device: DeviceDetailView): string {
     device.events,
   );
   const lines = facts.map(([name, value]) => `${(name ?? "").padEnd(10)}${value}`);
-  return `${lines.join("\n")}\n\n${history}\n`;
+  return `${lines.join("\n")}\n\n${history}`;
 }

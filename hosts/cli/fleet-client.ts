@@ -1,5 +1,7 @@
 import type { Command } from "commander";
+import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { printable } from "./terminal-text.ts";
 
 /** The flags of every subcommand that asks a fleet server. */
 export interface FleetFlags {
@@ -10,6 +12,8 @@ export interface FleetFlags {
 
 const defaultUrl = "http://127.0.0.1:8080";
 const requestMs = 60_000;
+/** Pages of lists are far smaller; what is larger is no answer of a fleet server. */
+const answerBytesMax = 64 * 1024 * 1024;
 
 /** Adds `--fleet`, `--token` and `--json`; the first two may also come from the environment. */
 export function withFleetFlags(command: Command): Command {
@@ -19,99 +23,171 @@ export function withFleetFlags(command: Command): Command {
     .option("--json", "print the server's answer as JSON");
 }
 
+/** Names of members that an answer has at least: without them it is not a fleet server's. */
+export type Members<T> = readonly (keyof T & string)[];
+
 /** The management API of one server, for commands: every failure is a `CommandError` that says what to do next. */
 export class FleetClient {
   private readonly baseUrl: string;
   private readonly token: string | undefined;
 
   constructor(flags: FleetFlags) {
-    if (!URL.canParse(flags.fleet) || !/^https?:/.test(flags.fleet))
+    this.baseUrl = baseUrlOf(flags.fleet);
+    this.token = flags.token ?? process.env["SLUICE_TOKEN"];
+    if (this.token !== undefined && !/^[!-~]+$/.test(this.token))
       throw new CommandError(
-        `--fleet ${flags.fleet} is no address: give http://HOST:PORT`,
+        "the admin token has a space or another character that no token has; check --token or SLUICE_TOKEN",
         exitCodes.usage,
       );
-    this.baseUrl = flags.fleet.replace(/\/+$/, "");
-    this.token = flags.token ?? process.env["SLUICE_TOKEN"];
   }
 
-  get<T>(path: string): Promise<T> {
-    return this.call("GET", path, null, null);
+  get<T extends object>(path: string, members: Members<T> = []): Promise<T> {
+    return this.call("GET", path, null, null, members);
   }
 
-  post<T>(path: string, body: object): Promise<T> {
-    return this.call("POST", path, JSON.stringify(body), "application/json");
+  post<T extends object>(path: string, body: object, members: Members<T> = []): Promise<T> {
+    return this.call("POST", path, JSON.stringify(body), "application/json", members);
   }
 
   /** Answers also with one of these refusals, whose body says what to do about it. */
-  postFor<T>(path: string, body: object, statuses: readonly number[]): Promise<T> {
-    return this.call("POST", path, JSON.stringify(body), "application/json", statuses);
+  postFor<T extends object>(path: string, body: object, statuses: readonly number[]): Promise<T> {
+    return this.call("POST", path, JSON.stringify(body), "application/json", [], statuses);
   }
 
-  postBytes<T>(path: string, bytes: Uint8Array): Promise<T> {
-    return this.call("POST", path, bytes, "application/octet-stream");
+  postBytes<T extends object>(
+    path: string,
+    bytes: Uint8Array,
+    members: Members<T> = [],
+  ): Promise<T> {
+    return this.call("POST", path, bytes, "application/octet-stream", members);
   }
 
-  delete(path: string): Promise<unknown> {
-    return this.call("DELETE", path, null, null);
+  /** Answers nothing, whatever the server says besides that it is done. */
+  async delete(path: string): Promise<void> {
+    const { status, text } = await this.exchange("DELETE", path, null, null);
+    if (status < 200 || status > 299) throw this.refusal(status, text);
   }
 
-  private async call<T>(
+  private async call<T extends object>(
     method: string,
     path: string,
     body: string | Uint8Array | null,
     type: string | null,
+    members: Members<T>,
     statuses: readonly number[] = [],
   ): Promise<T> {
-    const response = await this.send(path, {
-      method,
-      body: body as NonNullable<RequestInit["body"]> | null,
-      signal: AbortSignal.timeout(requestMs),
-      headers: {
-        ...(type === null ? {} : { "content-type": type }),
-        ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
-      },
-    });
-    const text = await response.text();
-    if (response.ok || statuses.includes(response.status))
-      return text === "" ? (null as T) : readJson(text, this.baseUrl);
-    throw new CommandError(refusalText(response.status, text, this.baseUrl), exitCodes.server);
-  }
-
-  private async send(path: string, request: RequestInit): Promise<Response> {
-    try {
-      return await fetch(`${this.baseUrl}/api/v1${path}`, request);
-    } catch (error) {
-      const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-      const why = cause?.code ?? cause?.message ?? (error as Error).message;
-      if (/CERT|ISSUER|SIGNATURE/.test(why))
-        throw new CommandError(
-          `${this.baseUrl} is not trusted (${why}): name the file of its authority in NODE_EXTRA_CA_CERTS`,
-          exitCodes.server,
-        );
+    const { status, text } = await this.exchange(method, path, body, type);
+    if ((status < 200 || status > 299) && !statuses.includes(status))
+      throw this.refusal(status, text);
+    const answer = objectIn(text);
+    if (answer === null || !members.every((name) => Object.hasOwn(answer, name)))
       throw new CommandError(
-        `no answer from ${this.baseUrl} (${why}): is \`sluice fleet serve\` running there? --fleet names another server`,
+        `${this.baseUrl} answers, but not as a fleet server: ${beginningOf(text)}; check --fleet, and any proxy between`,
         exitCodes.server,
       );
+    return answer as T;
+  }
+
+  private async exchange(
+    method: string,
+    path: string,
+    body: string | Uint8Array | null,
+    type: string | null,
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    try {
+      const response = await fetch(`${this.baseUrl}/api/v1${path}`, {
+        method,
+        body: body as NonNullable<RequestInit["body"]> | null,
+        signal: AbortSignal.timeout(requestMs),
+        headers: {
+          ...(type === null ? {} : { "content-type": type }),
+          ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
+        },
+      });
+      return { status: response.status, text: await this.textOf(response) };
+    } catch (error) {
+      throw this.failure(error);
     }
+  }
+
+  private async textOf(response: Response): Promise<string> {
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const part of response.body ?? []) {
+      bytes += part.length;
+      if (bytes > answerBytesMax)
+        throw new CommandError(
+          `${this.baseUrl} answers with more than ${answerBytesMax} bytes, and so not as a fleet server; check --fleet`,
+          exitCodes.server,
+        );
+      parts.push(part);
+    }
+    return Buffer.concat(parts).toString("utf8");
+  }
+
+  /** What was in the way of an answer. */
+  private failure(error: unknown): unknown {
+    if (error instanceof CommandError || !(error instanceof Error)) return error;
+    const cause = error.cause instanceof Error ? error.cause : error;
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const refused = (text: string) => new CommandError(text, exitCodes.server);
+    if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))
+      return refused(
+        `${this.baseUrl} is not trusted (${code}): name the file of its authority in NODE_EXTRA_CA_CERTS`,
+      );
+    if (/^(?:ERR_SSL|ERR_TLS|EPROTO|HPE_)/.test(code))
+      return refused(
+        `${this.baseUrl} does not speak ${this.baseUrl.split(":", 1)[0]} (${code}); check the scheme and the port of --fleet`,
+      );
+    if (error.name === "TimeoutError")
+      return refused(`${this.baseUrl} did not answer within ${requestMs / 1000} s; try again`);
+    const told = environmentError(cause, `no answer from ${this.baseUrl}`);
+    const said = told instanceof CommandError ? told.message : `no answer from ${this.baseUrl}`;
+    const why = code === "" ? cause.message : code;
+    return refused(
+      `${said} (${why}): is \`sluice fleet serve\` running there? --fleet names another server`,
+    );
+  }
+
+  private refusal(status: number, text: string): CommandError {
+    return new CommandError(refusalText(status, text, this.baseUrl), exitCodes.server);
   }
 }
 
-function readJson<T>(text: string, baseUrl: string): T {
+/** Throws `CommandError` for anything but http(s)://HOST:PORT, perhaps with a path. */
+function baseUrlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isPlain =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    [url.username, url.password, url.search, url.hash].every((part) => part === "");
+  if (!isPlain)
+    throw new CommandError(`--fleet ${text} is no address: give http://HOST:PORT`, exitCodes.usage);
+  return text.replace(/\/+$/, "");
+}
+
+function objectIn(text: string): object | null {
   try {
-    return JSON.parse(text) as T;
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
   } catch {
-    throw new CommandError(`${baseUrl} answers, but not as a fleet server`, exitCodes.server);
+    return null; // the caller tells what it is
   }
+}
+
+const beginningCharacters = 60;
+
+/** What it is instead, for whoever has to find the proxy that said it. */
+function beginningOf(text: string): string {
+  const start = printable(text.trim().replaceAll(/\s+/g, " ").slice(0, beginningCharacters));
+  return start === "" ? "it says nothing" : `it says "${start}"`;
 }
 
 function refusalText(status: number, text: string, baseUrl: string): string {
+  const { error, message } = (objectIn(text) ?? {}) as { error?: unknown; message?: unknown };
+  const isTold = typeof error === "string" && typeof message === "string";
   if (status === 401)
     return `${baseUrl} wants its admin token: give --token TOKEN or set SLUICE_TOKEN`;
-  try {
-    const { error, message } = JSON.parse(text) as { error?: string; message?: string };
-    if (error !== undefined && message !== undefined) return `${error}: ${message}`;
-  } catch {
-    // No JSON: something else than a fleet server answered, which the text below says.
-  }
-  return `${baseUrl} answered ${status}, and not as a fleet server does; check --fleet`;
+  if (isTold) return printable(`${error}: ${message}`);
+  return `${baseUrl} answered ${status}, and not as a fleet server does: ${beginningOf(text)}; check --fleet, and any proxy between`;
 }

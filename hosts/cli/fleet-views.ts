@@ -5,6 +5,10 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+/** What an answer has at least, for telling a fleet server from anything else that answers. */
+export const pageMembers = ["items", "next"] as const;
+export const rolloutMembers = ["id", "state", "stages"] as const;
+
 export interface ImageView {
   readonly hardware: string;
   readonly imageHash: string;

@@ -19,6 +19,19 @@ export function wholeNumber(limits: { min: number; max: number }): (text: string
   };
 }
 
+/** The number of a rollout. */
+export const rolloutNumber = wholeNumber({ min: 1, max: 2 ** 31 - 1 });
+
+/** How many items a page of a list has. */
+export const pageLimit = wholeNumber({ min: 1, max: 500 });
+
+/** A share of a whole, such as 0.05. */
+export function share(text: string): number {
+  const value = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("Must be a number from 0 to 1, such as 0.05.");
+}
+
 /** One of a few numbers. */
 export function numberOf<T extends number>(choices: readonly T[]): (text: string) => T {
   return (text) => {

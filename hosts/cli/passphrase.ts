@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { passphraseCharactersMin } from "../release/keys/encrypted-key.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { readText } from "./files.ts";
 
 export interface PassphraseFlags {
   readonly passphraseFile?: string;
@@ -52,12 +52,8 @@ function givenPassphrase(flags: PassphraseFlags): string | null {
 }
 
 function fromFile(path: string): string {
-  try {
-    const line = readFileSync(path, "utf8").split(/\r?\n/, 1)[0] ?? "";
-    if (line !== "") return line;
-  } catch (error) {
-    throw new CommandError(`cannot read the passphrase: ${(error as Error).message}`);
-  }
+  const line = readText(path, "the passphrase").split(/\r?\n/, 1)[0] ?? "";
+  if (line !== "") return line;
   throw new CommandError(`the first line of ${path} is empty; it must be the passphrase`);
 }
 

@@ -23,6 +23,7 @@ import { registerKeysList } from "./keys-list.ts";
 import { registerKeysPublic } from "./keys-public.ts";
 import { registerKeysRevoke } from "./keys-revoke.ts";
 import { registerKeysRotate } from "./keys-rotate.ts";
+import { guardedOutput } from "./output.ts";
 import { registerReleaseBuild } from "./release-build.ts";
 import { registerReleaseClearRollback } from "./release-clear-rollback.ts";
 import { registerReleaseDiff } from "./release-diff.ts";
@@ -50,7 +51,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
     .description("Updates ESP32 fleets over the air and never loses a device")
     .version("0.1.0")
     .showHelpAfterError("(add --help for the options)")
-    .configureOutput(output)
+    .configureOutput(guardedOutput(output))
     .enablePositionalOptions() // so that a subcommand may have a --version of its own
     .exitOverride();
   registerKeysCreate(program);

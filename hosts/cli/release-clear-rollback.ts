@@ -2,12 +2,13 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { wholeNumber } from "./fleet-serve.ts";
-import type { RolloutView } from "./fleet-views.ts";
+import { type RolloutView, rolloutMembers } from "./fleet-views.ts";
+import { rolloutNumber } from "./options.ts";
+import { note, printAnswer } from "./output.ts";
 
 interface ClearFlags extends FleetFlags {
   readonly device?: readonly string[];
-  readonly rollout?: string;
+  readonly rollout?: number;
 }
 
 interface ClearedPage {
@@ -23,11 +24,15 @@ export function registerReleaseClearRollback(program: Command): void {
       .description("Let devices take a release again that they rolled back or refused")
       .argument("<version>", "the release")
       .option("--device <ids...>", "these devices")
-      .option("--rollout <id>", "every device of this rollout that went back or failed"),
+      .option(
+        "--rollout <id>",
+        "every device of this rollout that went back or failed",
+        rolloutNumber,
+      ),
   ).action(clear);
 }
 
-async function clear(version: string, flags: ClearFlags): Promise<void> {
+async function clear(version: string, flags: ClearFlags, command: Command): Promise<void> {
   const { device: ids, rollout } = flags;
   if ((ids === undefined) === (rollout === undefined))
     throw new CommandError(
@@ -37,18 +42,19 @@ async function clear(version: string, flags: ClearFlags): Promise<void> {
   const client = new FleetClient(flags);
   const devices =
     ids === undefined
-      ? await clearRollout(client, version, rollout ?? "")
+      ? await clearRollout(client, version, rollout ?? 0)
       : await clearDevices(client, version, ids);
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ release: version, devices })}\n`);
-    return;
-  }
-  for (const id of devices) process.stdout.write(`${id}\n`);
+  if (flags.json === true || devices.length > 0)
+    printAnswer(command, flags, { release: version, devices }, (cleared) =>
+      cleared.devices.join("\n"),
+    );
+  if (flags.json === true) return;
   const count = `${devices.length} ${devices.length === 1 ? "device" : "devices"}`;
-  process.stderr.write(
+  note(
+    command,
     devices.length === 0
-      ? `nothing to clear: no device went back from ${version} or failed it\n`
-      : `${count} may be offered ${version} again and will take it; a halted rollout still needs \`sluice rollout resume\`\n`,
+      ? `nothing to clear: no device went back from ${version} or failed it`
+      : `${count} may be offered ${version} again and will take it; a halted rollout still needs \`sluice rollout resume\``,
   );
 }
 
@@ -67,10 +73,9 @@ async function clearDevices(
 async function clearRollout(
   client: FleetClient,
   version: string,
-  idText: string,
+  id: number,
 ): Promise<readonly string[]> {
-  const id = wholeNumber("--rollout", idText, 1, 2 ** 31 - 1);
-  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`);
+  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`, rolloutMembers);
   if (releaseVersion !== version)
     throw new CommandError(
       `rollout ${id} is of ${releaseVersion}, not of ${version}; \`sluice rollout list\` shows them`,
@@ -78,7 +83,7 @@ async function clearRollout(
   const devices: string[] = [];
   for (;;) {
     // Each page clears what it lists, so it ends with the devices of the rollout.
-    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {});
+    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {}, ["devices", "more"]);
     devices.push(...page.devices);
     if (!page.more || page.devices.length === 0) return devices;
   }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { ImageView, Page, ReleaseView } from "./fleet-views.ts";
+import { type ImageView, type Page, pageMembers, type ReleaseView } from "./fleet-views.ts";
+import { printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
 
 /** `sluice release list` */
@@ -13,14 +14,14 @@ export function registerReleaseList(program: Command): void {
   ).action(list);
 }
 
-async function list(flags: FleetFlags): Promise<void> {
-  const page = await new FleetClient(flags).get<Page<ReleaseView>>("/releases?limit=500");
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(page.items)}\n`);
-    return;
-  }
-  const rows = page.items.flatMap((release) => release.images.map((image) => ({ release, image })));
-  process.stdout.write(`${tableOf(rows)}\n`);
+async function list(flags: FleetFlags, command: Command): Promise<void> {
+  const page = await new FleetClient(flags).get<Page<ReleaseView>>(
+    "/releases?limit=500",
+    pageMembers,
+  );
+  printAnswer(command, flags, page.items, (releases) =>
+    tableOf(releases.flatMap((release) => release.images.map((image) => ({ release, image })))),
+  );
 }
 
 function tableOf(rows: ReadonlyArray<{ release: ReleaseView; image: ImageView }>): string {

@@ -1,11 +1,15 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
+import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { PublishedView } from "./fleet-views.ts";
+import { note, printAnswer } from "./output.ts";
 import { formatTable, shortHash } from "./table.ts";
+import { printable } from "./terminal-text.ts";
 
+const publishedMembers = ["version", "created", "image", "warnings"] as const;
 const fileBytesMax = 16 * 1024 * 1024;
 
 /** `sluice release publish` */
@@ -18,24 +22,30 @@ export function registerReleasePublish(program: Command): void {
   ).action(publish);
 }
 
-async function publish(files: readonly string[], flags: FleetFlags): Promise<void> {
+async function publish(
+  files: readonly string[],
+  flags: FleetFlags,
+  command: Command,
+): Promise<void> {
   const client = new FleetClient(flags);
   const images = files.map((file) => ({ file, bytes: readImage(file) }));
   const published: PublishedView[] = [];
   for (const { file, bytes } of images) {
     try {
-      published.push(await client.postBytes<PublishedView>("/releases/images", bytes));
+      published.push(
+        await client.postBytes<PublishedView>("/releases/images", bytes, publishedMembers),
+      );
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       const before = published.length === 0 ? "" : ` (${published.length} published before it)`;
       throw new CommandError(`${file}: ${error.message}${before}`, exitCodes.server);
     }
     const last = published.at(-1);
-    process.stderr.write(`${file}: ${last?.created ? "published" : "was there already"}\n`);
+    note(command, `${file}: ${last?.created ? "published" : "was there already"}`);
     for (const { message } of last?.warnings ?? [])
-      process.stderr.write(`warning: ${file}: ${message}\n`);
+      note(command, `warning: ${file}: ${printable(message)}`);
   }
-  process.stdout.write(flags.json ? `${JSON.stringify(published)}\n` : tableOf(published));
+  printAnswer(command, flags, published, tableOf);
 }
 
 function readImage(file: string): Uint8Array {
@@ -47,13 +57,12 @@ function readImage(file: string): Uint8Array {
       );
     return readFileSync(file);
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(`${file}: ${(error as Error).message}`);
+    throw environmentError(error, `cannot read the image ${file}`);
   }
 }
 
 function tableOf(published: readonly PublishedView[]): string {
-  const table = formatTable(
+  return formatTable(
     [
       { title: "release", text: ({ version }: PublishedView) => version },
       { title: "hardware", text: ({ image }) => image.hardware },
@@ -62,5 +71,4 @@ function tableOf(published: readonly PublishedView[]): string {
     ],
     published,
   );
-  return `${table}\n`;
 }

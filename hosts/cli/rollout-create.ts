@@ -4,12 +4,14 @@ import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readJson } from "./files.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { RolloutView } from "./fleet-views.ts";
+import { type RolloutView, rolloutMembers } from "./fleet-views.ts";
+import { share, wholeNumber } from "./options.ts";
+import { note, printAnswer } from "./output.ts";
 import { rolloutText } from "./rollout-show.ts";
 
 interface CreateFlags extends FleetFlags {
   readonly release?: string;
-  readonly configuration?: string;
+  readonly configuration?: number;
   readonly name?: string;
   readonly hardware?: readonly string[];
   readonly device?: readonly string[];
@@ -37,7 +39,11 @@ export function registerRolloutCreate(program: Command): void {
       .command("create")
       .description("Plan a rollout of a release, and start it with --start")
       .option("--release <version>", "the release to roll out")
-      .option("--configuration <n>", "instead of a release: the configuration to roll out")
+      .option(
+        "--configuration <n>",
+        "instead of a release: the configuration to roll out",
+        wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      )
       .option("--name <text>", "what to call it; else the version")
       .option("--hardware <ids...>", "only devices of this hardware")
       .option("--device <ids...>", "only these devices")
@@ -46,7 +52,7 @@ export function registerRolloutCreate(program: Command): void {
       .option(
         "--halt-share <number>",
         "share of attempts that may roll back (default: 0.05)",
-        readShare,
+        share,
       )
       .option("--soft", "the device chooses the time of the installation")
       .option("--confirm", "the device must agree first")
@@ -60,12 +66,12 @@ export function registerRolloutCreate(program: Command): void {
   ).action(create);
 }
 
-async function create(flags: CreateFlags): Promise<void> {
+async function create(flags: CreateFlags, command: Command): Promise<void> {
   const what = subjectOf(flags);
   const soakSeconds = flags.soak ?? daySeconds;
   const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
-  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", {
+  const wanted = {
     name: flags.name ?? what.name,
     ...what.wanted,
     stages: percents.map((percent) => ({ percent, soakSeconds })),
@@ -84,12 +90,15 @@ async function create(flags: CreateFlags): Promise<void> {
     windows: windowsOf(flags),
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
-  });
-  process.stdout.write(flags.json ? `${JSON.stringify(rollout)}\n` : rolloutText(rollout));
+  };
+  const rollout = await new FleetClient(flags).post<RolloutView>(
+    "/rollouts",
+    wanted,
+    rolloutMembers,
+  );
+  printAnswer(command, flags, rollout, rolloutText);
   if (!flags.start)
-    process.stderr.write(
-      `not started; \`sluice rollout start ${rollout.id}\` opens its first stage\n`,
-    );
+    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
 }
 
 function subjectOf({ release, configuration }: CreateFlags): {
@@ -103,13 +112,10 @@ function subjectOf({ release, configuration }: CreateFlags): {
       "say what to roll out: either --release VERSION or --configuration NUMBER",
       exitCodes.usage,
     );
-  const version = Number(configuration);
-  if (!/^[1-9]\d*$/.test(configuration) || !Number.isSafeInteger(version))
-    throw new CommandError(
-      `--configuration ${configuration}: give its version, a whole number from 1`,
-      exitCodes.usage,
-    );
-  return { name: `configuration ${version}`, wanted: { configurationVersion: version } };
+  return {
+    name: `configuration ${configuration}`,
+    wanted: { configurationVersion: configuration },
+  };
 }
 
 function windowsOf({ windows: file, timeZone }: CreateFlags): object | null {
@@ -123,7 +129,7 @@ function windowsOf({ windows: file, timeZone }: CreateFlags): object | null {
 }
 
 function readPercents(text: string): readonly number[] {
-  const percents = text.split(",").map(Number);
+  const percents = text.split(",").map((part) => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : 0));
   const rises = percents.every(
     (percent, index) => percent > (percents[index - 1] ?? 0) && percent <= 100,
   );
@@ -139,11 +145,4 @@ export function readSeconds(text: string): number {
   if (match === null || unit === undefined)
     throw new InvalidArgumentError("give a time such as 90s, 30m, 24h or 7d");
   return Number(match[1]) * units[unit];
-}
-
-function readShare(text: string): number {
-  const share = Number(text);
-  if (text.trim() === "" || !(share >= 0 && share <= 1))
-    throw new CommandError(`--halt-share ${text}: give a number from 0 to 1`, exitCodes.usage);
-  return share;
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { Page, RolloutView } from "./fleet-views.ts";
+import { type Page, pageMembers, type RolloutView } from "./fleet-views.ts";
+import { printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
 
 /** `sluice rollout list` */
@@ -13,13 +14,13 @@ export function registerRolloutList(program: Command): void {
   ).action(list);
 }
 
-async function list(flags: FleetFlags): Promise<void> {
-  const page = await new FleetClient(flags).get<Page<RolloutView>>("/rollouts");
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(page.items)}\n`);
-    return;
-  }
-  const table = formatTable(
+async function list(flags: FleetFlags, command: Command): Promise<void> {
+  const page = await new FleetClient(flags).get<Page<RolloutView>>("/rollouts", pageMembers);
+  printAnswer(command, flags, page.items, tableOf);
+}
+
+function tableOf(rollouts: readonly RolloutView[]): string {
+  return formatTable(
     [
       { title: "id", align: "right", text: ({ id }: RolloutView) => String(id) },
       { title: "name", shrinks: true, text: ({ name }) => name },
@@ -38,9 +39,8 @@ async function list(flags: FleetFlags): Promise<void> {
       },
       { title: "devices", align: "right", text: ({ eligible }) => String(eligible) },
     ],
-    page.items,
+    rollouts,
   );
-  process.stdout.write(`${table}\n`);
 }
 
 function total({ stages }: RolloutView, state: string): number {

@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { wholeNumber } from "./fleet-serve.ts";
-import type { RolloutView, StageView } from "./fleet-views.ts";
+import { type RolloutView, rolloutMembers, type StageView } from "./fleet-views.ts";
+import { rolloutNumber } from "./options.ts";
+import { printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
 
 /** `sluice rollout show`: exit code 1 says that the rollout halted. */
@@ -12,14 +13,13 @@ export function registerRolloutShow(program: Command): void {
     commandGroup(program, "rollout", "Bring releases to devices, stage by stage")
       .command("show")
       .description("Show a rollout with its stages; exit code 1 when it halted")
-      .argument("<id>", "the rollout's number"),
+      .argument("<id>", "the rollout's number", rolloutNumber),
   ).action(show);
 }
 
-async function show(idText: string, flags: FleetFlags): Promise<void> {
-  const id = wholeNumber("the rollout", idText, 1, 2 ** 31 - 1);
-  const rollout = await new FleetClient(flags).get<RolloutView>(`/rollouts/${id}`);
-  process.stdout.write(flags.json ? `${JSON.stringify(rollout)}\n` : rolloutText(rollout));
+async function show(id: number, flags: FleetFlags, command: Command): Promise<void> {
+  const rollout = await new FleetClient(flags).get<RolloutView>(`/rollouts/${id}`, rolloutMembers);
+  printAnswer(command, flags, rollout, rolloutText);
   if (rollout.state === "halted") process.exitCode = exitCodes.negative;
 }
 
@@ -58,7 +58,7 @@ export function rolloutText(rollout: RolloutView): string {
     ],
     rollout.stages,
   );
-  return `${lines.join("\n")}\n${table}\n${outcomesText(rollout)}`;
+  return [...lines, table, ...outcomeLines(rollout)].join("\n");
 }
 
 /** Counted apart, and rare: these columns are shown where there is something in them. */
@@ -68,10 +68,10 @@ const apartColumns = [
   ["stuck", "stuck"],
 ] as const;
 
-function outcomesText({ outcomes = [] }: RolloutView): string {
-  return outcomes
-    .map(({ state, reason, count }) => `${count} ${state}: ${reason ?? "no reason told"}\n`)
-    .join("");
+function outcomeLines({ outcomes = [] }: RolloutView): string[] {
+  return outcomes.map(
+    ({ state, reason, count }) => `${count} ${state}: ${reason ?? "no reason told"}`,
+  );
 }
 
 function stageState({ openedAtUnixMs, completedAtUnixMs }: StageView): string {

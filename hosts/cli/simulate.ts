@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
@@ -6,6 +6,7 @@ import { type EngineKind, engineKinds } from "../simulator/engines/engine.ts";
 import { xsEngineMissing } from "../simulator/engines/xs-engine.ts";
 import { deviceLayout } from "../simulator/layouts.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { readText } from "./files.ts";
 import { wholeNumber } from "./options.ts";
 import { note, print } from "./output.ts";
 import { bootFlashFile } from "./simulation/flash-run.ts";
@@ -158,8 +159,8 @@ async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
     throw new CommandError("--flash FILE needs --layout FILE", exitCodes.usage);
   const outcome = await bootFlashFile({
     flashFile: flags.flash,
-    layoutJson: readText(flags.layout),
-    keyPem: flags.key === undefined ? null : readText(flags.key),
+    layoutJson: readText(flags.layout, "the layout"),
+    keyPem: flags.key === undefined ? null : readText(flags.key, "the key"),
     outFile: flags.out ?? null,
     engine: flags.engine,
     seed: flags.seed,
@@ -168,12 +169,4 @@ async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
   });
   if (!outcome.booted)
     throw new CommandError("the bootloader found nothing to start", exitCodes.negative);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new CommandError(`cannot read ${path}: ${(error as Error).message}`);
-  }
 }

@@ -1,3 +1,5 @@
+import { printable } from "./terminal-text.ts";
+
 /** Wider tables would wrap on the terminals that they are made for. */
 export const tableColumnsMax = 80;
 const gap = "  ";
@@ -46,11 +48,6 @@ export function formatTable<Row>(
 function fit(text: string, width: number, align: "right" | undefined): string {
   const short = text.length > width ? `${text.slice(0, width - 1)}~` : text;
   return align === "right" ? short.padStart(width) : short.padEnd(width);
-}
-
-/** What a device sent must not move the cursor or paint the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, "?");
 }
 
 export function formatTime(unixMs: number | null): string {

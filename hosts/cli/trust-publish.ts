@@ -38,7 +38,7 @@ async function publish(flags: FleetFlags & RepositoryFlags, command: Command): P
       exitCodes.negative,
     );
   const client = new FleetClient(flags);
-  const served = await client.get<TrustView>("/trust");
+  const served = await client.get<TrustView>("/trust", ["ready", "roles"]);
   const documents = newDocuments(repository, [...delegated.values()], served);
   const { snapshot, timestamp } = repository.lifeDays;
   const body = { documents, lifeDays: { snapshot, timestamp } };
