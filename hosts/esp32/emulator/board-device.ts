@@ -8,9 +8,9 @@ import { manufacture } from "../../simulator/manufacture.ts";
 import type { TrustedReleases } from "../../simulator/moddable/one-device.ts";
 import { RealFleet, type SecureServerOptions } from "../../simulator/moddable/real-fleet.ts";
 import { mountBoardStorage } from "../../simulator/storage/board-storage.ts";
+import { hostAddress } from "../wire/serial-network.ts";
 import { hardware, type KeyPair, layout, type SignedBoardImage } from "./board-image.ts";
 import { EmulatedChip } from "./emulated-chip.ts";
-import { hostAddress } from "./serial-network.ts";
 
 export const deviceId = "chip-1";
 

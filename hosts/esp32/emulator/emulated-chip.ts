@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SerialNetwork } from "./serial-network.ts";
+import { SerialNetwork } from "../wire/serial-network.ts";
 
 export interface EmulatedChipOptions {
   /** The program that the variable ESP32_EMULATOR names; README.md has its contract. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/emulator/slip.ts";
+import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/wire/slip.ts";
 
 function decoded(...pieces: readonly Uint8Array[]): Uint8Array[] {
   const frames: Uint8Array[] = [];

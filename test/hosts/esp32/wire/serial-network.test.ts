@@ -14,10 +14,10 @@ import {
   type TcpSegment,
   tcp,
   tcpFlags,
-} from "../../../../hosts/esp32/emulator/packets.ts";
-import { SerialNetwork } from "../../../../hosts/esp32/emulator/serial-network.ts";
-import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/emulator/slip.ts";
-import { answerTime } from "../../../../hosts/esp32/emulator/time-server.ts";
+} from "../../../../hosts/esp32/wire/packets.ts";
+import { SerialNetwork } from "../../../../hosts/esp32/wire/serial-network.ts";
+import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/wire/slip.ts";
+import { answerTime } from "../../../../hosts/esp32/wire/time-server.ts";
 
 const chipAddress = 0x0a00020f;
 const hostAddress = 0x0a000202;
