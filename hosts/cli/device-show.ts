@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { confirmationAttribute } from "../../src/protocol/ddi.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { DeviceDetailView } from "./fleet-views.ts";
@@ -35,6 +36,7 @@ function textOf(device: DeviceDetailView): string {
         : `${running.version}, ${running.confirmed ? "confirmed" : "on trial"}`,
     ],
     ["image", running?.imageHash ?? "-"],
+    ...(device.attributes[confirmationAttribute] === "torn" ? [tornConfirmation] : []),
     ["config", String(device.configurationVersion ?? "-")],
     ["state", device.reason === null ? device.state : `${device.state} (${device.reason})`],
     ["seen", formatTime(device.lastSeenAtUnixMs)],
@@ -57,3 +59,9 @@ function textOf(device: DeviceDetailView): string {
   const lines = facts.map(([name, value]) => `${(name ?? "").padEnd(10)}${value}`);
   return `${lines.join("\n")}\n\n${history}`;
 }
+
+/** docs/decisions/torn-confirmation-counts.md */
+const tornConfirmation = [
+  "confirm",
+  "confirm-torn: the power was cut while the image confirmed itself; it stays, and boot_is_img_confirmed() says no",
+];

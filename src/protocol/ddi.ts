@@ -27,6 +27,12 @@ export const configurationPart = "configuration";
 /** Keys of chunk metadata whose value is `true`. */
 export const approvedKey = "sluice.approved";
 export const retryKey = "sluice.retry";
+/**
+ * The device attribute that tells what its boot trailer says of the running image's confirmation:
+ * `none`, `awaited`, `given`, `torn`, `unreadable`.
+ */
+export const confirmationAttribute = "confirmation";
+
 /** The device attribute that tells the version of the configuration in effect, as decimal text. */
 export const configurationAttribute = "configuration";
 const pollSecondsMin = 1;

@@ -45,6 +45,12 @@ export interface SecondaryFacts {
   readonly securityCounter: number | null;
 }
 
+/**
+ * What the primary trailer says of the image's confirmation. `none`: nothing was swapped in, so none
+ * was asked for. `torn`: a cut fell into its write; see `docs/decisions/torn-confirmation-counts.md`.
+ */
+export type Confirmation = "none" | "awaited" | "given" | "torn" | "unreadable";
+
 export type RequestResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: "flash-error" };
@@ -111,6 +117,18 @@ export class Slots {
     } catch (error) {
       if (!(error instanceof FlashError)) throw error;
       return null;
+    }
+  }
+
+  confirmation(): Confirmation {
+    try {
+      const trailer = readTrailer(this.#flash.primary, this.#place.shape);
+      if (isTrial(trailer)) return "awaited";
+      if (trailer.magic !== "good" || trailer.imageOk === "unset") return "none";
+      return trailer.imageOk === "bad" ? "torn" : "given";
+    } catch (error) {
+      if (!(error instanceof FlashError)) throw error;
+      return "unreadable";
     }
   }
 

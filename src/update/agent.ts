@@ -2,7 +2,7 @@ import type { Configuration } from "../config/configuration.ts";
 import type { ApplicationData } from "../config/migrations.ts";
 import { type LogLevel, StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
-import { configurationAttribute } from "../protocol/ddi.ts";
+import { configurationAttribute, confirmationAttribute } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
 import { type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
@@ -383,8 +383,14 @@ export class Agent {
     const { version, imageHash } = this.#facts;
     const { hardware } = this.#identity;
     const { bootloaderText: bootloader } = this.#slots;
-    const configuration = this.#configured.attribute;
-    return { hardware, version, imageHash, bootloader, [configurationAttribute]: configuration };
+    return {
+      hardware,
+      version,
+      imageHash,
+      bootloader,
+      [confirmationAttribute]: this.#slots.confirmation(),
+      [configurationAttribute]: this.#configured.attribute,
+    };
   }
 
   /** Work that nobody waits for: what it throws has no other way out; see `#takeUpLostWork` too. */

@@ -11,6 +11,8 @@ export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event)
   const { bootloader, bootloaderRefusal } = slots;
   const boot = slots.trialBoot();
   if (boot !== null) log.write("info", `boot ${boot} of its trial`);
+  if (slots.confirmation() === "torn")
+    log.write("warn", "confirm-torn: a cut fell into the confirmation; it counts, MCUboot says no");
   if (bootloaderRefusal !== null) {
     log.write("error", `no updates: ${bootloaderRefusal.message}`);
     const { reason } = bootloaderRefusal;

@@ -181,6 +181,22 @@ async function runCommandOk(running: Promise<CommandRun>): Promise<void> {
   assert.equal(exitCode, exitCodes.ok, stderr);
 }
 
+test("shows a confirmation that a power cut tore, and nothing of a whole one", async (t) => {
+  const { run, fleet } = await listening(t);
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+  );
+  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  for (const [confirmation, says] of [
+    ["given", /^image .*\nconfig /m],
+    ["torn", /^confirm +confirm-torn: the power was cut/m],
+  ] as const) {
+    const body = { mode: "merge", data: { hardware, confirmation } };
+    assert.equal((await lamp.request("PUT", "configData", { body })).statusCode, 200);
+    assert.match((await run("device", "show", "lamp-1")).stdout, says);
+  }
+});
+
 test("shows what a device told of its updates, oldest first, without letting it paint the terminal", async (t) => {
   const { run, fleet } = await listening(t);
   await runCommandOk(

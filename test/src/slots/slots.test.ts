@@ -130,6 +130,24 @@ for (const [name, copyDone, imageOk, confirmed] of [
     assert.equal(slotsOf(slots).facts()?.confirmed, confirmed);
   });
 
+for (const [confirmation, copyDone, imageOk] of [
+  ["awaited", 0x01, 0xff],
+  ["awaited", 0x0f, 0xff],
+  ["given", 0x01, 0x01],
+  ["torn", 0x01, 0x0f],
+  ["torn", 0x01, 0x00],
+  ["none", 0xff, 0xff],
+] as const)
+  test(`calls a confirmation with flags ${copyDone} and ${imageOk} ${confirmation}`, () => {
+    const slots = board();
+    swapped(slots, { copyDone, imageOk });
+    assert.equal(slotsOf(slots).confirmation(), confirmation);
+  });
+
+test("calls the confirmation of an image that was never swapped in none", () => {
+  assert.equal(slotsOf(board()).confirmation(), "none");
+});
+
 test("knows no running image in a slot without a readable one", () => {
   const slots = board();
   slots.chip.poke(0, new Uint8Array(32).fill(0xff));

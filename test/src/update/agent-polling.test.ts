@@ -58,6 +58,7 @@ test("describes itself when the server asks for it, and as long as it asks", asy
     version: "1.0.0",
     imageHash: running.imageHash,
     bootloader: "unknown (not-told)",
+    confirmation: "none",
     configuration: "0",
   };
   assert.deepEqual(bench.server.attributes, [{ mode: "merge", data: expected }]);

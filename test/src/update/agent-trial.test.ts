@@ -176,6 +176,23 @@ test("goes on with a trial after a power cut between the flag and the journal", 
   assert.equal(bench.server.reports.at(-1), "7 closed success state=confirmed version=1.1.0");
 });
 
+test("tells the server of a confirmation that a power cut tore, and goes on as confirmed", async () => {
+  const bench = await swapped();
+  bench.boot("software");
+  bench.server.interfere = () => ({ failure: "connection" });
+  await bench.pass(1000);
+  const { imageOk } = trailerOffsets({ shape, slotBytes });
+  bench.chip.write(imageOk, Uint8Array.of(0x0f, 0xff, 0xff, 0xff));
+  bench.server.interfere = () => null;
+  bench.server.wantsAttributes = true;
+  bench.boot("power-on");
+  await bench.pass(minute);
+  assert.equal(bench.server.reports.at(-1), "7 closed success state=confirmed version=1.1.0");
+  assert.equal(bench.agent.running.confirmed, true);
+  assert.equal(bench.server.attributes.at(-1)?.data["confirmation"], "torn");
+  assert.ok(bench.log.lines.some((line) => line.includes("confirm-torn:")));
+});
+
 test("refuses to be cancelled on trial, and is done", async () => {
   const bench = await swapped();
   bench.server.cancelId = "7";
