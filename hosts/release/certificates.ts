@@ -24,13 +24,30 @@ export interface CertificateOptions {
   readonly notAfterUnixMs: number;
   /** It signs its own certificate when absent. */
   readonly issuer?: Identity;
+  /** Of the certificate that this one renews; a new key when absent. */
+  readonly privateKey?: KeyObject;
+  /** In place of a name in UTF-8 with `commonName` alone: DER. */
+  readonly subject?: Uint8Array;
+  /** How many authorities may follow below this one; as many as like to, when absent. */
+  readonly authoritiesBelowMax?: number;
+  /** Take the place of the profile's of the same id, or stand behind them. */
+  readonly extensions?: readonly ExtensionOptions[];
+}
+
+export interface ExtensionOptions {
+  /** The object identifier's bytes. */
+  readonly id: readonly number[];
+  readonly critical?: boolean;
+  /** In DER; null leaves the profile's out. */
+  readonly value: Uint8Array | null;
 }
 
 /** An X.509 certificate (RFC 5280) of a new P-256 key, with the profile that devices read. */
 export function issueCertificate(options: CertificateOptions): Identity {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey =
+    options.privateKey ?? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
-  const subject = nameOf(options.commonName);
+  const subject = options.subject ?? nameOf(options.commonName);
   const issuer = options.issuer ?? { privateKey, subject };
   const issuerKey = createPublicKey(issuer.privateKey).export({ type: "spki", format: "der" });
   const signed = element(
@@ -67,7 +84,7 @@ export function privateKeyNumber({ privateKey }: Identity): Uint8Array {
   return Uint8Array.from(Buffer.from(d, "base64url"));
 }
 
-const objectIds = {
+export const objectIds = {
   commonName: [0x55, 0x04, 0x03],
   basicConstraints: [0x55, 0x1d, 0x13],
   keyUsage: [0x55, 0x1d, 0x0f],
@@ -87,29 +104,43 @@ const usageOfPeer = element(0x03, Uint8Array.of(7, 0x80));
 const usageOfAuthority = element(0x03, Uint8Array.of(1, 0x06));
 
 function extensionsOf(
-  { purpose, hosts = [] }: CertificateOptions,
+  options: CertificateOptions,
   publicKey: Uint8Array,
   issuerKey: Uint8Array,
 ): Uint8Array[] {
+  const { purpose, hosts = [], authoritiesBelowMax, extensions = [] } = options;
   const isAuthority = purpose === "authority";
-  const extensions = [
-    extension("basicConstraints", element(0x30, ...(isAuthority ? [isTrue] : [])), true),
-    extension("keyUsage", isAuthority ? usageOfAuthority : usageOfPeer, true),
-    extension("subjectKeyId", element(0x04, keyId(publicKey))),
-    extension("authorityKeyId", element(0x30, element(0x80, keyId(issuerKey)))),
+  const constraints = isAuthority ? [isTrue] : [];
+  if (authoritiesBelowMax !== undefined)
+    constraints.push(element(0x02, Uint8Array.of(authoritiesBelowMax)));
+  const profile: ExtensionOptions[] = [
+    { id: objectIds.basicConstraints, value: element(0x30, ...constraints), critical: true },
+    {
+      id: objectIds.keyUsage,
+      value: isAuthority ? usageOfAuthority : usageOfPeer,
+      critical: true,
+    },
+    { id: objectIds.subjectKeyId, value: element(0x04, keyId(publicKey)) },
+    { id: objectIds.authorityKeyId, value: element(0x30, element(0x80, keyId(issuerKey))) },
   ];
   if (!isAuthority)
-    extensions.push(extension("extendedKeyUsage", element(0x30, objectId(objectIds[purpose]))));
+    profile.push({
+      id: objectIds.extendedKeyUsage,
+      value: element(0x30, objectId(objectIds[purpose])),
+    });
   if (hosts.length > 0)
-    extensions.push(
-      extension("subjectAlternativeName", element(0x30, ...hosts.map((host) => hostName(host)))),
-    );
-  return extensions;
+    profile.push({
+      id: objectIds.subjectAlternativeName,
+      value: element(0x30, ...hosts.map((host) => hostName(host))),
+    });
+  const isReplaced = ({ id }: ExtensionOptions) =>
+    extensions.some((one) => String(one.id) === String(id));
+  return [...profile.filter((one) => !isReplaced(one)), ...extensions].flatMap(extension);
 }
 
-function extension(name: keyof typeof objectIds, value: Uint8Array, critical = false): Uint8Array {
-  const marked = critical ? [isTrue] : [];
-  return element(0x30, objectId(objectIds[name]), ...marked, element(0x04, value));
+function extension({ id, critical = false, value }: ExtensionOptions): Uint8Array[] {
+  if (value === null) return [];
+  return [element(0x30, objectId(id), ...(critical ? [isTrue] : []), element(0x04, value))];
 }
 
 /** GeneralName (RFC 5280, 4.2.1.6) */
@@ -124,8 +155,9 @@ function keyId(publicKeyInfo: Uint8Array): Uint8Array {
   return createHash("sha1").update(publicKeyInfo.subarray(-65)).digest();
 }
 
-function nameOf(commonName: string): Uint8Array {
-  const text = element(0x0c, Buffer.from(commonName, "utf8"));
+/** `stringTag` is of UTF8String, or of another string type. */
+export function nameOf(commonName: string, stringTag = 0x0c): Uint8Array {
+  const text = element(stringTag, Buffer.from(commonName, "utf8"));
   return element(0x30, element(0x31, element(0x30, objectId(objectIds.commonName), text)));
 }
 
@@ -148,12 +180,12 @@ function timeOf(unixMs: number): Uint8Array {
     : element(0x18, Buffer.from(text, "ascii"));
 }
 
-function objectId(bytes: readonly number[]): Uint8Array {
+export function objectId(bytes: readonly number[]): Uint8Array {
   return element(0x06, Uint8Array.from(bytes));
 }
 
 /** Tag, length and content in DER. */
-function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
+export function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
   const content = Buffer.concat(contents);
   const { length } = content;
   const head =

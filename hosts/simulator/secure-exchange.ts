@@ -1,18 +1,20 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { request } from "node:https";
+import { connect as connectPlainly } from "node:net";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { fromHex } from "../../src/image/hex.ts";
-import { chainCertificatesMax, judgeServer } from "../../src/tls/server-certificate.ts";
 import type { TlsRefusal } from "../../src/tls/server-flight.ts";
+import { toldServerName } from "../../src/tls/server-name.ts";
 import { certificatePem } from "../release/certificates.ts";
 import { nodeCrypto } from "../release/node-crypto.ts";
 import type { HttpCall, SecureCall } from "./board/host-calls.ts";
+import { JudgedSocket, RefusedServer } from "./judged-socket.ts";
 import type { NetworkAnswer } from "./network.ts";
 
 /**
  * One request over TLS 1.2, which is what the SDK speaks, on a connection of its own, as on a board.
- * The server is judged by the rules of the firmware and at the time of the device, which is not
- * this machine's.
+ * The server is judged by the firmware's own code, by what it sends, and at the time of the device,
+ * which is not this machine's.
  */
 export async function exchangeSecurely(
   call: HttpCall,
@@ -21,16 +23,7 @@ export async function exchangeSecurely(
   bodyBytesMax: number,
 ): Promise<NetworkAnswer> {
   const connected = await secureConnection(call, secure);
-  if ("kind" in connected) return connected;
-  const judged = judgeServer(chainOf(connected), {
-    authorities: secure.authorities.map((hex) => fromHex(hex) ?? new Uint8Array(0)),
-    serverName: secure.serverName,
-    unixMs: secure.unixMs,
-    crypto: nodeCrypto,
-  });
-  if (judged.ok) return ask(call, connected, body, bodyBytesMax);
-  connected.destroy();
-  return { kind: "untrusted", reason: judged.reason };
+  return "kind" in connected ? connected : ask(call, connected, body, bodyBytesMax);
 }
 
 function secureConnection(
@@ -38,13 +31,22 @@ function secureConnection(
   secure: SecureCall,
 ): Promise<TLSSocket | NetworkAnswer> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, ...connectionOptions(secure) });
+    const judged = new JudgedSocket(connectPlainly({ host, port }), {
+      authorities: secure.authorities.map((hex) => fromHex(hex) ?? new Uint8Array(0)),
+      serverName: secure.serverName,
+      unixMs: secure.unixMs,
+      crypto: nodeCrypto,
+    });
+    const socket = connect({ socket: judged, ...connectionOptions(secure) });
     socket.once("secureConnect", () => resolve(socket));
     // Once connected, an error is the request's, which has it from there on.
-    socket.on("error", (error: NodeJS.ErrnoException) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       const reason = refusalOf(error);
       resolve(reason === null ? { kind: "unreachable" } : { kind: "untrusted", reason });
-    });
+    };
+    judged.on("error", failed);
+    socket.on("error", failed);
+    socket.on("close", () => resolve({ kind: "unreachable" }));
   });
 }
 
@@ -87,7 +89,7 @@ function ask(
   });
 }
 
-/** Node's own judgement is put off: it knows this machine's time alone, and a board's rules are ours. */
+/** Node does not judge: it knows this machine's time alone, and a board's rules are ours. */
 function connectionOptions(secure: SecureCall): ConnectionOptions {
   const [own] = secure.certificates;
   const client =
@@ -97,31 +99,25 @@ function connectionOptions(secure: SecureCall): ConnectionOptions {
           cert: secure.certificates.map((hex) => certificatePem(Buffer.from(hex, "hex"))).join(""),
           key: privateKeyPem(own, secure.privateKey),
         };
+  const servername = toldServerName(secure.serverName);
   return {
     rejectUnauthorized: false,
     ca: [],
-    // Only names are told to the server (RFC 6066, 3).
-    ...(/^[\d.]+$/.test(secure.serverName) ? {} : { servername: secure.serverName }),
+    ...(servername !== null && { servername }),
+    // What a board offers in its hello.
     minVersion: "TLSv1.2",
     maxVersion: "TLSv1.2",
     ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256",
+    ecdhCurve: "prime256v1",
+    sigalgs: "ECDSA+SHA256:RSA+SHA256",
     ...client,
   };
 }
 
-/** What the server sent, its own certificate first. */
-function chainOf(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let next: X509Certificate | undefined = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length < chainCertificatesMax) {
-    chain.push(new Uint8Array(next.raw));
-    next = next.issuerCertificate;
-  }
-  return chain;
-}
-
 /** Null for what is not about trust. */
-function refusalOf({ code = "" }: NodeJS.ErrnoException): TlsRefusal | null {
+function refusalOf(error: NodeJS.ErrnoException): TlsRefusal | null {
+  if (error instanceof RefusedServer) return error.reason;
+  const { code = "" } = error;
   if (/ALERT/.test(code)) return "refused-by-server";
   return /^ERR_(SSL|TLS)_|^EPROTO$/.test(code) ? "handshake-malformed" : null;
 }

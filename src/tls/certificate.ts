@@ -9,7 +9,7 @@ export interface Certificate {
   readonly signedBytes: Uint8Array;
   /** Of the issuer, over the SHA-256 of `signedBytes`: r and s, 64 bytes. */
   readonly signature: Uint8Array;
-  /** DER of the two names; equal bytes are equal names. */
+  /** DER of the two names: see `isSameName`. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
   readonly notBeforeUnixMs: number;
@@ -20,9 +20,8 @@ export interface Certificate {
 }
 
 interface Extensions {
-  /** Lower case; of the subject's alternative names, the only ones that count (RFC 9525). */
-  readonly dnsNames: readonly string[];
-  readonly ipAddresses: readonly string[];
+  /** DER of the names of the subject's subjectAltName, one after another; empty without it. */
+  readonly alternativeNames: Uint8Array;
   /** It may issue certificates. */
   readonly isAuthority: boolean;
   /** How many authorities may follow below it. */
@@ -37,14 +36,13 @@ interface Extensions {
 export const keyUsage = { digitalSignature: 0x80, keyCertSign: 0x04 } as const;
 
 export const certificateBytesMax = 4096;
-const namesMax = 32;
 const extensionsMax = 32;
-const dnsNameBytesMax = 253;
 
 /**
  * Reads a certificate in DER. Null for everything that is not a version 3 certificate of a P-256 key,
- * signed with ECDSA and SHA-256, and for critical extensions that this reader does not know: those
- * must not be passed over (RFC 5280, 4.2).
+ * signed with ECDSA and SHA-256, for critical extensions that this reader does not know, since those
+ * must not be passed over (RFC 5280, 4.2), and for name constraints, critical or not: their sender
+ * meant them to be kept, and this reader cannot.
  */
 export function parseCertificate(der: Uint8Array): Certificate | null {
   if (der.length > certificateBytesMax) return null;
@@ -78,6 +76,19 @@ export function parseCertificate(der: Uint8Array): Certificate | null {
 const ecdsaWithSha256 = Uint8Array.of(
   ...[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
 );
+
+/** The name that a certificate of any kind is about; null for what is no certificate. */
+export function subjectOf(der: Uint8Array): Uint8Array | null {
+  if (der.length > certificateBytesMax) return null;
+  const reader = new DerReader(der).into(derTag.sequence).into(derTag.sequence);
+  if (reader.nextTag === derTag.explicit0) reader.take(derTag.explicit0);
+  reader.take(derTag.integer); // the serial number
+  reader.take(derTag.sequence); // the algorithm
+  reader.take(derTag.sequence); // the issuer
+  reader.take(derTag.sequence); // the validity
+  const subject = reader.takeBoth(derTag.sequence).whole;
+  return reader.failed ? null : subject;
+}
 
 interface SignedFields extends Omit<Certificate, "signedBytes" | "signature" | "publicKey"> {
   readonly algorithm: Uint8Array;
@@ -139,8 +150,7 @@ function readTime(reader: DerReader): number | null {
 function readExtensions(list: DerReader): Extensions | null {
   const seen = new Set<string>();
   let found: Extensions = {
-    dnsNames: [],
-    ipAddresses: [],
+    alternativeNames: new Uint8Array(0),
     isAuthority: false,
     authoritiesBelowMax: Number.POSITIVE_INFINITY,
     keyUsage: null,
@@ -182,7 +192,14 @@ const readers: Readonly<Record<string, (value: DerReader) => Partial<Extensions>
     return bits === null ? null : { keyUsage: bits };
   },
   /** subjectAltName, 4.2.1.6 */
-  "85,29,17": (value) => readAlternativeNames(value.into(derTag.sequence)),
+  "85,29,17": (value) => {
+    const alternativeNames = value.take(derTag.sequence);
+    return haveElements(alternativeNames) ? { alternativeNames } : null;
+  },
+  /** certificatePolicies, 4.2.1.4: this reader asks for no policy, so that any will do (6.1.1). */
+  "85,29,32": (value) => (haveElements(value.take(derTag.sequence)) ? {} : null),
+  /** nameConstraints, 4.2.1.10 */
+  "85,29,30": () => null,
   /** extKeyUsage, 4.2.1.12 */
   "85,29,37": (value) => {
     const reader = value.into(derTag.sequence);
@@ -199,21 +216,10 @@ const readers: Readonly<Record<string, (value: DerReader) => Partial<Extensions>
 const serverAuthentication = "43,6,1,5,5,7,3,1";
 const anyPurpose = "85,29,37,0";
 
-/** GeneralName: dNSName is [2], iPAddress [7]; others are none that a device asks for. */
-function readAlternativeNames(reader: DerReader): Partial<Extensions> | null {
-  const dnsNames: string[] = [];
-  const ipAddresses: string[] = [];
-  let count = 0;
-  while (!reader.atEnd) {
-    const tag = reader.nextTag;
-    const value = reader.take(tag);
-    count += 1;
-    if (count > namesMax) return null;
-    if (tag === 0x82 && value.length <= dnsNameBytesMax)
-      dnsNames.push(asciiOf(value).toLowerCase());
-    if (tag === 0x87 && value.length === 4) ipAddresses.push(value.join("."));
-  }
-  return reader.failed ? null : { dnsNames, ipAddresses };
+function haveElements(bytes: Uint8Array): boolean {
+  const reader = new DerReader(bytes);
+  while (!reader.atEnd) reader.take(reader.nextTag);
+  return !reader.failed;
 }
 
 function asciiOf(bytes: Uint8Array): string {

@@ -85,6 +85,7 @@ export const derTag = {
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
   /** [0] EXPLICIT, [3] EXPLICIT */
   explicit0: 0xa0,
   explicit3: 0xa3,

@@ -14,7 +14,7 @@ export type TlsRefusal =
   | "key-exchange-unproven"
   /** The server refused this device: it wants a client certificate, or another one. */
   | "refused-by-server"
-  /** Not the one way in which a handshake may go. */
+  /** Not the one way in which a handshake may go, or not within the bounds of this device. */
   | "handshake-malformed";
 
 /** What a record carries (RFC 5246, 6.2.1). */
@@ -169,8 +169,10 @@ export class ServerFlight {
   #certificate(body: Fields): TlsRefusal | null {
     const list = new Fields(body.bytes(body.number(3)));
     const chain: Uint8Array[] = [];
-    while (!list.atEnd && chain.length < chainCertificatesMax)
+    while (!list.atEnd) {
+      if (chain.length === chainCertificatesMax) return "handshake-too-large";
       chain.push(list.bytes(list.number(3)));
+    }
     if (!body.ended || !list.ended) return "handshake-malformed";
     if (this.#trust === null) return "handshake-malformed";
     const judged = judgeServer(chain, this.#trust);

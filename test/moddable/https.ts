@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import type { Identity } from "../../hosts/release/certificates.ts";
 import { OneDevice, type OneDeviceOptions } from "../../hosts/simulator/moddable/one-device.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
 import type { TlsRefusal } from "../../src/tls/server-flight.ts";
+import { orders, renewals } from "../support/chains/orders.ts";
 import {
   authority,
   certificate,
@@ -59,9 +61,14 @@ const refusals: readonly (readonly [string, TlsRefusal, () => Tls])[] = [
 
 /** HTTPS of the firmware that mcconfig built, against node's TLS. */
 export async function checkHttps(checks: Checks, options: Options): Promise<void> {
-  const withDevice = (name: string, tls: Tls, run: (one: OneDevice) => Promise<void>) =>
+  const withDevice = (
+    name: string,
+    tls: Tls,
+    run: (one: OneDevice) => Promise<void>,
+    folder = "https",
+  ) =>
     checks.check(name, async () => {
-      const directory = join(options.directory, "https");
+      const directory = join(options.directory, folder);
       const one = await OneDevice.start({ ...options, directory, tls });
       try {
         await run(one);
@@ -90,6 +97,24 @@ export async function checkHttps(checks: Checks, options: Options): Promise<void
     assert.equal(one.board.running, "1.1.0");
     assert.deepEqual(one.fleet.refusedHandshakes, []);
   });
+
+  const chains = [...orders, ...renewals];
+  const judgeNext = async (folder: string): Promise<void> => {
+    for (let row = chains.shift(); row !== undefined; row = chains.shift()) {
+      const { name, sent, enrolled, board } = row;
+      const line = `warn: no trusted connection to 127.0.0.1: ${board}`;
+      const judges = async (one: OneDevice): Promise<void> => {
+        void one.powerOn();
+        await until(board, answerSeconds, () =>
+          board === "good" ? one.fleet.requests.length > 0 : one.board.console.includes(line),
+        );
+        if (board !== "good") assert.deepEqual(one.fleet.requests, []);
+      };
+      await withDevice(`judges ${name}`, enrolledWith(sent, enrolled), judges, folder);
+    }
+  };
+  // A device waits some seconds before its first poll, and little else: some are on at once.
+  await Promise.all(["first", "second", "third", "fourth"].map(judgeNext));
 
   for (const [server, reason, tls] of refusals)
     await withDevice(`refuses ${server}`, tls(), async (one) => {
@@ -152,6 +177,11 @@ async function meetsNoTls(options: Options): Promise<void> {
     await one.close();
     server.close();
   }
+}
+
+function enrolledWith([own, ...others]: readonly Identity[], enrolled: readonly Identity[]): Tls {
+  const authorities = enrolled.map(({ certificate: der }) => der);
+  return { server: served(own!, ...others), credentials: { authorities, client: null } };
 }
 
 function shown(server: Tls["server"]): Tls {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Identity } from "../../../hosts/release/certificates.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { chainCertificatesMax } from "../../../src/tls/server-certificate.ts";
 import { contentType, ServerFlight } from "../../../src/tls/server-flight.ts";
 import { authority, certificate, otherAuthority } from "../../support/tls.ts";
 
@@ -218,9 +219,10 @@ test("says why a certificate was refused", () => {
   );
 });
 
-test("refuses five certificates, and a list that is longer than its message", () => {
-  const five = certificates(own, authority, authority, authority, authority);
-  assert.equal(judge([plain(hello(), five)]), "handshake-malformed");
+test("refuses more certificates than it looks at, and a list that is longer than its message", () => {
+  const some = (count: number) => certificates(own, ...Array(count - 1).fill(authority));
+  assert.equal(judge([plain(hello(), some(chainCertificatesMax))]), null);
+  assert.equal(judge([plain(hello(), some(chainCertificatesMax + 1))]), "handshake-too-large");
   const cut = message(11, Uint8Array.from(number(5000, 3)));
   assert.equal(judge([plain(hello(), cut)]), "handshake-malformed");
 });
