@@ -1,7 +1,13 @@
 import type { Command } from "commander";
 import type { TlsCredentials } from "../../src/tls/credentials.ts";
 import { enrolledStorage } from "../esp32/flash-image.ts";
-import { type FlashMiB, flashMiBs, partitionTable } from "../esp32/partitions.ts";
+import {
+  type FlashMiB,
+  flashMiBs,
+  type PartitionTable,
+  partitionTable,
+} from "../esp32/partitions.ts";
+import { type Enrolment, EnrolmentError } from "../simulator/enrolment.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readInput, writeResult } from "./files.ts";
@@ -24,7 +30,6 @@ interface EnrollFlags extends TlsFlags {
 }
 
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
-const serverPattern = /^https?:\/\/[^/\s]+$/;
 
 /** `sluice device enroll` */
 export function registerDeviceEnroll(program: Command): void {
@@ -72,8 +77,6 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
       `"${id}" is no device id: 1 to 64 of A-Z a-z 0-9 . _ -`,
       exitCodes.usage,
     );
-  if (!serverPattern.test(server))
-    throw new CommandError(`--server ${server}: must be http(s)://host:port`, exitCodes.usage);
   const tls = readTlsFiles(flags);
   checkScheme(server, tls, command);
   const table = partitionTable({ soc: "esp32c3", flashMiB: flags.flash });
@@ -92,7 +95,7 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     ...(flags.trustRoot === undefined ? {} : { trustRoot: readTrustRoot(flags.trustRoot) }),
   };
   const before = whole === null ? null : whole.slice(offset, offset + size);
-  const storage = enrolledStorage(table, before, enrolment);
+  const storage = storageWith(table, before, enrolment);
   if (whole !== null && file !== undefined) {
     whole.set(storage, offset);
     writeResult(file, whole);
@@ -101,6 +104,19 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     writeResult(out, storage);
     const at = `0x${offset.toString(16)}`;
     note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
+  }
+}
+
+function storageWith(
+  table: PartitionTable,
+  before: Uint8Array | null,
+  enrolment: Enrolment,
+): Uint8Array {
+  try {
+    return enrolledStorage(table, before, enrolment);
+  } catch (error) {
+    if (!(error instanceof EnrolmentError)) throw error;
+    throw new CommandError(`nothing is enrolled: ${error.message}`, exitCodes.usage);
   }
 }
 

@@ -1,6 +1,7 @@
+import { StorageError } from "../../src/ports/board.ts";
 import type { BoardStorage } from "../simulator/board/board-host.ts";
+import { type Enrolment, EnrolmentError, enroll } from "../simulator/enrolment.ts";
 import { NorFlash } from "../simulator/flash/nor-flash.ts";
-import { type Enrolment, enroll } from "../simulator/manufacture.ts";
 import { mountBoardStorage } from "../simulator/storage/board-storage.ts";
 import {
   type FlashMiB,
@@ -40,7 +41,10 @@ function refused(what: string, bytes: number, place: string, limit: number): Fla
   };
 }
 
-/** The storage partition with an identity in it, beside what it held before; null starts it empty. */
+/**
+ * The storage partition with an identity in it, beside what it held before; null starts it empty.
+ * Throws `EnrolmentError` for what the firmware could not read.
+ */
 export function enrolledStorage(
   table: PartitionTable,
   before: Uint8Array | null,
@@ -51,7 +55,17 @@ export function enrolledStorage(
     before === null
       ? new NorFlash({ sizeBytes: size, writeBlockBytes })
       : NorFlash.fromBytes(before, writeBlockBytes);
-  const storage: BoardStorage = mountBoardStorage(chip.area(0, size));
-  enroll(storage, enrolment);
+  enroll(mounted(chip, size), enrolment);
   return chip.toBytes();
+}
+
+function mounted(chip: NorFlash, bytes: number): BoardStorage {
+  try {
+    return mountBoardStorage(chip.area(0, bytes));
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new EnrolmentError(
+      `the storage partition holds something else (${error.message}); erase it first, or write a fresh one with --out`,
+    );
+  }
 }

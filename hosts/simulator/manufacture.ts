@@ -1,30 +1,9 @@
-import { DocumentStore } from "../../src/config/document-store.ts";
-import { toHex } from "../../src/image/hex.ts";
-import type { KeyValue } from "../../src/ports/board.ts";
-import { type TlsCredentials, writeCredentials } from "../../src/tls/credentials.ts";
-import { trustDocumentBytesMax, trustDocuments } from "../../src/trust/metadata-store.ts";
-import { identityKey } from "../../src/update/settings.ts";
-import type { BoardStorage } from "./board/board-host.ts";
 import { bootloaderProgram, recordOf } from "./boot/bootloader-program.ts";
 import { sluiceConfig } from "./boot/sluice-config.ts";
+import { type Enrolment, enroll } from "./enrolment.ts";
 import { NorFlash } from "./flash/nor-flash.ts";
 import type { DeviceLayout } from "./layout.ts";
 import { mountBoardStorage } from "./storage/board-storage.ts";
-
-/** What enrolment writes into a device: who it is, whom it asks, whose images it takes. */
-export interface Enrolment {
-  readonly serverUrl: string;
-  readonly tenant: string;
-  readonly deviceId: string;
-  readonly token: string;
-  readonly hardware: string;
-  /** Uncompressed P-256 points, 65 bytes. */
-  readonly imageKeys: readonly Uint8Array[];
-  /** What a device needs for a server that is reached over https. */
-  readonly tls?: TlsCredentials;
-  /** The first root of signed metadata; a device that has one installs nothing without it. */
-  readonly trustRoot?: Uint8Array;
-}
 
 /**
  * The flash of a device as it leaves the factory: what the bootloader says of itself, a signed image in the primary
@@ -49,38 +28,4 @@ export function manufacture(
   const storage = mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size));
   enroll(storage, enrolment);
   return flash;
-}
-
-/** Writes the identity and, if there are any, the credentials for https and the first root. */
-export function enroll(storage: BoardStorage, enrolment: Enrolment): void {
-  storage.write(`sluice/${identityKey}`, encodeEnrolment(enrolment));
-  if (enrolment.tls !== undefined) writeCredentials(ownKeys(storage), enrolment.tls);
-  if (enrolment.trustRoot !== undefined) {
-    const options = { bytesMax: trustDocumentBytesMax.root };
-    new DocumentStore(ownKeys(storage), trustDocuments.root, options).write(enrolment.trustRoot);
-  }
-}
-
-/** The names that the firmware sees below its own path. */
-function ownKeys(storage: BoardStorage): KeyValue {
-  return {
-    read: (key) => storage.read(`sluice/${key}`),
-    write: (key, value) => storage.write(`sluice/${key}`, value),
-    delete: (key) => storage.delete(`sluice/${key}`),
-  };
-}
-
-/** The form that `readIdentity` of the firmware reads. */
-export function encodeEnrolment(enrolment: Enrolment): Uint8Array {
-  const { serverUrl, tenant, deviceId, token, hardware, imageKeys } = enrolment;
-  const identity = {
-    server: serverUrl,
-    tenant,
-    id: deviceId,
-    token,
-    hardware,
-    imageKeys: imageKeys.map((key) => toHex(key)),
-    ...(enrolment.trustRoot !== undefined && { trust: "tuf" }),
-  };
-  return new TextEncoder().encode(JSON.stringify(identity));
 }

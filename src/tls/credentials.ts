@@ -20,8 +20,8 @@ export interface ClientCredentials {
 /** The document that enrolment writes beside the identity, in as many values as it takes. */
 export const credentialsName = "tls";
 export const credentialsBytesMax = 8192;
-const authoritiesMax = 4;
-const clientCertificatesMax = 3;
+/** How many certificates a device is enrolled with. */
+export const credentialLimits = { authoritiesMax: 4, clientCertificatesMax: 3 } as const;
 const privateKeyBytes = 32;
 
 const item = { authority: 1, clientCertificate: 2, privateKey: 3 } as const;
@@ -76,9 +76,10 @@ export function parseCredentials(bytes: Uint8Array): TlsCredentials | null {
     else return null;
     offset += 3 + value.length;
   }
-  if (authorities.length === 0 || authorities.length > authoritiesMax) return null;
+  if (authorities.length === 0 || authorities.length > credentialLimits.authoritiesMax) return null;
   if (privateKey === null) return certificates.length === 0 ? { authorities, client: null } : null;
   if (privateKey.length !== privateKeyBytes) return null;
-  if (certificates.length === 0 || certificates.length > clientCertificatesMax) return null;
+  if (certificates.length === 0) return null;
+  if (certificates.length > credentialLimits.clientCertificatesMax) return null;
   return { authorities, client: { certificates, privateKey } };
 }

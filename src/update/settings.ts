@@ -1,3 +1,4 @@
+import { hardwareIdCharactersMax } from "../image/hardware.ts";
 import type { TrustedImageKey } from "../image/keys.ts";
 import { isOf, lowerHex } from "../image/text-parts.ts";
 import { type ImageVersion, parseVersion } from "../image/version.ts";
@@ -92,8 +93,17 @@ export const sleepySettings: Settings = {
 };
 
 export const identityKey = "config";
-const identityBytesMax = 1024;
-const imageKeysMax = 4;
+
+/** What `readIdentity` takes; whatever enrols a device refuses more. */
+export const identityLimits = {
+  /** Of the whole, as JSON. */
+  bytesMax: 1024,
+  serverUrlLengthMax: 256,
+  tenantLengthMax: 64,
+  deviceIdLengthMax: 64,
+  tokenLengthMax: 128,
+  imageKeysMax: 4,
+} as const;
 
 /**
  * Reads what enrolment wrote; null when it is missing or malformed: such a device must be enrolled
@@ -101,14 +111,14 @@ const imageKeysMax = 4;
  */
 export function readIdentity(keyValue: KeyValue): Identity | null {
   const bytes = keyValue.read(identityKey);
-  const root = bytes === null ? null : parseJsonObject(bytes, identityBytesMax);
+  const root = bytes === null ? null : parseJsonObject(bytes, identityLimits.bytesMax);
   if (root === null) return null;
   const serverUrl = baseUrlAt(root, "server");
-  const tenant = stringAt(root, "tenant", 64);
-  const deviceId = stringAt(root, "id", 64);
-  const token = stringAt(root, "token", 128);
-  const hardware = stringAt(root, "hardware", 32);
-  const keys = arrayAt(root, "imageKeys", imageKeysMax);
+  const tenant = stringAt(root, "tenant", identityLimits.tenantLengthMax);
+  const deviceId = stringAt(root, "id", identityLimits.deviceIdLengthMax);
+  const token = stringAt(root, "token", identityLimits.tokenLengthMax);
+  const hardware = stringAt(root, "hardware", hardwareIdCharactersMax);
+  const keys = arrayAt(root, "imageKeys", identityLimits.imageKeysMax);
   if (serverUrl === null || tenant === null || deviceId === null) return null;
   if (token === null || hardware === null || keys === null) return null;
   const imageKeys = keys.map((key) => parsePoint(key)).filter((key) => key !== null);
@@ -133,7 +143,7 @@ export function readIdentity(keyValue: KeyValue): Identity | null {
 
 /** Without slashes at its end. */
 function baseUrlAt(root: JsonObject, name: string): string | null {
-  const url = stringAt(root, name, 256);
+  const url = stringAt(root, name, identityLimits.serverUrlLengthMax);
   if (url === null) return null;
   let end = url.length;
   while (url.charAt(end - 1) === "/") end -= 1; // bounded by the text's length
