@@ -18,9 +18,14 @@ const answerBytesMax = 64 * 1024 * 1024;
 /** Adds `--fleet`, `--token` and `--json`; the first two may also come from the environment. */
 export function withFleetFlags(command: Command): Command {
   return command
-    .option("--fleet <url>", "the fleet server", process.env["SLUICE_FLEET"] ?? defaultUrl)
+    .option("--fleet <url>", "the fleet server", defaultFleetUrl())
     .option("--token <token>", "its admin token; else SLUICE_TOKEN")
     .option("--json", "print the server's answer as JSON");
+}
+
+/** Where commands find the fleet server when nobody says. */
+export function defaultFleetUrl(): string {
+  return process.env["SLUICE_FLEET"] ?? defaultUrl;
 }
 
 /** Names of members that an answer has at least: without them it is not a fleet server's. */

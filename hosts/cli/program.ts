@@ -2,6 +2,7 @@ import { Command, type OutputConfiguration } from "commander";
 import { registerAuditShow, registerAuditVerify } from "./audit-verify.ts";
 import { registerBoardBuild } from "./board-build.ts";
 import { registerBoardFlash } from "./board-flash.ts";
+import { registerBoardLink } from "./board-link.ts";
 import { registerConfigInfo } from "./config-info.ts";
 import { registerConfigPublish } from "./config-publish.ts";
 import { registerConfigSign } from "./config-sign.ts";
@@ -98,6 +99,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceRemove(program);
   registerBoardBuild(program);
   registerBoardFlash(program);
+  registerBoardLink(program);
   registerDemo(program);
   registerSimulate(program);
   return program;

@@ -77,7 +77,10 @@ export class EmulatedChip {
     this.#console = consoleSocket;
     this.network = new SerialNetwork({
       write: (bytes) => void serial.write(bytes),
-      portOf: (port) => options.movedPorts?.get(port) ?? port,
+      targetOf: (port) => ({
+        host: "127.0.0.1",
+        port: options.movedPorts?.get(port) ?? port,
+      }),
     });
     serial.on("data", (bytes: Buffer) => this.network.take(bytes));
     consoleSocket.on("data", (bytes: Buffer) => this.#take(bytes.toString("latin1")));

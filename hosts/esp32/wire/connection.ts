@@ -1,16 +1,31 @@
 import { connect, type Socket } from "node:net";
 import { type TcpSegment, tcpFlags } from "./packets.ts";
 
+/** The server behind the wire. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How a connection of the board's went. */
+export interface ConnectionEnd {
+  readonly toBoardBytes: number;
+  readonly toServerBytes: number;
+  readonly isReached: boolean;
+  /** Why the server was not reached; null also when the board gave up before. */
+  readonly failure: string | null;
+}
+
 /** A TCP segment without the ends, which the network knows. */
 export type Reply = Omit<TcpSegment, "sourcePort" | "targetPort">;
 
 export interface ConnectionOptions {
-  /** Where the chip's connection leads on this machine's loopback. */
-  readonly port: number;
+  /** Where the board's connection leads. */
+  readonly target: Target;
   /** Sequence number of the chip's SYN. */
   readonly chipSequence: number;
   send(reply: Reply): void;
-  ended(): void;
+  ended(end: ConnectionEnd): void;
 }
 
 /** Small frames, so that the few receive buffers of a chip hold several. */
@@ -19,11 +34,13 @@ const windowBytes = 4096;
 /** Unacknowledged data is sent again after that long: the chip may have had no buffer. */
 const repeatMs = 200;
 const repeatsMax = 100;
-/** More than that waiting for the chip, and the loopback side is paused. */
+/** More than that waiting for the board, and the server is paused; for the server, and the board has to send again. */
 const queuedBytesMax = 64 * 1024;
+/** A connection on which nothing comes from the server for so long is no request of a board's any more. */
+const idleMsMax = 10 * 60_000;
 
 /**
- * One TCP connection of the chip, ended here and continued on loopback (RFC 9293 as far as a line without reordering
+ * One TCP connection of the board, ended here and continued to its server (RFC 9293 as far as a line without reordering
  * needs it: in-order data, go-back-n, no options but the segment size).
  */
 export class Connection {
@@ -43,17 +60,24 @@ export class Connection {
   #timer: NodeJS.Timeout | null = null;
   #repeats = 0;
   #isOver = false;
+  #toBoardBytes = 0;
+  #toServerBytes = 0;
+  #failure: string | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#expected = (options.chipSequence + 1) >>> 0;
-    this.#socket = connect({ host: "127.0.0.1", port: options.port }, () => this.#accept());
+    this.#socket = connect({ ...options.target }, () => this.#accept());
+    this.#socket.setTimeout(idleMsMax, () => this.reset());
     this.#socket.on("data", (data) => this.#fromLoopback(data));
     this.#socket.on("end", () => {
       this.#loopbackEnded = true;
       this.#push();
     });
-    this.#socket.on("error", () => this.reset());
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (!this.#isEstablished) this.#failure = error.code ?? error.message;
+      this.reset();
+    });
   }
 
   /** Of the SYN that began it. */
@@ -74,10 +98,12 @@ export class Connection {
     }
     this.#chipWindow = segment.window;
     if (segment.flags & tcpFlags.ack) this.#acknowledged(segment.acknowledgement);
-    const isNext = segment.sequence === this.#expected;
+    const hasRoom = this.#socket.writableLength <= queuedBytesMax;
+    const isNext = segment.sequence === this.#expected && hasRoom;
     const isFin = (segment.flags & tcpFlags.fin) !== 0;
     if (isNext) {
       if (segment.data.length > 0) this.#socket.write(Buffer.from(segment.data));
+      this.#toServerBytes += segment.data.length;
       this.#expected = (this.#expected + segment.data.length + (isFin ? 1 : 0)) >>> 0;
       if (isFin) this.#socket.end();
     }
@@ -98,7 +124,12 @@ export class Connection {
     this.#isOver = true;
     this.#stopTimer();
     this.#socket.destroy();
-    this.#options.ended();
+    this.#options.ended({
+      toBoardBytes: this.#toBoardBytes,
+      toServerBytes: this.#toServerBytes,
+      isReached: this.#isEstablished,
+      failure: this.#failure,
+    });
   }
 
   #accept(): void {
@@ -127,6 +158,7 @@ export class Connection {
     const dataBytes = Math.min(bytes, this.#queue.length);
     this.#queue = this.#queue.subarray(dataBytes);
     this.#sequence = (this.#sequence + dataBytes) >>> 0;
+    this.#toBoardBytes += dataBytes;
     this.#sentBytes -= dataBytes;
     this.#repeats = 0;
     this.#stopTimer();

@@ -1,4 +1,4 @@
-// The few headers of RFC 826, 791, 768 and 9293 that a chip behind a wire needs. Only for the loopback side of an emulated board.
+// The few headers of RFC 826, 791, 768 and 9293 that a board behind a wire needs.
 
 export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const;
 export const protocols = { tcp: 6, udp: 17 } as const;

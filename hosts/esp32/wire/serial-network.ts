@@ -1,4 +1,4 @@
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionEnd, type Target } from "./connection.ts";
 import {
   answerArp,
   ethernet,
@@ -23,18 +23,22 @@ const hostMac = Uint8Array.of(0x02, 0, 0x5e, 0, 0x53, 2);
 const connectionsMax = 32;
 
 export interface SerialNetworkOptions {
-  /** Puts bytes on the chip's second serial line. */
+  /** Puts bytes on the board's second serial line. */
   write(bytes: Uint8Array): void;
   /** What time servers tell; this machine's clock when left out. */
   unixMs?(): number;
-  /** Where a port that the chip asks for is on this machine's loopback; the same port when left out. */
-  portOf?(port: number): number;
+  /** Where connections to a port lead; to the same port of this machine's loopback when left out. */
+  targetOf?(port: number): Target;
+  /** A frame that is whole came from the board. */
+  heard?(): void;
+  /** A connection of the board's is over. */
+  ended?(end: ConnectionEnd, target: Target): void;
 }
 
 /**
- * The other end of a chip's network wire: Ethernet over SLIP. It answers for every address and carries each TCP
- * connection of the chip on to the same port of this machine's loopback, and tells the time; nothing leaves the machine,
- * nothing needs rights, and no device of the system is touched. A link can be cut and mended.
+ * The other end of a board's network wire: Ethernet over SLIP. It answers for every address, carries each TCP connection
+ * of the board on to where its owner says and nowhere else, and tells the time. Nothing needs rights, and no network of the
+ * system is touched. A link can be cut and mended.
  */
 export class SerialNetwork {
   readonly #options: SerialNetworkOptions;
@@ -70,9 +74,12 @@ export class SerialNetwork {
     if (frame === null) return;
     if (frame.type === etherType.arp) {
       const answer = answerArp(frame.payload, hostMac);
-      if (answer !== null) this.#send(frame.from, etherType.arp, answer);
+      if (answer === null) return;
+      this.#options.heard?.();
+      this.#send(frame.from, etherType.arp, answer);
     } else if (frame.type === etherType.ipv4) {
       const packet = parseIp(frame.payload);
+      if (packet !== null) this.#options.heard?.();
       if (packet?.protocol === protocols.tcp) this.#tcp(packet, frame.from);
       if (packet?.protocol === protocols.udp) this.#udp(packet, frame.from);
     }
@@ -108,11 +115,15 @@ export class SerialNetwork {
       if (!this.#isCut) this.#send(mac, etherType.ipv4, ip(tcp(answer, ends)));
     };
     if (isNew && this.#connections.size < connectionsMax) {
+      const target = this.#targetOf(segment.targetPort);
       const connection = new Connection({
-        port: this.#options.portOf?.(segment.targetPort) ?? segment.targetPort,
+        target,
         chipSequence: segment.sequence,
         send: (answer) => reply({ ...answer, ...ports }),
-        ended: () => this.#connections.delete(key),
+        ended: (end) => {
+          this.#connections.delete(key);
+          this.#options.ended?.(end, target);
+        },
       });
       this.#connections.set(key, connection);
       return;
@@ -126,6 +137,10 @@ export class SerialNetwork {
       const next = (sequence + data.length + 1) >>> 0;
       reply({ ...ports, ...rest, flags, sequence: acknowledgement, acknowledgement: next });
     }
+  }
+
+  #targetOf(port: number): Target {
+    return this.#options.targetOf?.(port) ?? { host: "127.0.0.1", port };
   }
 
   #send(to: Uint8Array, type: number, payload: Uint8Array): void {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
+import type { ConnectionEnd, Target } from "../../../../hosts/esp32/wire/connection.ts";
 import {
-  ethernet,
   etherType,
   type IpPacket,
   ip,
@@ -11,62 +11,26 @@ import {
   parseIp,
   parseTcp,
   protocols,
-  type TcpSegment,
-  tcp,
   tcpFlags,
 } from "../../../../hosts/esp32/wire/packets.ts";
-import { SerialNetwork } from "../../../../hosts/esp32/wire/serial-network.ts";
-import { encodeSlip, SlipDecoder } from "../../../../hosts/esp32/wire/slip.ts";
+import {
+  SerialNetwork,
+  type SerialNetworkOptions,
+} from "../../../../hosts/esp32/wire/serial-network.ts";
 import { answerTime } from "../../../../hosts/esp32/wire/time-server.ts";
+import { boardMac, WireEnd } from "../../../support/wire-end.ts";
 
 const chipAddress = 0x0a00020f;
 const hostAddress = 0x0a000202;
-const chipMac = Uint8Array.of(2, 0, 0, 0, 0, 1);
-const nobody = new Uint8Array(6).fill(0xff);
 const nothing = new Uint8Array(0);
 
-/** A chip's end of the wire: what it sent to it, and what came. */
-class Wire {
-  readonly segments: TcpSegment[] = [];
-  readonly frames: Uint8Array[] = [];
-  readonly network = new SerialNetwork({ write: (bytes) => this.#decoder.take(bytes) });
-  readonly #decoder = new SlipDecoder((frame) => this.#received(frame));
-  #heard: (() => void)[] = [];
+/** A chip's end of the wire, and the network at the other. */
+class Wire extends WireEnd {
+  readonly network: SerialNetwork;
 
-  send(segment: Partial<TcpSegment> & { targetPort: number }): void {
-    const whole: TcpSegment = {
-      sourcePort: 5000,
-      sequence: 0,
-      acknowledgement: 0,
-      flags: tcpFlags.ack,
-      window: 4096,
-      data: nothing,
-      ...segment,
-    };
-    const packet = tcp(whole, { source: chipAddress, target: hostAddress });
-    this.frame(etherType.ipv4, ip(packet));
-  }
-
-  frame(type: number, payload: Uint8Array): void {
-    this.network.take(encodeSlip(ethernet({ to: nobody, from: chipMac, type, payload })));
-  }
-
-  /** The next segment that is not there yet. */
-  async next(count: number): Promise<TcpSegment> {
-    while (this.segments.length < count)
-      await new Promise<void>((resolve) => this.#heard.push(resolve));
-    return this.segments[count - 1] as TcpSegment;
-  }
-
-  #received(bytes: Uint8Array): void {
-    this.frames.push(bytes);
-    const frame = parseEthernet(bytes);
-    const packet = frame?.type === etherType.ipv4 ? parseIp(frame.payload) : null;
-    const segment = packet === null ? null : parseTcp(packet);
-    if (segment !== null) this.segments.push({ ...segment, data: segment.data.slice() });
-    const heard = this.#heard;
-    this.#heard = [];
-    for (const call of heard) call();
+  constructor(options: Partial<SerialNetworkOptions> = {}) {
+    super((bytes) => this.network.take(bytes));
+    this.network = new SerialNetwork({ write: (bytes) => this.take(bytes), ...options });
   }
 }
 
@@ -81,14 +45,14 @@ test("answers who has an address, for every address", () => {
   const wire = new Wire();
   const question = new Uint8Array(28);
   question.set([0, 1, 8, 0, 6, 4, 0, 1]);
-  question.set(chipMac, 8);
+  question.set(boardMac, 8);
   question.set([10, 0, 2, 15], 14);
   question.set([10, 0, 2, 2], 24);
   wire.frame(etherType.arp, question);
   const frame = parseEthernet(wire.frames[0] ?? nothing);
   assert.deepEqual([...(frame?.payload.subarray(6, 8) ?? [])], [0, 2]);
   assert.deepEqual([...(frame?.payload.subarray(14, 18) ?? [])], [10, 0, 2, 2]);
-  assert.deepEqual([...(frame?.payload.subarray(18, 24) ?? [])], [...chipMac]);
+  assert.deepEqual([...(frame?.payload.subarray(18, 24) ?? [])], [...boardMac]);
 });
 
 test("carries a connection to loopback and back, in order", async () => {
@@ -124,6 +88,44 @@ test("sends again what the chip did not acknowledge", async () => {
   const again = await wire.next(3);
   assert.equal(again.sequence, lost.sequence);
   assert.deepEqual(again.data, lost.data);
+  wire.network.close();
+  server.close();
+});
+
+test("carries connections where its owner says, whatever the port, and tells how they ended", async () => {
+  const [server, port] = await listening((socket) => socket.end("here"));
+  const ended: [ConnectionEnd, Target][] = [];
+  const target = { host: "127.0.0.1", port };
+  const wire = new Wire({
+    targetOf: () => target,
+    ended: (...end) => ended.push(end),
+  });
+  const end = { targetPort: 1, sourcePort: 6000, answerBytes: 4 };
+  assert.equal(await wire.ask("who", end), "here");
+  const carried = { toBoardBytes: 4, toServerBytes: 3, isReached: true, failure: null };
+  assert.deepEqual(ended, [[carried, target]]);
+  server.close();
+});
+
+test("takes no more of the board than a server reads", async () => {
+  const [server, targetPort] = await listening((socket) => {
+    socket.on("error", () => {}); // of the end of the test
+    socket.pause();
+  });
+  const wire = new Wire();
+  wire.send({ targetPort, sequence: 1, flags: tcpFlags.syn });
+  const accepted = await wire.next(1);
+  const acknowledgement = (accepted.sequence + 1) >>> 0;
+  const data = new Uint8Array(1024);
+  let [sequence, taken] = [2, 0];
+  // Far beyond what the system buffers for a socket on loopback.
+  for (let sent = 0; sent < 32_768 && taken === sent; sent += 1) {
+    wire.send({ targetPort, sequence, acknowledgement, data });
+    const answer = await wire.next(2 + sent);
+    taken += answer.acknowledgement === sequence + data.length ? 1 : 0;
+    sequence += data.length;
+  }
+  assert.ok(taken < 32_768, "everything was taken");
   wire.network.close();
   server.close();
 });
