@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { secretVariable } from "./secrets.ts";
 import { printable } from "./terminal-text.ts";
 
 /** The flags of every subcommand that asks a fleet server. */
@@ -38,7 +39,7 @@ export class FleetClient {
 
   constructor(flags: FleetFlags) {
     this.baseUrl = baseUrlOf(flags.fleet);
-    this.token = flags.token ?? process.env["SLUICE_TOKEN"];
+    this.token = flags.token ?? secretVariable("SLUICE_TOKEN");
     if (this.token !== undefined && !/^[!-~]+$/.test(this.token))
       throw new CommandError(
         "the admin token has a space or another character that no token has; check --token or SLUICE_TOKEN",

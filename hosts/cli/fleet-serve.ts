@@ -5,6 +5,7 @@ import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { collect, hardwareId } from "./options.ts";
+import { secretVariable } from "./secrets.ts";
 import { addKeyringOptions, type KeyringFlags, openSignersAt } from "./signer-options.ts";
 import { imageBytesMaxOf } from "./slot-option.ts";
 
@@ -104,8 +105,8 @@ async function serve(flags: ServeFlags): Promise<void> {
     );
   const port = wholeNumber("--port", flags.port, 0, 65_535);
   const pollSeconds = wholeNumber("--poll-seconds", flags.pollSeconds, 1, 86_399);
-  const gatewayToken = flags.gatewayToken ?? process.env["SLUICE_GATEWAY_TOKEN"];
-  const adminToken = flags.adminToken ?? process.env["SLUICE_TOKEN"];
+  const gatewayToken = flags.gatewayToken ?? secretVariable("SLUICE_GATEWAY_TOKEN");
+  const adminToken = flags.adminToken ?? secretVariable("SLUICE_TOKEN");
   const tls = readTls(flags);
   makeFolder(flags.data);
   const [onlineSigner = null, ...moreOnlineSigners] = await openSignersAt(

@@ -1,7 +1,6 @@
-import { createPublicKey } from "node:crypto";
 import type { Command } from "commander";
 import { decryptPrivateKey, isEncryptedPem } from "../release/keys/encrypted-key.ts";
-import { publicPemFromPem } from "../release/pem-keys.ts";
+import { publicHalf, publicPemFromPem, publicPemOfKey } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError } from "./exit.ts";
 import { readText, writeResult } from "./files.ts";
@@ -42,7 +41,9 @@ async function ofFile(file: string, flags: PublicFlags): Promise<string> {
     const key = decryptPrivateKey(pem, await readPassphrase(flags, `the passphrase of ${file}`));
     if (key === null)
       throw new CommandError(`the passphrase does not open ${file}, or it is damaged`);
-    return createPublicKey(key).export({ format: "pem", type: "spki" }).toString();
+    const half = publicHalf(key);
+    if (half === null) throw unusableKey(file, "not-p256");
+    return publicPemOfKey(half);
   }
   const found = publicPemFromPem(pem);
   if (!found.ok) throw unusableKey(file, found.reason);

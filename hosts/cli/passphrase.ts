@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { passphraseCharactersMin } from "../release/keys/encrypted-key.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readText } from "./files.ts";
+import { secretVariable } from "./secrets.ts";
 
 export interface PassphraseFlags {
   readonly passphraseFile?: string;
@@ -45,7 +46,7 @@ export async function newPassphrase(flags: PassphraseFlags, what: string): Promi
 function givenPassphrase(flags: PassphraseFlags): string | null {
   if (flags.passphraseFile !== undefined) return fromFile(flags.passphraseFile);
   const name = flags.passphraseEnv ?? defaultVariable;
-  const value = process.env[name];
+  const value = secretVariable(name);
   if (value !== undefined && value !== "") return value;
   if (flags.passphraseEnv === undefined) return null;
   throw new CommandError(`the variable ${name} is not set or empty`, exitCodes.usage);

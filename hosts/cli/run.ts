@@ -2,7 +2,9 @@ import { type Command, CommanderError, type OutputConfiguration } from "commande
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { joinPairedArguments } from "./options.ts";
+import type { PassphraseFlags } from "./passphrase.ts";
 import { createProgram } from "./program.ts";
+import { withholdSecrets } from "./secrets.ts";
 
 /**
  * Runs one command line and answers its exit code. An expected failure, and one of the machine, is
@@ -15,6 +17,11 @@ export function run(argv: readonly string[], output: OutputConfiguration = {}): 
 /** As `run`, with a command line of the caller's. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   const writeError = program.configureOutput().writeErr ?? (() => undefined);
+  let restoreSecrets = (): void => undefined;
+  program.hook("preAction", (_program, command) => {
+    const { passphraseEnv } = command.opts<PassphraseFlags>();
+    restoreSecrets = withholdSecrets(passphraseEnv === undefined ? [] : [passphraseEnv]);
+  });
   try {
     await program.parseAsync(joinPairedArguments(argv), { from: "user" });
     return exitCodes.ok;
@@ -30,5 +37,7 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     writeError(`sluice: internal error, please report it with this text:\n${stack}\n`);
     return exitCodes.internal;
+  } finally {
+    restoreSecrets();
   }
 }

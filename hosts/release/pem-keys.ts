@@ -5,7 +5,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { p256 } from "@noble/curves/nist.js";
-import { decodePublicKey, type TrustedImageKey } from "../../src/image/keys.ts";
+import { encodePublicKey, type TrustedImageKey } from "../../src/image/keys.ts";
 import { signatureToDer } from "../../src/image/signature.ts";
 import type { ImageSigner } from "../../src/image/writer.ts";
 
@@ -44,10 +44,10 @@ export function signerFromPem(
 export function signerFromKey(
   privateKey: KeyObject,
 ): { ok: true; signer: ImageSigner } | { ok: false; reason: "not-p256" } {
-  if (privateKey.asymmetricKeyType !== "ec") return { ok: false, reason: "not-p256" };
-  const { crv, d } = privateKey.export({ format: "jwk" });
-  const key = decodePublicKey(spki(createPublicKey(privateKey)));
-  if (crv !== "P-256" || d === undefined || key === null) return { ok: false, reason: "not-p256" };
+  const key = publicHalf(privateKey);
+  if (key?.algorithm !== "ecdsa-p256") return { ok: false, reason: "not-p256" };
+  const { d } = privateKey.export({ format: "jwk" });
+  if (d === undefined) return { ok: false, reason: "not-p256" };
   const secret = Buffer.from(d, "base64url");
   const sign = async (digest: Uint8Array): Promise<Uint8Array> =>
     signatureToDer(p256.sign(digest, secret, { prehash: false, lowS: false }));
@@ -63,7 +63,7 @@ export function trustedKeyFromPem(
 ): { ok: true; key: TrustedImageKey } | { ok: false; reason: KeyRefusal } {
   const parsed = parse(() => createPublicKey(pem), pem);
   if (!parsed.ok) return parsed;
-  const key = decodePublicKey(spki(parsed.key));
+  const key = publicHalf(parsed.key);
   return key === null ? { ok: false, reason: "not-p256" } : { ok: true, key };
 }
 
@@ -72,7 +72,34 @@ export function publicPemFromPem(
   pem: string,
 ): { ok: true; publicPem: string } | { ok: false; reason: KeyRefusal } {
   const trusted = trustedKeyFromPem(pem);
-  return trusted.ok ? { ok: true, publicPem: publicPem(createPublicKey(pem)) } : trusted;
+  return trusted.ok ? { ok: true, publicPem: publicPemOfKey(trusted.key) } : trusted;
+}
+
+/**
+ * What verifies, of a public or private key: null unless it is on P-256 or Ed25519. However the file
+ * holds the point (compressed, hybrid or not at all, with the curve's name or its numbers), the key
+ * has one form.
+ */
+export function publicHalf(key: KeyObject): TrustedImageKey | null {
+  if (key.asymmetricKeyType !== "ec" && key.asymmetricKeyType !== "ed25519") return null;
+  try {
+    const { crv, x = "", y = "" } = key.export({ format: "jwk" });
+    const numbers = [Buffer.from(x, "base64url"), Buffer.from(y, "base64url")];
+    if (crv === "Ed25519") return { algorithm: "ed25519", publicKey: new Uint8Array(numbers[0]!) };
+    if (crv !== "P-256" || numbers.some(({ length }) => length !== 32)) return null;
+    return {
+      algorithm: "ecdsa-p256",
+      publicKey: new Uint8Array(Buffer.concat([Buffer.of(4), ...numbers])),
+    };
+  } catch {
+    return null; // a curve that has no such form
+  }
+}
+
+/** SubjectPublicKeyInfo in PEM, with the whole point. */
+export function publicPemOfKey(key: TrustedImageKey): string {
+  const der = Buffer.from(encodePublicKey(key));
+  return publicPem(createPublicKey({ key: der, format: "der", type: "spki" }));
 }
 
 function parse(
@@ -85,10 +112,6 @@ function parse(
   } catch {
     return { ok: false, reason: "not-a-key" }; // OpenSSL tells only which of its parsers gave up last
   }
-}
-
-function spki(key: KeyObject): Uint8Array {
-  return key.export({ format: "der", type: "spki" });
 }
 
 function privatePem(key: KeyObject): string {

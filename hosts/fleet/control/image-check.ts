@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { readImageInfo } from "../../../src/image/info.ts";
-import { decodePublicKey, type TrustedImageKey } from "../../../src/image/keys.ts";
+import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import type { SignedReleaseFacts } from "../../../src/image/release-facts.ts";
 import { bytesSource } from "../../../src/image/source.ts";
 import { tlvTypes } from "../../../src/image/tlv.ts";
 import { type ImageVerdict, verifyImage } from "../../../src/image/verify.ts";
 import type { Crypto } from "../../../src/ports/crypto.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { limits } from "../limits.ts";
 
 /** What images must be to become part of a release. */
@@ -132,11 +133,9 @@ function explain(
 
 /** Reads the public key of a bootloader from PEM; null for anything but an ECDSA P-256 public key. */
 export function parseImageKey(pem: string): TrustedImageKey | null {
-  const body = /-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----/.exec(
-    pem,
-  )?.[1];
-  const key = body === undefined ? null : decodePublicKey(Buffer.from(body, "base64"));
-  return key?.algorithm === "ecdsa-p256" ? key : null;
+  if (!pem.includes("-----BEGIN PUBLIC KEY-----")) return null; // a private key has no place here
+  const found = trustedKeyFromPem(pem);
+  return found.ok && found.key.algorithm === "ecdsa-p256" ? found.key : null;
 }
 
 function refuse(

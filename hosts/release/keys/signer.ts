@@ -1,6 +1,5 @@
-import { createHash, createPublicKey } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { canonicalize } from "@tufjs/canonical-json";
-import { decodePublicKey, encodePublicKey } from "../../../src/image/keys.ts";
 import {
   derSequenceBytes,
   signatureFromDer,
@@ -8,6 +7,7 @@ import {
 } from "../../../src/image/signature.ts";
 import type { ImageSigner } from "../../../src/image/writer.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { publicHalf, publicPemOfKey } from "../pem-keys.ts";
 
 /**
  * Whoever can sign a digest: a file, a token, another machine. The same signers sign images
@@ -65,22 +65,23 @@ export function tufKeyId(publicKey: Uint8Array): string {
 
 /** SubjectPublicKeyInfo PEM of an uncompressed point. */
 export function publicPemOf(publicKey: Uint8Array): string {
-  const der = Buffer.from(encodePublicKey({ algorithm: "ecdsa-p256", publicKey }));
-  return createPublicKey({ key: der, format: "der", type: "spki" })
-    .export({ format: "pem", type: "spki" })
-    .toString();
+  return publicPemOfKey({ algorithm: "ecdsa-p256", publicKey });
 }
 
 /** The uncompressed point in the DER of a SubjectPublicKeyInfo, or null for another kind of key. */
 export function pointOfSpki(der: Uint8Array): Uint8Array | null {
-  const key = decodePublicKey(der);
-  return key?.algorithm === "ecdsa-p256" ? key.publicKey : null;
+  return pointOf(() => createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" }));
 }
 
 /** The uncompressed point of a public key in PEM, or null. */
 export function pointOfPem(pem: string): Uint8Array | null {
+  return pointOf(() => createPublicKey(pem));
+}
+
+function pointOf(read: () => KeyObject): Uint8Array | null {
   try {
-    return pointOfSpki(createPublicKey(pem).export({ format: "der", type: "spki" }));
+    const key = publicHalf(read());
+    return key?.algorithm === "ecdsa-p256" ? key.publicKey : null;
   } catch {
     return null; // whatever is wrong with it: no public key
   }
