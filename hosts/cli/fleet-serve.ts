@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
+import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { collect, hardwareId } from "./options.ts";
 import { secretVariable } from "./secrets.ts";
@@ -138,8 +139,13 @@ async function serve(flags: ServeFlags): Promise<void> {
   process.stdout.write(`${running.url}\n`);
   warn(flags, adminToken, tls);
   await interrupted();
-  process.stderr.write("stopping; everything acknowledged is on the disk\n");
+  process.stderr.write(
+    "stopping within 10 s; everything acknowledged is on the disk; again to stop at once\n",
+  );
+  void interrupted().then(() => process.exit(1));
   await running.close();
+  // Nothing that still holds the process, as a device's connection cannot, shall keep it.
+  setTimeout(() => process.exit(), 500).unref();
 }
 
 function warn(flags: ServeFlags, adminToken: string | undefined, tls: FleetTls | null): void {
@@ -216,17 +222,15 @@ function makeFolder(folder: string): void {
 function startFailure(error: unknown, flags: ServeFlags): unknown {
   const { code, name, message } = error as NodeJS.ErrnoException;
   if (name === "FleetOptionError") return new CommandError(message, exitCodes.usage);
-  if (code === "EADDRINUSE")
-    return new CommandError(
-      `${flags.host}:${flags.port} is taken by another program; give another --port`,
-      exitCodes.server,
-    );
-  if (code === "EACCES" || code === "EADDRNOTAVAIL")
-    return new CommandError(
-      `cannot listen on ${flags.host}:${flags.port} (${code})`,
-      exitCodes.server,
-    );
-  return error;
+  if (name === "FileHeldError") return new CommandError(message, exitCodes.server);
+  if (name === "DatabaseRefusedError") return new CommandError(message, exitCodes.input);
+  const { syscall = "" } = error as NodeJS.ErrnoException;
+  const isNetwork = ["getaddrinfo", "listen", "bind"].includes(syscall);
+  if (code !== "ERR_SQLITE_ERROR" && !isNetwork) return environmentError(error);
+  const doing = isNetwork
+    ? `cannot listen on ${flags.host}:${flags.port}`
+    : `cannot use the database in ${flags.data}`;
+  return environmentError(error, doing);
 }
 
 function interrupted(): Promise<void> {

@@ -4,6 +4,8 @@ import fastify, {
   type FastifyInstance,
   type FastifyServerOptions,
 } from "fastify";
+import { type FileLock, lockFile } from "../files/file-lock.ts";
+import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
@@ -26,6 +28,7 @@ import { trustRoutes } from "./routes/management/trust.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { tufRoutes } from "./routes/tuf.ts";
+import { Stop } from "./stop.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { serverTls } from "./tls-options.ts";
@@ -47,22 +50,41 @@ const ticksPerPrune = 64;
 /** Builds the server over its database and folder; the caller listens, or injects requests. */
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   const settings = readOptions(options);
-  const trust = options.trust === undefined ? null : new FleetTrust(options.trust, options.clock);
-  const database = await FleetDatabase.open(
-    options.databaseFile,
-    options.clock,
-    options.durability,
-  );
-  const fleet: Fleet = {
-    database,
-    memory: await loadMemory(database),
-    artifacts: new ArtifactFolder(options.artifactsFolder),
-    outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
-    trust,
-    clock: options.clock,
-  };
-  const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
-  return lifecycle(app, fleet);
+  const lock = await holdData(options);
+  try {
+    const trust = options.trust === undefined ? null : new FleetTrust(options.trust, options.clock);
+    const database = await FleetDatabase.open(
+      options.databaseFile,
+      options.clock,
+      options.durability,
+    );
+    try {
+      const fleet: Fleet = {
+        database,
+        memory: await loadMemory(database),
+        artifacts: new ArtifactFolder(options.artifactsFolder),
+        outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
+        trust,
+        clock: options.clock,
+      };
+      const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
+      const connections = new Connections(app.server, settings.connections);
+      return lifecycle(app, fleet, { lock, connections, limits: settings.connections });
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+/** One server at a time works on a database; what is in memory of one, another would not know. */
+async function holdData({ databaseFile }: FleetOptions): Promise<FileLock | null> {
+  if (databaseFile === ":memory:") return null;
+  const purpose = `a fleet server that started at ${new Date().toISOString()}`;
+  return lockFile(databaseFile, { purpose, waitMsMax: 0 });
 }
 
 async function buildApp(
@@ -74,11 +96,25 @@ async function buildApp(
     logger: logLevel === "silent" ? false : { level: logLevel, stream: process.stderr },
     bodyLimit: limits.managementBodyBytesMax,
     exposeHeadRoutes: false,
+    requestTimeout: settings.connections.requestMs,
+    connectionTimeout: settings.connections.idleMs,
+    keepAliveTimeout: settings.connections.keepAliveMs,
     routerOptions: { maxParamLength: 256 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   };
   // Routes are the same on both; what is not, is the type of node's server below.
-  const https = settings.tls === null ? {} : { https: serverTls(settings.tls) };
+  const { connections } = settings;
+  const node = serverOptions(connections);
+  const https =
+    settings.tls === null
+      ? { http: node }
+      : {
+          https: {
+            ...node,
+            ...serverTls(settings.tls),
+            handshakeTimeout: connections.tlsHandshakeMs,
+          },
+        };
   const app = fastify({ ...options, ...https } as FastifyServerOptions);
   answerErrors(app);
   await app.register(swagger, { openapi: openApiInfo });
@@ -107,7 +143,13 @@ async function buildApp(
   return app;
 }
 
-function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
+interface Held {
+  readonly lock: FileLock | null;
+  readonly connections: Connections;
+  readonly limits: ConnectionLimits;
+}
+
+function lifecycle(app: FastifyInstance, fleet: Fleet, held: Held): FleetServer {
   let ticks = 0;
   let last: Promise<void> = Promise.resolve();
   let closed: Promise<void> | null = null;
@@ -129,19 +171,38 @@ function lifecycle(app: FastifyInstance, fleet: Fleet): FleetServer {
     },
     close() {
       const ending = last;
-      closed ??= (async () => {
-        await app.close();
-        await ending;
-        await writeAllContacts(fleet);
-        await fleet.trust
-          ?.close()
-          .catch((error: unknown) => app.log.error({ err: error }, "the audit log lacks its end"));
-        await fleet.outages.close(fleet.clock.unixMs());
-        await fleet.database.close();
-      })();
+      closed ??= stopServer(app, fleet, ending, held);
       return closed;
     },
   };
+}
+
+/** Requests that are under way may end, for a time; then everything is written down that can be. */
+async function stopServer(
+  app: FastifyInstance,
+  fleet: Fleet,
+  lastTick: Promise<void>,
+  { lock, connections, limits: { drainMs, stopMs } }: Held,
+): Promise<void> {
+  const stop = new Stop(stopMs, (step, error) =>
+    app.log.error({ err: error }, `stopping: ${step} failed`),
+  );
+  const closing = app.close();
+  connections.drain();
+  const isDrained = await stop.step("waiting for requests", () => closing, drainMs);
+  if (!isDrained) {
+    connections.destroyAll();
+    fleet.trust?.abort();
+    await stop.step("ending connections", () => closing);
+  }
+  await stop.step("the last tick", () => lastTick, drainMs);
+  fleet.trust?.abort();
+  await stop.step("writing last contacts", () => writeAllContacts(fleet));
+  await stop.step("writing the audit log", () => fleet.trust?.close());
+  await stop.step("noting the time", () => fleet.outages.close(fleet.clock.unixMs()));
+  const isWritten = await stop.step("closing the database", () => fleet.database.close());
+  if (!isWritten) await fleet.database.close("now");
+  lock?.release();
 }
 
 function management(fleet: Fleet, settings: FleetSettings) {

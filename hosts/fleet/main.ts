@@ -19,7 +19,11 @@ export async function serveFleet(
     clock: { unixMs: () => Date.now() },
     ticksEveryMs: tickMs,
   });
-  const url = await fleet.app.listen({ host: options.host, port: options.port });
+  const { host, port } = options;
+  const url = await fleet.app.listen({ host, port }).catch(async (error: unknown) => {
+    await fleet.close();
+    throw error;
+  });
   const timer = setInterval(() => {
     fleet.tick().catch((error: unknown) => fleet.app.log.error({ err: error }, "a tick failed"));
   }, tickMs);

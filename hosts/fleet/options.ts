@@ -1,5 +1,6 @@
 import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
+import { type ConnectionLimits, connectionLimits } from "./connections.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
 import { ServerNames } from "./server-names.ts";
@@ -46,6 +47,8 @@ export interface FleetOptions {
   readonly tls?: FleetTls;
   /** Signed metadata and the online key; without it devices go by images alone. */
   readonly trust?: FleetTrustOptions;
+  /** What is not given, is as in connections.ts. */
+  readonly connections?: Partial<ConnectionLimits>;
   /** `silent` when absent. */
   readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
 }
@@ -62,6 +65,7 @@ export interface FleetSettings {
   readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
   readonly names: ServerNames;
+  readonly connections: ConnectionLimits;
   readonly tls: FleetTls | null;
 }
 
@@ -93,6 +97,7 @@ export function readOptions(options: FleetOptions): FleetSettings {
     imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
     externalUrl: externalUrl === undefined ? null : readUrl("external", externalUrl),
     names: readNames(options),
+    connections: { ...connectionLimits, ...options.connections },
     tls: options.tls === undefined ? null : readTls(options.tls),
   };
 }

@@ -12,6 +12,8 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0004-configurations": configurations,
 };
 
+export const migrationNames: readonly string[] = Object.keys(migrations);
+
 export const migrationProvider: MigrationProvider = {
   getMigrations: async () => migrations,
 };

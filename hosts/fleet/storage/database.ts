@@ -2,7 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { Kysely, Migrator, sql, type Transaction } from "kysely";
 import { type Fault, faultOf, isLocked, TooBusyError } from "../faults.ts";
-import { migrationProvider } from "../migrations/index.ts";
+import { migrationNames, migrationProvider } from "../migrations/index.ts";
+import { checkDatabase, checkFileIsDatabase } from "./database-check.ts";
 import { nodeSqliteDialect } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
 
@@ -48,7 +49,8 @@ export class FleetDatabase {
     clock: { unixMs(): number },
     durability: Durability = "full",
   ): Promise<FleetDatabase> {
-    const writer = connect(file, durability);
+    if (file !== inMemory) checkFileIsDatabase(file);
+    const writer = connect(file, durability, "check");
     const migrator = new Migrator({ db: writer, provider: migrationProvider });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) {
@@ -87,8 +89,9 @@ export class FleetDatabase {
     return result;
   }
 
-  async close(): Promise<void> {
-    await this.last;
+  /** Closes once everything that waits is written, or at once. */
+  async close(when: "written" | "now" = "written"): Promise<void> {
+    if (when === "written") await this.last;
     if (this.queries !== this.writer) await this.queries.destroy();
     await this.writer.destroy();
   }
@@ -138,10 +141,15 @@ const startBusyMs = 5000;
 /** A database in memory belongs to one connection, which then reads and writes. */
 const inMemory = ":memory:";
 
-function connect(file: string, durability: Durability): Kysely<Tables> {
+function connect(
+  file: string,
+  durability: Durability,
+  first: "check" | "trust" = "trust",
+): Kysely<Tables> {
   const connection = new DatabaseSync(file);
   try {
     connection.exec(`pragma busy_timeout = ${startBusyMs}`);
+    if (first === "check" && file !== inMemory) checkDatabase(connection, file, migrationNames);
     connection.exec("pragma journal_mode = wal");
     connection.exec(`pragma synchronous = ${durability}`);
     connection.exec("pragma foreign_keys = on");

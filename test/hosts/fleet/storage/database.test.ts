@@ -63,7 +63,7 @@ test("finds everything again after it was closed, and migrates nothing twice", a
 });
 
 test("refuses a file that is no database", async () => {
-  await assert.rejects(FleetDatabase.open(import.meta.filename, clock), /not a database/);
+  await assert.rejects(FleetDatabase.open(import.meta.filename, clock), /is no SQLite database/);
 });
 
 test("keeps the newest events within their bound", async (t) => {

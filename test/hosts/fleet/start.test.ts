@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import { sluice, temporaryFolder } from "../../support/command-line.ts";
+import { TestFleet } from "./test-fleet.ts";
+
+const command = join(import.meta.dirname, "..", "..", "..", "hosts", "cli", "main.ts");
+
+/** A data folder of a server that was stopped. */
+async function dataFolder(context: TestContext): Promise<{ folder: string; file: string }> {
+  const folder = temporaryFolder(context);
+  const file = join(folder, "fleet.sqlite");
+  const fleet = await TestFleet.open(context, { databaseFile: file });
+  await fleet.addDevices(3);
+  await fleet.server.close();
+  return { folder, file };
+}
+
+const broken: readonly (readonly [string, (file: string) => void, RegExp])[] = [
+  ["rubbish", (file) => writeFileSync(file, Buffer.alloc(5000, 0x5a)), /is no SQLite database/],
+  ["shorter than a header", (file) => writeFileSync(file, "SQLite"), /is no SQLite database/],
+  ["cut off", (file) => truncateSync(file, 20_000), /is cut off: it has 20000 of its \d+ bytes/],
+  ["damaged inside", (file) => overwrite(file, 4096 * 2, 4096), /is damaged/],
+  ["of a newer server", (file) => addMigration(file), /of a newer server.*0999-future/],
+  ["of another program", (file) => replaceByAnother(file), /another program's.*customers/],
+];
+for (const [name, damage, words] of broken)
+  test(`a database that is ${name} is refused in one line, and left as it is`, async (t) => {
+    const { folder, file } = await dataFolder(t);
+    damage(file);
+    const before = readFileSync(file);
+    const { exitCode, stderr } = await sluice("fleet", "serve", "--data", folder, "--port", "0");
+    assert.match(stderr, words);
+    assert.equal(exitCode, 65, stderr);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+    assert.deepEqual(readFileSync(file), before);
+  });
+
+test("a host that is unknown and a port that is taken are refused in one line", async (t) => {
+  const { folder } = await dataFolder(t);
+  const serve = (...more: string[]) => sluice("fleet", "serve", "--data", folder, ...more);
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close());
+  const { port } = other.address() as { port: number };
+  const taken = await serve("--port", String(port));
+  assert.equal(taken.exitCode, 69, taken.stderr);
+  assert.match(taken.stderr, /another program uses the port/);
+  const unknown = await serve("--port", "0", "--host", "nowhere.invalid");
+  assert.equal(unknown.exitCode, 69, unknown.stderr);
+  assert.match(unknown.stderr, /nowhere\.invalid/);
+});
+
+test("a folder that cannot be one is refused in one line", async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, "file"), "");
+  const { exitCode, stderr } = await sluice("fleet", "serve", "--data", join(folder, "file", "x"));
+  assert.equal(exitCode, 65, stderr);
+  mkdirSync(join(folder, "data", "fleet.sqlite"), { recursive: true });
+  const second = await sluice("fleet", "serve", "--data", join(folder, "data"), "--port", "0");
+  assert.equal(second.exitCode, 65, second.stderr);
+});
+
+test("a second server on a folder is refused with the first one's name, until that ends", async (t) => {
+  const { folder, file } = await dataFolder(t);
+  const argv = [command, "fleet", "serve", "--data", folder, "--port", "0"];
+  const first = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => first.kill("SIGKILL"));
+  await once(createInterface({ input: first.stdout }), "line");
+  const { exitCode, stderr } = await sluice("fleet", "serve", "--data", folder, "--port", "0");
+  assert.equal(exitCode, 69, stderr);
+  assert.match(stderr, new RegExp(`process ${first.pid} on \\S+`));
+  assert.match(stderr, /started at 20\d\d-/);
+  const died = once(first, "exit");
+  first.kill("SIGKILL");
+  await died;
+  const next = await TestFleet.open(t, { databaseFile: file });
+  await assert.rejects(TestFleet.open(t, { databaseFile: file }), /is in use by/, "in one process");
+  await next.server.close();
+  await (await TestFleet.open(t, { databaseFile: file })).server.close();
+});
+
+test("takes what a server that was killed left in its WAL", async (t) => {
+  const { folder, file } = await dataFolder(t);
+  const fleet = await TestFleet.open(t, { databaseFile: file });
+  await fleet.addDevice("late");
+  const copy = join(temporaryFolder(t), "fleet.sqlite");
+  for (const end of ["", "-wal"]) copyFileSync(file + end, copy + end);
+  await fleet.server.close();
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+  const restored = await TestFleet.open(t, { databaseFile: copy });
+  assert.equal((await restored.api("GET", "/devices")).items.length, 4);
+});
+
+function overwrite(file: string, at: number, length: number): void {
+  const bytes = readFileSync(file);
+  bytes.fill(0xa5, at, at + length);
+  writeFileSync(file, bytes);
+}
+
+function addMigration(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec("insert into kysely_migration values ('0999-future', '2027-01-01T00:00:00.000Z')");
+  database.exec("pragma wal_checkpoint(truncate)");
+  database.close();
+}
+
+function replaceByAnother(file: string): void {
+  rmSync(file);
+  const database = new DatabaseSync(file);
+  database.exec("create table customers (name text)");
+  database.close();
+}
