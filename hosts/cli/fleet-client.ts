@@ -85,6 +85,8 @@ export class FleetClient {
     const { status, text } = await this.exchange(method, path, body, type);
     if ((status < 200 || status > 299) && !statuses.includes(status))
       throw this.refusal(status, text);
+    // Nothing to say is an answer too: a file was taken.
+    if (status === 204 && text === "" && members.length === 0) return {} as T;
     const answer = objectIn(text);
     if (answer === null || !members.every((name) => Object.hasOwn(answer, name)))
       throw new CommandError(

@@ -1,4 +1,4 @@
-import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import swagger from "@fastify/swagger";
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -26,6 +26,8 @@ import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { trustRoutes } from "./routes/management/trust.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { openApi } from "./routes/open-api.ts";
+import { refuseOtherMethods } from "./routes/other-methods.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { tufRoutes } from "./routes/tuf.ts";
 import { Stop } from "./stop.ts";
@@ -95,7 +97,7 @@ async function buildApp(
   const options: FastifyServerOptions = {
     logger: logLevel === "silent" ? false : { level: logLevel, stream: process.stderr },
     bodyLimit: limits.managementBodyBytesMax,
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     requestTimeout: settings.connections.requestMs,
     connectionTimeout: settings.connections.idleMs,
     keepAliveTimeout: settings.connections.keepAliveMs,
@@ -117,7 +119,7 @@ async function buildApp(
         };
   const app = fastify({ ...options, ...https } as FastifyServerOptions);
   answerErrors(app);
-  await app.register(swagger, { openapi: openApiInfo });
+  await app.register(swagger, openApi(settings));
   const device = { ...settings, fleet, certificates: certificateRules(settings.tls) };
   await app.register(
     deviceApi(device, [
@@ -129,14 +131,18 @@ async function buildApp(
   );
   await app.register(management(fleet, settings), { prefix: "/api/v1" });
   await app.register(async (scope) => {
+    const refuseOthers = refuseOtherMethods(scope);
     guardAgainstSites(scope, settings.names);
     askForAdmin(scope, settings);
     await scope.register(metricsRoutes(fleet));
+    refuseOthers();
   });
   await app.register(async (scope) => {
+    const refuseOthers = refuseOtherMethods(scope);
     guardAgainstSites(scope, settings.names);
     await scope.register(pageRoutes);
     scope.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+    refuseOthers();
   });
   const { trust, artifacts } = fleet;
   if (trust !== null) await app.register(tufRoutes({ trust, artifacts, tenant: settings.tenant }));
@@ -207,6 +213,7 @@ async function stopServer(
 
 function management(fleet: Fleet, settings: FleetSettings) {
   return async (app: FastifyInstance): Promise<void> => {
+    const refuseOthers = refuseOtherMethods(app);
     guardAgainstSites(app, settings.names);
     askForAdmin(app, settings);
     app.removeContentTypeParser("text/plain"); // a form of another site's page can send it
@@ -216,6 +223,7 @@ function management(fleet: Fleet, settings: FleetSettings) {
     await app.register(rolloutRoutes(fleet));
     await app.register(eventRoutes(fleet));
     if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));
+    refuseOthers();
   };
 }
 
@@ -264,16 +272,3 @@ function wordOf(error: FastifyError): string {
     .toLowerCase()
     .replaceAll("_", "-");
 }
-
-const openApiInfo = {
-  openapi: "3.0.3",
-  info: {
-    title: "Sluice fleet",
-    description: "Releases, devices and rollouts. Devices themselves speak hawkBit's DDI v1.",
-    version: "1",
-  },
-  components: { securitySchemes: { admin: { type: "http", scheme: "bearer" } } },
-  security: [{ admin: [] as string[] }],
-} satisfies OpenApiInfo;
-
-type OpenApiInfo = NonNullable<FastifyDynamicSwaggerOptions["openapi"]>;

@@ -4,6 +4,7 @@ import type { DigestHex } from "../names.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 import { answerEmpty } from "./ddi/answers.ts";
+import { refuseOtherMethods } from "./other-methods.ts";
 import { answerStoredFile } from "./stored-file.ts";
 
 export interface TufRoutesOptions {
@@ -24,6 +25,7 @@ export function tufRoutes(options: TufRoutesOptions) {
   const { trust, artifacts, tenant } = options;
   const isTenant = (name: string): boolean => name.toUpperCase() === tenant;
   return async (app: FastifyInstance): Promise<void> => {
+    const refuseOthers = refuseOtherMethods(app);
     app.route<{ Params: { tenant: string; file: string } }>({
       method: ["GET", "HEAD"],
       url: "/:tenant/tuf/:file",
@@ -57,5 +59,6 @@ export function tufRoutes(options: TufRoutesOptions) {
         return answerStoredFile(request, reply, artifacts, file);
       },
     });
+    refuseOthers();
   };
 }

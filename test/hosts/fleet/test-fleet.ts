@@ -11,6 +11,7 @@ import { type SignedReleaseFacts, unsignedReleaseFacts } from "../../../src/imag
 import { parseVersion } from "../../../src/image/version.ts";
 import { plainImage, type TlvValue, writeImage } from "../../../src/image/writer.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
+import { DescribedAnswers } from "../../support/described-answers.ts";
 import { testSigner } from "../../support/image-signer.ts";
 
 export const imageSigner = testSigner(7);
@@ -64,6 +65,7 @@ export async function makeImage(
 export class TestFleet {
   nowUnixMs: number;
   readonly server: FleetServer;
+  private described: DescribedAnswers | null = null;
   private constructor(server: FleetServer, clock: { unixMs: () => number }, startUnixMs: number) {
     this.server = server;
     this.nowUnixMs = startUnixMs;
@@ -95,8 +97,14 @@ export class TestFleet {
     return new TestFleet(server, clock, startUnixMs);
   }
 
-  inject(request: InjectOptions): Promise<LightMyRequestResponse> {
-    return this.server.app.inject({ headers: { host: "fleet.test" }, ...request });
+  /** Every answer of the management API is compared with the OpenAPI document. */
+  async inject(request: InjectOptions): Promise<LightMyRequestResponse> {
+    const { app } = this.server;
+    const answer = await app.inject({ headers: { host: "fleet.test" }, ...request });
+    this.described ??= new DescribedAnswers(app);
+    if (typeof request.url === "string")
+      this.described.check(request.method ?? "GET", request.url, answer);
+    return answer;
   }
 
   /** A call of the management API that must succeed. */

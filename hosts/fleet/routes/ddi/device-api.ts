@@ -1,16 +1,11 @@
 import { decode as decodeCbor } from "cborg";
-import type {
-  FastifyError,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  HTTPMethods,
-} from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { noteContact } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { type Fault, faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
+import { refuseOtherMethods } from "../other-methods.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
 import { type CertificateRules, judgeCertificate } from "./certificate.ts";
@@ -46,8 +41,6 @@ export interface DeviceResource {
   readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
 }
 
-const allMethods: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
-
 /** The plugin that serves devices: authentication, the note of each contact, bodies, and errors of DDI's form. */
 export function deviceApi(
   options: DeviceApiOptions,
@@ -55,6 +48,9 @@ export function deviceApi(
 ): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     app.decorateRequest("device", null);
+    const refuseOthers = refuseOtherMethods(app, (request, reply) =>
+      answerStatus(request, reply, options, 405, "Method Not Allowed"),
+    );
     readBodies(app);
     answerErrors(app, options);
     app.addHook("onRequest", async (request, reply) => {
@@ -75,19 +71,18 @@ export function deviceApi(
       bodyBytesMax: bodyLimit = limits.deviceBodyBytesMax,
     } of resources) {
       const url = `/:tenant/controller/v1/:deviceId${path}`;
-      for (const [method, handler] of Object.entries(methods))
-        app.route({ method, url, handler, bodyLimit, schema: { hide: true } });
-      const allow = Object.keys(methods).join(", ");
-      app.route({
-        method: allMethods.filter((method) => !(method in methods)),
-        url,
-        schema: { hide: true },
-        handler: (request, reply) => {
-          reply.header("allow", allow);
-          return answerStatus(request, reply, options, 405, "Method Not Allowed");
-        },
-      });
+      const answers = { ...methods, ...(methods.GET && { HEAD: methods.HEAD ?? methods.GET }) };
+      for (const [method, handler] of Object.entries(answers))
+        app.route({
+          method,
+          url,
+          handler,
+          bodyLimit,
+          exposeHeadRoute: false,
+          schema: { hide: true },
+        });
     }
+    refuseOthers();
   };
 }
 

@@ -8,13 +8,8 @@ import {
 import type { Fleet } from "../../control/fleet.ts";
 import type { Release } from "../../control/memory.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
-import {
-  configurationSchema,
-  errorResponses,
-  pageQuery,
-  pageSchema,
-  publishedConfigurationSchema,
-} from "./schemas.ts";
+import { errorResponses, pageQuery, pageSchema, pathParameter } from "./schemas/common.ts";
+import { configurationSchema, publishedConfigurationSchema } from "./schemas/configurations.ts";
 
 /** More than a device takes, so that a document that is a little too long is refused with the numbers. */
 const bodyBytesMax = 16 * configurationBytesMax;
@@ -32,6 +27,7 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
       url: "/configurations",
       bodyLimit: bodyBytesMax,
       schema: {
+        operationId: "publishConfiguration",
         tags: ["configurations"],
         summary: "Publish a signed configuration document",
         description:
@@ -61,6 +57,7 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
       method: "GET",
       url: "/configurations",
       schema: {
+        operationId: "listConfigurations",
         tags: ["configurations"],
         summary: "List configuration documents, oldest first",
         querystring: { type: "object", properties: pageQuery },
@@ -80,6 +77,8 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
       method: "GET",
       url: "/configurations/:version",
       schema: {
+        operationId: "showConfiguration",
+        params: pathParameter("version", { type: "string", maxLength: 32 }),
         tags: ["configurations"],
         summary: "Show a configuration document",
         response: { 200: configurationSchema, ...errorResponses },

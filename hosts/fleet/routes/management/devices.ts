@@ -16,17 +16,30 @@ import { listEventsOfDevice } from "../../storage/events.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
 import { eventView } from "./events.ts";
 import {
+  errorResponses,
+  nothing,
+  pageQuery,
+  pageSchema,
+  pathParameter,
+  version,
+} from "./schemas/common.ts";
+import {
   addedDeviceSchema,
   deviceDetailSchema,
   deviceSchema,
-  errorResponses,
-  eventSchema,
   newDeviceSchema,
-  pageQuery,
-  pageSchema,
-} from "./schemas.ts";
+} from "./schemas/devices.ts";
+import { eventSchema } from "./schemas/events.ts";
 
 const historyMax = 50;
+
+/** Any text may be asked for; what is no id is no device either. */
+const deviceId = { type: "string", maxLength: 256 } as const;
+const refusalParameters = {
+  type: "object",
+  required: ["id", "version"],
+  properties: { id: deviceId, version },
+} as const;
 
 interface NewDeviceBody {
   readonly id: string;
@@ -40,6 +53,7 @@ export function deviceRoutes(fleet: Fleet) {
       method: "POST",
       url: "/devices",
       schema: {
+        operationId: "addDevice",
         tags: ["devices"],
         summary: "Register a device",
         description: "Answers with the token; the server keeps only a digest of it.",
@@ -62,6 +76,7 @@ export function deviceRoutes(fleet: Fleet) {
       method: "GET",
       url: "/devices",
       schema: {
+        operationId: "listDevices",
         tags: ["devices"],
         summary: "List devices in the order of their ids",
         querystring: { type: "object", properties: { ...pageQuery, ...filterQuery } },
@@ -79,6 +94,8 @@ export function deviceRoutes(fleet: Fleet) {
       method: "GET",
       url: "/devices/:id",
       schema: {
+        operationId: "showDevice",
+        params: pathParameter("id", deviceId),
         tags: ["devices"],
         summary: "Show a device with its history, newest first",
         response: { 200: deviceDetailSchema, ...errorResponses },
@@ -92,9 +109,11 @@ export function deviceRoutes(fleet: Fleet) {
       method: "DELETE",
       url: "/devices/:id",
       schema: {
+        operationId: "removeDevice",
+        params: pathParameter("id", deviceId),
         tags: ["devices"],
         summary: "Take a device out of the fleet",
-        response: { 204: { type: "null" }, ...errorResponses },
+        response: { 204: nothing, ...errorResponses },
       },
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
@@ -110,6 +129,8 @@ export function deviceRoutes(fleet: Fleet) {
       method: "GET",
       url: "/devices/:id/events",
       schema: {
+        operationId: "listDeviceEvents",
+        params: pathParameter("id", deviceId),
         tags: ["devices"],
         summary: "What a device told of itself, newest first",
         querystring: { type: "object", properties: eventsQuery },
@@ -133,9 +154,11 @@ export function deviceRoutes(fleet: Fleet) {
       method: "DELETE",
       url: "/devices/:id/refusals/:version",
       schema: {
+        operationId: "clearRefusal",
+        params: refusalParameters,
         tags: ["devices"],
         summary: "Let a device be offered a release again that it rolled back or failed",
-        response: { 204: { type: "null" }, ...errorResponses },
+        response: { 204: nothing, ...errorResponses },
       },
       handler: async (request, reply) => {
         const { id, version } = request.params;

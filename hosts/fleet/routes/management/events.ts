@@ -2,7 +2,8 @@ import type { FastifyInstance } from "fastify";
 import type { Fleet } from "../../control/fleet.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
 import { page, pageLimit } from "./answers.ts";
-import { errorResponses, eventSchema, pageQuery, pageSchema } from "./schemas.ts";
+import { errorResponses, pageQuery, pageSchema } from "./schemas/common.ts";
+import { eventSchema } from "./schemas/events.ts";
 
 export function eventRoutes(fleet: Fleet) {
   return async (app: FastifyInstance): Promise<void> => {
@@ -10,6 +11,7 @@ export function eventRoutes(fleet: Fleet) {
       method: "GET",
       url: "/events",
       schema: {
+        operationId: "listEvents",
         tags: ["events"],
         summary: "What happened, oldest first",
         description:

@@ -7,13 +7,8 @@ import type { Image, Release } from "../../control/memory.ts";
 import { type PublishRefusal, publishImage } from "../../control/publish.ts";
 import { limits } from "../../limits.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
-import {
-  errorResponses,
-  pageQuery,
-  pageSchema,
-  publishedSchema,
-  releaseSchema,
-} from "./schemas.ts";
+import { errorResponses, pageQuery, pageSchema, pathParameter, version } from "./schemas/common.ts";
+import { publishedSchema, releaseSchema } from "./schemas/releases.ts";
 
 export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
   return async (app: FastifyInstance): Promise<void> => {
@@ -27,6 +22,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       url: "/releases/images",
       bodyLimit: limits.imageBytesMax,
       schema: {
+        operationId: "publishImage",
         tags: ["releases"],
         summary: "Publish a signed image",
         description:
@@ -52,6 +48,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       method: "GET",
       url: "/releases",
       schema: {
+        operationId: "listReleases",
         tags: ["releases"],
         summary: "List releases, oldest first",
         querystring: { type: "object", properties: pageQuery },
@@ -71,6 +68,8 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       method: "GET",
       url: "/releases/:version",
       schema: {
+        operationId: "showRelease",
+        params: pathParameter("version", version),
         tags: ["releases"],
         summary: "Show a release",
         response: { 200: releaseSchema, ...errorResponses },

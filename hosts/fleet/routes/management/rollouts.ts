@@ -27,16 +27,15 @@ import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
 import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
+import { errorResponses, pageQuery, pageSchema, pathParameter } from "./schemas/common.ts";
 import {
   clearedSchema,
-  errorResponses,
-  haltThresholdSchema,
   memberSchema,
+  newRolloutForms,
   newRolloutSchema,
-  pageQuery,
-  pageSchema,
+  resumeSchema,
   rolloutSchema,
-} from "./schemas.ts";
+} from "./schemas/rollouts.ts";
 
 interface NewRolloutBody extends Partial<Omit<RolloutDefinition, "halt" | "stragglers">> {
   readonly name: string;
@@ -53,7 +52,9 @@ export function rolloutRoutes(fleet: Fleet) {
     app.route<{ Body: NewRolloutBody }>({
       method: "POST",
       url: "/rollouts",
+      config: { documentedBody: newRolloutForms() },
       schema: {
+        operationId: "createRollout",
         tags: ["rollouts"],
         summary: "Plan a rollout, and start it when asked to",
         body: newRolloutSchema,
@@ -80,6 +81,7 @@ export function rolloutRoutes(fleet: Fleet) {
       method: "GET",
       url: "/rollouts",
       schema: {
+        operationId: "listRollouts",
         tags: ["rollouts"],
         summary: "List rollouts, newest first",
         querystring: { type: "object", properties: pageQuery },
@@ -103,16 +105,14 @@ export function rolloutRoutes(fleet: Fleet) {
   };
 }
 
-const idParameters = {
-  type: "object",
-  properties: { id: { type: "string", pattern: "^[0-9]{1,10}$" } },
-} as const;
+const idParameters = pathParameter("id", { type: "string", pattern: "^[0-9]{1,10}$" });
 
 function oneRollout(app: FastifyInstance, fleet: Fleet): void {
   app.route<{ Params: { id: string } }>({
     method: "GET",
     url: "/rollouts/:id",
     schema: {
+      operationId: "showRollout",
       tags: ["rollouts"],
       summary: "Show a rollout with the counters of its stages",
       params: idParameters,
@@ -133,6 +133,7 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
     method: "GET",
     url: "/rollouts/:id/devices",
     schema: {
+      operationId: "listRolloutDevices",
       tags: ["rollouts"],
       summary: "List the devices of a rollout",
       params: idParameters,
@@ -174,6 +175,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       method: "POST",
       url: `/rollouts/:id/${name}`,
       schema: {
+        operationId: `${name}Rollout`,
         tags: ["rollouts"],
         summary,
         params: idParameters,
@@ -186,6 +188,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     method: "POST",
     url: "/rollouts/:id/clear",
     schema: {
+      operationId: "clearRollout",
       tags: ["rollouts"],
       summary: "Let the devices that went back or failed take the release again",
       description: "Clears a part of them when there are many; `more` says to ask again.",
@@ -206,15 +209,11 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     method: "POST",
     url: "/rollouts/:id/resume",
     schema: {
+      operationId: "resumeRollout",
       tags: ["rollouts"],
       summary: "Go on with a paused rollout, or with a halted one under a new threshold",
       params: idParameters,
-      body: {
-        type: "object",
-        nullable: true,
-        additionalProperties: false,
-        properties: { haltThreshold: haltThresholdSchema },
-      },
+      body: resumeSchema,
       response: { 200: rolloutSchema, ...errorResponses },
     },
     handler: async (request, reply) => {

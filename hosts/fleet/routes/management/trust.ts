@@ -6,46 +6,8 @@ import type { DigestHex } from "../../names.ts";
 import { addEvent } from "../../storage/events.ts";
 import type { FleetTrust } from "../../trust/fleet-trust.ts";
 import { answerRefusal } from "./answers.ts";
-import { errorResponses } from "./schemas.ts";
-
-const expirySchema = {
-  type: "object",
-  properties: {
-    role: { type: "string" },
-    version: { type: "integer" },
-    expiresAtUnixMs: { type: "integer", description: "milliseconds since 1970" },
-    lifeLeftPercent: { type: "integer", description: "of the life that it was signed for" },
-    level: { type: "string", enum: ["good", "half", "soon", "expired"] },
-  },
-} as const;
-
-const trustSchema = {
-  type: "object",
-  properties: {
-    ready: { type: "boolean", description: "devices find all that they need" },
-    problem: { type: "string", nullable: true },
-    roles: { type: "array", items: expirySchema },
-    targets: { type: "integer" },
-  },
-} as const;
-
-const missingSchema = {
-  type: "object",
-  required: ["error", "message"],
-  properties: {
-    error: { type: "string" },
-    message: { type: "string" },
-    missing: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: { name: { type: "string" }, sha256: { type: "string" } },
-      },
-    },
-  },
-} as const;
-
-const lifeDaysSchema = { type: "number", minimum: 0.04, maximum: 3650 } as const;
+import { errorResponses, nothing } from "./schemas/common.ts";
+import { missingSchema, newMetadataSchema, trustSchema } from "./schemas/trust.ts";
 
 interface MetadataBody {
   readonly documents: Readonly<Record<string, string>>;
@@ -64,6 +26,7 @@ export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
       method: "GET",
       url: "/trust",
       schema: {
+        operationId: "showTrust",
         tags: ["trust"],
         summary: "Show the signed metadata and how long it is good for",
         response: { 200: trustSchema, ...errorResponses },
@@ -81,28 +44,13 @@ function addMetadataRoute(app: FastifyInstance, fleet: Fleet, trust: FleetTrust)
     url: "/trust/metadata",
     bodyLimit: limits.metadataBodyBytesMax,
     schema: {
+      operationId: "publishMetadata",
       tags: ["trust"],
       summary: "Publish metadata that the offline keys signed",
       description:
         "By file name, such as 2.root.json. All of it is taken or nothing: the server refuses what devices would refuse. " +
         "Files that targets name have to be here before.",
-      body: {
-        type: "object",
-        required: ["documents"],
-        properties: {
-          documents: {
-            type: "object",
-            maxProperties: limits.metadataFilesMax,
-            additionalProperties: { type: "string" },
-          },
-          lifeDays: {
-            type: "object",
-            description: "how long snapshots and timestamps are valid",
-            properties: { snapshot: lifeDaysSchema, timestamp: lifeDaysSchema },
-            additionalProperties: false,
-          },
-        },
-      },
+      body: newMetadataSchema,
       response: { 200: trustSchema, 409: missingSchema, ...errorResponses },
     },
     handler: async (request, reply) => {
@@ -132,6 +80,7 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
     url: "/trust/targets",
     bodyLimit: limits.imageBytesMax,
     schema: {
+      operationId: "publishTarget",
       tags: ["trust"],
       summary: "Send a file that targets name",
       querystring: {
@@ -140,7 +89,7 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
         properties: { sha256: { type: "string", pattern: "^[0-9a-f]{64}$" } },
       },
       consumes: ["application/octet-stream"],
-      response: { 204: { type: "null" }, ...errorResponses },
+      response: { 204: nothing, ...errorResponses },
     },
     handler: async (request, reply) => {
       const { body } = request;

@@ -1,0 +1,74 @@
+import { limits } from "../../../limits.ts";
+import { deviceIdPattern } from "../../../names.ts";
+import { answerSchema, hardwareId, integerOrNull, textOrNull, time, timeOrNull } from "./common.ts";
+import { eventSchema } from "./events.ts";
+
+export const newDeviceSchema = {
+  type: "object",
+  required: ["id", "hardware"],
+  additionalProperties: false,
+  properties: {
+    id: { type: "string", pattern: deviceIdPattern },
+    hardware: hardwareId,
+    token: {
+      type: "string",
+      minLength: limits.tokenCharactersMin,
+      maxLength: limits.tokenCharactersMax,
+      pattern: "^[!-~]+$",
+    },
+  },
+} as const;
+
+const running = answerSchema({
+  version: { type: "string" },
+  imageHash: { type: "string" },
+  confirmed: { type: "boolean" },
+});
+
+const properties = {
+  id: { type: "string" },
+  hardware: textOrNull,
+  running: {
+    ...running,
+    type: ["object", "null"],
+    description: "the image that runs, as the device proves it; null when it never told",
+  },
+  configurationVersion: {
+    ...integerOrNull,
+    description: "of the configuration in effect, as the device tells it",
+  },
+  state: { type: "string" },
+  reason: { ...textOrNull, description: "why, in the words of the device" },
+  stateAtUnixMs: time,
+  lastSeenAtUnixMs: timeOrNull,
+  createdAtUnixMs: time,
+} as const;
+
+export const deviceSchema = answerSchema(properties);
+
+export const addedDeviceSchema = answerSchema({ ...properties, token: { type: "string" } });
+
+const refusal = answerSchema({
+  releaseVersion: { type: "string" },
+  imageHash: { type: "string" },
+  reason: textOrNull,
+  atUnixMs: time,
+});
+
+const action = answerSchema({
+  id: { type: "integer" },
+  rolloutId: { type: "integer" },
+  releaseVersion: { type: "string" },
+  status: { type: "string" },
+  lastReport: { type: "string" },
+  createdAtUnixMs: time,
+  changedAtUnixMs: time,
+});
+
+export const deviceDetailSchema = answerSchema({
+  ...properties,
+  attributes: { type: "object", additionalProperties: { type: "string" } },
+  refusals: { type: "array", items: refusal },
+  actions: { type: "array", items: action },
+  events: { type: "array", items: eventSchema },
+});

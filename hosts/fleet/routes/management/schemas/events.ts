@@ -1,0 +1,12 @@
+import { answerSchema, anyObject, integerOrNull, textOrNull, time } from "./common.ts";
+
+export const eventSchema = answerSchema({
+  id: { type: "integer" },
+  atUnixMs: time,
+  kind: { type: "string" },
+  deviceId: textOrNull,
+  rolloutId: integerOrNull,
+  releaseVersion: textOrNull,
+  deviceEventId: textOrNull,
+  details: anyObject,
+});

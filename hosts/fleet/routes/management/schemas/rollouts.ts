@@ -1,0 +1,181 @@
+import { limits } from "../../../limits.ts";
+import { deviceIdPattern } from "../../../names.ts";
+import { memberStates } from "../../../rollout/member.ts";
+import {
+  answerSchema,
+  anyObject,
+  hardwareId,
+  integerOrNull,
+  seconds,
+  share,
+  textOrNull,
+  time,
+  timeOrNull,
+  version,
+} from "./common.ts";
+
+export const haltThresholdSchema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    rolledBackShare: share,
+    failedShare: share,
+    attemptedMin: { type: "integer", minimum: 1, maximum: limits.devicesMax },
+  },
+} as const;
+
+/** What the server checks; `newRolloutForms` says the same to clients. */
+export const newRolloutSchema = {
+  type: "object",
+  required: ["name"],
+  additionalProperties: false,
+  properties: {
+    name: { type: "string", minLength: 1, maxLength: limits.nameCharactersMax },
+    releaseVersion: version,
+    configurationVersion: {
+      type: "integer",
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "instead of a release: the configuration document to roll out",
+    },
+    selector: {
+      type: "object",
+      additionalProperties: false,
+      properties: {
+        hardware: {
+          type: "array",
+          items: hardwareId,
+          minItems: 1,
+          maxItems: limits.rolloutHardwareMax,
+        },
+        devices: {
+          type: "array",
+          items: { type: "string", pattern: deviceIdPattern },
+          minItems: 1,
+          maxItems: limits.rolloutDevicesMax,
+        },
+      },
+    },
+    stages: {
+      type: "array",
+      minItems: 1,
+      maxItems: limits.rolloutStagesMax,
+      items: {
+        type: "object",
+        required: ["percent", "soakSeconds"],
+        additionalProperties: false,
+        properties: {
+          percent: { type: "number", exclusiveMinimum: 0, maximum: 100 },
+          soakSeconds: seconds,
+        },
+      },
+    },
+    haltThreshold: haltThresholdSchema,
+    stragglers: {
+      type: "object",
+      additionalProperties: false,
+      properties: { allowedShare: share, afterSeconds: seconds },
+    },
+    proofSeconds: { ...seconds, minimum: 1 },
+    mode: { type: "string", enum: ["forced", "soft"] },
+    needsConfirmation: { type: "boolean" },
+    allowDowngrade: { type: "boolean" },
+    approved: {
+      type: "boolean",
+      description: "devices may take another major version, or one that is marked as breaking",
+    },
+    windows: {
+      type: ["object", "null"],
+      additionalProperties: true,
+      description: "when devices may install: the windows document with `timeZone` and `install`",
+    },
+    retryRolledBack: {
+      type: "boolean",
+      description: "devices that rolled the release back before are offered it again",
+    },
+    acceptReported: { type: "boolean" },
+    start: { type: "boolean" },
+  },
+} as const;
+
+/** A rollout is of a release or of a configuration: the two forms of the body. */
+export const newRolloutForms = () => {
+  const { releaseVersion, configurationVersion, ...both } = newRolloutSchema.properties;
+  const form = (what: string, properties: object): object => ({
+    ...newRolloutSchema,
+    title: `Rollout of a ${what}`,
+    required: [...newRolloutSchema.required, ...Object.keys(properties)],
+    properties: { ...both, ...properties },
+  });
+  return {
+    oneOf: [form("release", { releaseVersion }), form("configuration", { configurationVersion })],
+  };
+};
+
+export const resumeSchema = {
+  type: ["object", "null"],
+  additionalProperties: false,
+  properties: { haltThreshold: haltThresholdSchema },
+} as const;
+
+const outcome = answerSchema({
+  state: { type: "string" },
+  reason: textOrNull,
+  count: { type: "integer" },
+});
+
+const stage = answerSchema({
+  stage: { type: "integer" },
+  percent: { type: "number" },
+  soakSeconds: { type: "integer" },
+  openedAtUnixMs: timeOrNull,
+  settledAtUnixMs: timeOrNull,
+  completedAtUnixMs: timeOrNull,
+  members: { type: "integer" },
+  attempted: { type: "integer" },
+  counts: answerSchema(
+    Object.fromEntries(memberStates.map((state) => [state, { type: "integer" }])),
+  ),
+});
+
+export const rolloutSchema = answerSchema(
+  {
+    id: { type: "integer" },
+    name: { type: "string" },
+    releaseVersion: { type: "string" },
+    configurationVersion: { ...integerOrNull, description: "null for a rollout of firmware" },
+    state: { type: "string" },
+    currentStage: { type: "integer" },
+    eligible: { type: "integer" },
+    halt: { ...anyObject, type: ["object", "null"], description: "why it halted" },
+    definition: anyObject,
+    createdAtUnixMs: time,
+    windowOpensAtUnixMs: {
+      ...timeOrNull,
+      description:
+        "when the windows of the rollout open next; null when they are, or there are none",
+    },
+    startedAtUnixMs: timeOrNull,
+    endedAtUnixMs: timeOrNull,
+    outcomes: {
+      type: "array",
+      description: "of one rollout: why attempts ended badly, most frequent first",
+      items: outcome,
+    },
+    stages: { type: "array", items: stage },
+  },
+  ["outcomes"],
+);
+
+export const clearedSchema = answerSchema({
+  devices: { type: "array", items: { type: "string" } },
+  more: { type: "boolean" },
+});
+
+export const memberSchema = answerSchema({
+  deviceId: { type: "string" },
+  stage: { type: "integer" },
+  state: { type: "string" },
+  reason: textOrNull,
+  changedAtUnixMs: time,
+});
