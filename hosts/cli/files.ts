@@ -30,9 +30,9 @@ export function readJson(path: string, what: string): JsonValue {
 }
 
 /** Writes a result where the user wants it; an existing file is replaced whole or not at all. */
-export function writeResult(path: string, bytes: Uint8Array | string): void {
+export function writeResult(path: string, bytes: Uint8Array | string, mode = 0o666): void {
   try {
-    replaceFile(path, bytes);
+    replaceFile(path, bytes, mode);
   } catch (error) {
     throw new CommandError(`cannot write ${path}: ${explain(error)}`);
   }

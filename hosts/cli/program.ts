@@ -24,6 +24,8 @@ import { registerKeysList } from "./keys-list.ts";
 import { registerKeysPublic } from "./keys-public.ts";
 import { registerKeysRevoke } from "./keys-revoke.ts";
 import { registerKeysRotate } from "./keys-rotate.ts";
+import { registerModdableRelease } from "./moddable-release.ts";
+import { registerModdableRun } from "./moddable-run.ts";
 import { guardedOutput } from "./output.ts";
 import { registerReleaseBuild } from "./release-build.ts";
 import { registerReleaseClearRollback } from "./release-clear-rollback.ts";
@@ -99,6 +101,8 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceRemove(program);
   registerBoardBuild(program);
   registerBoardFlash(program);
+  registerModdableRun(program);
+  registerModdableRelease(program);
   registerBoardLink(program);
   registerDemo(program);
   registerSimulate(program);

@@ -10,6 +10,7 @@ import {
 } from "../../hosts/simulator/moddable/sdk.ts";
 import { brokenApplication, includingApplication, referenceManifest } from "./applications.ts";
 import { Checks } from "./checks.ts";
+import { checkDocument } from "./document.ts";
 import { checkHttps } from "./https.ts";
 import { checkSdkTests } from "./sdk-tests.ts";
 import { checkTypings } from "./typings.ts";
@@ -38,6 +39,7 @@ async function runChecks(sdk: ModdableSdk): Promise<number> {
       await checkHttps(checks, { directory, runner, payload: payloads.reference });
       await checkUpdates(checks, { directory, runner }, payloads);
     }
+    await checkDocument(checks, { sdk, runner, directory });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -12,6 +12,7 @@ import type { NorFlash } from "../flash/nor-flash.ts";
 import type { CutKind } from "../flash/operation.ts";
 import type { DeviceLayout, Extent } from "../layout.ts";
 import { runningImage } from "../world.ts";
+import type { Launcher } from "./launch.ts";
 import { type BootEnd, bootEndOf } from "./process-exit.ts";
 import { payloadName } from "./sdk.ts";
 
@@ -42,18 +43,26 @@ export interface Conditions {
 export interface ModdableBoardOptions {
   /** Holds the flash file and what was unpacked from it. */
   readonly directory: string;
-  /** The program of runner.c; null for firmware that is a program of its own, built for Zephyr's `native_sim`. */
-  readonly runner: string | null;
+  readonly launcher: Launcher;
   readonly layout: DeviceLayout;
   readonly imageKeys: readonly TrustedImageKey[];
   readonly watchdogSeconds: number;
+  /** Resets in one run; a board that has more swings for ever. */
+  readonly bootsMax?: number;
   logged?(line: string): void;
+  /** Hears each line of `boots`. */
+  booted?(line: string): void;
 }
 
-/** More resets than any test means in one run: a board that has them swings for ever. */
-const bootsMax = 32;
+/** More resets than any test means in one run. */
+const bootsMaxDefault = 32;
+/** Lines of the console that are kept; a board that runs for weeks prints more. */
+const consoleLinesMax = 10_000;
 /** The block of a board (hosts/esp32/manifest.json), twice: slots are twice as large on this machine. */
 const memoryBytes = 2 * 81_920;
+
+/** Of the flash in a board's folder. */
+export const flashFileName = "flash.bin";
 
 /**
  * A board whose flash is a file and whose firmware is what mcconfig built. Each reset runs the
@@ -69,11 +78,12 @@ export class ModdableBoard {
   #child: ChildProcess | null = null;
   #isOn = false;
 
-  constructor(options: ModdableBoardOptions, flash: NorFlash) {
+  /** `flash` is written to the board's file first; null goes on with the one that is there. */
+  constructor(options: ModdableBoardOptions, flash: NorFlash | null) {
     mkdirSync(options.directory, { recursive: true });
     this.#options = options;
-    this.flashFile = join(options.directory, "flash.bin");
-    writeFlashFile(this.flashFile, flash);
+    this.flashFile = join(options.directory, flashFileName);
+    if (flash !== null) writeFlashFile(this.flashFile, flash);
   }
 
   /** The version that the primary slot holds now. */
@@ -85,6 +95,7 @@ export class ModdableBoard {
   async powerOn(conditions: Conditions = {}): Promise<BootEnd> {
     this.#isOn = true;
     let reason: ResetReason = "power-on";
+    const { bootsMax = bootsMaxDefault } = this.#options;
     for (let boots = 0; boots < bootsMax; boots += 1) {
       const started = this.#bootloader(reason);
       if (started === null) return { kind: "defect", message: "the bootloader starts nothing" };
@@ -109,7 +120,8 @@ export class ModdableBoard {
     const outcome = bootDevice(flash, layout, imageKeys);
     writeFlashFile(this.flashFile, flash);
     const version = outcome.outcome === "booted" ? ` ${outcome.version.split("+")[0]}` : "";
-    this.boots.push(`${outcome.outcome}${version} ${reason}`);
+    this.#keep(this.boots, `${outcome.outcome}${version} ${reason}`);
+    this.#options.booted?.(this.boots.at(-1) ?? "");
     if (outcome.outcome !== "booted") return null;
     const payload = payloadAt(flash, outcome.imageOffset);
     return { library: unpack(payload, directory) };
@@ -117,22 +129,33 @@ export class ModdableBoard {
 
   #run(library: string | null, reason: ResetReason, conditions: Conditions): Promise<BootEnd> {
     if (library === null) return Promise.resolve({ kind: "reset", reason: "exception" });
-    const { runner } = this.#options;
-    const [command, parameter] =
-      runner === null ? [library, `--flash=${this.flashFile}`] : [runner, library];
-    const child = spawn(command, [parameter], {
-      env: { ...process.env, ...this.#environment(reason, conditions) },
+    const launch = this.#options.launcher(library, this.flashFile);
+    const child = spawn(launch.command, launch.parameters, {
+      env: { ...process.env, ...launch.environment, ...this.#environment(reason, conditions) },
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#child = child;
+    let aborted = false;
     createInterface({ input: child.stdout }).on("line", (line) => {
-      this.console.push(line);
+      this.#keep(this.console, line);
       this.#options.logged?.(line);
+      if (launch.abortPrefix === undefined || !line.startsWith(launch.abortPrefix)) return;
+      aborted = true;
+      child.kill("SIGKILL");
     });
     return new Promise((resolve) => {
-      child.on("close", (code, signal) => resolve(bootEndOf(code, signal)));
+      child.on("close", (code, signal) => {
+        if (aborted) resolve({ kind: "reset", reason: "exception" });
+        else if (code !== null && code === launch.closedExitCode) resolve({ kind: "off" });
+        else resolve(bootEndOf(code, signal));
+      });
       child.on("error", (error) => resolve({ kind: "defect", message: error.message }));
     });
+  }
+
+  #keep(lines: string[], line: string): void {
+    lines.push(line);
+    if (lines.length > consoleLinesMax) lines.shift();
   }
 
   #environment(reason: ResetReason, conditions: Conditions): Record<string, string> {

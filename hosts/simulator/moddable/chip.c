@@ -28,14 +28,18 @@ static uint32_t cut_index;
 static char cut_kind[8];
 static FILE *operation_log;
 
+#define REFUSAL_BYTES_MAX 256
+
+/* Ends the run. `chip_tell` reaches the debugger too, where somebody sees it whose console is thrown away. */
 static void refuse(const char *format, ...)
 {
+	char text[REFUSAL_BYTES_MAX];
 	va_list arguments;
+
 	va_start(arguments, format);
-	fputs("flash rule: ", stdout);
-	vfprintf(stdout, format, arguments);
-	fputc('\n', stdout);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	chip_tell("flash rule: ", text);
 	fflush(NULL);
 	_Exit(SLUICE_EXIT_FLASH_RULE);
 }
@@ -61,7 +65,7 @@ static void read_partitions(const char *text)
 	}
 }
 
-void chip_open(void)
+const char *chip_open(void)
 {
 	const char *path = getenv("SLUICE_FLASH");
 	const char *layout = getenv("SLUICE_PARTITIONS");
@@ -71,22 +75,26 @@ void chip_open(void)
 	int file;
 
 	if (bytes)
-		return;
+		return NULL;
 	if (!path || !layout)
-		refuse("SLUICE_FLASH names no file, or SLUICE_PARTITIONS no layout");
+		return "there is no board: SLUICE_FLASH names no file of a flash, or SLUICE_PARTITIONS no layout; "
+		       "`sluice moddable run` makes both and starts the application";
 	file = open(path, O_RDWR);
 	if (file < 0 || fstat(file, &status) != 0)
-		refuse("%s cannot be opened", path);
+		return "there is no board: the file that SLUICE_FLASH names cannot be opened";
 	chip_bytes = status.st_size;
 	bytes = mmap(NULL, chip_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	close(file);
-	if (bytes == MAP_FAILED)
-		refuse("%s cannot be mapped", path);
+	if (bytes == MAP_FAILED) {
+		bytes = NULL;
+		return "there is no board: the file that SLUICE_FLASH names cannot be mapped";
+	}
 	read_partitions(layout);
 	if (cut && sscanf(cut, "%31[^:]:%u:%7s", cut_label, &cut_index, cut_kind) != 3)
 		refuse("SLUICE_CUT is not label:operation:kind: %s", cut);
 	if (log && !(operation_log = fopen(log, "a")))
 		refuse("%s cannot be opened", log);
+	return NULL;
 }
 
 struct chip_partition *chip_find(const char *label)

@@ -15,8 +15,11 @@ struct chip_partition {
 	uint32_t operations;
 };
 
-/* Maps the file that SLUICE_FLASH names; ends the process when there is none. */
-void chip_open(void);
+/* Maps the file that SLUICE_FLASH names. NULL when it is there, else what is missing. */
+const char *chip_open(void);
+
+/* Of the module that uses the chip: shows a refusal where the firmware's own words are shown. */
+void chip_tell(const char *kind, const char *text);
 
 /* NULL when SLUICE_PARTITIONS does not name it. */
 struct chip_partition *chip_find(const char *label);

@@ -4,6 +4,32 @@
 
 #include "chip.h"
 
+static xsMachine *machine;
+
+/* Reaches the console and, in a debug build, xsbug. */
+void chip_tell(const char *kind, const char *text)
+{
+	xsMachine *the = machine;
+
+	xsLog("%s%s\n", kind, text);
+}
+
+/*
+ * Tells and throws what is missing: a process that ended here would do so silently where its console is thrown away,
+ * and what is thrown has no text in a release build.
+ */
+static void open_chip(xsMachine *the)
+{
+	const char *missing;
+
+	machine = the;
+	missing = chip_open();
+	if (missing) {
+		chip_tell("", missing);
+		xsUnknownError("%s", (char *)missing);
+	}
+}
+
 static struct chip_partition *partition_of(xsMachine *the)
 {
 	struct chip_partition *partition = chip_at(xsmcToInteger(xsArg(0)));
@@ -17,7 +43,7 @@ void xs_sluice_flash_find(xsMachine *the)
 {
 	struct chip_partition *partition;
 
-	chip_open();
+	open_chip(the);
 	partition = chip_find(xsmcToString(xsArg(0)));
 	if (partition)
 		xsmcSetInteger(xsResult, (int)(partition - chip_at(0)));
@@ -28,7 +54,7 @@ void xs_sluice_flash_label(xsMachine *the)
 {
 	struct chip_partition *partition;
 
-	chip_open();
+	open_chip(the);
 	partition = chip_at(xsmcToInteger(xsArg(0)));
 	if (partition)
 		xsmcSetString(xsResult, partition->label);

@@ -11,13 +11,14 @@ import { signImage } from "../../release/sign.ts";
 import { deviceLayout } from "../layouts.ts";
 import { manufacture } from "../manufacture.ts";
 import { type Conditions, ModdableBoard } from "./board.ts";
+import { startedBy, startedItself } from "./launch.ts";
 import type { BootEnd } from "./process-exit.ts";
 import { RealFleet, type SecureServerOptions } from "./real-fleet.ts";
 
 export interface OneDeviceOptions {
   /** Emptied first. */
   readonly directory: string;
-  /** Null for firmware that is a program of its own: see `ModdableBoardOptions`. */
+  /** The program of runner.c; null for firmware that is a program of its own (`native_sim`). */
   readonly runner: string | null;
   /** What the device leaves the factory with, as 1.0.0. */
   readonly payload: Uint8Array;
@@ -76,7 +77,7 @@ export class OneDevice {
     const board = new ModdableBoard(
       {
         directory: join(directory, "board"),
-        runner,
+        launcher: runner === null ? startedItself : startedBy(runner),
         layout,
         imageKeys: [key],
         watchdogSeconds,

@@ -20,10 +20,13 @@ export type BootEnd =
   /** No state of a board: the firmware broke a rule of its flash, or never ran. */
   | { readonly kind: "defect"; readonly message: string };
 
+/** What takes a board's power: ours, and what a terminal sends to all that runs in it. */
+const endingSignals: readonly NodeJS.Signals[] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"];
+
 /** The process of a boot plays the chip: its exit is the reset. */
 export function bootEndOf(exitCode: number | null, signal: NodeJS.Signals | null): BootEnd {
   if (signal === "SIGALRM") return { kind: "reset", reason: "watchdog" };
-  if (signal === "SIGKILL") return { kind: "off" };
+  if (signal !== null && endingSignals.includes(signal)) return { kind: "off" };
   switch (exitCode) {
     case exitCodes.restart:
       return { kind: "reset", reason: "software" };

@@ -2,6 +2,9 @@
  * Runs one mc.so that mcconfig built for Linux, without a display: the part of the SDK's simulator that a firmware needs.
  *
  *   runner FILE.so
+ *   runner --become PROGRAM ARGUMENTS...   such as the SDK's own simulator
+ *
+ * Either way the process ends with the one that started it: nothing is left that holds the flash.
  *
  * The watchdog is armed before the firmware starts, as a bootloader arms it: SLUICE_WATCHDOG_SECONDS, 0 for none.
  */
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -75,6 +79,11 @@ static void ignore(txScreen *screen)
 {
 }
 
+static void arm(const char *watchdog_seconds)
+{
+	alarm(watchdog_seconds ? (unsigned)atoi(watchdog_seconds) : 0);
+}
+
 int main(int count, char **arguments)
 {
 	const char *watchdog = getenv("SLUICE_WATCHDOG_SECONDS");
@@ -82,6 +91,13 @@ int main(int count, char **arguments)
 	txScreen *screen;
 	void *library;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (count > 2 && strcmp(arguments[1], "--become") == 0) {
+		arm(watchdog); /* the alarm outlives exec, as does the wish to die with the parent */
+		execvp(arguments[2], arguments + 2);
+		perror(arguments[2]);
+		return SLUICE_EXIT_NOT_STARTED;
+	}
 	if (count != 2) {
 		fprintf(stderr, "usage: %s FILE.so\n", arguments[0]);
 		return SLUICE_EXIT_NOT_STARTED;
@@ -94,7 +110,7 @@ int main(int count, char **arguments)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN); /* a socket whose peer is gone is an error of write, not the end */
-	alarm(watchdog ? (unsigned)atoi(watchdog) : 0);
+	arm(watchdog);
 
 	screen = g_malloc0(sizeof *screen);
 	screen->abort = ended;

@@ -76,6 +76,14 @@ export class ModdableSdk {
     return { ...process.env, MODDABLE: this.folder, PATH: path };
   }
 
+  /** What the SDK's own simulator needs beside the runner, in a line; null when it is all there. */
+  missingForMcsim(): string | null {
+    if (!existsSync(join(this.#tools, "mcsim")))
+      return `${this.#tools} has no mcsim: build the SDK with its tools on the PATH, see docs/moddable.md; --sim runner needs none`;
+    const { status } = spawnSync("stdbuf", ["--version"], { stdio: "ignore" });
+    return status === 0 ? null : "stdbuf is missing (Debian: coreutils); --sim runner needs none";
+  }
+
   /**
    * Compiles an application with mcconfig; answers the path of its mc.so. Throws with the
    * compiler's last words.
