@@ -36,6 +36,7 @@ interface BuildFlags extends SignerFlags {
   readonly bootloader?: string;
   readonly set: readonly string[];
   readonly out: string;
+  readonly withoutBlobs?: true;
   readonly json?: true;
 }
 
@@ -65,6 +66,10 @@ export function registerBoardBuild(program: Command): void {
       [],
     )
     .option("--out <folder>", "where the files go", "board")
+    .option(
+      "--without-blobs",
+      "only see whether it compiles without the chip maker's binary libraries; writes nothing",
+    )
     .option("--json", "tell the result as JSON");
   addSignerOptions(command).action(build);
 }
@@ -75,6 +80,11 @@ async function build(flags: BuildFlags, command: Command): Promise<void> {
   const bootloader = fittingBootloader(command, board, flags);
   const tools = await foundTools();
   const firmware = await compiled(tools, board, flags);
+  if (flags.withoutBlobs === true) {
+    tellSizes(command, board, firmware, firmware.payload.length);
+    note(command, "it was linked without Espressif's libraries and cannot run: nothing is written");
+    return;
+  }
   const image = await signedImage(board, firmware, flags);
   makeFolder(flags.out);
   const files: Record<string, Uint8Array | string> = {
@@ -136,10 +146,21 @@ async function compiled(
     settings[pair.slice(0, at)] = pair.slice(at + 1);
   }
   const { manifest } = flags;
-  const request = { board, settings, ...(manifest === undefined ? {} : { manifest }) };
-  const result = await buildFirmware(tools, request);
-  if (!result.ok) throw new CommandError(`${result.step} failed:\n${result.output}`);
+  const withoutBlobs = flags.withoutBlobs === true;
+  const own = manifest === undefined ? {} : { manifest };
+  const result = await buildFirmware(tools, { board, settings, withoutBlobs, ...own });
+  if (!result.ok)
+    throw new CommandError(`${result.step} failed:\n${result.output}${nextStep(result.output)}`);
   return result.firmware;
+}
+
+/** What Zephyr's last words do not say. */
+function nextStep(output: string): string {
+  if (/\bblobs?\b/i.test(output))
+    return "\nWi-Fi needs Espressif's binary libraries: west blobs fetch hal_espressif; or see with --without-blobs whether the rest compiles";
+  if (/ABI is incompatible|file in wrong format/.test(output))
+    return "\nthe compiler linked its 64-bit libraries: docs/flashing.md names two lines of Zephyr to change";
+  return "";
 }
 
 async function signedImage(
@@ -182,12 +203,21 @@ function tell(
     printJson(command, { board: made.board.name, imageBytes: image.length, usedBytes, files });
     return;
   }
+  tellSizes(command, made.board, firmware, image.length);
+  for (const file of files) note(command, join(flags.out, file));
+}
+
+function tellSizes(
+  command: Command,
+  board: Board,
+  firmware: FirmwareBuild,
+  imageBytes: number,
+): void {
   const { imageBytesTarget, sramBytesMax } = sizeLimits;
-  note(command, `${made.board.name}: image of ${sizeText(image.length, imageBytesTarget)}`);
+  note(command, `${board.name}: image of ${sizeText(imageBytes, imageBytesTarget)}`);
   for (const [region, bytes] of Object.entries(firmware.usedBytes))
     note(
       command,
       `  ${region}: ${region === sramRegion ? sizeText(bytes, sramBytesMax) : formatBytes(bytes)}`,
     );
-  for (const file of files) note(command, join(flags.out, file));
 }

@@ -26,6 +26,8 @@ export interface FirmwareRequest {
   readonly manifest?: string;
   /** `mcconfig key=value`: trialSeconds, watchdogSeconds, firstPollSeconds. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Links without the binary libraries of the chip's maker: a program that shows its size and cannot run. */
+  readonly withoutBlobs?: boolean;
 }
 
 export interface FirmwareBuild {
@@ -70,12 +72,11 @@ export async function buildFirmware(
   adaptLists(lists);
   const linkError = await linkFirmware(lists, own);
   if (linkError !== null) return failed("link", linkError);
-  const build = join(boardBuildFolder, "zephyr", board.name);
-  const configured = await run(
-    "cmake",
-    cmakeParameters(tools, board, own, build),
-    tools.environment,
-  );
+  const { withoutBlobs = false } = request;
+  const build = join(boardBuildFolder, "zephyr", board.name + (withoutBlobs ? blobless : ""));
+  const parameters = cmakeParameters(tools, board, own, build);
+  if (withoutBlobs) parameters.push("-DCONFIG_BUILD_ONLY_NO_BLOBS=y");
+  const configured = await run("cmake", parameters, tools.environment);
   if (configured.exitCode !== 0) return failed("cmake", configured.output);
   rmSync(join(build, "zephyr/zephyr.elf"), { force: true }); // its table is printed when it is linked
   const linked = await run("ninja", ["-C", build], tools.environment);
@@ -91,6 +92,9 @@ export async function buildFirmware(
     },
   };
 }
+
+/** A folder of its own: CMake keeps what it was once told. */
+const blobless = "-without-blobs";
 
 /** Zephyr's own command line, as `west build` would give it. */
 function cmakeParameters(

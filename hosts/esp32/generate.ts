@@ -1,7 +1,7 @@
 // Writes every file that repeats the partition table. Run by `npm run generate`; a test compares without writing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { buildBlock, renderSectors, sectorsPath } from "./bootloader-build.ts";
+import { buildBlock, kitBuildBlock, renderSectors, sectorsPath } from "./bootloader-build.ts";
 import { tableDefect } from "./check-table.ts";
 import { hasBlock, withBlock } from "./markdown-block.ts";
 import { overlayPath, renderOverlay } from "./overlay.ts";
@@ -46,10 +46,12 @@ function refuseDefect(choice: { soc: Soc; flashMiB: FlashMiB }): void {
 /** bootloader/README.md must show both blocks; README.md shows the slot map once it holds the markers. */
 function pages(): GeneratedFile[] {
   const bootloader = "bootloader/README.md";
+  const walk = "docs/flashing.md";
   const text = withBlock(withBlock(readText(bootloader), slotMapBlock), buildBlock);
   const front = readText("README.md");
   return [
     { path: bootloader, text },
+    { path: walk, text: withBlock(readText(walk), kitBuildBlock) },
     ...(hasBlock(front, slotMapBlock)
       ? [{ path: "README.md", text: withBlock(front, slotMapBlock) }]
       : []),
