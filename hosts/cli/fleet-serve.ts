@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
@@ -213,10 +213,19 @@ function readPem(flag: string, file: string): string {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    closeToOthers(folder);
   } catch (error) {
     throw new CommandError(`--data ${folder}: ${(error as Error).message}`);
   }
+}
+
+/** A folder of ours from before is the owner's alone too; one that everybody uses stays so. */
+function closeToOthers(folder: string): void {
+  const { mode } = statSync(folder);
+  const isShared = (mode & 0o1002) !== 0; // sticky, or writable by everybody
+  if ((mode & 0o077) === 0 || isShared || !existsSync(join(folder, "fleet.sqlite"))) return;
+  chmodSync(folder, mode & 0o700);
 }
 
 function startFailure(error: unknown, flags: ServeFlags): unknown {

@@ -5,13 +5,16 @@ import fastify, {
   type FastifyServerOptions,
 } from "fastify";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
+import { AttemptGuard } from "./attempts.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
+import { ImageDesk } from "./control/image-desk.ts";
 import { Outages } from "./control/outages.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { faultOf } from "./faults.ts";
 import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
+import { noteRight, noteWrong, pauseOf, pauseText } from "./routes/attempts.ts";
 import { guardAgainstSites } from "./routes/browser-guard.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { certificateRules } from "./routes/ddi/certificate.ts";
@@ -33,8 +36,9 @@ import { tufRoutes } from "./routes/tuf.ts";
 import { Stop } from "./stop.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
+import { hasTokenMacs } from "./storage/devices.ts";
 import { serverTls } from "./tls-options.ts";
-import { isSameDigest, tokenSha256 } from "./tokens.ts";
+import { isSameDigest, openTokenKey, tokenSha256 } from "./tokens.ts";
 import { FleetTrust } from "./trust/fleet-trust.ts";
 import { tellNotices } from "./trust/notices.ts";
 
@@ -67,6 +71,9 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         artifacts: new ArtifactFolder(options.artifactsFolder),
         outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
         trust,
+        tokens: openTokenKey(options.databaseFile, await hasTokenMacs(database.queries)),
+        attempts: new AttemptGuard(),
+        images: new ImageDesk(),
         clock: options.clock,
       };
       const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
@@ -133,7 +140,7 @@ async function buildApp(
   await app.register(async (scope) => {
     const refuseOthers = refuseOtherMethods(scope);
     guardAgainstSites(scope, settings.names);
-    askForAdmin(scope, settings);
+    askForAdmin(scope, settings, fleet);
     await scope.register(metricsRoutes(fleet));
     refuseOthers();
   });
@@ -206,6 +213,7 @@ async function stopServer(
   await stop.step("writing last contacts", () => writeAllContacts(fleet));
   await stop.step("writing the audit log", () => fleet.trust?.close());
   await stop.step("noting the time", () => fleet.outages.close(fleet.clock.unixMs()));
+  await stop.step("ending the check of images", () => fleet.images.close());
   const isWritten = await stop.step("closing the database", () => fleet.database.close());
   if (!isWritten) await fleet.database.close("now");
   lock?.release();
@@ -215,7 +223,7 @@ function management(fleet: Fleet, settings: FleetSettings) {
   return async (app: FastifyInstance): Promise<void> => {
     const refuseOthers = refuseOtherMethods(app);
     guardAgainstSites(app, settings.names);
-    askForAdmin(app, settings);
+    askForAdmin(app, settings, fleet);
     app.removeContentTypeParser("text/plain"); // a form of another site's page can send it
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
@@ -228,11 +236,27 @@ function management(fleet: Fleet, settings: FleetSettings) {
 }
 
 /** Everything that is registered here asks for the admin token, when there is one. */
-function askForAdmin(app: FastifyInstance, { adminTokenSha256 }: FleetSettings): void {
+function askForAdmin(
+  app: FastifyInstance,
+  { adminTokenSha256 }: FleetSettings,
+  fleet: Fleet,
+): void {
+  const subject = { name: "admin", kind: "admin-token-refused" } as const;
   app.addHook("onRequest", async (request, reply) => {
     if (adminTokenSha256 === null) return;
+    const pauseSeconds = pauseOf(fleet, request, subject);
+    if (pauseSeconds > 0)
+      return reply
+        .code(429)
+        .header("retry-after", pauseSeconds)
+        .send({ error: "too-many-attempts", message: pauseText(pauseSeconds) });
     const token = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
-    if (token !== undefined && isSameDigest(tokenSha256(token), adminTokenSha256)) return;
+    if (token !== undefined && isSameDigest(tokenSha256(token), adminTokenSha256)) {
+      noteRight(fleet, request, subject);
+      return;
+    }
+    // A request without any token guesses nothing: browsers ask so before they know one.
+    if (token !== undefined) await noteWrong(fleet, request, subject);
     const message = "send the server's admin token as Authorization: Bearer TOKEN";
     return reply
       .code(401)

@@ -71,7 +71,7 @@ export function isGone(fleet: Fleet, entry: DeviceEntry): boolean {
 export interface NewDevice {
   readonly id: string;
   readonly hardware: string | null;
-  readonly tokenSha256: string | null;
+  readonly tokenMac: string | null;
 }
 
 /** Registers a device; a known one is answered as it is, with `created` false. */
@@ -91,7 +91,8 @@ export async function registerDevice(
       return { ok: false, reason: "too-many-devices" };
     const row = {
       id,
-      token_sha256: device.tokenSha256,
+      token_sha256: null,
+      token_mac: device.tokenMac,
       hardware: device.hardware,
       hardware_by_operator: device.hardware === null ? 0 : 1,
       created_at: unit.nowUnixMs,

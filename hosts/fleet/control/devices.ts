@@ -3,7 +3,7 @@ import { limits } from "../limits.ts";
 import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
-import { tokenSha256 } from "../tokens.ts";
+import { weakness } from "../tokens.ts";
 import { findEntry, registerDevice } from "./contact.ts";
 import { allowRetry, decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
@@ -20,10 +20,13 @@ export async function addDevice(
 ): Promise<
   | { readonly ok: true; readonly entry: DeviceEntry; readonly token: string }
   | { readonly ok: false; readonly reason: "invalid-id" | "too-many-devices" | "device-exists" }
+  | { readonly ok: false; readonly reason: "weak-token"; readonly message: string }
 > {
+  const weak = device.token === null ? null : weakness(device.token);
+  if (weak !== null) return { ok: false, reason: "weak-token", message: weak };
   const token = device.token ?? randomBytes(tokenBytes).toString("base64url");
   const { id, hardware } = device;
-  const made = await registerDevice(fleet, { id, hardware, tokenSha256: tokenSha256(token) });
+  const made = await registerDevice(fleet, { id, hardware, tokenMac: fleet.tokens.mac(token) });
   if (!made.ok) return made;
   return made.created
     ? { ok: true, entry: made.entry, token }

@@ -1,9 +1,12 @@
+import type { AttemptGuard } from "../attempts.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import type { FleetDatabase } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
+import type { TokenKey } from "../tokens.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
+import type { ImageDesk } from "./image-desk.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
 
@@ -15,6 +18,10 @@ export interface Fleet {
   readonly outages: Outages;
   /** Null for a server that knows nothing of signed metadata. */
   readonly trust: FleetTrust | null;
+  /** What the database keeps of tokens is made with it. */
+  readonly tokens: TokenKey;
+  readonly attempts: AttemptGuard;
+  readonly images: ImageDesk;
   readonly clock: { unixMs(): number };
 }
 

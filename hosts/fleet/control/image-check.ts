@@ -145,7 +145,7 @@ function refuse(
   return { ok: false, reason, message };
 }
 
-/** The portable verification with Node's hash, which is fast enough for 16 MiB on the event loop. */
+/** The portable verification with Node's hash. */
 const nodeCrypto: Crypto = {
   sha256() {
     const hash = createHash("sha256");

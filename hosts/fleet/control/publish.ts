@@ -6,12 +6,7 @@ import type { UnitOfWork } from "../storage/database.ts";
 import { addEvent } from "../storage/events.ts";
 import { insertImage, insertRelease } from "../storage/releases.ts";
 import type { Fleet } from "./fleet.ts";
-import {
-  type CheckedImage,
-  checkImage,
-  type ImageCheckRefusal,
-  type PublishRules,
-} from "./image-check.ts";
+import type { CheckedImage, ImageCheckRefusal, PublishRules } from "./image-check.ts";
 import type { Image } from "./memory.ts";
 
 export type PublishRefusal =
@@ -44,10 +39,10 @@ export async function publishImage(
   rules: PublishRules,
   bytes: Uint8Array,
 ): Promise<Published> {
-  const checked = checkImage(bytes, rules);
+  const { check: checked, artifact } = await fleet.images.check(bytes, rules);
   if (!checked.ok) return checked;
   const { facts } = checked;
-  const file = await fleet.artifacts.store(bytes);
+  const file = await fleet.artifacts.store(bytes, artifact);
   const added = await fleet.database.write((unit) => addToRelease(unit, fleet, facts, file));
   if (!added.ok) return added;
   const image = fleet.memory.images.get(added.imageId);

@@ -3,6 +3,7 @@ import * as initial from "./0001-initial.ts";
 import * as approvalAndRetry from "./0002-approval-and-retry.ts";
 import * as countedApart from "./0003-counted-apart.ts";
 import * as configurations from "./0004-configurations.ts";
+import * as tokenMacs from "./0005-token-macs.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -10,6 +11,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0002-approval-and-retry": approvalAndRetry,
   "0003-counted-apart": countedApart,
   "0004-configurations": configurations,
+  "0005-token-macs": tokenMacs,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

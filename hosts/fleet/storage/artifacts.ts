@@ -23,8 +23,11 @@ export class ArtifactFolder {
     this.folder = folder;
   }
 
-  async store(bytes: Uint8Array): Promise<StoredArtifact> {
-    const artifact = describeArtifact(bytes);
+  /** `artifact` tells of large files what their hashes are, so that they are made elsewhere. */
+  async store(
+    bytes: Uint8Array,
+    artifact: StoredArtifact = describeArtifact(bytes),
+  ): Promise<StoredArtifact> {
     const path = this.pathOf(artifact.sha256);
     if (await isFileOf(path, bytes.length)) return artifact;
     await mkdir(dirname(path), { recursive: true });

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { Kysely, Migrator, sql, type Transaction } from "kysely";
@@ -49,7 +50,10 @@ export class FleetDatabase {
     clock: { unixMs(): number },
     durability: Durability = "full",
   ): Promise<FleetDatabase> {
-    if (file !== inMemory) checkFileIsDatabase(file);
+    if (file !== inMemory) {
+      checkFileIsDatabase(file);
+      keepPrivate(file);
+    }
     const writer = connect(file, durability, "check");
     const migrator = new Migrator({ db: writer, provider: migrationProvider });
     const { error } = await migrator.migrateToLatest();
@@ -137,6 +141,12 @@ const lockedPauseMs = 25;
 const waitingMax = 10_000;
 /** While the server starts, it serves nobody, and may wait for the lock as it is. */
 const startBusyMs = 5000;
+
+/** For its owner alone; SQLite gives the files beside it the same rights. */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
+  for (const end of ["", "-wal", "-shm"]) if (existsSync(file + end)) chmodSync(file + end, 0o600);
+}
 
 /** A database in memory belongs to one connection, which then reads and writes. */
 const inMemory = ":memory:";

@@ -11,6 +11,12 @@ export async function findDevice(db: Queries, id: DeviceId): Promise<DeviceRow |
   );
 }
 
+/** Is any device known by the MAC of its token? */
+export async function hasTokenMacs(db: Queries): Promise<boolean> {
+  const query = db.selectFrom("devices").select("id").where("token_mac", "is not", null);
+  return (await query.limit(1).executeTakeFirst()) !== undefined;
+}
+
 export async function countDevices(db: Queries): Promise<number> {
   const row = await db
     .selectFrom("devices")

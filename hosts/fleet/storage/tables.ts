@@ -21,8 +21,10 @@ export interface Tables {
 
 export interface DeviceTable {
   id: string;
-  /** SHA-256 of the token in hex: a stolen database authenticates nobody. */
+  /** Plain digest of a token that was not used since MACs are kept. */
   token_sha256: string | null;
+  /** HMAC-SHA-256 of the token in hex, with a key that is not in the database. */
+  token_mac: string | null;
   hardware: string | null;
   /** Hardware set by an operator is not changed by what the device says. */
   hardware_by_operator: number;

@@ -2,7 +2,9 @@ import type { FastifyRequest } from "fastify";
 import { findEntry, registerDevice } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
+import { faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
+import { updateDevice } from "../../storage/devices.ts";
 import { isSameDigest, tokenSha256 } from "../../tokens.ts";
 import type { CertificateRules } from "./certificate.ts";
 
@@ -32,19 +34,36 @@ export async function authenticate(
     return access.certificates?.isEnough === true ? findEntry(fleet, deviceId) : null;
   const credentials = parseAuthorization(authorization);
   if (credentials === null) return null;
-  const sha256 = tokenSha256(credentials.token);
-  if (credentials.scheme === "gatewaytoken") {
+  const { scheme, token } = credentials;
+  if (scheme === "gatewaytoken") {
     if (access.gatewayTokenSha256 === null) return null;
-    if (!isSameDigest(sha256, access.gatewayTokenSha256)) return null;
+    if (!isSameDigest(tokenSha256(token), access.gatewayTokenSha256)) return null;
     const known = await findEntry(fleet, deviceId);
     if (known !== null) return known;
-    const made = await registerDevice(fleet, { id: deviceId, hardware: null, tokenSha256: null });
+    const made = await registerDevice(fleet, { id: deviceId, hardware: null, tokenMac: null });
     return made.ok ? made.entry : null;
   }
   if (certificateBy === "gateway") return null; // it speaks with its own token, not with a device's
   const entry = await findEntry(fleet, deviceId);
-  const wanted = entry?.row.token_sha256 ?? null;
-  return wanted !== null && isSameDigest(sha256, wanted) ? entry : null;
+  if (entry === null) return null;
+  const fit = fleet.tokens.fits(token, entry.row);
+  if (fit === "old") await keepMac(fleet, entry, token);
+  return fit === "no" ? null : entry;
+}
+
+/** The plain digest of before gives way. A disk that is full now costs the device nothing. */
+async function keepMac(fleet: Fleet, entry: DeviceEntry, token: string): Promise<void> {
+  const columns = { token_mac: fleet.tokens.mac(token), token_sha256: null };
+  try {
+    await fleet.database.write(async (unit) => {
+      await updateDevice(unit.db, entry.id, columns);
+      unit.onCommit(() => {
+        entry.row = { ...entry.row, ...columns };
+      });
+    });
+  } catch (error) {
+    if (faultOf(error) === null) throw error; // else the next request tries again
+  }
 }
 
 function parseAuthorization(

@@ -5,6 +5,7 @@ import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { type Fault, faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
+import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts";
 import { refuseOtherMethods } from "../other-methods.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
@@ -59,8 +60,15 @@ export function deviceApi(
       const { certificates } = options;
       const shown = certificates === null ? null : judgeCertificate(certificates, request);
       if (shown?.ok === false) return answerProblem(request, reply, shown.problem);
+      const subject = subjectOf(request);
+      const pauseSeconds = subject === null ? 0 : pauseOf(options.fleet, request, subject);
+      if (pauseSeconds > 0) return answerEmpty(reply.header("retry-after", pauseSeconds), 429);
       const entry = await authenticate(options.fleet, options, request, shown?.by ?? null);
-      if (entry === null) return answerEmpty(reply, 401);
+      if (entry === null) {
+        if (subject !== null) await noteWrong(options.fleet, request, subject);
+        return answerEmpty(reply, 401);
+      }
+      if (subject !== null) noteRight(options.fleet, request, subject);
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
@@ -84,6 +92,16 @@ export function deviceApi(
     }
     refuseOthers();
   };
+}
+
+/** Each device for itself: one with an old token slows none of those behind the same address. */
+function subjectOf({ headers, params }: FastifyRequest): TokenSubject | null {
+  const { authorization } = headers;
+  if (authorization === undefined) return null;
+  if (/^GatewayToken/i.test(authorization))
+    return { name: "gateway", kind: "gateway-token-refused" };
+  const { deviceId = "" } = params as Record<string, string>;
+  return { name: `device ${deviceId.slice(0, 64)}`, kind: "device-token-refused" };
 }
 
 /** The device of a request that came past the authentication. */

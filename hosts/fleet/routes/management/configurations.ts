@@ -8,7 +8,13 @@ import {
 import type { Fleet } from "../../control/fleet.ts";
 import type { Release } from "../../control/memory.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
-import { errorResponses, pageQuery, pageSchema, pathParameter } from "./schemas/common.ts";
+import {
+  errorResponses,
+  listQuery,
+  numberPageQuery,
+  pageSchema,
+  pathParameter,
+} from "./schemas/common.ts";
 import { configurationSchema, publishedConfigurationSchema } from "./schemas/configurations.ts";
 
 /** More than a device takes, so that a document that is a little too long is refused with the numbers. */
@@ -60,12 +66,12 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         operationId: "listConfigurations",
         tags: ["configurations"],
         summary: "List configuration documents, oldest first",
-        querystring: { type: "object", properties: pageQuery },
+        querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(configurationSchema), ...errorResponses },
       },
       handler: async (request) => {
         const limit = pageLimit(request.query.limit);
-        const after = Number(request.query.after ?? 0) || 0;
+        const after = Number(request.query.after ?? 0);
         const items = [...fleet.memory.releases.values()]
           .filter(({ id, configurationVersion }) => configurationVersion !== null && id > after)
           .slice(0, limit);

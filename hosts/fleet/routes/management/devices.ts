@@ -16,9 +16,11 @@ import { listEventsOfDevice } from "../../storage/events.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
 import { eventView } from "./events.ts";
 import {
+  devicePageQuery,
   errorResponses,
+  listQuery,
   nothing,
-  pageQuery,
+  numberPageQuery,
   pageSchema,
   pathParameter,
   version,
@@ -32,6 +34,12 @@ import {
 import { eventSchema } from "./schemas/events.ts";
 
 const historyMax = 50;
+const addRefusals = {
+  "invalid-id": 403,
+  "too-many-devices": 403,
+  "device-exists": 409,
+  "weak-token": 400,
+} as const;
 
 /** Any text may be asked for; what is no id is no device either. */
 const deviceId = { type: "string", maxLength: 256 } as const;
@@ -64,9 +72,9 @@ export function deviceRoutes(fleet: Fleet) {
         const { id, hardware, token = null } = request.body;
         const added = await addDevice(fleet, { id, hardware, token });
         if (!added.ok)
-          return answerRefusal(reply, added.reason === "device-exists" ? 409 : 403, {
+          return answerRefusal(reply, addRefusals[added.reason], {
             reason: added.reason,
-            message: `device ${id} cannot be added: ${added.reason}`,
+            message: `device ${id} cannot be added: ${"message" in added ? added.message : added.reason}`,
           });
         reply.code(201);
         return { ...deviceView(fleet, added.entry.row), token: added.token };
@@ -79,7 +87,7 @@ export function deviceRoutes(fleet: Fleet) {
         operationId: "listDevices",
         tags: ["devices"],
         summary: "List devices in the order of their ids",
-        querystring: { type: "object", properties: { ...pageQuery, ...filterQuery } },
+        querystring: listQuery({ ...devicePageQuery, ...filterQuery }),
         response: { 200: pageSchema(deviceSchema), ...errorResponses },
       },
       handler: async (request) => {
@@ -133,7 +141,7 @@ export function deviceRoutes(fleet: Fleet) {
         params: pathParameter("id", deviceId),
         tags: ["devices"],
         summary: "What a device told of itself, newest first",
-        querystring: { type: "object", properties: eventsQuery },
+        querystring: listQuery(eventsQuery),
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },
       handler: async (request, reply) => {
@@ -175,8 +183,7 @@ export function deviceRoutes(fleet: Fleet) {
 }
 
 const eventsQuery = {
-  ...pageQuery,
-  after: { type: "string", pattern: "^[0-9]{1,15}$" },
+  ...numberPageQuery,
   source: {
     type: "string",
     enum: ["device", "all"],
@@ -185,7 +192,7 @@ const eventsQuery = {
 } as const;
 
 const filterQuery = {
-  hardware: { type: "string", maxLength: 32 },
+  hardware: { type: "string", pattern: "^[A-Za-z0-9._-]{1,32}$" },
   version: { type: "string", maxLength: 32, description: "of the image that runs" },
   state: { type: "string", maxLength: 32 },
 } as const;

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import type { Fleet } from "../../control/fleet.ts";
+import { deviceIdPattern } from "../../names.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
 import { page, pageLimit } from "./answers.ts";
-import { errorResponses, pageQuery, pageSchema } from "./schemas/common.ts";
+import { errorResponses, listQuery, numberPageQuery, pageSchema } from "./schemas/common.ts";
 import { eventSchema } from "./schemas/events.ts";
 
 export function eventRoutes(fleet: Fleet) {
@@ -16,14 +17,10 @@ export function eventRoutes(fleet: Fleet) {
         summary: "What happened, oldest first",
         description:
           "Ask again with the id of the last event as `after` to follow the stream; the oldest events are dropped.",
-        querystring: {
-          type: "object",
-          properties: {
-            ...pageQuery,
-            after: { type: "string", pattern: "^[0-9]{1,15}$" },
-            device: { type: "string", maxLength: 64 },
-          },
-        },
+        querystring: listQuery({
+          ...numberPageQuery,
+          device: { type: "string", pattern: deviceIdPattern },
+        }),
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },
       handler: async (request) => {

@@ -7,7 +7,14 @@ import type { Image, Release } from "../../control/memory.ts";
 import { type PublishRefusal, publishImage } from "../../control/publish.ts";
 import { limits } from "../../limits.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
-import { errorResponses, pageQuery, pageSchema, pathParameter, version } from "./schemas/common.ts";
+import {
+  errorResponses,
+  listQuery,
+  numberPageQuery,
+  pageSchema,
+  pathParameter,
+  version,
+} from "./schemas/common.ts";
 import { publishedSchema, releaseSchema } from "./schemas/releases.ts";
 
 export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
@@ -51,12 +58,12 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         operationId: "listReleases",
         tags: ["releases"],
         summary: "List releases, oldest first",
-        querystring: { type: "object", properties: pageQuery },
+        querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(releaseSchema), ...errorResponses },
       },
       handler: async (request) => {
         const limit = pageLimit(request.query.limit);
-        const after = Number(request.query.after ?? 0) || 0;
+        const after = Number(request.query.after ?? 0);
         const items = [...fleet.memory.releases.values()]
           .filter(({ id, configurationVersion }) => configurationVersion === null && id > after)
           .slice(0, limit);

@@ -27,7 +27,14 @@ import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
 import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
 import { answerRefusal, page, pageLimit } from "./answers.ts";
-import { errorResponses, pageQuery, pageSchema, pathParameter } from "./schemas/common.ts";
+import {
+  devicePageQuery,
+  errorResponses,
+  listQuery,
+  numberPageQuery,
+  pageSchema,
+  pathParameter,
+} from "./schemas/common.ts";
 import {
   clearedSchema,
   memberSchema,
@@ -84,7 +91,7 @@ export function rolloutRoutes(fleet: Fleet) {
         operationId: "listRollouts",
         tags: ["rollouts"],
         summary: "List rollouts, newest first",
-        querystring: { type: "object", properties: pageQuery },
+        querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(rolloutSchema), ...errorResponses },
       },
       handler: async (request) => {
@@ -137,10 +144,10 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       tags: ["rollouts"],
       summary: "List the devices of a rollout",
       params: idParameters,
-      querystring: {
-        type: "object",
-        properties: { ...pageQuery, state: { type: "string", enum: memberStates } },
-      },
+      querystring: listQuery({
+        ...devicePageQuery,
+        state: { type: "string", enum: memberStates },
+      }),
       response: { 200: pageSchema(memberSchema), ...errorResponses },
     },
     handler: async (request, reply) => {

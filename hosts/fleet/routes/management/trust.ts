@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { Fleet } from "../../control/fleet.ts";
 import { limits } from "../../limits.ts";
@@ -98,13 +97,14 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
           reason: "not-octets",
           message: "send the file itself, as application/octet-stream",
         });
-      const found = hash("sha256", body, "hex");
+      const artifact = await fleet.images.describe(body);
+      const found = artifact.sha256;
       if (found !== request.query.sha256)
         return answerRefusal(reply, 422, {
           reason: "hash-mismatch",
           message: `the file has SHA-256 ${found}, not ${request.query.sha256}; send it again`,
         });
-      await fleet.artifacts.store(body);
+      await fleet.artifacts.store(body, artifact);
       return reply.code(204).send(null);
     },
   });

@@ -1,3 +1,5 @@
+import { deviceIdPattern } from "../../../names.ts";
+
 /**
  * JSON schemas of the management API, by noun; the OpenAPI document is made of them. Times are milliseconds since 1970.
  */
@@ -46,10 +48,29 @@ export function pageSchema(items: object) {
   return answerSchema({ items: { type: "array", items }, next: textOrNull });
 }
 
-export const pageQuery = {
-  limit: { type: "string", pattern: "^[0-9]{1,4}$", description: "1 to 500, 100 when absent" },
-  after: { type: "string", maxLength: 64, description: "the `next` of the page before" },
+const pageLimitQuery = {
+  type: "string",
+  pattern: "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$",
+  description: "1 to 500, 100 when absent",
 } as const;
+const cursor = "the `next` of the page before";
+
+/** Of lists in the order of numbers. */
+export const numberPageQuery = {
+  limit: pageLimitQuery,
+  after: { type: "string", pattern: "^[0-9]{1,15}$", description: cursor },
+} as const;
+
+/** Of lists in the order of the devices' ids. */
+export const devicePageQuery = {
+  limit: pageLimitQuery,
+  after: { type: "string", pattern: deviceIdPattern, description: cursor },
+} as const;
+
+/** A list with these parameters; one that is misspelt is refused, not passed over. */
+export function listQuery<T extends object>(properties: T) {
+  return { type: "object", additionalProperties: false, properties } as const;
+}
 
 export function pathParameter(name: string, schema: object) {
   return { type: "object", required: [name], properties: { [name]: schema } } as const;
