@@ -11,6 +11,7 @@ import { type ProjectFacts, writeSbom } from "../release/sbom.ts";
 import { CommandError } from "./exit.ts";
 import { readInput, readText } from "./files.ts";
 import * as parse from "./options.ts";
+import { readPayload } from "./payload-file.ts";
 
 /** A file for one hardware, or for all when `hardware` is null. */
 export interface HardwareFile {
@@ -65,9 +66,12 @@ export function besideOf(options: EvidenceOptions): ManifestComponent[] {
   return [...of("bootloader", options.bootloader), ...of("configuration", options.configuration)];
 }
 
-export function binariesOf(options: EvidenceOptions): Map<string, Uint8Array> {
+export function binariesOf(options: EvidenceOptions, command: Command): Map<string, Uint8Array> {
   return new Map(
-    options.binary.map(({ hardware, path }) => [hardware ?? "", readInput(path, "the binary")]),
+    options.binary.map(({ hardware, path }) => [
+      hardware ?? "",
+      readPayload(path, "the binary", {}, command),
+    ]),
   );
 }
 

@@ -1,13 +1,15 @@
 import type { Command } from "commander";
-import type { ImageDependency } from "../../src/image/info.ts";
+import { imageHeaderBytes } from "../../src/image/header.ts";
+import { type ImageDependency, imageBytesLargest } from "../../src/image/info.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { type ImageOptions, plainImage, type TlvValue } from "../../src/image/writer.ts";
 import { type SignRequest, signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
-import { CommandError } from "./exit.ts";
-import { readInput, writeResult } from "./files.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
+import { addNestedOption, type NestedFlags, readPayload, refuseForeign } from "./payload-file.ts";
 import {
   addSignerOptions,
   openImageSigners,
@@ -16,7 +18,7 @@ import {
   signersFor,
 } from "./signer-options.ts";
 
-interface SignOptions extends SignerFlags {
+interface SignOptions extends SignerFlags, NestedFlags {
   readonly version: ImageVersion;
   readonly headerSize: number;
   readonly padHeader?: true;
@@ -38,14 +40,15 @@ const alignments = [1, 2, 4, 8, 16, 32] as const;
 
 /** `sluice image sign` */
 export function registerImageSign(program: Command): void {
-  const bytes = parse.wholeNumber({ min: 1, max: 16 * 1024 * 1024 });
+  const bytes = parse.wholeNumber({ min: 1, max: imageBytesLargest });
+  const headerBytes = parse.wholeNumber({ min: imageHeaderBytes, max: 0xffff });
   const command = commandGroup(program, "image", "Make, verify and look into MCUboot images")
     .command("sign")
     .description("Make a signed image from a binary; the options are those of imgtool sign")
-    .argument("<in>", "the binary")
+    .argument("<in>", "the binary, or Intel HEX")
     .argument("<out>", "the image")
     .requiredOption("-v, --version <version>", "major.minor.revision+build", parse.version)
-    .option("-H, --header-size <bytes>", "size of the header area", bytes, 32)
+    .option("-H, --header-size <bytes>", "size of the header area", headerBytes, 32)
     .option("--pad-header", "the binary has no header area yet: put one in front")
     .requiredOption("-S, --slot-size <bytes>", "size of each slot", bytes)
     .option("--align <bytes>", "write block of the flash", parse.numberOf(alignments), 4)
@@ -63,7 +66,7 @@ export function registerImageSign(program: Command): void {
     .option("--hardware <id>", "the hardware that it is for", parse.hardwareId)
     .option("--build-id <hex>", "names the build", parse.buildId)
     .option("--json", "tell the result as JSON");
-  addSignerOptions(command).action(signFile);
+  addSignerOptions(addNestedOption(command)).action(signFile);
 }
 
 async function signFile(
@@ -72,7 +75,18 @@ async function signFile(
   options: SignOptions,
   command: Command,
 ): Promise<void> {
-  const { payload, headerFill } = payloadOf(readInput(input, "the binary"), input, options);
+  if (/\.hex$/i.test(output))
+    throw new CommandError(
+      `${output}: images are written as binaries, not as Intel HEX; name it .img`,
+      exitCodes.usage,
+    );
+  const { align, maxAlign = maxAlignOf(align) } = options;
+  if (align > maxAlign)
+    throw new CommandError(
+      `--align ${align} is above --max-align ${maxAlign}, and no bootloader is built so; raise --max-align`,
+      exitCodes.usage,
+    );
+  const { payload, headerFill } = payloadOf(input, options, command);
   refuseRepeatedTlvs(options);
   const keys = await openImageSigners(options);
   const result = await reportingSigners(() =>
@@ -83,8 +97,8 @@ async function signFile(
       slot: {
         slotBytes: options.slotSize,
         sectorBytes,
-        writeBlockBytes: options.align,
-        maxAlignBytes: options.maxAlign ?? maxAlignOf(options.align),
+        writeBlockBytes: align,
+        maxAlignBytes: maxAlign,
       },
       form: formOf(options),
     }),
@@ -102,17 +116,20 @@ async function signFile(
  * Without `--pad-header` the binary starts with zeros where the header goes, as linkers leave them.
  */
 function payloadOf(
-  binary: Uint8Array,
   path: string,
   options: SignOptions,
+  command: Command,
 ): { payload: Uint8Array; headerFill: 0x00 | 0xff } {
+  const binary = readPayload(path, "the binary", options, command);
   if (options.padHeader === true) return { payload: binary, headerFill: 0xff };
   const header = binary.subarray(0, options.headerSize);
   if (header.length < options.headerSize || header.some((byte) => byte !== 0))
     throw new CommandError(
       `${path} does not start with ${options.headerSize} zero bytes for the header; add --pad-header when it has none`,
     );
-  return { payload: binary.subarray(options.headerSize), headerFill: 0x00 };
+  const payload = binary.subarray(options.headerSize);
+  refuseForeign(payload, `${path} behind its header area`, options);
+  return { payload, headerFill: 0x00 };
 }
 
 function imageOptions(options: SignOptions): ImageOptions {

@@ -10,13 +10,18 @@ import type { TlvValue } from "../../src/image/writer.ts";
 /** A whole number, decimal or with 0x. */
 export function wholeNumber(limits: { min: number; max: number }): (text: string) => number {
   return (text) => {
-    const value = /^(?:[0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN;
+    const value = numberOfText(text);
     if (!(value >= limits.min && value <= limits.max))
       throw new InvalidArgumentError(
         `Must be a whole number from ${limits.min} to ${limits.max}, decimal or 0x.`,
       );
     return value;
   };
+}
+
+/** Not a number for anything but digits, or hex digits behind 0x. */
+function numberOfText(text: string): number {
+  return /^(?:[0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /** The number of a rollout. */
@@ -98,18 +103,23 @@ export function dependencies(text: string): ImageDependency[] {
 
 const vendorTlvMin = 0x00a0;
 const vendorTlvMax = 0xfffe;
+/** The length of a TLV has 16 bits. */
+const tlvBytesMax = 0xffff;
 
 /** `TAG=VALUE`: hex after 0x, else text. imgtool's two words arrive so by `joinPairedArguments`. */
 export function customTlv(text: string): TlvValue {
   const at = text.indexOf("=");
-  const type = Number(text.slice(0, at));
-  if (at < 1 || !(type >= vendorTlvMin && type <= vendorTlvMax))
+  const type = at < 1 ? Number.NaN : numberOfText(text.slice(0, at));
+  if (!(type >= vendorTlvMin && type <= vendorTlvMax))
     throw new InvalidArgumentError("Must be TAG VALUE with a tag from 0x00a0 to 0xfffe.");
   const value = text.slice(at + 1);
-  if (!value.startsWith("0x")) return { type, value: new TextEncoder().encode(value) };
-  const bytes = fromHex(value.slice(2));
+  const bytes = value.startsWith("0x") ? fromHex(value.slice(2)) : new TextEncoder().encode(value);
   if (bytes === null)
     throw new InvalidArgumentError("A value after 0x must be an even number of hex digits.");
+  if (bytes.length > tlvBytesMax)
+    throw new InvalidArgumentError(
+      `A value has at most ${tlvBytesMax} bytes, not ${bytes.length}.`,
+    );
   return { type, value: bytes };
 }
 

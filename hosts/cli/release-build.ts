@@ -67,7 +67,7 @@ async function buildRelease(options: ReleaseBuildOptions, command: Command): Pro
     variant: variantOf(options.variant),
     release,
     beside: besideOf(options),
-    binaries: binariesFor(options),
+    binaries: binariesFor(options, command),
   });
   if (!result.ok) throw new CommandError(`cannot build the firmware: ${result.message}`);
   const { manifest, payloads } = result.build;
@@ -104,8 +104,8 @@ async function refuseUnfit(
   if (!fits.ok) throw new CommandError(`${artifact.file} cannot become an image: ${fits.message}`);
 }
 
-function binariesFor(options: ReleaseBuildOptions): Map<string, Uint8Array> {
-  const binaries = binariesOf(options);
+function binariesFor(options: ReleaseBuildOptions, command: Command): Map<string, Uint8Array> {
+  const binaries = binariesOf(options, command);
   for (const hardware of binaries.keys())
     if (!options.hardware.includes(hardware))
       throw new CommandError(`--binary is for ${hardware}, which --hardware does not name`, 2);

@@ -15,6 +15,7 @@ import { CommandError, exitCodes } from "./exit.ts";
 import { isFolder, makeFolder, readInput, readText, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { formatBytes, note, printJson } from "./output.ts";
+import { addNestedOption, type NestedFlags, readPayload, refuseForeign } from "./payload-file.ts";
 import {
   addSignerOptions,
   type OpenKey,
@@ -26,7 +27,12 @@ import {
 import { addSlotOptions, type SlotOptions, slotOf } from "./slot-option.ts";
 import { addWishOptions, checkedFacts, type WishOptions, wishesOf } from "./wish-options.ts";
 
-interface ReleaseSignOptions extends SlotOptions, WishOptions, CounterOptions, SignerFlags {
+interface ReleaseSignOptions
+  extends SlotOptions,
+    WishOptions,
+    CounterOptions,
+    SignerFlags,
+    NestedFlags {
   readonly out: string;
   readonly version?: ImageVersion;
   readonly hardware?: string;
@@ -58,7 +64,7 @@ export function registerReleaseSign(program: Command): void {
     .option("--hardware <id>", "of a payload without a manifest", parse.hardwareId)
     .option("--build-id <hex>", "of a payload without a manifest", parse.buildId)
     .option("--json", "tell the images as JSON");
-  addSlotOptions(addSignerOptions(addWishOptions(command))).action(signRelease);
+  addSlotOptions(addSignerOptions(addWishOptions(addNestedOption(command)))).action(signRelease);
 }
 
 async function signRelease(
@@ -71,7 +77,7 @@ async function signRelease(
       "give the key to sign with: --key PEM or --signer ADDRESS",
       exitCodes.usage,
     );
-  const candidates = candidatesOf(path, options);
+  const candidates = candidatesOf(path, options, command);
   const keys = await openImageSigners(options);
   const slot = slotOf(options);
   const signed = [];
@@ -123,25 +129,30 @@ async function signOne(
   };
 }
 
-function candidatesOf(path: string, options: ReleaseSignOptions): Candidate[] {
+function candidatesOf(path: string, options: ReleaseSignOptions, command: Command): Candidate[] {
   if (isFolder(path)) {
     const manifest = readManifest(join(path, manifestFileName));
-    return manifest.artifacts.map(({ file }) => fromManifest(manifest, path, file));
+    return manifest.artifacts.map(({ file }) => fromManifest(manifest, path, file, options));
   }
   const beside = join(dirname(path), manifestFileName);
   if (options.version === undefined && existsSync(beside))
-    return [fromManifest(readManifest(beside), dirname(path), basename(path))];
+    return [fromManifest(readManifest(beside), dirname(path), basename(path), options)];
   if (options.version === undefined || options.hardware === undefined)
     throw new CommandError(
       `there is no ${manifestFileName} beside ${path}; give --version and --hardware`,
       exitCodes.usage,
     );
   const { version, hardware, buildId = null } = options;
-  const payload = readInput(path, "the payload");
+  const payload = readPayload(path, "the payload", options, command);
   return [{ path, payload, version, hardware, buildId, wishes: noWishes }];
 }
 
-function fromManifest(manifest: ReleaseManifest, folder: string, file: string): Candidate {
+function fromManifest(
+  manifest: ReleaseManifest,
+  folder: string,
+  file: string,
+  flags: NestedFlags,
+): Candidate {
   const artifact = manifest.artifacts.find((entry) => entry.file === file);
   if (artifact === undefined)
     throw new CommandError(`${join(folder, manifestFileName)} does not list ${file}`);
@@ -152,6 +163,7 @@ function fromManifest(manifest: ReleaseManifest, folder: string, file: string): 
     throw new CommandError(
       `${path} was changed after it was built: its SHA-256 is ${sha256}, the manifest says ${artifact.sha256}; build it again`,
     );
+  refuseForeign(payload, path, flags);
   const { hardware } = artifact;
   const { version, release: wishes } = manifest;
   return { path, payload, version, hardware, buildId: fromHex(artifact.buildId), wishes };

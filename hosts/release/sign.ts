@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
+import {
+  checkImageEnvelope,
+  envelopeTailBytesMax,
+  imageTailOffset,
+} from "../../src/image/envelope.ts";
+import { imageHeaderBytes, parseImageHeader } from "../../src/image/header.ts";
 import { toHex } from "../../src/image/hex.ts";
 import { moveTrailerShape } from "../../src/image/layout.ts";
+import { bytesSource } from "../../src/image/source.ts";
 import type { TrailerShape } from "../../src/image/trailer.ts";
+import { verifyImage } from "../../src/image/verify.ts";
 import {
   type ImageOptions,
   type ImageSigner,
@@ -47,7 +55,7 @@ export type SignResult =
   | { readonly ok: true; readonly signed: SignedImage }
   | {
       readonly ok: false;
-      readonly reason: WriteRefusal | FitRefusal;
+      readonly reason: WriteRefusal | FitRefusal | "refused-by-device";
       /** With the numbers. */
       readonly message: string;
     };
@@ -60,6 +68,8 @@ export async function signImage(request: SignRequest): Promise<SignResult> {
   const fits = checkImageFits(written.image.length, slot);
   if (!fits.ok) return fits;
   const { imageBytesMax } = fits;
+  const unreadable = deviceRefusal(written.image, signers, imageBytesMax);
+  if (unreadable !== null) return unreadable;
   const place = { shape: moveTrailerShape(slot), slotBytes: slot.slotBytes };
   const image =
     request.form === "file"
@@ -72,6 +82,38 @@ export async function signImage(request: SignRequest): Promise<SignResult> {
     signed: { image, imageHash: toHex(written.imageHash), fileHash, imageBytesMax },
   };
 }
+
+/**
+ * Reads back what was signed, as a device does before it downloads and as its bootloader does. Null
+ * when both take it, and for what nobody signed.
+ */
+function deviceRefusal(
+  image: Uint8Array,
+  signers: readonly ImageSigner[],
+  imageBytesMax: number,
+): Extract<SignResult, { ok: false }> | null {
+  if (signers.length === 0) return null;
+  const keys = signers.map(({ publicKey }) => ({ algorithm: "ecdsa-p256", publicKey }) as const);
+  const trust = { keys, crypto: nodeCrypto, imageBytesMax };
+  const whole = verifyImage(bytesSource(image), trust);
+  const head = image.subarray(0, imageHeaderBytes);
+  const parsed = parseImageHeader(head);
+  const tail = parsed.ok ? image.subarray(imageTailOffset(parsed.header)) : new Uint8Array(0);
+  const ends = checkImageEnvelope({ head, tail }, trust, anyDevice);
+  const refusal = whole.ok ? (ends.ok ? null : ends.reason) : whole.reason;
+  if (refusal === null) return null;
+  const limit =
+    refusal === "tail-too-long"
+      ? `: its TLVs have ${tail.length} bytes, a device reads ${envelopeTailBytesMax}; shorten the custom ones`
+      : "";
+  return {
+    ok: false,
+    reason: "refused-by-device",
+    message: `devices would refuse the image (${refusal})${limit}`,
+  };
+}
+
+const anyDevice = { hardware: null, securityCounterMin: null };
 
 function explain(
   reason: WriteRefusal,

@@ -41,7 +41,7 @@ export const imageFlags = {
  */
 export type HeaderRefusal = "header-truncated" | "header-erased" | "header-magic" | "header-size";
 
-const imageMagic = 0x96f3b83d; // IMAGE_MAGIC
+export const imageMagic = 0x96f3b83d; // IMAGE_MAGIC
 const erasedMagic = 0xffffffff; // IMAGE_MAGIC_NONE
 
 /** Reads the header at the start of `bytes`; what follows the 32 bytes is not looked at. */
