@@ -10,6 +10,7 @@ import { planFleet } from "./demo/plan.ts";
 import { Demo, type DemoOutcome, demoPollSeconds, isExpected } from "./demo/scenario.ts";
 import { DemoView } from "./demo/view.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { type Interruption, watchInterruption } from "./interruption.ts";
 import { wholeNumber } from "./options.ts";
 import { note, print } from "./output.ts";
 import { Session } from "./simulation/session.ts";
@@ -53,6 +54,7 @@ async function run(flags: DemoFlags, command: Command): Promise<void> {
     pollSeconds: demoPollSeconds,
   });
   const view = new DemoView(process.stderr);
+  let interruption: Interruption | null = null;
   try {
     const demo = new Demo(session, planFleet(missing === null), view);
     const outcome = await demo.run(layout);
@@ -62,13 +64,17 @@ async function run(flags: DemoFlags, command: Command): Promise<void> {
     if (flags.out !== undefined) writeResults(flags.out, session, { ...summary, devices });
     report(outcome, flags, session.url, command);
     if (flags.json === true) print(command, JSON.stringify(summary));
-    if (flags.once !== true) await interrupted();
+    if (flags.once !== true) {
+      interruption = watchInterruption();
+      await interruption.asked;
+    }
     if (!isExpected(outcome))
       throw new CommandError("the demo did not end as it should", exitCodes.negative);
   } finally {
     view.end();
     await session.close();
     rmSync(directory, { recursive: true, force: true });
+    interruption?.release();
   }
 }
 
@@ -97,11 +103,4 @@ function report(outcome: DemoOutcome, flags: DemoFlags, url: string, command: Co
   if (flags.once !== true) lines.push("", `The fleet stays up at ${url}/ until Ctrl-C.`);
   const tell = flags.json === true ? note : print;
   tell(command, lines.join("\n"));
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
 }

@@ -5,6 +5,7 @@ import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { watchInterruption } from "./interruption.ts";
 import { collect, hardwareId } from "./options.ts";
 import { secretVariable } from "./secrets.ts";
 import { addKeyringOptions, type KeyringFlags, openSignersAt } from "./signer-options.ts";
@@ -116,6 +117,9 @@ async function serve(flags: ServeFlags): Promise<void> {
     flags.onlineKeyPublic,
   );
   const { serveFleet } = await import("../fleet/main.ts");
+  // From before anybody is told of the server: whoever reads its address may end it at once.
+  const interruption = watchInterruption();
+  void interruption.insisted.then(() => process.exit(1));
   const running = await serveFleet({
     databaseFile: join(flags.data, "fleet.sqlite"),
     artifactsFolder: join(flags.data, "artifacts"),
@@ -134,15 +138,15 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(flags.externalUrl === undefined ? {} : { externalUrl: flags.externalUrl }),
     ...(tls === null ? {} : { tls }),
   }).catch((error: unknown) => {
+    interruption.release();
     throw startFailure(error, flags);
   });
   process.stdout.write(`${running.url}\n`);
   warn(flags, adminToken, tls);
-  await interrupted();
+  await interruption.asked;
   process.stderr.write(
     "stopping within 10 s; everything acknowledged is on the disk; again to stop at once\n",
   );
-  void interrupted().then(() => process.exit(1));
   await running.close();
   // Nothing that still holds the process, as a device's connection cannot, shall keep it.
   setTimeout(() => process.exit(), 500).unref();
@@ -240,12 +244,6 @@ function startFailure(error: unknown, flags: ServeFlags): unknown {
     ? `cannot listen on ${flags.host}:${flags.port}`
     : `cannot use the database in ${flags.data}`;
   return environmentError(error, doing);
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
 }
 
 /** A whole number of a flag, or a `CommandError` that says which ones it takes. */

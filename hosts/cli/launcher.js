@@ -2,6 +2,7 @@
 // Starts the command on the Node 24 that npm installed beside it, whatever Node is on the PATH.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -17,4 +18,21 @@ const child = spawn(runtime, [join(root, "hosts", "cli", "main.ts"), ...process.
   stdio: "inherit",
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
+child.on("error", (error) => {
+  console.error(`sluice: ${runtime} does not start: ${error.message}`);
+  process.exit(69);
+});
+child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+
+// npm starts commands through a shell, passes a signal on to that shell alone, and leaves what the shell had started
+// behind. So when npm's shell is gone, the signal that ended it is passed on from here.
+if (process.env.npm_command !== undefined) {
+  const shell = process.ppid;
+  const look = () => {
+    if (process.ppid === shell) return;
+    clearInterval(looking);
+    child.kill("SIGTERM");
+  };
+  const looking = setInterval(look, 250);
+  looking.unref();
+}
