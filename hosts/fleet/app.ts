@@ -55,26 +55,24 @@ const ticksPerPrune = 64;
 
 /** Builds the server over its database and folder; the caller listens, or injects requests. */
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {
+  // Clocks of simulations and of processes have fractions; what is stored and told is whole.
+  const clock = { unixMs: () => Math.floor(options.clock.unixMs()) };
   const settings = readOptions(options);
   const lock = await holdData(options);
   try {
-    const trust = options.trust === undefined ? null : new FleetTrust(options.trust, options.clock);
-    const database = await FleetDatabase.open(
-      options.databaseFile,
-      options.clock,
-      options.durability,
-    );
+    const trust = options.trust === undefined ? null : new FleetTrust(options.trust, clock);
+    const database = await FleetDatabase.open(options.databaseFile, clock, options.durability);
     try {
       const fleet: Fleet = {
         database,
         memory: await loadMemory(database),
         artifacts: new ArtifactFolder(options.artifactsFolder),
-        outages: await Outages.open(database, options.clock.unixMs(), options.ticksEveryMs ?? null),
+        outages: await Outages.open(database, clock.unixMs(), options.ticksEveryMs ?? null),
         trust,
         tokens: openTokenKey(options.databaseFile, await hasTokenMacs(database.queries)),
         attempts: new AttemptGuard(),
         images: new ImageDesk(),
-        clock: options.clock,
+        clock,
       };
       const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
       const connections = new Connections(app.server, settings.connections);

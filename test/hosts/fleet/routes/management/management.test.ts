@@ -176,3 +176,12 @@ test("refuses options that it cannot start with", async () => {
       says,
     );
 });
+
+test("tells whole milliseconds, whatever the clock has", async (t) => {
+  const fleet = await TestFleet.open(t);
+  fleet.nowUnixMs += 0.75;
+  const device = await fleet.addDevice("lamp");
+  await device.poll();
+  const { items } = await fleet.api("GET", "/devices");
+  assert.equal(items[0].lastSeenAtUnixMs, Math.floor(fleet.nowUnixMs));
+});
