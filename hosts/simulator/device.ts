@@ -3,8 +3,9 @@ import type { ResetReason } from "../../src/ports/board.ts";
 import type { Crypto } from "../../src/ports/crypto.ts";
 import { type Battery, batteryRaw } from "./battery.ts";
 import { BoardHost, type BoardStorage } from "./board/board-host.ts";
-import { type BoardFacts, type HttpCall, hostEvent, message } from "./board/host-calls.ts";
+import { type BoardFacts, hostEvent, message } from "./board/host-calls.ts";
 import { type HandleKind, OpenHandles, ResourceLeak } from "./board/open-handles.ts";
+import { BoardSockets } from "./board-sockets.ts";
 import type { BootOutcome } from "./boot/boot.ts";
 import { watchdogMs } from "./boot/bootloader-program.ts";
 import type { Engine, EngineKind, HostCallHandler, TurnResult } from "./engines/engine.ts";
@@ -63,14 +64,6 @@ const exceptionResetMs = 500;
 const bootMs = 800;
 /** A firmware whose next timer is so far off does nothing now. */
 const restMs = 10_000;
-/** One way over the network, and what it carries in a second. */
-const latencyMs = 40;
-const bytesPerSecond = 100_000;
-/** The SDK's client reads what the socket has; this much at a time. */
-const pieceBytes = 8192;
-/** A response that fits one segment arrives at once, headers and body together. */
-const segmentBytes = 1460;
-
 /** The labels of the board's devicetree; the bootloader's only where the layout says where it lies. */
 function namedExtents(layout: DeviceLayout): readonly (readonly [string, Extent])[] {
   const { primary, secondary, bootctl, boot } = layout;
@@ -172,7 +165,7 @@ class Boot {
   readonly #startedMs: number;
   readonly #seed: number;
   readonly #timers = new Map<number, { readonly cancel: () => void; readonly dueMs: number }>();
-  readonly #exchanges = new Set<number>();
+  readonly #sockets: BoardSockets;
   readonly open = new OpenHandles();
   #engine: Engine | null = null;
   #watchdogFed = false;
@@ -186,6 +179,12 @@ class Boot {
     this.#reason = reason;
     this.#startedMs = options.scheduler.nowMs + bootMs;
     this.#seed = (options.seed ^ Math.imul(number, 0x9e3779b1)) >>> 0;
+    this.#sockets = new BoardSockets({
+      network: options.network,
+      open: this.open,
+      schedule: (delayMs, run) => this.#schedule(delayMs, run),
+      turn: (event) => this.#turn(event),
+    });
   }
 
   begin(firmware: string): void {
@@ -203,7 +202,7 @@ class Boot {
     this.#over = true;
     for (const { cancel } of this.#timers.values()) cancel();
     this.#timers.clear();
-    this.#exchanges.clear();
+    this.#sockets.end();
     this.#engine?.close();
     this.#engine = null;
   }
@@ -261,10 +260,9 @@ class Boot {
         this.#timers.get(id)?.cancel();
         if (this.#timers.delete(id)) this.open.closed("timer");
       },
-      sendHttp: (id, json, body) => this.#sendHttp(id, JSON.parse(json) as HttpCall, body),
-      closeHttp: (id) => {
-        if (this.#exchanges.delete(id)) this.open.closed("socket");
-      },
+      openSocket: (id, call) => this.#sockets.open(id, call),
+      writeSocket: (id, bytes) => this.#sockets.write(id, bytes),
+      closeSocket: (id) => this.#sockets.close(id),
       analogRaw() {
         const percent = battery?.percentAt(scheduler.nowMs) ?? 0;
         const span = batteryRaw.fullRaw - batteryRaw.emptyRaw;
@@ -294,54 +292,6 @@ class Boot {
     });
     this.#timers.set(id, { cancel, dueMs: this.#options.scheduler.nowMs + waitMs });
     this.open.opened("timer");
-  }
-
-  #sendHttp(id: number, call: HttpCall, body: Uint8Array): void {
-    this.#exchanges.add(id);
-    this.open.opened("socket");
-    const sendMs = latencyMs + (1000 * body.length) / bytesPerSecond;
-    this.#schedule(sendMs, async () => {
-      const answer = await this.#options.network.exchange(call, body);
-      if (answer.kind === "unreachable") {
-        this.#deliver(id, latencyMs, message(hostEvent.httpError, [["u32", id]]), true);
-        return;
-      }
-      if (answer.kind === "untrusted") {
-        const reason = new TextEncoder().encode(answer.reason);
-        const event = message(hostEvent.httpUntrusted, [["u32", id]], reason);
-        this.#deliver(id, latencyMs, event, true);
-        return;
-      }
-      const headers = new TextEncoder().encode(JSON.stringify(answer.headers));
-      const whole = call.method === "HEAD" ? new Uint8Array(0) : answer.body;
-      const pace = answer.bytesPerSecond ?? bytesPerSecond;
-      const fields = [["u32", id] as const, ["u16", answer.status] as const];
-      if (answer.brokenAfterBytes === null && whole.length <= segmentBytes) {
-        const sized = [...fields, ["u32", headers.length] as const];
-        const event = message(hostEvent.httpResponse, sized, headers, whole);
-        this.#deliver(id, latencyMs + (1000 * whole.length) / pace, event, true);
-        return;
-      }
-      this.#deliver(id, latencyMs, message(hostEvent.httpHead, fields, headers));
-      const bytes = whole.subarray(0, answer.brokenAfterBytes ?? whole.length);
-      let delayMs = latencyMs;
-      for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
-        const piece = bytes.subarray(offset, offset + pieceBytes);
-        delayMs += (1000 * piece.length) / pace;
-        this.#deliver(id, delayMs, message(hostEvent.httpBody, [["u32", id]], piece));
-      }
-      const last = answer.brokenAfterBytes === null ? hostEvent.httpDone : hostEvent.httpError;
-      this.#deliver(id, delayMs, message(last, [["u32", id]]), true);
-    });
-  }
-
-  /** One turn for an exchange that is still open at that time. */
-  #deliver(id: number, delayMs: number, event: Uint8Array, last = false): void {
-    this.#schedule(delayMs, () => {
-      if (!this.#exchanges.has(id)) return undefined;
-      if (last && this.#exchanges.delete(id)) this.open.closed("socket");
-      return this.#turn(event);
-    });
   }
 
   async #turn(event: Uint8Array): Promise<void> {
@@ -374,7 +324,7 @@ class Boot {
 
   /** Nothing is under way, and nothing will be soon. */
   #rests(): boolean {
-    if (this.#exchanges.size > 0 || this.#ending !== null) return false;
+    if (this.#sockets.count > 0 || this.#ending !== null) return false;
     const soonMs = this.#options.scheduler.nowMs + restMs;
     return [...this.#timers.values()].every(({ dueMs }) => dueMs >= soonMs);
   }

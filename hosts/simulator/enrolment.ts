@@ -124,7 +124,7 @@ function checkEnrolment(enrolment: Enrolment): void {
 
 function checkServer(serverUrl: string): void {
   const address = parseHttpAddress(serverUrl);
-  if (address === null || address.path !== "/" || serverUrl.includes("?"))
+  if (!address.ok || address.path !== "/" || serverUrl.includes("?"))
     throw new EnrolmentError(
       `the address of the server is "${serverUrl}": a device asks http(s)://HOST:PORT alone, with a name or an IPv4 address, a port from 1 to 65535, no user and no path`,
     );

@@ -1,6 +1,8 @@
-import { Agent, request } from "undici";
+import { connect, type Socket } from "node:net";
+import { ResponseReader } from "../../src/protocol/http-response.ts";
 import type { HttpCall } from "./board/host-calls.ts";
-import { exchangeSecurely } from "./secure-exchange.ts";
+import { requestText } from "./http-text.ts";
+import { secureConnection } from "./secure-connection.ts";
 
 /** What comes back over a network. */
 export type NetworkAnswer =
@@ -16,6 +18,13 @@ export type NetworkAnswer =
       readonly brokenAfterBytes: number | null;
       /** How fast it comes; as fast as the device's network when absent. */
       readonly bytesPerSecond?: number;
+    }
+  /** As it came over a connection, not looked at. */
+  | {
+      readonly kind: "raw";
+      readonly segments: readonly Uint8Array[];
+      /** The connection ends behind the last segment; without it the device waits. */
+      readonly closes: boolean;
     };
 
 /** The way from a device to servers. */
@@ -23,45 +32,81 @@ export interface Network {
   exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer>;
 }
 
-/** More than any image: a body beyond it is cut as by a broken connection. */
-const bodyBytesMax = 32 * 1024 * 1024;
+/** More than any image: an answer beyond it is cut as by a broken connection. */
+const answerBytesMax = 32 * 1024 * 1024;
+const pieceBytes = 8192;
 
-/** Real HTTP and HTTPS to servers on this machine. Close it when the simulation is over. */
+/** Real HTTP and HTTPS to servers on this machine, a connection per request, as on a board. */
 export class LoopbackNetwork implements Network {
-  readonly #agent = new Agent({ connections: 8, pipelining: 1 });
+  readonly #open = new Set<Socket>();
+  readonly #silenceMsMax: number;
+
+  /** A server that says nothing for so long of this machine's time counts as gone. */
+  constructor(silenceMsMax = 30_000) {
+    this.#silenceMsMax = silenceMsMax;
+  }
 
   async exchange(call: HttpCall, body: Uint8Array): Promise<NetworkAnswer> {
-    if (call.secure !== null) return exchangeSecurely(call, call.secure, body, bodyBytesMax);
+    const connected = await this.#connected(call);
+    if ("kind" in connected) return connected;
+    this.#open.add(connected);
     try {
-      // The SDK's client names the host without its port; servers must live with that.
-      const headers = { ...call.headers, host: call.host };
-      const response = await request(`http://${call.host}:${call.port}${call.path}`, {
-        method: call.method as "GET",
-        headers,
-        body: body.length === 0 ? null : body,
-        dispatcher: this.#agent,
-      });
-      const whole = Buffer.from(await response.body.arrayBuffer());
-      return {
-        kind: "response",
-        status: response.statusCode,
-        headers: flattened(response.headers),
-        body: whole.subarray(0, bodyBytesMax),
-        brokenAfterBytes: whole.length > bodyBytesMax ? bodyBytesMax : null,
-      };
-    } catch {
-      return { kind: "unreachable" }; // refused, reset and malformed responses look the same to the device
+      return await asked(connected, call, body, this.#silenceMsMax);
+    } finally {
+      this.#open.delete(connected);
+      connected.destroy();
     }
   }
 
-  async close(): Promise<void> {
-    await this.#agent.close();
+  close(): Promise<void> {
+    for (const socket of this.#open) socket.destroy();
+    return Promise.resolve();
+  }
+
+  #connected(call: HttpCall): Promise<Socket | NetworkAnswer> {
+    if (call.secure !== null) return secureConnection(call, call.secure);
+    const { host, port } = call;
+    return new Promise((resolve) => {
+      const socket = connect({ host, port });
+      socket.once("connect", () => resolve(socket));
+      socket.once("error", () => resolve({ kind: "unreachable" }));
+    });
   }
 }
 
-function flattened(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(", ") : value;
-  return flat;
+/**
+ * Sends the request and collects what comes until the answer is whole or the connection over. The
+ * reader only tells when to stop: the device gets the bytes as they came.
+ */
+function asked(
+  socket: Socket,
+  call: HttpCall,
+  body: Uint8Array,
+  silenceMsMax: number,
+): Promise<NetworkAnswer> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    const reader = new ResponseReader(call.method, { head: () => true, body: () => true });
+    const ended = (closes: boolean): void => {
+      const segments = inPieces(Buffer.concat(parts));
+      resolve(segments.length === 0 ? { kind: "unreachable" } : { kind: "raw", segments, closes });
+    };
+    socket.on("data", (part: Buffer) => {
+      parts.push(part);
+      bytes += part.length;
+      if (reader.take(part) !== "reading" || bytes > answerBytesMax) ended(bytes > answerBytesMax);
+    });
+    socket.on("error", () => ended(true));
+    socket.on("close", () => ended(true));
+    socket.setTimeout(silenceMsMax, () => ended(true));
+    socket.write(Buffer.concat([Buffer.from(requestText(call), "latin1"), body]));
+  });
+}
+
+function inPieces(whole: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < whole.length; offset += pieceBytes)
+    pieces.push(whole.subarray(offset, offset + pieceBytes));
+  return pieces;
 }

@@ -102,6 +102,15 @@ declare module "sluice/board" {
     write(bytes: Uint8Array): number;
     close(): void;
   }
+  /** A resolver of ECMA-419, as far as the firmware uses it. */
+  export interface Resolver {
+    resolve(wanted: {
+      readonly host: string;
+      onResolved(host: string, address: string): void;
+      onError(error?: unknown): void;
+    }): void;
+    close(): void;
+  }
   const board: {
     /** Labels of the partitions, as the devicetree has them. */
     readonly partitions: {
@@ -121,10 +130,10 @@ declare module "sluice/board" {
       | { readonly pin: number; readonly emptyRaw: number; readonly fullRaw: number }
       | undefined;
     readonly charging: boolean;
-    /** Options for the HTTP client: its socket and its resolver, each with its class as `io`. */
+    /** Options for sockets and for the resolver of names, each with its class as `io`. */
     readonly network: {
       readonly socket: { readonly io: new (options: SocketOptions) => Socket };
-      readonly dns: object;
+      readonly dns: { readonly io: new (options: object) => Resolver };
     };
     /**
      * What is in use of the memory that the firmware lives in, garbage left out, and that with what it

@@ -1,62 +1,75 @@
-import HTTPClient from "embedded:network/http/client";
-import board from "sluice/board";
+import board, { type Resolver, type Socket } from "sluice/board";
 import SecureSocket from "sluice/secure-socket";
 import { digits, isOf } from "../image/text-parts.ts";
 import type { Clock, TimerHandle } from "../ports/board.ts";
-import type { Http, HttpFailure, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import { parseContentLength } from "../protocol/http-framing.ts";
+import { type ReaderState, ResponseReader, type ResponseSink } from "../protocol/http-response.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
-import { guardedSocket, type SocketGuard } from "./guarded-socket.ts";
 import { type HttpAddress, parseHttpAddress } from "./http-address.ts";
 
 /** Read from the socket at once. */
-const pieceBytesMax = 4096;
+const pieceBytesMax = 1024;
 
 /**
- * From the first byte of a response to its body; the SDK's client collects header lines without a
- * limit of its own.
- */
-const headBytesMax = 16_384;
-
-/**
- * HTTP over the ECMA-419 client: a connection per request, no redirects. Over TLS the server must
- * prove itself to the enrolled authorities; without any, `https` fails as `tls`.
+ * HTTP/1.1 over the board's sockets: a connection per request, no redirects. Over TLS the server
+ * must prove itself to the enrolled authorities; without any, `https` fails as `tls`.
  */
 export function openHttp(clock: Clock, credentials: () => TlsCredentials | null): Http {
-  const plain = { ...board.network.socket, io: guardedSocket(board.network.socket.io) };
-  const secure = { io: guardedSocket(SecureSocket), TCP: board.network.socket };
   return {
     send(request, receiver) {
       const address = parseHttpAddress(request.url);
-      if (address === null) {
-        clock.after(0, () => receiver.failed("bad-url"));
+      if (!address.ok) {
+        clock.after(0, () => receiver.failed(address.reason));
         return;
       }
       const exchange = new Exchange(address, request, receiver, clock);
-      if (!address.isSecure) return exchange.open(plain);
+      if (!address.isSecure) {
+        exchange.open((options) => {
+          const { io: TCP, ...rest } = board.network.socket;
+          return new TCP({ ...rest, ...options });
+        });
+        return;
+      }
       const enrolled = credentials();
       if (enrolled === null) return exchange.refuse("tls", "no authority is enrolled");
       const { authorities, client } = enrolled;
-      const trust = { serverName: address.host, authorities, client, unixMs: clock.unixMs() };
-      exchange.open({ ...secure, secure: trust });
+      const secure = { serverName: address.host, authorities, client, unixMs: clock.unixMs() };
+      exchange.open(
+        (options) => new SecureSocket({ ...options, TCP: board.network.socket, secure }),
+      );
     },
   };
 }
 
-/** How the end of a body is known. */
-type BodyEnd = { readonly bytes: number } | "chunked" | "close";
+interface ConnectOptions {
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  onReadable(count: number): void;
+  onWritable(count: number): void;
+  onError(error?: unknown): void;
+}
 
-class Exchange implements SocketGuard {
+type Connect = (options: ConnectOptions) => Socket;
+
+/**
+ * One request and its answer. It owns a timer, a resolver and a socket, and closes all of them when
+ * it ends, however it ends.
+ */
+class Exchange implements ResponseSink {
   readonly #address: HttpAddress;
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
   readonly #clock: Clock;
   readonly #timer: TimerHandle;
-  #client: HTTPClient | null = null;
-  #headBytes = 0;
+  readonly #reader: ResponseReader;
+  readonly #piece = new Uint8Array(pieceBytesMax);
+  #resolver: Resolver | null = null;
+  #socket: Socket | null = null;
+  /** Head and body that were not sent yet. */
+  #unsent: Uint8Array[] = [];
   #receivedBytes = 0;
-  /** Null until the head came. */
-  #bodyEnd: BodyEnd | null = null;
-  #sentBytes = 0;
   #ended = false;
   #inReceiver = false;
 
@@ -65,12 +78,16 @@ class Exchange implements SocketGuard {
     this.#request = request;
     this.#receiver = receiver;
     this.#clock = clock;
+    this.#reader = new ResponseReader(request.method, this);
     this.#timer = clock.after(request.timeoutMs, () => this.#fail("timeout"));
   }
 
-  open(socket: object): void {
+  open(connect: Connect): void {
+    this.#unsent = requestBytes(this.#address, this.#request);
+    const { host } = this.#address;
     try {
-      this.#open(socket);
+      if (isIpv4(host)) this.#connect(connect, host);
+      else this.#resolve(connect);
     } catch (error) {
       // A board without a network, or without a free socket.
       this.refuse("connection", String(error));
@@ -83,20 +100,61 @@ class Exchange implements SocketGuard {
     this.#clock.after(0, () => this.#fail(failure));
   }
 
-  get ended(): boolean {
-    return this.#ended;
+  head(head: HttpHead): boolean {
+    if (!this.#tell(() => this.#receiver.head(head))) {
+      this.#fail("aborted");
+      return false;
+    }
+    const isBodyless = this.#request.method === "HEAD" || head.status === 204;
+    const length = isBodyless ? null : parseContentLength(head.headers.get("content-length") ?? "");
+    if (length === null || length <= this.#request.bodyBytesMax) return true;
+    this.#fail("body-too-large");
+    return false;
   }
 
-  get takesPieces(): boolean {
-    return this.#bodyEnd !== null && this.#bodyEnd !== "chunked";
+  body(bytes: Uint8Array): boolean {
+    this.#receivedBytes += bytes.length;
+    if (this.#receivedBytes > this.#request.bodyBytesMax) this.#fail("body-too-large");
+    else if (!this.#tell(() => this.#receiver.body(bytes))) this.#fail("aborted");
+    return !this.#ended;
+  }
+
+  #resolve(connect: Connect): void {
+    const { dns } = board.network;
+    const resolver = new dns.io(dns);
+    this.#resolver = resolver;
+    resolver.resolve({
+      host: this.#address.host,
+      onResolved: (_, address) =>
+        this.#guard(() => {
+          this.#closeResolver();
+          this.#connect(connect, address);
+        }),
+      onError: () => this.#guard(() => this.#fail("connection")),
+    });
+  }
+
+  #connect(connect: Connect, address: string): void {
+    const { host, port } = this.#address;
+    const socket = connect({
+      address,
+      host,
+      port,
+      onReadable: (count) => this.#guard(() => this.#readable(count)),
+      onWritable: (count) => this.#guard(() => this.#writable(count)),
+      onError: (error) => this.#guard(() => this.#over(error)),
+    });
+    socket.format = "buffer";
+    if (this.#ended) socket.close();
+    else this.#socket = socket;
   }
 
   /**
-   * Runs a callback of the socket. The SDK's client trusts its server: a malformed status line or
-   * chunk makes it throw there, where nobody catches and the board would reset. What the receiver
-   * throws is a defect and goes on its way.
+   * Runs a callback of a socket or of a resolver, where nobody would catch and the board would reset:
+   * what the SDK throws there ends the exchange. What the receiver throws is a defect and goes on
+   * its way.
    */
-  guard(run: () => void): void {
+  #guard(run: () => void): void {
     if (this.#ended) return;
     try {
       run();
@@ -106,107 +164,47 @@ class Exchange implements SocketGuard {
     }
   }
 
-  /** A server that was not trusted; every other error is for the client to make sense of. */
-  takesError(error: unknown): boolean {
-    if (!(error instanceof Error) || error.name !== "TlsError") return false;
-    trace(`warn: no trusted connection to ${this.#address.host}: ${error.message}\n`);
-    this.#fail("tls");
-    return true;
-  }
-
-  arrived(bytes: number): void {
-    if (this.#bodyEnd !== null) return;
-    this.#headBytes += bytes;
-    if (this.#headBytes > headBytesMax) this.#fail("connection");
-  }
-
-  #open(socket: object): void {
-    const { host, port, path } = this.#address;
-    const client = new HTTPClient({
-      host,
-      port,
-      socket: { ...socket, exchange: this },
-      dns: board.network.dns,
-      onError: (error) => {
-        if (!this.takesError(error)) this.#fail("connection");
-      },
-    });
-    this.#client = client;
-    const exchange = this;
-    const { body, method } = this.#request;
-    // The SDK's client sends `host` without the port; a second one would be malformed, so the port
-    // goes unsaid.
-    const headers = new Map(Object.entries(this.#request.headers));
-    if (body !== null) headers.set("content-length", String(body.length));
-    client.request({
-      method,
-      path,
-      headers,
-      onHeaders(status, received) {
-        exchange.#head(status, received);
-      },
-      onReadable(count) {
-        exchange.#readable(count, (bytes) => this.read(bytes));
-      },
-      onWritable(count) {
-        exchange.#writable(count, (bytes) => this.write(bytes));
-      },
-      onDone(error) {
-        exchange.#done(error ?? null);
-      },
-    });
-  }
-
-  #writable(count: number, write: (bytes: Uint8Array) => void): void {
-    const { body } = this.#request;
-    if (this.#ended || body === null || this.#sentBytes === body.length) return;
-    const part = body.slice(this.#sentBytes, this.#sentBytes + count);
-    this.#sentBytes += part.length;
-    write(part);
-  }
-
-  #head(status: number, headers: Map<string, string>): void {
-    if (this.#ended) return;
-    const end = this.#request.method === "HEAD" ? { bytes: 0 } : bodyEndOf(headers);
-    this.#bodyEnd = end;
-    if (end === null) this.#fail("connection");
-    else if (!this.#tell(() => this.#receiver.head({ status, headers }))) this.#fail("aborted");
-    else if (typeof end === "object" && end.bytes > this.#request.bodyBytesMax)
-      this.#fail("body-too-large");
-    else if (this.#request.method === "HEAD") this.#done(null); // the client would await a body
-  }
-
-  #readable(count: number, read: (bytes: number) => ArrayBuffer | undefined): void {
-    // Bounded by `count`: each turn takes some of it.
-    for (let left = count; left > 0 && !this.#ended; ) {
-      const piece = read(Math.min(left, pieceBytesMax));
-      if (piece === undefined || piece.byteLength === 0) return;
-      left -= piece.byteLength;
-      this.#receivedBytes += piece.byteLength;
-      if (this.#receivedBytes > this.#request.bodyBytesMax) this.#fail("body-too-large");
-      else if (!this.#tell(() => this.#receiver.body(new Uint8Array(piece)))) this.#fail("aborted");
+  #writable(count: number): void {
+    // Bounded by the request: each turn sends some of it.
+    for (let room = count; room > 0 && this.#socket !== null; ) {
+      const [next] = this.#unsent;
+      if (next === undefined) return;
+      const bytes = Math.min(room, next.length);
+      if (bytes === next.length) this.#unsent.shift();
+      else this.#unsent[0] = next.subarray(bytes);
+      room = Math.min(this.#socket.write(next.subarray(0, bytes)), room - bytes);
     }
   }
 
-  /**
-   * The client says "done" also when the connection closed, then with an error. Where the close is
-   * the end of the body, that is no failure; everywhere else only a whole body is.
-   */
-  #done(error: Error | null): void {
-    if (this.#ended) return;
-    if (!this.#isWhole(error)) {
-      this.#fail("connection");
+  #readable(count: number): void {
+    // Bounded by `count`: each turn takes some of it.
+    for (let left = count; left > 0 && !this.#ended && this.#socket !== null; ) {
+      const into = this.#piece.subarray(0, Math.min(left, pieceBytesMax));
+      const bytes = this.#socket.read(into);
+      if (bytes === undefined || bytes === 0) return;
+      left -= bytes;
+      this.#read(this.#reader.take(into.subarray(0, bytes)));
+    }
+  }
+
+  /** The socket is over: the other side closed, the link broke, or the server was not trusted. */
+  #over(error: unknown): void {
+    if (error instanceof Error && error.name === "TlsError") {
+      trace(`warn: no trusted connection to ${this.#address.host}: ${error.message}\n`);
+      this.#fail("tls");
       return;
     }
-    this.#end();
-    this.#tell(() => this.#receiver.done());
+    this.#read(this.#reader.closed());
   }
 
-  #isWhole(error: Error | null): boolean {
-    const end = this.#bodyEnd;
-    if (end === null) return false;
-    if (end === "close") return true;
-    return end === "chunked" ? error === null : this.#receivedBytes >= end.bytes;
+  #read(state: ReaderState): void {
+    if (state === "reading" || state === "stopped") return; // what stopped it has ended the exchange
+    if (state === "cut") this.#fail("connection");
+    else if (state !== "done") this.#fail(state);
+    else if (!this.#ended) {
+      this.#end();
+      this.#tell(() => this.#receiver.done());
+    }
   }
 
   #fail(failure: HttpFailure): void {
@@ -224,15 +222,37 @@ class Exchange implements SocketGuard {
 
   #end(): void {
     this.#ended = true;
+    this.#unsent = [];
     this.#timer.cancel();
-    this.#client?.close();
+    this.#closeResolver();
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  #closeResolver(): void {
+    const resolver = this.#resolver;
+    this.#resolver = null;
+    resolver?.close();
   }
 }
 
-/** RFC 9112, 6.3; null for a length that is none. */
-function bodyEndOf(headers: ReadonlyMap<string, string>): BodyEnd | null {
-  if (headers.has("transfer-encoding")) return "chunked";
-  const length = headers.get("content-length");
-  if (length === undefined) return "close";
-  return isOf(length, digits, 1, 10) ? { bytes: Number(length) } : null;
+/** Head and body, to be sent one behind the other. */
+function requestBytes(address: HttpAddress, request: HttpRequest): Uint8Array[] {
+  const { host, port, path, isSecure } = address;
+  const { method, headers, body } = request;
+  const authority = port === (isSecure ? 443 : 80) ? host : `${host}:${port}`;
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n`;
+  // What comes are to be the bytes of the file; and one answer is all that a connection is for.
+  text += "accept-encoding: identity\r\nconnection: close\r\n";
+  for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`;
+  if (body !== null) text += `content-length: ${body.length}\r\n`;
+  const head = new TextEncoder().encode(`${text}\r\n`);
+  return body === null || body.length === 0 ? [head] : [head, body];
+}
+
+/** Needs no resolver. */
+function isIpv4(host: string): boolean {
+  const numbers = host.split(".");
+  return numbers.length === 4 && numbers.every((number) => isOf(number, digits, 1, 3));
 }

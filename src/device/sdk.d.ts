@@ -40,42 +40,6 @@ declare module "embedded:storage/key-value" {
   export default keyValue;
 }
 
-declare module "embedded:network/http/client" {
-  export interface HTTPRequest {
-    read(byteLength?: number): ArrayBuffer | undefined;
-    write(bytes: Uint8Array | undefined): void;
-  }
-  export interface RequestOptions {
-    method?: string;
-    path?: string;
-    headers?: Map<string, string>;
-    onHeaders?(
-      this: HTTPRequest,
-      status: number,
-      headers: Map<string, string>,
-      statusText: string,
-    ): void;
-    onReadable?(this: HTTPRequest, count: number): void;
-    onWritable?(this: HTTPRequest, count: number): void;
-    /**
-     * Null once the body is whole; an error, without a text, when the connection closed before the
-     * client saw its end.
-     */
-    onDone?(this: HTTPRequest, error: Error | null): void;
-  }
-  export default class HTTPClient {
-    constructor(options: {
-      host: string;
-      port?: number;
-      socket: object;
-      dns: object;
-      onError?(error: unknown): void;
-    });
-    request(options: RequestOptions): HTTPRequest;
-    close(): void;
-  }
-}
-
 declare module "embedded:io/analog" {
   export default class Analog {
     constructor(options: { pin: number });

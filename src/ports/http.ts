@@ -7,6 +7,16 @@ export type HttpFailure =
   | "body-too-large"
   | "aborted"
   | "bad-url"
+  /** Longer than `urlLengthMax`. */
+  | "url-too-long"
+  /** An IPv6 address, which no board of ours speaks. */
+  | "url-ipv6"
+  /** Against RFC 9112: what came says nothing about what was asked for. */
+  | "response-malformed"
+  /** A head of more bytes, or more interim answers, than a device takes. */
+  | "head-too-large"
+  /** In a coding that nobody asked for: what came are not the bytes of the file. */
+  | "content-encoded"
   /** The address is plain HTTP, which the settings do not allow. */
   | "http-not-allowed";
 

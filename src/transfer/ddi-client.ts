@@ -12,6 +12,7 @@ import {
   parsePoll,
   pollBytesMax,
 } from "../protocol/ddi.ts";
+import type { ResponseDefect } from "../protocol/http-framing.ts";
 import { formatRunning, type Running, runningHeader } from "../protocol/running.ts";
 import { exchange, retryAfterMs } from "./exchange.ts";
 
@@ -27,7 +28,11 @@ export type ServerFailure =
   | "server-error"
   /** A 2xx answer longer than any may be. */
   | "response-too-large"
-  | "response-invalid";
+  | "response-invalid"
+  /** An answer that is no HTTP/1.1, or in a coding: something on the way. */
+  | ResponseDefect
+  | "url-too-long"
+  | "url-ipv6";
 
 export type ServerResult<T> =
   | { readonly ok: true; readonly value: T }
@@ -62,9 +67,8 @@ export class DdiClient {
 
   /**
    * Where to ask for what a link of the server leads to. A server writes links as it sees itself,
-   * which is not always how the device reaches it: behind a proxy, or because the SDK's client
-   * names the host without its port. A link to something of this device therefore leads to where
-   * the device polls; any other is taken as it is.
+   * which is not always how the device reaches it: behind a proxy, say. A link to something of this
+   * device therefore leads to where the device polls; any other is taken as it is.
    */
   addressOf(link: string): string {
     const [scheme = "", empty, server = "", tenant = "", ...path] = link.split("/");
@@ -179,6 +183,11 @@ const failures: Readonly<Record<HttpFailure, ServerFailure>> = {
   aborted: "no-connection",
   "body-too-large": "response-too-large",
   "bad-url": "response-invalid",
+  "url-too-long": "url-too-long",
+  "url-ipv6": "url-ipv6",
+  "response-malformed": "response-malformed",
+  "head-too-large": "head-too-large",
+  "content-encoded": "content-encoded",
 };
 
 function isOfServer(url: string, serverUrl: string): boolean {

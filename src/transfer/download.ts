@@ -147,7 +147,12 @@ export function transferEnded(failure: RangeFailure): {
 }
 
 function isAddressRefused(failure: RangeFailure): boolean {
-  return failure === "unsupported-url" || failure === "http-not-allowed";
+  return (
+    failure === "unsupported-url" ||
+    failure === "url-too-long" ||
+    failure === "url-ipv6" ||
+    failure === "http-not-allowed"
+  );
 }
 
 /** Not before the server's own time, and spread behind it. */

@@ -1,4 +1,5 @@
 import type { Http, HttpFailure, HttpHead } from "../ports/http.ts";
+import type { ResponseDefect } from "../protocol/http-framing.ts";
 import { retryAfterMs } from "./exchange.ts";
 
 export type RangeFailure =
@@ -10,8 +11,12 @@ export type RangeFailure =
   | "artifact-missing"
   /** Anything but the exact range that was asked for, a 200 included. */
   | "response-invalid"
+  /** It cannot be read as HTTP/1.1, or its head is too large, or it is in a coding: try again. */
+  | ResponseDefect
   /** This device cannot fetch from such an address. */
   | "unsupported-url"
+  | "url-too-long"
+  | "url-ipv6"
   /** Plain HTTP, which the settings do not allow. */
   | "http-not-allowed"
   /** The sink refused the bytes. */
@@ -92,6 +97,11 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   "body-too-large": "response-invalid",
   tls: "network",
   "bad-url": "unsupported-url",
+  "url-too-long": "url-too-long",
+  "url-ipv6": "url-ipv6",
+  "response-malformed": "response-malformed",
+  "head-too-large": "head-too-large",
+  "content-encoded": "content-encoded",
   "http-not-allowed": "http-not-allowed",
 };
 

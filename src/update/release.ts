@@ -36,6 +36,8 @@ export const failureReasons = [
   "malformed-deployment",
   "unsupported-deployment",
   "unsupported-url",
+  "url-too-long",
+  "url-ipv6",
   "http-not-allowed",
   // the image is not for this device, found before the download
   "hardware-mismatch",
@@ -55,6 +57,9 @@ export const failureReasons = [
   "server-error",
   "artifact-missing",
   "response-invalid",
+  "response-malformed",
+  "head-too-large",
+  "content-encoded",
   "hash-mismatch",
   "offer-mismatch",
   // the device

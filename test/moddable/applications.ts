@@ -29,6 +29,28 @@ export function typedApplication(sdk: ModdableSdk): string {
   return sdk.application("typed", manifest, { "main.ts": threeLines });
 }
 
+/** The firmware that asks its server for the answers of http-answers.ts, on the SDK's own modules. */
+export function askingApplication(sdk: ModdableSdk): string {
+  const main = `import { openPorts } from "sluice/device/ports";
+import { readIdentity } from "sluice/update/settings";
+import { askAnswers } from "ask-answers";
+
+const { http, keyValue } = openPorts();
+const { serverUrl } = readIdentity(keyValue);
+askAnswers(http, serverUrl, (line) => trace(line + "\\n"));
+`;
+  const asking = join(projectRoot, "test/support/firmware/ask-answers");
+  return sdk.application(
+    "asking",
+    {
+      include: [base, firmware, simulator],
+      modules: { "*": "./main", "ask-answers": asking },
+      typescript: { tsconfig: { compilerOptions: { noCheck: true, noResolve: true } } },
+    },
+    { "main.js": main },
+  );
+}
+
 /** A release whose only code is what a test wants of it. */
 export function brokenApplication(sdk: ModdableSdk, name: string, code: string): string {
   return sdk.application(

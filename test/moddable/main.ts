@@ -8,6 +8,7 @@ import {
   projectRoot,
   sdkVersion,
 } from "../../hosts/simulator/moddable/sdk.ts";
+import { checkAnswers } from "./answers.ts";
 import { brokenApplication, includingApplication, referenceManifest } from "./applications.ts";
 import { Checks } from "./checks.ts";
 import { checkDocument } from "./document.ts";
@@ -35,6 +36,7 @@ async function runChecks(sdk: ModdableSdk): Promise<number> {
     await checkTypings(checks, sdk);
     const payloads = await buildPayloads(checks, sdk);
     await checkSdkTests(checks, sdk, runner, directory);
+    await checkAnswers(checks, sdk, { directory, runner });
     if (payloads !== null) {
       await checkHttps(checks, { directory, runner, payload: payloads.reference });
       await checkUpdates(checks, { directory, runner }, payloads);

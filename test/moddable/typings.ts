@@ -16,8 +16,6 @@ import flash, { Flash } from "embedded:storage/flash";
 import * as ourFlash from "${prefix}embedded:storage/flash";
 import keyValue, { Storage } from "embedded:storage/key-value";
 import * as ourKeyValue from "${prefix}embedded:storage/key-value";
-import HTTPClient, { HTTPRequest } from "embedded:network/http/client";
-import * as ourHttp from "${prefix}embedded:network/http/client";
 import Analog from "embedded:io/analog";
 import * as ourAnalog from "${prefix}embedded:io/analog";
 import timer from "timer";
@@ -37,8 +35,6 @@ flash satisfies typeof ourFlash.default;
 (0 as never as Flash) satisfies ourFlash.Flash;
 keyValue satisfies typeof ourKeyValue.default;
 (0 as never as Storage) satisfies ourKeyValue.Storage;
-HTTPClient satisfies typeof ourHttp.default;
-(0 as never as HTTPRequest) satisfies ourHttp.HTTPRequest;
 Analog satisfies typeof ourAnalog.default;
 timer.set satisfies typeof ourTimer.default.set;
 timer.clear(timer.set(() => {})); // handles are opaque on both sides: only that they fit each other

@@ -173,7 +173,6 @@ export async function checkUpdates(
       "no status line\r\n\r\n",
       `HTTP/1.1 200 OK\r\nlong: ${"x".repeat(40_000)}`,
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nmore\r\n\r\n",
-      // The SDK's client puts off what lies behind a chunk, and throws on it from a timer.
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nmore\r\n\r\n",
       "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}",
     );

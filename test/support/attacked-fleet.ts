@@ -17,6 +17,7 @@ import {
   type TrustRepository,
 } from "../../hosts/release/trust/repository.ts";
 import type { HttpCall } from "../../hosts/simulator/board/host-calls.ts";
+import { readAnswer } from "../../hosts/simulator/http-text.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import { LocalFleet } from "../../hosts/simulator/local-fleet.ts";
 import {
@@ -268,7 +269,7 @@ export class AttackedFleet {
   }
 
   async #exchange(...[call, body]: Parameters<Network["exchange"]>): Promise<NetworkAnswer> {
-    const answer = await this.#loopback.exchange(call, body);
+    const answer = readAnswer(call.method, await this.#loopback.exchange(call, body));
     if (answer.kind !== "response") return answer;
     if (this.offered !== null && call.method === "GET") {
       if (call.path.includes("/deploymentBase/")) return withOffer(answer, this.offered);

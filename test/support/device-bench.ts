@@ -6,6 +6,7 @@ import { DdiServer, ddiDeviceId } from "../../hosts/simulator/ddi-server.ts";
 import type { EngineKind } from "../../hosts/simulator/engines/engine.ts";
 import type { DeviceLayout } from "../../hosts/simulator/layout.ts";
 import { deviceLayout } from "../../hosts/simulator/layouts.ts";
+import type { Network } from "../../hosts/simulator/network.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { parseVersion } from "../../src/image/version.ts";
 import { type ImageOptions, plainImage, writeImage } from "../../src/image/writer.ts";
@@ -66,6 +67,10 @@ export interface BenchOptions {
   readonly first?: BenchImage;
   readonly seed?: number;
   readonly layout?: DeviceLayout;
+  /** In place of the scripted server. */
+  readonly network?: Network;
+  /** With such a network: where the device finds its server. */
+  readonly url?: string;
 }
 
 /** One device on 1.0.0 and a server that the test scripts. */
@@ -86,9 +91,9 @@ export class DeviceBench {
       startUnixMs: Date.UTC(2027, 0, 4),
       layout: options.layout ?? deviceLayout("esp32-4m"),
       imageKeys: [benchSigner.key],
-      network: this.server,
+      network: options.network ?? this.server,
       crypto: nodeCrypto,
-      serverUrl: () => this.server.url,
+      serverUrl: () => options.url ?? this.server.url,
       tenant: "DEFAULT",
     });
     this.world.observer = {

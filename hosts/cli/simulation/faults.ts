@@ -1,4 +1,5 @@
 import { PluggableBattery } from "../../simulator/battery.ts";
+import { readAnswer } from "../../simulator/http-text.ts";
 import type { Network, NetworkAnswer } from "../../simulator/network.ts";
 import { seedOf, type WorldDevice } from "../../simulator/world.ts";
 import type { Session } from "./session.ts";
@@ -90,7 +91,8 @@ export function badWeather(real: Network, session: () => Session, seed: number):
       const bad = session().nowMs < weatherMs && random() < faultRates.exchange;
       const kind = random();
       if (bad && kind < 0.2) return { kind: "unreachable" };
-      const answer = await real.exchange(call, body);
+      const came = await real.exchange(call, body);
+      const answer = bad ? readAnswer(call.method, came) : came;
       return bad && answer.kind === "response" ? spoilt(answer, kind, random) : answer;
     },
   };

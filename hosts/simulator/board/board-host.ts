@@ -1,6 +1,6 @@
 import type { Crypto, Hasher } from "../../../src/ports/crypto.ts";
 import type { FlashArea } from "../../../src/ports/flash.ts";
-import { hostCall, hostReply, MessageReader, message } from "./host-calls.ts";
+import { hostCall, hostReply, MessageReader, message, type SocketCall } from "./host-calls.ts";
 import { type HandleKind, handleKinds, type OpenHandles } from "./open-handles.ts";
 
 /** Key-value storage as the board's firmware reaches it. */
@@ -23,8 +23,9 @@ export interface BoardHardware {
   unixMs(): number;
   setTimer(id: number, delayMs: number): void;
   clearTimer(id: number): void;
-  sendHttp(id: number, json: string, body: Uint8Array): void;
-  closeHttp(id: number): void;
+  openSocket(id: number, call: SocketCall): void;
+  writeSocket(id: number, bytes: Uint8Array): void;
+  closeSocket(id: number): void;
   analogRaw(): number;
   charging(): boolean;
   restart(): void;
@@ -43,8 +44,9 @@ const withoutResult: ReadonlySet<number> = new Set([
   hostCall.log,
   hostCall.timerSet,
   hostCall.timerClear,
-  hostCall.httpSend,
-  hostCall.httpClose,
+  hostCall.socketOpen,
+  hostCall.socketWrite,
+  hostCall.socketClose,
   hostCall.restart,
   hostCall.watchdogStart,
   hostCall.opened,
@@ -168,14 +170,16 @@ export class BoardHost {
       case hostCall.timerClear:
         hardware.clearTimer(reader.u32());
         return ok();
-      case hostCall.httpSend: {
+      case hostCall.socketOpen: {
         const id = reader.u32();
-        const json = textOf(reader.take(reader.u32()));
-        hardware.sendHttp(id, json, reader.rest().slice());
+        hardware.openSocket(id, JSON.parse(textOf(reader.rest())) as SocketCall);
         return ok();
       }
-      case hostCall.httpClose:
-        hardware.closeHttp(reader.u32());
+      case hostCall.socketWrite:
+        hardware.writeSocket(reader.u32(), reader.rest().slice());
+        return ok();
+      case hostCall.socketClose:
+        hardware.closeSocket(reader.u32());
         return ok();
       case hostCall.opened:
         hardware.open.opened(kindOf(reader.u8()));

@@ -24,10 +24,10 @@ export const hostCall = {
   timerSet: 10,
   /** id u32 */
   timerClear: 11,
-  /** id u32, JSON length u32, JSON, body */
-  httpSend: 12,
+  /** id u32, JSON of `SocketCall` */
+  socketOpen: 12,
   /** id u32 */
-  httpClose: 13,
+  socketClose: 13,
   /** -> handle u32 */
   shaOpen: 14,
   /** handle u32, bytes */
@@ -45,6 +45,8 @@ export const hostCall = {
   /** kind u8, an index of `handleKinds` */
   opened: 22,
   closed: 23,
+  /** id u32, bytes */
+  socketWrite: 24,
 } as const;
 
 /** First byte of a reply. */
@@ -54,18 +56,14 @@ export const hostReply = { ok: 0, error: 1 } as const;
 export const hostEvent = {
   /** id u32 */
   timer: 1,
-  /** id u32, status u16, JSON of the headers */
-  httpHead: 2,
-  /** id u32, bytes */
-  httpBody: 3,
-  /** id u32 */
-  httpDone: 4,
-  /** id u32 */
-  httpError: 5,
-  /** id u32, status u16, JSON length u32, JSON of the headers, whole body: a small response arrives in one piece */
-  httpResponse: 6,
+  /** id u32: the socket takes what is to be sent */
+  socketWritable: 2,
+  /** id u32, u8 that is 1 when the connection ends behind it, bytes */
+  socketReadable: 3,
+  /** id u32: the other side closed, or the link broke */
+  socketOver: 4,
   /** id u32, the reason: no connection to a server that could be trusted came about */
-  httpUntrusted: 7,
+  socketUntrusted: 5,
 } as const;
 
 /** What the host tells a board at its start, as JSON. */
@@ -92,15 +90,20 @@ export interface BoardPartition {
   readonly chipOffsetBytes: number;
 }
 
-/** The JSON of `httpSend`. */
-export interface HttpCall {
+/** Where a socket leads. */
+export interface SocketCall {
   readonly host: string;
   readonly port: number;
+  /** Null for plain TCP. */
+  readonly secure: SecureCall | null;
+}
+
+/** A request as a board sent it. */
+export interface HttpCall extends SocketCall {
   readonly method: string;
   readonly path: string;
+  /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Null for plain HTTP. */
-  readonly secure: SecureCall | null;
 }
 
 /** With whom a connection may be made; certificates and the key in hex. */

@@ -4,7 +4,7 @@ import { type BoardFacts, hostCall, hostEvent, MessageReader } from "./host-call
 import { type HandleKind, handleKinds } from "./open-handles.ts";
 import { call, globals, text, utf8 } from "./runtime-call.ts";
 import { Curve, Digest, ECDSA, ECPoint } from "./runtime-crypto.ts";
-import { exchanges, HTTPClient, SecureSocket } from "./runtime-http.ts";
+import { Resolver, SecureSocket, SimulatedSocket, sockets } from "./runtime-socket.ts";
 import { timer, timers } from "./runtime-timer.ts";
 
 let facts: BoardFacts;
@@ -35,14 +35,13 @@ globals.handleCommand = (event) => {
     timer?.callback();
     return;
   }
-  exchanges.get(id)?.handle(bytes[0] ?? 0, reader);
+  sockets.get(id)?.handle(bytes[0] ?? 0, reader);
 };
 
 /** A module with a default export is that export itself, the way CommonJS has it. */
 const modules: Record<string, () => unknown> = {
   "embedded:storage/flash": () => flash,
   "embedded:storage/key-value": () => keyValue,
-  "embedded:network/http/client": () => HTTPClient,
   "embedded:io/analog": () => Analog,
   timer: () => timer,
   time: () => time,
@@ -67,7 +66,7 @@ const board = {
   get charging() {
     return call(hostCall.charging).u8() === 1;
   },
-  network: { socket: { io: class {} }, dns: {} },
+  network: { socket: { io: SimulatedSocket }, dns: { io: Resolver } },
   entropy(byteLength: number): ArrayBuffer {
     const bytes = Uint8Array.from({ length: byteLength }, () => Math.random() * 256);
     return bytes.buffer;

@@ -7,6 +7,7 @@ import { FleetOptionError, readOptions } from "../../../hosts/fleet/options.ts";
 import type { FleetTls } from "../../../hosts/fleet/tls-options.ts";
 import { certificatePem, privateKeyPem } from "../../../hosts/release/certificates.ts";
 import type { HttpCall } from "../../../hosts/simulator/board/host-calls.ts";
+import { readAnswer } from "../../../hosts/simulator/http-text.ts";
 import { LoopbackNetwork, type NetworkAnswer } from "../../../hosts/simulator/network.ts";
 import { toHex } from "../../../src/image/hex.ts";
 import type { TlsCredentials } from "../../../src/tls/credentials.ts";
@@ -45,7 +46,7 @@ async function listening(context: TestContext, tls: FleetTls): Promise<Ask> {
   await fleet.addDevice("lamp-2");
   const network = new LoopbackNetwork();
   context.after(() => network.close());
-  return (path, { authorities, client }, authorization = `TargetToken ${token}`) => {
+  return async (path, { authorities, client }, authorization = `TargetToken ${token}`) => {
     const call: HttpCall = {
       host: "127.0.0.1",
       port: Number(url.port),
@@ -60,7 +61,7 @@ async function listening(context: TestContext, tls: FleetTls): Promise<Ask> {
         unixMs: Date.now(),
       },
     };
-    return network.exchange(call, new Uint8Array(0));
+    return readAnswer(call.method, await network.exchange(call, new Uint8Array(0)));
   };
 }
 

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { checkServerIdentity, connect } from "node:tls";
 import fc from "fast-check";
 import { certificatePem } from "../../../hosts/release/certificates.ts";
-import { exchangeSecurely } from "../../../hosts/simulator/secure-exchange.ts";
+import { secureConnection } from "../../../hosts/simulator/secure-connection.ts";
 import { type ChainCase, good } from "../../support/chains/chain-case.ts";
 import { orders, renewals } from "../../support/chains/orders.ts";
 import { randomChain } from "../../support/chains/random-chain.ts";
@@ -48,10 +48,10 @@ async function boardsVerdict({ enrolled, serverName }: ChainCase, port: number):
     privateKey: null,
     unixMs: Date.now(),
   };
-  const call = { host: "127.0.0.1", port, path: "/", method: "GET", headers: {}, secure };
-  const answer = await exchangeSecurely(call, secure, new Uint8Array(0), 100);
-  if (answer.kind === "untrusted") return answer.reason;
-  return answer.kind === "response" ? "good" : answer.kind;
+  const connected = await secureConnection({ host: "127.0.0.1", port, secure }, secure);
+  if ("kind" in connected) return "reason" in connected ? connected.reason : connected.kind;
+  connected.destroy();
+  return "good";
 }
 
 /** The verdicts of both, each in a handshake of its own. */

@@ -6,105 +6,95 @@ import type { TlsCredentials } from "../../../src/tls/credentials.ts";
 import { loadDeviceModule } from "../../support/device-module.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-interface ClientOptions {
+interface SocketOptions {
+  readonly address: string;
   readonly host: string;
-  readonly port?: number;
-  readonly socket: object;
-  readonly dns: object;
-  onError?(error: unknown): void;
-}
-
-interface RequestOptions {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Map<string, string>;
-  onHeaders(status: number, headers: Map<string, string>): void;
+  readonly port: number;
+  readonly secure?: object;
+  readonly TCP?: object;
   onReadable(count: number): void;
   onWritable(count: number): void;
-  onDone(error: unknown): void;
+  onError(error?: unknown): void;
 }
 
-/** The SDK's client as far as an exchange sees it; the test plays the network. */
-class FakeClient {
-  static opened: FakeClient[] = [];
+/** A board's socket; the test plays the network. */
+class FakeSocket {
+  static opened: FakeSocket[] = [];
   static openError: Error | null = null;
-  readonly options: ClientOptions;
-  requested: RequestOptions | null = null;
-  closed = 0;
-  readonly written: Uint8Array[] = [];
+  readonly options: SocketOptions;
+  readonly written: string[] = [];
   readonly asked: number[] = [];
-  #readable: Uint8Array = new Uint8Array(0);
+  format = "number";
+  closed = 0;
+  #received = Buffer.alloc(0);
 
-  constructor(options: ClientOptions) {
-    if (FakeClient.openError !== null) throw FakeClient.openError;
+  constructor(options: SocketOptions) {
+    if (FakeSocket.openError !== null) throw FakeSocket.openError;
     this.options = options;
-    FakeClient.opened.push(this);
+    FakeSocket.opened.push(this);
   }
 
-  request(options: RequestOptions): object {
-    this.requested = options;
-    return this;
+  read(into: Uint8Array): number | undefined {
+    this.asked.push(into.length);
+    const count = Math.min(into.length, this.#received.length);
+    if (count === 0) return undefined;
+    into.set(this.#received.subarray(0, count));
+    this.#received = this.#received.subarray(count);
+    return count;
+  }
+
+  write(bytes: Uint8Array): number {
+    this.written.push(Buffer.from(bytes).toString("latin1"));
+    return Number.MAX_SAFE_INTEGER; // the exchange keeps to what it was told
   }
 
   close(): void {
     this.closed += 1;
   }
 
-  read(count: number): ArrayBuffer | undefined {
-    this.asked.push(count);
-    if (this.#readable.length === 0) return undefined;
-    const bytes = this.#readable.slice(0, count);
-    this.#readable = this.#readable.slice(bytes.length);
-    return bytes.buffer;
-  }
-
-  write(bytes: Uint8Array): number {
-    this.written.push(bytes);
-    return 0;
-  }
-
-  // What the network does.
-
-  head(status: number, headers: Record<string, string> = {}): void {
-    this.requested?.onHeaders.call(this, status, new Map(Object.entries(headers)));
-  }
-
-  body(bytes: Uint8Array): void {
-    this.#readable = bytes;
-    this.requested?.onReadable.call(this, bytes.length);
-  }
-
-  writable(count: number): void {
-    this.requested?.onWritable.call(this, count);
-  }
-
-  /** The whole response came. */
-  finish(): void {
-    this.requested?.onDone.call(this, null);
-  }
-
-  /** The connection failed or closed: the SDK's client ends the request with an error, then calls `onError`. */
-  breakOff(): void {
-    this.requested?.onDone.call(this, new Error());
-    this.options.onError?.(undefined);
+  /** What comes over the network. */
+  receive(text: string): void {
+    this.#received = Buffer.concat([this.#received, Buffer.from(text, "latin1")]);
+    this.options.onReadable(this.#received.length);
   }
 }
 
-const network = { socket: { io: class {} }, dns: { io: "dns" } };
+class FakeSecureSocket extends FakeSocket {}
+
+interface Resolving {
+  readonly host: string;
+  onResolved(host: string, address: string): void;
+  onError(): void;
+}
+
+class FakeResolver {
+  static opened: FakeResolver[] = [];
+  asked: Resolving | null = null;
+  closed = 0;
+
+  constructor() {
+    FakeResolver.opened.push(this);
+  }
+
+  resolve(asked: Resolving): void {
+    this.asked = asked;
+  }
+
+  close(): void {
+    this.closed += 1;
+  }
+}
+
+const network = { socket: { io: FakeSocket, pin: 7 }, dns: { io: FakeResolver, servers: [] } };
 Object.assign(globalThis, { trace: () => undefined });
-class SecureSocket {}
 const { openHttp } = loadDeviceModule<{
   openHttp(clock: Clock, credentials: () => TlsCredentials | null): Http;
-}>("http.ts", {
-  "embedded:network/http/client": FakeClient,
-  "sluice/board": { network },
-  "sluice/secure-socket": SecureSocket,
-});
+}>("http.ts", { "sluice/board": { network }, "sluice/secure-socket": FakeSecureSocket });
 const enrolled: TlsCredentials = { authorities: [Uint8Array.of(1)], client: null };
 
 const plain: HttpRequest = {
   method: "GET",
-  url: "http://server.test:8080/path?query=1",
+  url: "http://10.0.0.7:8080/path?query=1",
   headers: { accept: "application/json" },
   body: null,
   timeoutMs: 1000,
@@ -115,17 +105,19 @@ interface Run {
   readonly clock: ManualClock;
   /** What the receiver was told, in order. */
   readonly told: string[];
-  readonly client: FakeClient;
+  readonly socket: FakeSocket;
+  readonly resolver: FakeResolver;
 }
 
 function run(
   changes: Partial<HttpRequest> = {},
-  answers: { head?: boolean; body?: boolean } = {},
+  answers: { head?: boolean; body?: boolean | (() => never) } = {},
   credentials: TlsCredentials | null = enrolled,
 ): Run {
   const clock = new ManualClock();
   const told: string[] = [];
-  FakeClient.opened = [];
+  FakeSocket.opened = [];
+  FakeResolver.opened = [];
   openHttp(clock, () => credentials).send(
     { ...plain, ...changes },
     {
@@ -135,224 +127,248 @@ function run(
       },
       body(bytes) {
         told.push(`body ${bytes.length}`);
-        return answers.body ?? true;
+        return typeof answers.body === "function" ? answers.body() : (answers.body ?? true);
       },
       done: () => void told.push("done"),
       failed: (failure) => void told.push(failure),
     },
   );
-  const [client] = FakeClient.opened;
-  return { clock, told, client: client as FakeClient };
+  const [socket] = FakeSocket.opened;
+  const [resolver] = FakeResolver.opened;
+  return { clock, told, socket: socket as FakeSocket, resolver: resolver as FakeResolver };
 }
 
-const ofLength = (bytes: number) => ({ "content-length": String(bytes) });
+const ofLength = (bytes: number) => `HTTP/1.1 200 OK\r\ncontent-length: ${bytes}\r\n\r\n`;
 
-test("asks for path and query on the host and port of the address", () => {
-  const { client } = run();
-  assert.deepEqual(
-    { host: client.options.host, port: client.options.port },
-    {
-      host: "server.test",
-      port: 8080,
-    },
-  );
-  assert.equal(client.options.dns, network.dns);
-  assert.equal(client.requested?.method, "GET");
-  assert.equal(client.requested?.path, "/path?query=1");
-  assert.deepEqual([...(client.requested?.headers ?? [])], [["accept", "application/json"]]);
+test("asks for path and query on the host and port of the address, and for the connection's end", () => {
+  const { socket } = run();
+  const { address, host, port } = socket.options;
+  assert.deepEqual({ address, host, port }, { address: "10.0.0.7", host: "10.0.0.7", port: 8080 });
+  assert.equal((socket.options as unknown as { pin: number }).pin, 7);
+  socket.options.onWritable(1000);
+  const head = "GET /path?query=1 HTTP/1.1\r\nhost: 10.0.0.7:8080\r\n";
+  const ours = "accept-encoding: identity\r\nconnection: close\r\n";
+  assert.deepEqual(socket.written, [`${head}${ours}accept: application/json\r\n\r\n`]);
+  assert.equal(socket.format, "buffer");
 });
 
-test("takes port 80 and the root for an address that names neither", () => {
-  const { client } = run({ url: "http://server.test" });
-  assert.equal(client.options.port, 80);
-  assert.equal(client.requested?.path, "/");
+test("takes port 80 and the root for an address that names neither, and names no port then", () => {
+  const { socket } = run({ url: "HTTP://10.0.0.7?a=b" });
+  assert.equal(socket.options.port, 80);
+  socket.options.onWritable(1000);
+  assert.match(socket.written.join(""), /^GET \/\?a=b HTTP\/1\.1\r\nhost: 10\.0\.0\.7\r\n/);
+});
+
+test("resolves a name first, and closes what resolved it", () => {
+  const { resolver, told } = run({ url: "http://Server.Test/" });
+  assert.equal(FakeSocket.opened.length, 0);
+  assert.equal(resolver.asked?.host, "server.test");
+  resolver.asked?.onResolved("server.test", "10.0.0.9");
+  assert.equal(FakeSocket.opened[0]?.options.address, "10.0.0.9");
+  assert.equal(resolver.closed, 1);
+  assert.deepEqual(told, []);
+});
+
+test("opens no socket for a name that is not known, or resolves after the exchange has ended", () => {
+  const unknown = run({ url: "http://server.test/" });
+  unknown.resolver.asked?.onError();
+  assert.deepEqual(unknown.told, ["connection"]);
+  const late = run({ url: "http://server.test/" });
+  late.clock.fireNext();
+  late.resolver.asked?.onResolved("server.test", "10.0.0.9");
+  assert.deepEqual(late.told, ["timeout"]);
+  assert.deepEqual(FakeSocket.opened, []);
+  assert.deepEqual([unknown.resolver.closed, late.resolver.closed], [1, 1]);
 });
 
 test("asks a server over TLS on port 443, with the name that it must prove and what was enrolled", () => {
-  const { client } = run({ url: "https://server.test/x" });
-  assert.equal(client.options.port, 443);
-  const { secure, TCP } = client.options.socket as { secure: object; TCP: object };
-  assert.equal(TCP, network.socket);
-  assert.deepEqual(secure, { ...enrolled, serverName: "server.test", unixMs: null });
+  const { resolver } = run({ url: "https://server.test/x" });
+  resolver.asked?.onResolved("server.test", "10.0.0.9");
+  const [socket] = FakeSocket.opened as [FakeSocket];
+  assert.equal(socket.constructor, FakeSecureSocket);
+  assert.equal(socket.options.port, 443);
+  assert.equal(socket.options.TCP, network.socket);
+  const trust = { ...enrolled, serverName: "server.test", unixMs: null };
+  assert.deepEqual(socket.options.secure, trust);
 });
 
 test("asks nobody over TLS without an enrolled authority", () => {
-  const { clock, told } = run({ url: "https://server.test/" }, {}, null);
+  const { clock, told } = run({ url: "https://10.0.0.7/" }, {}, null);
   clock.fireNext();
   assert.deepEqual(told, ["tls"]);
-  assert.deepEqual(FakeClient.opened, []);
+  assert.deepEqual(FakeSocket.opened, []);
   assert.equal(clock.pending, 0);
 });
 
 test("tells of a server that was not trusted, once", () => {
-  const { told, client } = run({ url: "https://server.test/" });
+  const { told, socket } = run({ url: "https://10.0.0.7/" });
   const refusal = Object.assign(new Error("certificate-name"), { name: "TlsError" });
-  client.options.onError?.(refusal);
-  client.breakOff();
+  socket.options.onError(refusal);
+  socket.options.onError();
   assert.deepEqual(told, ["tls"]);
+  assert.equal(socket.closed, 1);
 });
 
-for (const url of [
-  "ftp://server.test/",
-  "http://",
-  "http://server.test:0/",
-  "http://server.test:65536/",
-  "http://server.test:123456/",
-  "http://user@server.test/",
-  "http://server.test/a b",
-  "http://server.test/#part",
-  "/path",
-])
-  test(`ends an exchange with ${url} as bad-url, after send`, () => {
+for (const [url, reason] of [
+  ["ftp://server.test/", "bad-url"],
+  ["http://", "bad-url"],
+  ["http://server.test:0/", "bad-url"],
+  ["http://server.test:65536/", "bad-url"],
+  ["http://server.test:123456/", "bad-url"],
+  ["http://user@server.test/", "bad-url"],
+  ["http://server.test/a b", "bad-url"],
+  ["http://server.test/#part", "bad-url"],
+  [`http://${"a".repeat(300)}/`, "bad-url"],
+  ["/path", "bad-url"],
+  ["http://[::1]:8080/", "url-ipv6"],
+  ["https://[fe80::1]/x", "url-ipv6"],
+  [`http://server.test/${"a".repeat(2030)}`, "url-too-long"],
+] as const)
+  test(`ends an exchange with ${url.slice(0, 40)} as ${reason}, after send`, () => {
     const { clock, told } = run({ url });
     assert.deepEqual(told, []);
     clock.fireNext();
-    assert.deepEqual(told, ["bad-url"]);
-    assert.deepEqual(FakeClient.opened, []);
+    assert.deepEqual(told, [reason]);
+    assert.deepEqual(FakeSocket.opened, []);
     assert.equal(clock.pending, 0);
   });
 
+test("asks for an address of 2,048 characters", () => {
+  const url = "http://10.0.0.7/".padEnd(2048, "a");
+  const { socket } = run({ url });
+  socket.options.onWritable(10_000);
+  assert.equal(socket.written.join("").split(" ")[1]?.length, 2048 - "http://10.0.0.7".length);
+});
+
 test("hands a response over as it lands, ends once, closes and leaves no timer", () => {
-  const { clock, told, client } = run();
-  client.head(200, ofLength(5));
-  client.body(new Uint8Array(2));
-  client.body(new Uint8Array(3));
-  client.finish();
-  client.breakOff();
+  const { clock, told, socket } = run();
+  socket.receive(`${ofLength(5)}he`);
+  socket.receive("llo");
+  socket.receive("more");
+  socket.options.onError();
   assert.deepEqual(told, ['head 200 [["content-length","5"]]', "body 2", "body 3", "done"]);
-  assert.equal(client.closed, 1);
+  assert.equal(socket.closed, 1);
   assert.equal(clock.pending, 0);
 });
 
-test("reads at most 4,096 bytes from the socket at once", () => {
-  const { told, client } = run({ bodyBytesMax: 10_000 });
-  client.head(200, ofLength(9000));
-  client.body(new Uint8Array(9000));
-  assert.deepEqual(told.slice(1), ["body 4096", "body 4096", "body 808"]);
-  assert.ok(client.asked.every((count) => count <= 4096));
+test("reads at most 1,024 bytes from the socket at once", () => {
+  const { told, socket } = run({ bodyBytesMax: 10_000 });
+  socket.receive(ofLength(3000));
+  socket.receive("x".repeat(3000));
+  assert.deepEqual(told.slice(1), ["body 1024", "body 1024", "body 952", "done"]);
 });
 
 test("sends a body with its length, in the parts that the socket takes", () => {
-  const { client } = run({ method: "POST", body: Uint8Array.of(1, 2, 3, 4, 5) });
-  assert.equal(client.requested?.headers.get("content-length"), "5");
-  client.writable(2);
-  client.writable(100);
-  client.writable(100);
-  assert.deepEqual(
-    client.written.map((part) => [...part]),
-    [
-      [1, 2],
-      [3, 4, 5],
-    ],
-  );
+  const { socket } = run({ method: "POST", body: Uint8Array.from(Buffer.from("12345")) });
+  socket.options.onWritable(20);
+  for (let part = 0; part < 10; part += 1) socket.options.onWritable(30);
+  assert.ok(socket.written.every((part, index) => part.length <= (index === 0 ? 20 : 30)));
+  const sent = socket.written.join("");
+  assert.match(sent, /\r\ncontent-length: 5\r\n\r\n12345$/);
 });
 
-test("fails when the connection does not come about: that is no response without a body", () => {
-  const { told, client } = run();
-  client.breakOff();
+test("fails when a connection does not come about: that is no response without a body", () => {
+  const { told, socket } = run();
+  socket.options.onError();
   assert.deepEqual(told, ["connection"]);
 });
 
-test("fails when a connection closes before the head, and when it closes without an error", () => {
-  const { told, client } = run();
-  client.finish();
-  assert.deepEqual(told, ["connection"]);
-});
-
-test("fails when fewer bytes came than the head announced", () => {
-  const { told, client } = run();
-  client.head(200, ofLength(5));
-  client.body(new Uint8Array(4));
-  client.breakOff();
-  assert.deepEqual(told.slice(1), ["body 4", "connection"]);
-});
-
-test("fails when a chunked body breaks off, and takes one that ends", () => {
+test("fails when a body breaks off, and takes the close for the end of one that announced none", () => {
   const broken = run();
-  broken.client.head(200, { "transfer-encoding": "chunked" });
-  broken.client.body(new Uint8Array(4));
-  broken.client.breakOff();
+  broken.socket.receive(`${ofLength(5)}abcd`);
+  broken.socket.options.onError();
   assert.deepEqual(broken.told.slice(1), ["body 4", "connection"]);
   const whole = run();
-  whole.client.head(200, { "transfer-encoding": "chunked" });
-  whole.client.finish();
-  assert.deepEqual(whole.told.slice(1), ["done"]);
+  whole.socket.receive("HTTP/1.1 200 OK\r\n\r\nabcd");
+  whole.socket.options.onError();
+  assert.deepEqual(whole.told.slice(1), ["body 4", "done"]);
 });
 
-test("takes the close for the end of a body that announced none", () => {
-  const { told, client } = run();
-  client.head(200);
-  client.body(new Uint8Array(4));
-  client.breakOff();
-  assert.deepEqual(told.slice(1), ["body 4", "done"]);
+test("names an answer that is none, and one in a coding", () => {
+  for (const [text, failure] of [
+    ["no status line\r\n\r\n", "response-malformed"],
+    ["HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", "content-encoded"],
+    [`HTTP/1.1 200 OK\r\nx: ${"x".repeat(20_000)}`, "head-too-large"],
+  ] as const) {
+    const { told, socket, clock } = run();
+    socket.receive(text);
+    assert.deepEqual(told, [failure]);
+    assert.deepEqual([socket.closed, clock.pending], [1, 0]);
+  }
 });
 
 test("expects no body of a HEAD, whatever length it announces", () => {
-  const { told, client } = run({ method: "HEAD" });
-  client.head(200, ofLength(1_000_000)); // the SDK's client would wait for it until the server closes
+  const { told, socket } = run({ method: "HEAD" });
+  socket.receive(ofLength(1_000_000));
   assert.deepEqual(told.slice(1), ["done"]);
 });
 
-for (const length of ["", "-1", "1e3", "12345678901", "5, 5"])
-  test(`fails on the length ${JSON.stringify(length)}`, () => {
-    const { told, client } = run();
-    client.head(200, { "content-length": length });
-    assert.deepEqual(told, ["connection"]);
-  });
-
-test("ends a body that announces too much before it reads any of it", () => {
-  const { told, client } = run();
-  client.head(200, ofLength(101));
-  client.body(new Uint8Array(101));
+test("ends a body that announces too much before it hands over any of it", () => {
+  const { told, socket } = run();
+  socket.receive(`${ofLength(101)}${"x".repeat(101)}`);
   assert.deepEqual(told.slice(1), ["body-too-large"]);
-  assert.deepEqual(client.asked, []);
 });
 
-test("ends a body that turns out too long", () => {
-  const { told, client } = run();
-  client.head(200, { "transfer-encoding": "chunked" });
-  client.body(new Uint8Array(100));
-  client.body(new Uint8Array(1));
-  assert.deepEqual(told.slice(1), ["body 100", "body-too-large"]);
-});
-
-test("takes a body of exactly the allowed size", () => {
-  const { told, client } = run();
-  client.head(200, ofLength(100));
-  client.body(new Uint8Array(100));
-  client.finish();
-  assert.deepEqual(told.slice(1), ["body 100", "done"]);
+test("ends a body that turns out too long, and takes one of exactly the allowed size", () => {
+  const long = run();
+  long.socket.receive("HTTP/1.1 200 OK\r\n\r\n");
+  long.socket.receive("x".repeat(100));
+  long.socket.receive("x");
+  assert.deepEqual(long.told.slice(1), ["body 100", "body-too-large"]);
+  const exact = run();
+  exact.socket.receive(ofLength(100));
+  exact.socket.receive("x".repeat(100));
+  assert.deepEqual(exact.told.slice(1), ["body 100", "done"]);
 });
 
 test("ends at once when the receiver wants no body, or no more of it", () => {
   const atHead = run({}, { head: false });
-  atHead.client.head(200, ofLength(5));
-  atHead.client.body(new Uint8Array(5));
+  atHead.socket.receive(`${ofLength(5)}hello`);
   assert.deepEqual(atHead.told.slice(1), ["aborted"]);
-  assert.equal(atHead.client.closed, 1);
   const atBody = run({}, { body: false });
-  atBody.client.head(200, ofLength(50));
-  atBody.client.body(new Uint8Array(20));
-  atBody.client.body(new Uint8Array(30));
-  assert.deepEqual(atBody.told.slice(1), ["body 20", "aborted"]);
+  atBody.socket.receive(ofLength(5));
+  atBody.socket.receive("h");
+  atBody.socket.receive("ello");
+  assert.deepEqual(atBody.told.slice(1), ["body 1", "aborted"]);
+  assert.deepEqual([atHead.socket.closed, atBody.socket.closed], [1, 1]);
 });
 
-test("ends after the allowed time, and hears nothing that comes later", () => {
-  const { clock, told, client } = run();
-  client.head(200, ofLength(5));
+test("ends an exchange that takes too long, and hears nothing of it afterwards", () => {
+  const { clock, told, socket } = run();
   clock.fireNext();
+  socket.receive(ofLength(0));
+  assert.deepEqual(told, ["timeout"]);
   assert.equal(clock.nowMs, 1000);
-  client.body(new Uint8Array(5));
-  client.finish();
-  assert.deepEqual(told.slice(1), ["timeout"]);
-  assert.equal(client.closed, 1);
+  assert.equal(socket.closed, 1);
 });
 
-test("fails, after send and once, when the SDK cannot open a connection", () => {
-  FakeClient.openError = new Error("no network");
+test("fails after send on a board without a network, or without a free socket", (t) => {
+  FakeSocket.openError = new Error("no free socket");
+  t.after(() => {
+    FakeSocket.openError = null;
+  });
   const { clock, told } = run();
-  FakeClient.openError = null;
   assert.deepEqual(told, []);
-  while (clock.fireNext());
+  clock.fireNext();
   assert.deepEqual(told, ["connection"]);
+  assert.equal(clock.pending, 0);
+});
+
+test("ends an exchange as broken when the socket throws in a callback", () => {
+  const { told, socket } = run();
+  socket.write = () => {
+    throw new Error("the socket takes no more yet");
+  };
+  socket.options.onWritable(10);
+  socket.options.onWritable(10);
+  assert.deepEqual(told, ["connection"]);
+  assert.equal(socket.closed, 1);
+});
+
+test("lets what the receiver throws go on its way, since it is a defect", () => {
+  const thrown = (): never => {
+    throw new Error("a defect of ours");
+  };
+  const { socket } = run({}, { body: thrown });
+  assert.throws(() => socket.receive(`${ofLength(5)}hello`), /a defect of ours/);
 });

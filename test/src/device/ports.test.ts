@@ -15,7 +15,6 @@ function openBoard(startTicks: number, facts: object = {}) {
   const modules = {
     "embedded:storage/flash": { open: () => ({ status: () => ({}) }) },
     "embedded:storage/key-value": { open: () => ({}) },
-    "embedded:network/http/client": class {},
     "embedded:io/analog": class {},
     "sluice/secure-socket": class {},
     "sluice/board": {

@@ -1,5 +1,4 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { request } from "node:https";
 import { connect as connectPlainly } from "node:net";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { fromHex } from "../../src/image/hex.ts";
@@ -7,27 +6,16 @@ import type { TlsRefusal } from "../../src/tls/server-flight.ts";
 import { toldServerName } from "../../src/tls/server-name.ts";
 import { certificatePem } from "../release/certificates.ts";
 import { nodeCrypto } from "../release/node-crypto.ts";
-import type { HttpCall, SecureCall } from "./board/host-calls.ts";
+import type { SecureCall, SocketCall } from "./board/host-calls.ts";
 import { JudgedSocket, RefusedServer } from "./judged-socket.ts";
 import type { NetworkAnswer } from "./network.ts";
 
 /**
- * One request over TLS 1.2, which is what the SDK speaks, on a connection of its own, as on a board.
- * The server is judged by the firmware's own code, by what it sends, and at the time of the device,
- * which is not this machine's.
+ * A connection over TLS 1.2, which is what the SDK speaks. The server is judged by the firmware's
+ * own code, by what it sends, and at the time of the device, which is not this machine's.
  */
-export async function exchangeSecurely(
-  call: HttpCall,
-  secure: SecureCall,
-  body: Uint8Array,
-  bodyBytesMax: number,
-): Promise<NetworkAnswer> {
-  const connected = await secureConnection(call, secure);
-  return "kind" in connected ? connected : ask(call, connected, body, bodyBytesMax);
-}
-
-function secureConnection(
-  { host, port }: HttpCall,
+export function secureConnection(
+  { host, port }: SocketCall,
   secure: SecureCall,
 ): Promise<TLSSocket | NetworkAnswer> {
   return new Promise((resolve) => {
@@ -39,7 +27,7 @@ function secureConnection(
     });
     const socket = connect({ socket: judged, ...connectionOptions(secure) });
     socket.once("secureConnect", () => resolve(socket));
-    // Once connected, an error is the request's, which has it from there on.
+    // Once connected, an error is for the one who asks.
     const failed = (error: NodeJS.ErrnoException) => {
       const reason = refusalOf(error);
       resolve(reason === null ? { kind: "unreachable" } : { kind: "untrusted", reason });
@@ -47,45 +35,6 @@ function secureConnection(
     judged.on("error", failed);
     socket.on("error", failed);
     socket.on("close", () => resolve({ kind: "unreachable" }));
-  });
-}
-
-function ask(
-  { host, path, method, headers }: HttpCall,
-  socket: TLSSocket,
-  body: Uint8Array,
-  bodyBytesMax: number,
-): Promise<NetworkAnswer> {
-  return new Promise((resolve) => {
-    const outgoing = request({
-      createConnection: () => socket,
-      path,
-      method,
-      // The SDK's client names the host without its port; servers must live with that.
-      headers: { ...headers, host },
-    });
-    outgoing.on("response", (response) => {
-      const parts: Buffer[] = [];
-      let bytes = 0;
-      const answer = (brokenAfterBytes: number | null): void =>
-        resolve({
-          kind: "response",
-          status: response.statusCode ?? 0,
-          headers: flattened(response.headers),
-          body: Buffer.concat(parts).subarray(0, bodyBytesMax),
-          brokenAfterBytes,
-        });
-      response.on("data", (part: Buffer) => {
-        parts.push(part);
-        bytes += part.length;
-        if (bytes > bodyBytesMax) response.destroy(new Error("the body is too long"));
-      });
-      response.on("end", () => answer(null));
-      response.on("error", () => answer(Math.min(bytes, bodyBytesMax)));
-      response.on("close", () => socket.destroy());
-    });
-    outgoing.on("error", () => resolve({ kind: "unreachable" }));
-    outgoing.end(body);
   });
 }
 
@@ -120,15 +69,6 @@ function refusalOf(error: NodeJS.ErrnoException): TlsRefusal | null {
   const { code = "" } = error;
   if (/ALERT/.test(code)) return "refused-by-server";
   return /^ERR_(SSL|TLS)_|^EPROTO$/.test(code) ? "handshake-malformed" : null;
-}
-
-function flattened(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(", ") : value;
-  return flat;
 }
 
 /** The device keeps the number alone; the point is in its certificate. */
