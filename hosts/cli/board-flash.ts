@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
+import { explain } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readInput, writeResult } from "./files.ts";
+import { changeFile, readInput, writeResult } from "./files.ts";
 import { wholeNumber } from "./options.ts";
 import { formatBytes, note } from "./output.ts";
 
@@ -37,15 +38,17 @@ async function flash(source: string, flags: FlashFlags, command: Command): Promi
     );
   const bytes = readInput(source, "the file to write");
   if (file !== undefined) {
-    writeResult(file, placed(file, bytes, offset));
+    if (offset === 0) writeResult(file, bytes);
+    else
+      await changeFile(file, "the flash file", "sluice board flash", (whole) =>
+        placed(whole, file, bytes, offset),
+      );
     note(command, `${file}: ${formatBytes(bytes.length)} at 0x${offset.toString(16)}`);
   } else if (port !== undefined) await withEsptool(flags.esptool, port, offset, source);
 }
 
-/** A whole flash replaces the file; anything else goes into the one that is there. */
-function placed(file: string, bytes: Uint8Array, offset: number): Uint8Array {
-  if (offset === 0) return bytes;
-  const whole = readInput(file, "the flash file");
+/** What does not begin at the start goes into the flash that is there. */
+function placed(whole: Uint8Array, file: string, bytes: Uint8Array, offset: number): Uint8Array {
   if (offset + bytes.length > whole.length)
     throw new CommandError(
       `${bytes.length} bytes at ${offset} end behind ${file}, which has ${whole.length}`,
@@ -59,7 +62,11 @@ function withEsptool(program: string, port: string, offset: number, file: string
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, { stdio: "inherit" });
     child.on("error", (error) =>
-      reject(new CommandError(`${program} does not run (${error.message}); pip install esptool`)),
+      reject(
+        new CommandError(
+          `cannot start ${program}: ${explain(error)}; "pip install esptool" brings it`,
+        ),
+      ),
     );
     child.on("close", (code) =>
       code === 0 ? resolve() : reject(new CommandError(`${program} ended with ${code}`)),

@@ -10,7 +10,7 @@ import {
 import { type Enrolment, EnrolmentError } from "../simulator/enrolment.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readInput, writeResult } from "./files.ts";
+import { changeFile, writeResult } from "./files.ts";
 import * as parse from "./options.ts";
 import { note } from "./output.ts";
 import { readTrustedKeys } from "./signing-keys.ts";
@@ -65,7 +65,7 @@ export function registerDeviceEnroll(program: Command): void {
     .action(enroll);
 }
 
-function enroll(id: string, flags: EnrollFlags, command: Command): void {
+async function enroll(id: string, flags: EnrollFlags, command: Command): Promise<void> {
   const { file, out, server } = flags;
   if ((file === undefined) === (out === undefined))
     throw new CommandError(
@@ -81,9 +81,6 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
   checkScheme(server, tls, command);
   const table = partitionTable({ soc: "esp32c3", flashMiB: flags.flash });
   const { offset, size } = table.storage;
-  const whole = file === undefined ? null : readInput(file, "the flash file");
-  if (whole !== null && whole.length !== flags.flash * 1024 * 1024)
-    throw new CommandError(`${file} has ${whole.length} bytes, not ${flags.flash} MiB`);
   const enrolment = {
     serverUrl: server,
     tenant: flags.tenant,
@@ -94,14 +91,16 @@ function enroll(id: string, flags: EnrollFlags, command: Command): void {
     ...(tls === null ? {} : { tls }),
     ...(flags.trustRoot === undefined ? {} : { trustRoot: readTrustRoot(flags.trustRoot) }),
   };
-  const before = whole === null ? null : whole.slice(offset, offset + size);
-  const storage = storageWith(table, before, enrolment);
-  if (whole !== null && file !== undefined) {
-    whole.set(storage, offset);
-    writeResult(file, whole);
+  if (file !== undefined) {
+    await changeFile(file, "the flash file", "sluice device enroll", (whole) => {
+      if (whole.length !== flags.flash * 1024 * 1024)
+        throw new CommandError(`${file} has ${whole.length} bytes, not ${flags.flash} MiB`);
+      whole.set(storageWith(table, whole.slice(offset, offset + size), enrolment), offset);
+      return whole;
+    });
     note(command, `${file}: ${id} is enrolled at ${server}`);
   } else if (out !== undefined) {
-    writeResult(out, storage);
+    writeResult(out, storageWith(table, null, enrolment));
     const at = `0x${offset.toString(16)}`;
     note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
   }

@@ -1,8 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import type { JsonValue } from "../../src/protocol/json.ts";
+import { withFileLock } from "../files/file-lock.ts";
 import { createFile, replaceFile } from "../files/replace-file.ts";
 import { explain } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
+import { printable } from "./terminal-text.ts";
+
+const lockWaitMsMax = 30_000;
 
 /**
  * Reads a file that the user named. A missing or unreadable one is a `CommandError` that says which
@@ -25,7 +29,7 @@ export function readJson(path: string, what: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw new CommandError(`${path} is no JSON: ${(error as Error).message}`);
+    throw new CommandError(`${path} is no JSON: ${printable((error as Error).message)}`);
   }
 }
 
@@ -36,6 +40,19 @@ export function writeResult(path: string, bytes: Uint8Array | string, mode = 0o6
   } catch (error) {
     throw new CommandError(`cannot write ${path}: ${explain(error)}`);
   }
+}
+
+/** Reads a file, changes it and replaces it while no other command can. */
+export async function changeFile(
+  path: string,
+  what: string,
+  purpose: string,
+  change: (before: Uint8Array) => Uint8Array,
+): Promise<void> {
+  readInput(path, what); // what is not there is told before anything is put beside it
+  await withFileLock(path, { purpose, waitMsMax: lockWaitMsMax }, () =>
+    writeResult(path, change(readInput(path, what))),
+  );
 }
 
 /** Writes a file that must not be there yet, with access rights. */

@@ -1,12 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
+import { readText } from "./files.ts";
 import { watchInterruption } from "./interruption.ts";
 import { collect, hardwareId } from "./options.ts";
+import { note, print } from "./output.ts";
 import { secretVariable } from "./secrets.ts";
 import { addKeyringOptions, type KeyringFlags, openSignersAt } from "./signer-options.ts";
 import { imageBytesMaxOf } from "./slot-option.ts";
@@ -98,7 +100,7 @@ export function registerFleetServe(program: Command): void {
   addKeyringOptions(command).action(serve);
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
+async function serve(flags: ServeFlags, command: Command): Promise<void> {
   const logLevel = logLevels.find((level) => level === flags.logLevel);
   if (logLevel === undefined)
     throw new CommandError(
@@ -141,28 +143,28 @@ async function serve(flags: ServeFlags): Promise<void> {
     interruption.release();
     throw startFailure(error, flags);
   });
-  process.stdout.write(`${running.url}\n`);
-  warn(flags, adminToken, tls);
+  print(command, running.url);
+  for (const warning of warnings(flags, adminToken, tls)) note(command, warning);
   await interruption.asked;
-  process.stderr.write(
-    "stopping within 10 s; everything acknowledged is on the disk; again to stop at once\n",
+  note(
+    command,
+    "stopping within 10 s; everything acknowledged is on the disk; again to stop at once",
   );
   await running.close();
   // Nothing that still holds the process, as a device's connection cannot, shall keep it.
   setTimeout(() => process.exit(), 500).unref();
 }
 
-function warn(flags: ServeFlags, adminToken: string | undefined, tls: FleetTls | null): void {
+function* warnings(
+  flags: ServeFlags,
+  adminToken: string | undefined,
+  tls: FleetTls | null,
+): Generator<string> {
   if (adminToken === undefined && flags.host !== "127.0.0.1")
-    process.stderr.write(
-      `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token\n`,
-    );
+    yield `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token`;
   if (tls !== null && !isReadByDevices(tls))
-    process.stderr.write(
-      "warning: the certificate is none of a P-256 key: devices on the Moddable SDK cannot read it\n",
-    );
-  if (flags.imageKey === undefined)
-    process.stderr.write("note: no --image-key, so no image can be published\n");
+    yield "warning: the certificate is none of a P-256 key: devices on the Moddable SDK cannot read it";
+  if (flags.imageKey === undefined) yield "note: no --image-key, so no image can be published";
 }
 
 /** `esp32c3-b=esp32-4m`: what the slots of that hardware take. */
@@ -208,11 +210,7 @@ function configurationKeysOf({ configurationKey: files }: ServeFlags): {
 }
 
 function readPem(flag: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new CommandError(`${flag} ${file}: ${(error as Error).message}`);
-  }
+  return readText(file, flag);
 }
 
 function makeFolder(folder: string): void {

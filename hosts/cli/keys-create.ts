@@ -1,4 +1,5 @@
 import { createPrivateKey } from "node:crypto";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { encryptPrivateKey } from "../release/keys/encrypted-key.ts";
 import type { KeyRole } from "../release/keys/keyring.ts";
@@ -65,9 +66,21 @@ async function createFile(out: string, flags: CreateFlags, command: Command): Pr
         await newPassphrase(flags, `a passphrase for ${out}`),
       )
     : pair.privatePem;
+  // The public half first: a key of which nobody has told must not be left behind.
+  if (flags.public !== undefined) {
+    refuseTaken(out);
+    writeResult(flags.public, pair.publicPem);
+  }
   writeNew(out, text, 0o600);
-  if (flags.public !== undefined) writeResult(flags.public, pair.publicPem);
   note(command, `private key in ${out}; keep it off the machines that serve devices`);
   if (!encrypts) note(command, "it is not encrypted: --encrypt asks for a passphrase");
   if (flags.public === undefined) print(command, pair.publicPem.trimEnd());
+}
+
+/** Before a public half is written that could be that of no key. */
+function refuseTaken(out: string): void {
+  if (existsSync(out))
+    throw new CommandError(
+      `cannot create ${out}: it exists and is not overwritten; choose another name or move it away`,
+    );
 }

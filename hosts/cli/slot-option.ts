@@ -5,7 +5,7 @@ import { checkSlot } from "../release/fit.ts";
 import type { SlotDescription } from "../release/sign.ts";
 import { parseDeviceLayout } from "../simulator/layout.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readText } from "./files.ts";
+import { readJson } from "./files.ts";
 import { wholeNumber } from "./options.ts";
 
 /** What `addSlotOptions` reads. */
@@ -54,7 +54,7 @@ function slotOfLayout(layout: string): SlotDescription {
       `the layout is "${layout}", must be one of ${layoutNames.join(", ")} or the path of a JSON file`,
       exitCodes.usage,
     );
-  const parsed = parseDeviceLayout(parseJson(layout));
+  const parsed = parseDeviceLayout(readJson(layout, "the layout"));
   if (!parsed.ok) throw new CommandError(`${layout} cannot be updated: ${parsed.message}`);
   return describe(parsed.layout.primary.size);
 }
@@ -69,13 +69,4 @@ function slotOfSize(slotBytes: number): SlotDescription {
 
 function describe(slotBytes: number): SlotDescription {
   return { slotBytes, sectorBytes, writeBlockBytes, maxAlignBytes: 8 };
-}
-
-function parseJson(path: string): unknown {
-  const text = readText(path, "the layout");
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CommandError(`${path} is no JSON: ${(error as Error).message}`);
-  }
 }

@@ -86,11 +86,17 @@ export class Keyring {
     this.entries = entries;
   }
 
-  /** A folder that is not there is an empty keyring. */
+  /** A folder that is not there is an empty keyring. Throws other errors of the file system. */
   static open(folder: string): KeyringResult<{ readonly keyring: Keyring }> {
     const path = join(folder, fileName);
-    if (!existsSync(path)) return { ok: true, keyring: new Keyring(folder, []) };
-    const entries = parseKeyring(readFileSync(path, "utf8"));
+    let text: string;
+    try {
+      text = readFileSync(path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      return { ok: true, keyring: new Keyring(folder, []) };
+    }
+    const entries = parseKeyring(text);
     if (entries !== null) return { ok: true, keyring: new Keyring(folder, entries) };
     return refuse("malformed", `${path} is no keyring: restore it from its backup`);
   }

@@ -16,12 +16,11 @@ export interface SignerMeans {
 }
 
 /**
- * `unreadable`: no such file. `not-a-key`, `not-p256`: see pem-keys. `wrong-passphrase`: or a
+ * `not-a-key`, `not-p256`: see pem-keys. `wrong-passphrase`: or a
  * damaged file, which cannot be told apart. `public-key-needed`: of a command. `other-key`: the
  * file holds another key than the known public half.
  */
 export type OpenRefusal =
-  | "unreadable"
   | "not-a-key"
   | "not-p256"
   | "wrong-passphrase"
@@ -32,7 +31,10 @@ export type OpenedSigner =
   | { readonly ok: true; readonly signer: Signer }
   | { readonly ok: false; readonly reason: OpenRefusal; readonly message: string };
 
-/** Opens what an address names. Throws `SignerError` when a token cannot be asked. */
+/**
+ * Opens what an address names. Throws `SignerError` when a token cannot be asked, and errors of the
+ * file system as they are.
+ */
 export async function openSigner(
   address: Exclude<SignerAddress, { kind: "keyring" }>,
   means: SignerMeans,
@@ -61,12 +63,7 @@ export async function openSigner(
 }
 
 async function openFile(path: string, means: SignerMeans): Promise<OpenedSigner> {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    return refuse("unreadable", `cannot read the key ${path}: ${(error as Error).message}`);
-  }
+  const pem = readFileSync(path, "utf8");
   const read = await readPrivateKey(pem, path, means);
   if (!read.ok) return read;
   const found = signerFromKey(read.key);
