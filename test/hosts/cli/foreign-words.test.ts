@@ -24,9 +24,9 @@ async function fleetOf(context: TestContext) {
     headers: { "content-type": "application/octet-stream" },
     body: new Blob([Uint8Array.from(image.bytes)]),
   });
-  await call("/devices", { id: "lamp-1", hardware, token: "device-token" });
+  await call("/devices", { id: "lamp-1", hardware, token: "device-token-of-lamp-1" });
   await call("/rollouts", { name: evil.slice(0, 40), releaseVersion: "1.1.0", start: true });
-  const lamp = new TestDevice(fleet, "lamp-1", "device-token");
+  const lamp = new TestDevice(fleet, "lamp-1", "device-token-of-lamp-1");
   await lamp.request("GET", "");
   const details = ["state=rolledBack", `reason=${evil}`];
   const status = { execution: "closed", result: { finished: "failure" }, details };
