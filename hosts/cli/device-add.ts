@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import type { DeviceView } from "./fleet-views.ts";
+import { deviceId } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 
 interface AddFlags extends FleetFlags {
@@ -15,7 +16,7 @@ export function registerDeviceAdd(program: Command): void {
     commandGroup(program, "device", "The devices of a fleet")
       .command("add")
       .description("Register a device and print its token, which is told only now")
-      .argument("<id>", "the device's id")
+      .argument("<id>", "the device's id", deviceId)
       .requiredOption("--hardware <id>", "what it is, such as esp32c3-b")
       .option("--device-token <token>", "a token of your own instead of a random one"),
   ).action(add);

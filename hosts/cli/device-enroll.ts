@@ -29,14 +29,12 @@ interface EnrollFlags extends TlsFlags {
   readonly out?: string;
 }
 
-const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
-
 /** `sluice device enroll` */
 export function registerDeviceEnroll(program: Command): void {
   commandGroup(program, "device", "The devices of a fleet")
     .command("enroll")
     .description("Write who a device is, whom it asks and whose images it takes into its storage")
-    .argument("<id>", "the device's id")
+    .argument("<id>", "the device's id", parse.deviceId)
     .requiredOption("--server <url>", "http(s)://host:port, without a path")
     .option("--tenant <name>", "of the fleet", "DEFAULT")
     .requiredOption("--device-token <token>", "what sluice device add told")
@@ -70,11 +68,6 @@ async function enroll(id: string, flags: EnrollFlags, command: Command): Promise
   if ((file === undefined) === (out === undefined))
     throw new CommandError(
       "give --file of a whole flash, or --out for the partition",
-      exitCodes.usage,
-    );
-  if (!idPattern.test(id))
-    throw new CommandError(
-      `"${id}" is no device id: 1 to 64 of A-Z a-z 0-9 . _ -`,
       exitCodes.usage,
     );
   const tls = readTlsFiles(flags);

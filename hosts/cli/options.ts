@@ -4,6 +4,7 @@ import { fromHex } from "../../src/image/hex.ts";
 import { buildIdBytesMax, type ImageDependency } from "../../src/image/info.ts";
 import { type ImageVersion, parseVersion } from "../../src/image/version.ts";
 import type { TlvValue } from "../../src/image/writer.ts";
+import { deviceIdRule, isDeviceId } from "../../src/protocol/device-id.ts";
 
 // Parsers of option values: each answers the value or throws what commander shows as a usage error.
 
@@ -22,6 +23,11 @@ export function wholeNumber(limits: { min: number; max: number }): (text: string
 /** Not a number for anything but digits, or hex digits behind 0x. */
 function numberOfText(text: string): number {
   return /^(?:[0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN;
+}
+
+export function deviceId(text: string): string {
+  if (isDeviceId(text)) return text;
+  throw new InvalidArgumentError(`A device's id is ${deviceIdRule}.`);
 }
 
 /** The number of a rollout. */

@@ -25,6 +25,7 @@ import { deviceResources } from "./routes/ddi/resources.ts";
 import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
+import { invalidRequest } from "./routes/management/invalid-request.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { trustRoutes } from "./routes/management/trust.ts";
@@ -107,7 +108,7 @@ async function buildApp(
     connectionTimeout: settings.connections.idleMs,
     keepAliveTimeout: settings.connections.keepAliveMs,
     routerOptions: { maxParamLength: 256 },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   };
   // Routes are the same on both; what is not, is the type of node's server below.
   const { connections } = settings;
@@ -123,6 +124,7 @@ async function buildApp(
           },
         };
   const app = fastify({ ...options, ...https } as FastifyServerOptions);
+  app.setSchemaErrorFormatter(invalidRequest);
   answerErrors(app);
   await app.register(swagger, openApi(settings));
   const device = { ...settings, fleet, certificates: certificateRules(settings.tls) };

@@ -1,3 +1,5 @@
+import { isDeviceId } from "../../src/protocol/device-id.ts";
+
 declare const brand: unique symbol;
 type Branded<T, Name> = T & { readonly [brand]: Name };
 
@@ -6,12 +8,11 @@ export type DeviceId = Branded<string, "DeviceId">;
 /** A SHA-256 in 64 lower-case hex digits. */
 export type DigestHex = Branded<string, "DigestHex">;
 
-/** A letter or digit, then letters, digits and `. _ : -`, 64 characters in all. */
+/** `isDeviceId` as clients of the OpenAPI document need it. */
 export const deviceIdPattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$";
-const deviceIdExpression = new RegExp(deviceIdPattern);
 
 export function parseDeviceId(text: string): DeviceId | null {
-  return deviceIdExpression.test(text) ? (text as DeviceId) : null;
+  return isDeviceId(text) ? (text as DeviceId) : null;
 }
 
 export function parseDigestHex(text: string): DigestHex | null {

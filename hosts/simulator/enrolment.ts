@@ -4,6 +4,7 @@ import { parseHttpAddress } from "../../src/device/http-address.ts";
 import { hardwareIdCharactersMax, isHardwareId } from "../../src/image/hardware.ts";
 import { toHex } from "../../src/image/hex.ts";
 import { type KeyValue, StorageError } from "../../src/ports/board.ts";
+import { deviceIdRule, isDeviceId } from "../../src/protocol/device-id.ts";
 import { certificateBytesMax } from "../../src/tls/certificate.ts";
 import {
   credentialLimits,
@@ -97,20 +98,17 @@ function checkEnrolment(enrolment: Enrolment): void {
   checkLength("the address of the server", serverUrl, limits.serverUrlLengthMax);
   checkServer(serverUrl);
   checkLength("the tenant", tenant, limits.tenantLengthMax);
-  checkLength("the device's id", deviceId, limits.deviceIdLengthMax);
+  if (!isDeviceId(deviceId))
+    throw new EnrolmentError(`the device's id is "${deviceId}": give ${deviceIdRule}`);
   checkLength("the token", token, limits.tokenLengthMax);
   checkLength("the hardware", hardware, hardwareIdCharactersMax);
   if (!isHardwareId(hardware))
     throw new EnrolmentError(`"${hardware}" is no hardware id such as esp32c3-b`);
-  // A header carries the token, and a path the other two.
-  for (const [what, text] of [
-    ["the tenant", tenant],
-    ["the device's id", deviceId],
-  ] as const)
-    if (!/^[!-~]+$/.test(text) || /[/?#\\%]/.test(text) || text === "." || text === "..")
-      throw new EnrolmentError(
-        `${what} is "${text}": give printable ASCII without spaces and / ? # \\ %`,
-      );
+  // A header carries the token, and a path the tenant.
+  if (!/^[!-~]+$/.test(tenant) || /[/?#\\%]/.test(tenant) || tenant === "." || tenant === "..")
+    throw new EnrolmentError(
+      `the tenant is "${tenant}": give printable ASCII without spaces and / ? # \\ %`,
+    );
   if (!/^[!-~]+$/.test(token))
     throw new EnrolmentError("the token has a character that no header carries: give !-~");
   checkCount("image keys", imageKeys.length, limits.imageKeysMax);

@@ -54,15 +54,13 @@ export class DdiClient {
   readonly #http: Http;
   readonly #options: DdiClientOptions;
   readonly #baseUrl: string;
-  /** What the addresses of this device have in common, however the server spells its own. */
-  readonly #ownPath: string;
 
   constructor(http: Http, options: DdiClientOptions) {
     this.#http = http;
     this.#options = options;
     const { serverUrl, tenant, deviceId } = options;
-    this.#ownPath = `/controller/v1/${encodeURIComponent(deviceId)}`;
-    this.#baseUrl = `${serverUrl}/${encodeURIComponent(tenant)}${this.#ownPath}`;
+    const ownPath = `/controller/v1/${encodeURIComponent(deviceId)}`;
+    this.#baseUrl = `${serverUrl}/${encodeURIComponent(tenant)}${ownPath}`;
   }
 
   /**
@@ -72,13 +70,13 @@ export class DdiClient {
    */
   addressOf(link: string): string {
     const [scheme = "", empty, server = "", tenant = "", ...path] = link.split("/");
+    const [controller, version, id = "", ...rest] = path;
     const isOfHttp = (scheme === "http:" || scheme === "https:") && empty === "";
     const isOfTenant =
       server !== "" && tenant !== "" && authorityOf(server + tenant) === server + tenant;
-    const own = `${this.#ownPath}/`;
-    const rest = `/${path.join("/")}`;
-    if (!isOfHttp || !isOfTenant || !rest.startsWith(own)) return link;
-    return `${this.#baseUrl}${rest.slice(own.length - 1)}`;
+    const isOwn = controller === "controller" && version === "v1" && rest.length > 0;
+    if (!isOfHttp || !isOfTenant || !isOwn || !spells(id, this.#options.deviceId)) return link;
+    return `${this.#baseUrl}/${rest.join("/")}`;
   }
 
   /**
@@ -224,4 +222,14 @@ function failure(
   waitMs: number | null = null,
 ): { readonly ok: false; readonly reason: ServerFailure; readonly retryAfterMs: number | null } {
   return { ok: false, reason, retryAfterMs: waitMs };
+}
+
+/** Whether a part of a path is the text: servers differ in what they escape, as the ":" of a MAC address. */
+function spells(part: string, text: string): boolean {
+  if (part === text) return true;
+  try {
+    return decodeURIComponent(part) === text;
+  } catch {
+    return false; // a "%" that escapes nothing
+  }
 }

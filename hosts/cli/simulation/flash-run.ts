@@ -16,6 +16,7 @@ import { LoopbackNetwork } from "../../simulator/network.ts";
 import { openKeyValue } from "../../simulator/storage/key-value.ts";
 import { openSettings } from "../../simulator/storage/settings.ts";
 import { World } from "../../simulator/world.ts";
+import { explain } from "../environment-error.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 
 export interface FlashRunOptions {
@@ -156,7 +157,7 @@ function readFlash(path: string): NorFlash {
   try {
     return readFlashFile(path);
   } catch (error) {
-    throw new CommandError(`cannot read the flash file ${path}: ${(error as Error).message}`);
+    throw new CommandError(`cannot read the flash file ${path}: ${explain(error)}`);
   }
 }
 

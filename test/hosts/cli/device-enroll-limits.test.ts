@@ -18,6 +18,7 @@ const pems = {
 };
 
 interface Asked {
+  readonly id?: string;
   readonly server?: string;
   readonly token?: string;
   readonly tenant?: string;
@@ -40,7 +41,7 @@ async function enroll(context: TestContext, asked: Asked) {
   const chain = file("chain.pem", pems.client + pems.ca.repeat(Math.max(clientChain - 1, 0)));
   const out = join(folder, "storage.bin");
   const run = await sluice(
-    ...["device", "enroll", "kitchen", "--hardware", "esp32c3-a", "--out", out],
+    ...["device", "enroll", asked.id ?? "kitchen", "--hardware", "esp32c3-a", "--out", out],
     ...["--server", asked.server ?? "https://fleet.example:8443"],
     ...["--device-token", asked.token ?? "secret-token", "--tenant", asked.tenant ?? "DEFAULT"],
     ...keys.flatMap((key) => ["--image-key", key]),
@@ -69,6 +70,22 @@ async function enroll(context: TestContext, asked: Asked) {
 const { tokenLengthMax, tenantLengthMax, serverUrlLengthMax } = identityLimits;
 const { authoritiesMax, clientCertificatesMax } = credentialLimits;
 const host = (length: number): string => `https://${"a".repeat(59)}.`.padEnd(length, "b");
+
+test("enrols the ids that a server registers, MAC addresses among them", async (t) => {
+  for (const id of ["aa:bb:cc:dd:ee:ff", "AA-BB-CC-DD-EE-FF", "7", "a".repeat(64)]) {
+    const { exitCode, stderr, identity } = await enroll(t, { id });
+    assert.deepEqual([exitCode, identity?.deviceId], [0, id], stderr);
+  }
+});
+
+test("enrols no id that a server would refuse", async (t) => {
+  for (const id of ["_a", ".", "a b", "a/b", "a%62", "", "a".repeat(65)]) {
+    const { exitCode, stderr, left } = await enroll(t, { id });
+    assert.equal(exitCode, 2, id);
+    assert.match(stderr, /A device's id is a letter or a digit, then letters, digits and \. _ : -/);
+    assert.deepEqual(left, []);
+  }
+});
 
 const refused: ReadonlyArray<readonly [string, Asked, RegExp]> = [
   ["an authority too many", { authorities: authoritiesMax + 1 }, /5 authorities.* 1 to 4/],

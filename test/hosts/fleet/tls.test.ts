@@ -176,7 +176,7 @@ test("the command wants a certificate and its key together, and files that fit",
   assert.equal(baseless.exitCode, exitCodes.usage);
   assert.match(baseless.stderr, /give --client-ca/);
   const missing = await serve("--tls-cert", certFile, "--tls-key", join(folder, "none.pem"));
-  assert.match(missing.stderr, /--tls-key .*ENOENT/);
+  assert.match(missing.stderr, /--tls-key .*none\.pem: there is no such file/);
   const strange = file("key.pem", privateKeyPem(certificate()));
   const mismatched = await serve("--tls-cert", certFile, "--tls-key", strange);
   assert.equal(mismatched.exitCode, exitCodes.usage);

@@ -157,6 +157,16 @@ for (const [name, link, address] of [
     `${base}/softwaremodules/1/artifacts/f.bin`,
   ],
   [
+    "its address with less escaped",
+    "http://server/DEFAULT/controller/v1/dev%2f1:a/deploymentBase/1",
+    `${base}/deploymentBase/1`,
+  ],
+  [
+    "an address with a broken escape",
+    "http://server/DEFAULT/controller/v1/dev%2/deploymentBase/1",
+    "http://server/DEFAULT/controller/v1/dev%2/deploymentBase/1",
+  ],
+  [
     "another device",
     "http://x/DEFAULT/controller/v1/dev-2/deploymentBase/1",
     "http://x/DEFAULT/controller/v1/dev-2/deploymentBase/1",

@@ -192,7 +192,11 @@ const eventsQuery = {
 } as const;
 
 const filterQuery = {
-  hardware: { type: "string", pattern: "^[A-Za-z0-9._-]{1,32}$" },
+  hardware: {
+    type: "string",
+    pattern: "^[A-Za-z0-9._-]{1,32}$",
+    description: "1 to 32 letters, digits and . _ -",
+  },
   version: { type: "string", maxLength: 32, description: "of the image that runs" },
   state: { type: "string", maxLength: 32 },
 } as const;

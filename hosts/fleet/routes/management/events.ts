@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { deviceIdRule } from "../../../../src/protocol/device-id.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import { deviceIdPattern } from "../../names.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
@@ -19,7 +20,7 @@ export function eventRoutes(fleet: Fleet) {
           "Ask again with the id of the last event as `after` to follow the stream; the oldest events are dropped.",
         querystring: listQuery({
           ...numberPageQuery,
-          device: { type: "string", pattern: deviceIdPattern },
+          device: { type: "string", pattern: deviceIdPattern, description: deviceIdRule },
         }),
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },

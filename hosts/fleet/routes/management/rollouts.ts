@@ -112,7 +112,11 @@ export function rolloutRoutes(fleet: Fleet) {
   };
 }
 
-const idParameters = pathParameter("id", { type: "string", pattern: "^[0-9]{1,10}$" });
+const idParameters = pathParameter("id", {
+  type: "string",
+  pattern: "^[0-9]{1,10}$",
+  description: "the number of a rollout",
+});
 
 function oneRollout(app: FastifyInstance, fleet: Fleet): void {
   app.route<{ Params: { id: string } }>({

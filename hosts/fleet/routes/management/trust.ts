@@ -85,7 +85,13 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
       querystring: {
         type: "object",
         required: ["sha256"],
-        properties: { sha256: { type: "string", pattern: "^[0-9a-f]{64}$" } },
+        properties: {
+          sha256: {
+            type: "string",
+            pattern: "^[0-9a-f]{64}$",
+            description: "64 lower-case hex digits",
+          },
+        },
       },
       consumes: ["application/octet-stream"],
       response: { 204: nothing, ...errorResponses },

@@ -15,6 +15,7 @@ export const hardwareId = {
   type: "string",
   maxLength: 32,
   pattern: "^[a-z0-9.]+(-[a-z0-9.]+)+$",
+  description: "family-revision such as esp32c3-b, in lower case",
 } as const;
 export const version = { type: "string", minLength: 1, maxLength: 32 } as const;
 

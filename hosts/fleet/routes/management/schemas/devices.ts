@@ -1,3 +1,4 @@
+import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
 import { limits } from "../../../limits.ts";
 import { deviceIdPattern } from "../../../names.ts";
 import { answerSchema, hardwareId, integerOrNull, textOrNull, time, timeOrNull } from "./common.ts";
@@ -8,13 +9,14 @@ export const newDeviceSchema = {
   required: ["id", "hardware"],
   additionalProperties: false,
   properties: {
-    id: { type: "string", pattern: deviceIdPattern },
+    id: { type: "string", pattern: deviceIdPattern, description: deviceIdRule },
     hardware: hardwareId,
     token: {
       type: "string",
       minLength: limits.tokenCharactersMin,
       maxLength: limits.tokenCharactersMax,
       pattern: "^[!-~]+$",
+      description: "printable ASCII without spaces",
     },
   },
 } as const;

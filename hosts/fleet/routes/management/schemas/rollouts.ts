@@ -1,3 +1,4 @@
+import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
 import { limits } from "../../../limits.ts";
 import { deviceIdPattern } from "../../../names.ts";
 import { memberStates } from "../../../rollout/member.ts";
@@ -50,7 +51,7 @@ export const newRolloutSchema = {
         },
         devices: {
           type: "array",
-          items: { type: "string", pattern: deviceIdPattern },
+          items: { type: "string", pattern: deviceIdPattern, description: deviceIdRule },
           minItems: 1,
           maxItems: limits.rolloutDevicesMax,
         },
