@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
 import { commandGroup } from "./command-group.ts";
-import { environmentError } from "./environment-error.ts";
+import { environmentError, explain } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readText } from "./files.ts";
 import { watchInterruption } from "./interruption.ts";
@@ -218,7 +218,7 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     closeToOthers(folder);
   } catch (error) {
-    throw new CommandError(`--data ${folder}: ${(error as Error).message}`);
+    throw new CommandError(`--data ${folder}: ${explain(error)}`);
   }
 }
 

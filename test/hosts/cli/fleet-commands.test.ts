@@ -141,9 +141,9 @@ test("an approved rollout takes another major version, and a cleared device gets
   const { run, fleet } = await listening(t);
   const admin = { authorization: `Bearer ${adminToken}` };
   await runCommandOk(
-    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
   );
-  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  const lamp = new TestDevice(fleet, "lamp-1", "token-of-the-lamp");
   lamp.runs("1.0.0", "0a".repeat(32));
   await lamp.poll();
   const { bytes, imageHash } = await makeImage({ version: "2.0.0" });
@@ -184,9 +184,9 @@ async function runCommandOk(running: Promise<CommandRun>): Promise<void> {
 test("shows a confirmation that a power cut tore, and nothing of a whole one", async (t) => {
   const { run, fleet } = await listening(t);
   await runCommandOk(
-    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
   );
-  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  const lamp = new TestDevice(fleet, "lamp-1", "token-of-the-lamp");
   for (const [confirmation, says] of [
     ["given", /^image .*\nconfig /m],
     ["torn", /^confirm +confirm-torn: the power was cut/m],
@@ -200,11 +200,11 @@ test("shows a confirmation that a power cut tore, and nothing of a whole one", a
 test("shows what a device told of its updates, oldest first, without letting it paint the terminal", async (t) => {
   const { run, fleet } = await listening(t);
   await runCommandOk(
-    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "12345678"),
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
   );
   const nothing = await run("device", "events", "lamp-1");
   assert.match(nothing.stderr, /lamp-1 told of nothing yet/);
-  const lamp = new TestDevice(fleet, "lamp-1", "12345678");
+  const lamp = new TestDevice(fleet, "lamp-1", "token-of-the-lamp");
   const event = (id: string, details: object) => ({ id, type: "update.health.failed", details });
   const body = [
     { ...event("b-1", { reason: "memory", signalDbm: -70 }), unixMs: 1_800_000_000_000 },
