@@ -10,6 +10,7 @@ import { type ConnectionLimits, Connections, serverOptions } from "./connections
 import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { ImageDesk } from "./control/image-desk.ts";
 import { Outages } from "./control/outages.ts";
+import { Readiness } from "./control/readiness.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { faultOf } from "./faults.ts";
 import { limits } from "./limits.ts";
@@ -33,6 +34,7 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { openApi } from "./routes/open-api.ts";
 import { refuseOtherMethods } from "./routes/other-methods.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { probeRoutes, readyRoutes } from "./routes/ready.ts";
 import { tufRoutes } from "./routes/tuf.ts";
 import { Stop } from "./stop.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
@@ -75,9 +77,10 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         images: new ImageDesk(),
         clock,
       };
-      const app = await buildApp(fleet, settings, options.logLevel ?? "silent");
+      const readiness = new Readiness(fleet, options.readinessEveryMs);
+      const app = await buildApp(fleet, settings, readiness, options.logLevel ?? "silent");
       const connections = new Connections(app.server, settings.connections);
-      return lifecycle(app, fleet, { lock, connections, limits: settings.connections });
+      return lifecycle(app, fleet, { readiness, lock, connections, limits: settings.connections });
     } catch (error) {
       await database.close();
       throw error;
@@ -98,6 +101,7 @@ async function holdData({ databaseFile }: FleetOptions): Promise<FileLock | null
 async function buildApp(
   fleet: Fleet,
   settings: FleetSettings,
+  readiness: Readiness,
   logLevel: string,
 ): Promise<FastifyInstance> {
   const options: FastifyServerOptions = {
@@ -136,12 +140,12 @@ async function buildApp(
       ...directorResources(device),
     ]),
   );
-  await app.register(management(fleet, settings), { prefix: "/api/v1" });
+  await app.register(management(fleet, settings, readiness), { prefix: "/api/v1" });
   await app.register(async (scope) => {
     const refuseOthers = refuseOtherMethods(scope);
     guardAgainstSites(scope, settings.names);
     askForAdmin(scope, settings, fleet);
-    await scope.register(metricsRoutes(fleet));
+    await scope.register(metricsRoutes(fleet, readiness));
     refuseOthers();
   });
   await app.register(async (scope) => {
@@ -151,12 +155,14 @@ async function buildApp(
     scope.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
     refuseOthers();
   });
+  await app.register(probeRoutes(readiness));
   const { trust, artifacts } = fleet;
   if (trust !== null) await app.register(tufRoutes({ trust, artifacts, tenant: settings.tenant }));
   return app;
 }
 
 interface Held {
+  readonly readiness: Readiness;
   readonly lock: FileLock | null;
   readonly connections: Connections;
   readonly limits: ConnectionLimits;
@@ -173,10 +179,13 @@ function lifecycle(app: FastifyInstance, fleet: Fleet, held: Held): FleetServer 
       const prunes = ticks % ticksPerPrune === 0;
       const run = async (): Promise<void> => {
         if (closed !== null) return;
-        await fleet.outages.tick(fleet.clock.unixMs());
-        await tickFleet(fleet);
-        await tellNotices(fleet, app.log, (await fleet.trust?.tick()) ?? []);
-        if (prunes) await pruneStream(fleet);
+        await inTurn([
+          () => held.readiness.check(),
+          () => fleet.outages.tick(fleet.clock.unixMs()),
+          () => tickFleet(fleet),
+          async () => tellNotices(fleet, app.log, (await fleet.trust?.tick()) ?? []),
+          async () => prunes && pruneStream(fleet),
+        ]);
       };
       const result = last.then(run);
       last = result.catch(() => {}); // the caller of this tick gets the error; the next one runs all the same
@@ -188,6 +197,18 @@ function lifecycle(app: FastifyInstance, fleet: Fleet, held: Held): FleetServer 
       return closed;
     },
   };
+}
+
+/** Each part has its try, whatever becomes of the others; the first error is thrown at the end. */
+async function inTurn(parts: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const part of parts)
+    try {
+      await part();
+    } catch (error) {
+      errors.push(error);
+    }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** Requests that are under way may end, for a time; then everything is written down that can be. */
@@ -219,7 +240,7 @@ async function stopServer(
   lock?.release();
 }
 
-function management(fleet: Fleet, settings: FleetSettings) {
+function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness) {
   return async (app: FastifyInstance): Promise<void> => {
     const refuseOthers = refuseOtherMethods(app);
     guardAgainstSites(app, settings.names);
@@ -230,6 +251,7 @@ function management(fleet: Fleet, settings: FleetSettings) {
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(eventRoutes(fleet));
+    await app.register(readyRoutes(readiness));
     if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));
     refuseOthers();
   };

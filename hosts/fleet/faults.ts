@@ -110,6 +110,7 @@ function faultOfFile(code: string, message: string): Fault | null {
     case "EMFILE":
     case "ENFILE":
     case "ENOTDIR":
+    case "EEXIST":
     case "EISDIR":
     case "ENOENT":
     case "ESTALE":

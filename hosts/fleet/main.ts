@@ -24,9 +24,20 @@ export async function serveFleet(
     await fleet.close();
     throw error;
   });
-  const timer = setInterval(() => {
-    fleet.tick().catch((error: unknown) => fleet.app.log.error({ err: error }, "a tick failed"));
-  }, tickMs);
+  let told = "";
+  const tick = async (): Promise<void> => {
+    try {
+      await fleet.tick();
+      if (told !== "") fleet.app.log.warn({}, "ticks go on again");
+      told = "";
+    } catch (error) {
+      const said = String(error);
+      // Once, and not once a second for as long as a disk is full.
+      if (said !== told) fleet.app.log.error({ err: error }, "a tick failed");
+      told = said;
+    }
+  };
+  const timer = setInterval(() => void tick(), tickMs);
   return {
     url,
     fleet,

@@ -49,6 +49,8 @@ export interface FleetOptions {
   readonly trust?: FleetTrustOptions;
   /** What is not given, is as in connections.ts. */
   readonly connections?: Partial<ConnectionLimits>;
+  /** How often it is looked whether devices would be served whole; 10,000 when absent. */
+  readonly readinessEveryMs?: number;
   /** `silent` when absent. */
   readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
 }

@@ -2,6 +2,7 @@ import { limits } from "../limits.ts";
 import type { FleetDatabase } from "../storage/database.ts";
 import { addEvent } from "../storage/events.ts";
 import { addOutage, listOutages, type Outage, readAlive, writeAlive } from "../storage/outages.ts";
+import { moveIdsOn } from "../storage/sequences.ts";
 
 /** The server notes this often that it runs. */
 const aliveEveryMs = 10_000;
@@ -46,7 +47,11 @@ export class Outages {
     const times = { aliveAtUnixMs: nowUnixMs, ticksEveryMs };
     const outages = new Outages(database, known, times);
     const wasAway = before !== null && nowUnixMs - before >= stoppedMinMs;
-    if (wasAway) await outages.#keep({ fromUnixMs: before, toUnixMs: nowUnixMs, cause: "stopped" });
+    if (wasAway) {
+      await outages.#keep({ fromUnixMs: before, toUnixMs: nowUnixMs, cause: "stopped" });
+      // The same as after a stop is what a database shows that came back from a backup.
+      await database.write((unit) => moveIdsOn(unit.db, nowUnixMs - before));
+    }
     await outages.#noteAlive(nowUnixMs);
     return outages;
   }

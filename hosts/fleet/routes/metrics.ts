@@ -1,11 +1,20 @@
 import type { FastifyInstance } from "fastify";
 import { Gauge, Registry } from "prom-client";
 import type { Fleet } from "../control/fleet.ts";
+import type { Readiness } from "../control/readiness.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 
 /** What Prometheus reads at `/metrics`: made at each scrape from what the server has in memory. */
-export function metricsRoutes(fleet: Fleet) {
+export function metricsRoutes(fleet: Fleet, readiness: Readiness) {
   const registry = new Registry();
+  new Gauge({
+    name: "sluice_ready",
+    help: "1 when a device would be served whole",
+    registers: [registry],
+    collect() {
+      this.set(readiness.problems.length === 0 ? 1 : 0);
+    },
+  });
   new Gauge({
     name: "sluice_devices",
     help: "Devices that are registered",

@@ -18,12 +18,13 @@ export interface StoredFile {
 }
 
 /** Answers with the file, with ranges, and conditions of RFC 9110 13 that resuming needs. */
-export function answerStoredFile(
+export async function answerStoredFile(
   request: FastifyRequest,
   reply: FastifyReply,
   artifacts: ArtifactFolder,
   file: StoredFile,
-): FastifyReply {
+): Promise<FastifyReply> {
+  await artifacts.mustHave(file.sha256, file.bytes);
   const { headers } = request;
   const etag = `"${file.etag}"`;
   if (headers["if-match"] !== undefined && !matches(headers["if-match"], etag))

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, type ReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { ArtifactMissingError } from "../faults.ts";
 import type { DigestHex } from "../names.ts";
 
 export interface StoredArtifact {
@@ -51,9 +52,26 @@ export class ArtifactFolder {
     return artifact;
   }
 
+  /** Written and deleted again by whoever wants to know whether it can be. */
+  get probePath(): string {
+    return join(this.folder, ".writable");
+  }
+
+  async makeFolder(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+  }
+
   /** Is a file of this hash and length here? */
   has(sha256: DigestHex, sizeBytes: number): Promise<boolean> {
     return isFileOf(this.pathOf(sha256), sizeBytes);
+  }
+
+  /** Throws `ArtifactMissingError` before a byte of an answer is promised. */
+  async mustHave(sha256: DigestHex, sizeBytes: number): Promise<void> {
+    if (await this.has(sha256, sizeBytes)) return;
+    throw new ArtifactMissingError(
+      `the file ${this.pathOf(sha256)} is missing or has not its ${sizeBytes} bytes: restore it, or publish it again`,
+    );
   }
 
   /** Bytes `first` to `last`, both included. The stream fails when the file is missing. */
@@ -80,7 +98,8 @@ async function isFileOf(path: string, sizeBytes: number): Promise<boolean> {
   try {
     return (await stat(path)).size === sizeBytes;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
     throw error;
   }
 }

@@ -104,7 +104,7 @@ async function missingTargets(
 }
 
 function parseIncoming(name: string, text: string): TrustDocument | null {
-  const [, role = ""] = /^\d{1,9}\.([a-z0-9][a-z0-9._-]{0,63})\.json$/.exec(name) ?? [];
+  const [, role = ""] = /^\d{1,10}\.([a-z0-9][a-z0-9._-]{0,63})\.json$/.exec(name) ?? [];
   if (role === "" || role === "snapshot" || role === "timestamp") return null;
   const bytes = Buffer.from(text);
   const document =

@@ -3,7 +3,7 @@ import { type Assignment, directorRoleMember } from "../../../src/trust/director
 import { imageTargetName } from "../../../src/trust/target-names.ts";
 import type { AuditUse } from "../../release/keys/audit-entry.ts";
 import { AuditLog, recordedSigner, usesPerEntryMax } from "../../release/keys/audit-log.ts";
-import type { Signer } from "../../release/keys/signer.ts";
+import { type Signer, SignerError } from "../../release/keys/signer.ts";
 import {
   fileOf,
   type RootDocument,
@@ -23,6 +23,7 @@ import type { Image } from "../control/memory.ts";
 import { FleetOptionError } from "../options.ts";
 import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
+import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
 
 export interface FleetTrustOptions {
@@ -41,6 +42,16 @@ export interface TrustNotice {
   readonly facts: Readonly<Record<string, string | number>>;
 }
 
+export interface TrustProblem {
+  readonly reason:
+    | "metadata-missing"
+    | "metadata-unsigned"
+    | "metadata-expired"
+    | "signer-failing"
+    | "audit-log-failing";
+  readonly message: string;
+}
+
 interface SignedOnline {
   readonly snapshot: TrustDocument | null;
   readonly timestamp: TrustDocument | null;
@@ -49,6 +60,10 @@ interface SignedOnline {
 
 const nothingSigned: SignedOnline = { snapshot: null, timestamp: null, notices: [] };
 
+/** After a signer failed. */
+const retryEveryMs = 10_000;
+/** A server that starts again so soon after it signed did not come from a backup. */
+const renewAfterSeconds = 60;
 /** How often expiry and what is due are looked at. */
 const checkEveryMs = 60_000;
 /** A key behind a command or in a token is one program for each signature. */
@@ -75,6 +90,9 @@ export class FleetTrust {
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
   #problem: string | null = null;
+  #signerProblem: string | null = null;
+  #logProblem: string | null = null;
+  #isRenewed = false;
   #checkedAtUnixMs = Number.NEGATIVE_INFINITY;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -95,7 +113,7 @@ export class FleetTrust {
     const known = this.#files.get(name);
     if (known !== undefined) return { bytes: known, isImmutable: name !== "timestamp.json" };
     const [, version, role = ""] =
-      /^(?:(\d{1,9})\.)?([a-z0-9][a-z0-9._-]{0,63})\.json$/.exec(name) ?? [];
+      /^(?:(\d{1,10})\.)?([a-z0-9][a-z0-9._-]{0,63})\.json$/.exec(name) ?? [];
     const document =
       version === undefined
         ? role === "timestamp" && this.#repository.current("timestamp")
@@ -120,9 +138,36 @@ export class FleetTrust {
     return this.#repository.root !== null;
   }
 
-  /** Why snapshot and timestamp could not be signed, or null. */
+  /** Why devices would not find all that they need, in a sentence; or null. */
   get problem(): string | null {
-    return this.#problem;
+    return this.problems[0]?.message ?? null;
+  }
+
+  /**
+   * What keeps devices from trusting what they find. A server without an online key that was never
+   * given metadata is one that goes without, and has none.
+   */
+  get problems(): readonly TrustProblem[] {
+    const problems: TrustProblem[] = [];
+    const add = (reason: TrustProblem["reason"], message: string | null): void => {
+      if (message !== null) problems.push({ reason, message });
+    };
+    const isUsed = this.hasRoot || this.#signers.length > 0;
+    if (isUsed && !this.hasRoot)
+      add("metadata-missing", 'there is no signed metadata yet; run "sluice trust publish"');
+    add("metadata-unsigned", this.#problem);
+    add("signer-failing", this.#signerProblem);
+    add("audit-log-failing", this.#logProblem);
+    const expired = this.expiries.filter(({ level }) => level === "expired");
+    if (expired.length > 0)
+      add("metadata-expired", expired.map((expiry) => describeExpiry(expiry)).join("; "));
+    return problems;
+  }
+
+  /** Could the next use of a key be written down? */
+  async checkLog(): Promise<void> {
+    if (this.#uses.length > 0) return; // the next tick writes, and tells
+    this.#logProblem = await auditLogProblem(this.#log.path);
   }
 
   get expiries(): readonly Expiry[] {
@@ -156,7 +201,7 @@ export class FleetTrust {
     if (signer === undefined || root === null) return null;
     if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
     const answer = await this.#signing.run(() =>
-      directorAnswer(question, root, signer, this.#clock.unixMs()),
+      this.#noteSigner(() => directorAnswer(question, root, signer, this.#clock.unixMs())),
     );
     if (answer === null) return null;
     const purpose = `director document for ${question.deviceId}`;
@@ -189,9 +234,11 @@ export class FleetTrust {
       const noted = this.#notices;
       this.#notices = [];
       const now = this.#clock.unixMs();
-      if (now - this.#checkedAtUnixMs < checkEveryMs) return noted;
+      const sinceMs = Math.abs(now - this.#checkedAtUnixMs); // the clock may step back
+      const isFailing = this.#signerProblem !== null;
+      if (sinceMs < (isFailing ? retryEveryMs : checkEveryMs)) return noted;
       this.#checkedAtUnixMs = now;
-      const signed = await this.#signOver([]);
+      const signed = await this.#noteSigner(() => this.#signOver([]));
       return [...noted, ...signed, ...this.#expiryNotices()];
     });
   }
@@ -203,6 +250,18 @@ export class FleetTrust {
   /** Ends the signers that still think: the server stops now. */
   abort(): void {
     for (const signer of this.#signers) signer.end?.();
+  }
+
+  /** Keeps in mind whether keys could be used, until they can be again. */
+  async #noteSigner<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      this.#signerProblem = null;
+      return result;
+    } catch (error) {
+      if (error instanceof SignerError) this.#signerProblem = error.message;
+      throw error;
+    }
   }
 
   /**
@@ -238,7 +297,13 @@ export class FleetTrust {
       named.map((signer) => recordedSigner(signer, this.#log, purpose));
     const now = this.#clock.unixMs();
     const { lifeDays } = this.#repository;
-    const result = await signOnline(set, { signersFor, now, lifeDays, always: false });
+    // What a backup brought back may be older than what devices have seen: the first time, both are
+    // signed anew, with versions made of the time.
+    const versionMin = Math.floor(now / 1000);
+    const isOld = (set.timestamp?.signed.version ?? 0) < versionMin - renewAfterSeconds;
+    const always = !this.#isRenewed && isOld;
+    const result = await signOnline(set, { signersFor, now, lifeDays, always, versionMin });
+    if (result.ok) this.#isRenewed = true;
     this.#problem = result.ok ? null : result.message;
     if (!result.ok) {
       const notice = { level: "warn", text: result.message, facts: {} } as const;
@@ -307,7 +372,14 @@ export class FleetTrust {
       const other = this.#uses.findIndex(({ signer }) => signer !== first.signer);
       const count = Math.min(other < 0 ? this.#uses.length : other, usesPerEntryMax);
       const uses = this.#uses.slice(0, count).map(({ use }) => use);
-      await this.#log.append(first.signer, uses);
+      try {
+        await this.#log.append(first.signer, uses);
+        this.#logProblem = null;
+      } catch (error) {
+        if (error instanceof SignerError) this.#signerProblem = error.message;
+        else this.#logProblem = auditLogText(this.#log.path, error);
+        throw error;
+      }
       this.#uses = this.#uses.slice(count);
     }
   }

@@ -31,6 +31,8 @@ export interface OnlineOptions {
   readonly lifeDays: LifeDays;
   /** Signs even what is good for longer still. */
   readonly always: boolean;
+  /** New versions are at least this: of the time, so that they move past what a lost disk had. */
+  readonly versionMin?: number;
 }
 
 /**
@@ -102,7 +104,7 @@ async function newSnapshot(
 ): Promise<TrustDocument<SnapshotJson>> {
   const signed: SnapshotJson = {
     _type: "snapshot",
-    version: (before?.signed.version ?? 0) + 1,
+    version: versionAfter(before, options),
     ...lifeOf(options.now, options.lifeDays.snapshot * dayMs),
     meta: { ...before?.signed.meta, ...meta },
   };
@@ -116,11 +118,15 @@ async function newTimestamp(
 ): Promise<TrustDocument<TimestampJson>> {
   const signed: TimestampJson = {
     _type: "timestamp",
-    version: (before?.signed.version ?? 0) + 1,
+    version: versionAfter(before, options),
     ...lifeOf(options.now, options.lifeDays.timestamp * dayMs),
     meta: { "snapshot.json": { version: snapshot.signed.version } },
   };
   return signAll({ role: "timestamp", signed, signatures: [] }, options);
+}
+
+function versionAfter(before: TrustDocument | null, { versionMin = 1 }: OnlineOptions): number {
+  return Math.max((before?.signed.version ?? 0) + 1, versionMin);
 }
 
 async function signAll<T extends AnySignedJson>(

@@ -184,7 +184,7 @@ export class TrustRepository {
   #load(): string | null {
     for (const name of this.#list("metadata")) {
       const [, version, role = ""] =
-        /^(?:(\d{1,9})\.)?([a-z0-9][a-z0-9._-]*)\.json$/.exec(name) ?? [];
+        /^(?:(\d{1,10})\.)?([a-z0-9][a-z0-9._-]*)\.json$/.exec(name) ?? [];
       const path = join(this.folder, "metadata", name);
       const document =
         role === "root" ? readRoot(readFileSync(path)) : readDocument(role, readFileSync(path));

@@ -99,6 +99,7 @@ test("takes what a server that was killed left in its WAL", async (t) => {
   await fleet.addDevice("late");
   const copy = join(temporaryFolder(t), "fleet.sqlite");
   for (const end of ["", "-wal"]) copyFileSync(file + end, copy + end);
+  copyFileSync(join(folder, "fleet.token-key"), join(copy, "..", "fleet.token-key"));
   await fleet.server.close();
   rmSync(folder, { recursive: true });
   mkdirSync(folder);

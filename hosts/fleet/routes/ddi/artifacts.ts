@@ -78,7 +78,7 @@ function answerFile(
   reply: FastifyReply,
   options: DeviceApiOptions,
   image: Image,
-): FastifyReply {
+): Promise<FastifyReply> {
   reply.header("last-modified", new Date(image.createdAtUnixMs).toUTCString());
   return answerStoredFile(request, reply, options.fleet.artifacts, {
     sha256: image.fileSha256 as DigestHex,

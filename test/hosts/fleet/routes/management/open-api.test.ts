@@ -14,6 +14,7 @@ const operations = {
   "/api/v1/devices/{id}/events": { get: "listDeviceEvents" },
   "/api/v1/devices/{id}/refusals/{version}": { delete: "clearRefusal" },
   "/api/v1/events": { get: "listEvents" },
+  "/api/v1/ready": { get: "showReadiness" },
   "/api/v1/releases": { get: "listReleases" },
   "/api/v1/releases/images": { post: "publishImage" },
   "/api/v1/releases/{version}": { get: "showRelease" },

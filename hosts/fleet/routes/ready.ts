@@ -1,0 +1,45 @@
+import type { FastifyInstance } from "fastify";
+import type { Readiness } from "../control/readiness.ts";
+import { answerSchema, errorResponses } from "./management/schemas/common.ts";
+
+/** For load balancers and probes, by any name and without a token: whether, and in a word why not. */
+export function probeRoutes(readiness: Readiness) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.get("/ready", { schema: { hide: true } }, async (_, reply) => {
+      const reasons = (await readiness.check()).map(({ reason }) => reason);
+      return reply
+        .code(reasons.length === 0 ? 200 : 503)
+        .header("cache-control", "no-store")
+        .send({ ready: reasons.length === 0, reasons });
+    });
+  };
+}
+
+const problem = answerSchema({
+  reason: { type: "string", description: "one word of a closed set" },
+  message: { type: "string", description: "what it is, and the next step" },
+});
+const readySchema = answerSchema({
+  ready: { type: "boolean", description: "a device would be served whole now" },
+  problems: { type: "array", items: problem },
+});
+
+/** The same for operators, with what to do about it. */
+export function readyRoutes(readiness: Readiness) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.route({
+      method: "GET",
+      url: "/ready",
+      schema: {
+        operationId: "showReadiness",
+        tags: ["server"],
+        summary: "Show whether devices would be served whole, and why not",
+        response: { 200: readySchema, ...errorResponses },
+      },
+      handler: async () => {
+        const problems = await readiness.check();
+        return { ready: problems.length === 0, problems };
+      },
+    });
+  };
+}

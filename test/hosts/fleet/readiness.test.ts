@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import type { FleetOptions } from "../../../hosts/fleet/options.ts";
+import { type Signer, SignerError } from "../../../hosts/release/keys/signer.ts";
+import { temporaryFolder } from "../../support/command-line.ts";
+import { signedRepository } from "../../support/trust-repository.ts";
+import { TestFleet } from "./test-fleet.ts";
+import { day, directorOf, get, nowUnixMs, online, publish, release } from "./trust/trust-scene.ts";
+
+interface Scene {
+  readonly folder: string;
+  readonly databaseFile: string;
+  readonly options: Partial<FleetOptions>;
+  readonly fleet: TestFleet;
+  /** Without metadata the files are not there. */
+  readonly repository: Awaited<ReturnType<typeof signedRepository>>;
+}
+
+/** A server on the disk that serves devices whole. */
+async function ready(t: TestContext, onlineSigner: Signer = online): Promise<Scene> {
+  const folder = temporaryFolder(t);
+  const databaseFile = join(folder, "fleet.sqlite");
+  const trustFolder = join(folder, "trust");
+  mkdirSync(trustFolder);
+  const options: Partial<FleetOptions> = {
+    databaseFile,
+    artifactsFolder: join(folder, "artifacts"),
+    trust: { folder: trustFolder, onlineSigner },
+    readinessEveryMs: 0,
+  };
+  const fleet = await TestFleet.open(t, options);
+  const repository = await signedRepository(temporaryFolder(t), nowUnixMs, [release]);
+  await publish(fleet, repository);
+  await fleet.server.tick();
+  assert.deepEqual(await reasons(fleet), []);
+  return { folder, databaseFile, options, fleet, repository };
+}
+
+async function reasons(fleet: TestFleet): Promise<string[]> {
+  const probe = await fleet.inject({ method: "GET", url: "/ready", headers: { host: "10.0.0.9" } });
+  const told = await fleet.api("GET", "/ready");
+  assert.equal(probe.statusCode, told.ready ? 200 : 503);
+  for (const { message } of told.problems) assert.ok(message.length > 20, message);
+  const words = told.problems.map(({ reason }: { reason: string }) => reason);
+  assert.deepEqual(probe.json(), { ready: told.ready, reasons: words });
+  return words;
+}
+
+test("an audit log that cannot be written, or ends in garbage, is told before it is needed", async (t) => {
+  const { fleet, folder } = await ready(t);
+  const log = join(folder, "trust", "audit.jsonl");
+  appendFileSync(log, "garbage\n");
+  assert.deepEqual(await reasons(fleet), ["audit-log-failing"]);
+  assert.equal((await fleet.api("GET", "/trust")).ready, false);
+  rmSync(log);
+  mkdirSync(log);
+  assert.deepEqual(await reasons(fleet), ["audit-log-failing"]);
+  rmSync(log, { recursive: true });
+  assert.deepEqual(await reasons(fleet), []);
+});
+
+test("metadata that has expired is told, whatever role it is of", async (t) => {
+  const { fleet } = await ready(t);
+  fleet.nowUnixMs += 4000 * day;
+  const words = await reasons(fleet);
+  assert.ok(words.includes("metadata-expired"), String(words));
+  assert.equal((await fleet.api("GET", "/trust")).ready, false);
+});
+
+test("a signer that fails is told until it signs again, and devices are asked to come again", async (t) => {
+  let isBroken = false;
+  const signer: Signer = {
+    ...online,
+    async sign(digest) {
+      if (isBroken) throw new SignerError("unavailable", "the key service does not answer; ask it");
+      return online.sign(digest);
+    },
+  };
+  const { fleet } = await ready(t, signer);
+  const device = await fleet.addDevice("lamp", release.hardware);
+  isBroken = true;
+  const question = `director?nonce=${"0".repeat(32)}`;
+  const answer = await device.request("GET", question);
+  assert.equal(answer.statusCode, 503, answer.body);
+  assert.ok(answer.headers["retry-after"]);
+  assert.deepEqual(await reasons(fleet), ["signer-failing"]);
+  isBroken = false;
+  await directorOf(fleet, device);
+  assert.deepEqual(await reasons(fleet), []);
+  isBroken = true;
+  fleet.nowUnixMs += 5 * day;
+  await assert.rejects(fleet.server.tick(), /key service/);
+  assert.ok((await reasons(fleet)).includes("signer-failing"));
+});
+
+test("a published file that is missing or cut off is told, and not begun to be served", async (t) => {
+  const { fleet, folder } = await ready(t);
+  await fleet.publish({ version: "2.0.0" });
+  const device = await fleet.addDevice("lamp");
+  await fleet.api("POST", "/rollouts", { name: "r", releaseVersion: "2.0.0", start: true });
+  const { deploymentBase = "" } = await device.poll();
+  const offer = (await device.request("GET", deploymentBase)).body;
+  const path = new URL(/"(http:\/\/[^"]+\.bin)"/.exec(offer)?.[1] ?? "").pathname;
+  assert.deepEqual(await reasons(fleet), []);
+  const artifacts = join(folder, "artifacts");
+  const files = readdirSync(artifacts, { recursive: true, withFileTypes: true });
+  for (const file of files.filter((one) => one.isFile()))
+    writeFileSync(join(file.parentPath, file.name), "cut");
+  assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+  assert.equal((await device.request("GET", path)).statusCode, 503);
+  rmSync(artifacts, { recursive: true });
+  assert.equal((await device.request("GET", path)).statusCode, 503);
+  assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+});
+
+test("a database that cannot be written is told, and passes with the next tick after it can", async (t) => {
+  const { fleet, databaseFile } = await ready(t);
+  const other = new DatabaseSync(databaseFile);
+  t.after(() => other.close());
+  other.exec("begin immediate");
+  const payload = { id: "lamp", hardware: "esp32c3-b" };
+  const refused = await fleet.inject({ method: "POST", url: "/api/v1/devices", payload });
+  assert.equal(refused.statusCode, 503);
+  assert.deepEqual(await reasons(fleet), ["database-locked"]);
+  other.exec("rollback");
+  await fleet.server.tick();
+  assert.deepEqual(await reasons(fleet), []);
+});
+
+test("a folder of files that cannot be written is told", async (t) => {
+  const { fleet, folder } = await ready(t);
+  rmSync(join(folder, "artifacts"), { recursive: true });
+  writeFileSync(join(folder, "artifacts"), "a file in its place");
+  assert.deepEqual(await reasons(fleet), ["storage-failing", "artifact-missing"]);
+});
+
+test("versions and ids go past what was served before a backup came back", async (t) => {
+  const { fleet, databaseFile, options, repository } = await ready(t);
+  await fleet.publish({ version: "2.0.0" });
+  const device = await fleet.addDevice("lamp");
+  await fleet.addDevice("fan");
+  await fleet.api("POST", "/rollouts", { name: "r", releaseVersion: "2.0.0", start: true });
+  const before = await device.offered();
+  assert.ok(before);
+  const newest = async (of: TestFleet): Promise<number> =>
+    (await of.api("GET", "/events?limit=500")).items.at(-1).id;
+  const versions = async (of: TestFleet): Promise<number[]> => {
+    const { roles } = await of.api("GET", "/trust");
+    return ["snapshot", "timestamp"].map(
+      (name) => roles.find(({ role }: { role: string }) => role === name).version,
+    );
+  };
+  const [eventBefore, versionsBefore] = [await newest(fleet), await versions(fleet)];
+  await fleet.server.close();
+  // A backup of the time before knows nothing of an hour in which as much again was served.
+  const restored = await TestFleet.open(t, options, 3600);
+  await restored.server.tick();
+  const after = await device.on(restored).request("GET", `/DEFAULT/controller/v1/fan`);
+  assert.equal(after.statusCode, 401);
+  await restored.publish({ version: "3.0.0" });
+  const fan = await restored.addDevice("new-fan");
+  await restored.api("POST", "/rollouts", { name: "s", releaseVersion: "3.0.0", start: true });
+  const offered = await fan.offered();
+  assert.ok(offered && offered > before + 3600, `action ${offered} after ${before}`);
+  assert.ok((await newest(restored)) > eventBefore + 3600);
+  const versionsAfter = await versions(restored);
+  for (const [index, version] of versionsAfter.entries())
+    assert.ok(version >= (versionsBefore[index] ?? 0) + 3600, `${version}`);
+  assert.equal((await get(restored, "timestamp.json")).json().signed.version, versionsAfter[1]);
+  assert.ok(repository.root);
+  assert.ok(databaseFile);
+});
