@@ -95,7 +95,9 @@ export async function checkHttps(checks: Checks, options: Options): Promise<void
       return (await one.fleet.count(rollout, "updated")) === 1;
     });
     assert.equal(one.board.running, "1.1.0");
+    // A handshake that the restart cut is refused by nobody, and the device says so of its own.
     assert.deepEqual(one.fleet.refusedHandshakes, []);
+    assert.ok(!one.board.console.some((line) => line.includes("no trusted connection")));
   });
 
   const chains = [...orders, ...renewals];

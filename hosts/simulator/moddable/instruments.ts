@@ -1,6 +1,6 @@
 /** The largest of what the SDK's debug build reported, in what it counts itself. */
 export interface XsMemory {
-  /** Allocated for slots and for chunks; XS never gives any of it back. */
+  /** Allocated for slots and for chunks, as board-heap.c tells it; XS never gives any of it back. */
   readonly slots: number;
   readonly chunkBytes: number;
   /** High-water mark. */
@@ -13,44 +13,44 @@ export const noMemory: XsMemory = { slots: 0, chunkBytes: 0, stackSlots: 0 };
 export const boardSlotBytes = 16;
 const reportedSlotBytes = 32;
 
-/** What an XS heap of this would take on a board. */
-export function boardBytes({ slots, chunkBytes, stackSlots }: XsMemory): number {
-  return (slots + stackSlots) * boardSlotBytes + chunkBytes;
+/** What an XS heap of this would take on a board, its stack included. */
+export function boardBytes(memory: XsMemory): number {
+  return boardHeapBytes(memory) + memory.stackSlots * boardSlotBytes;
 }
 
-export function larger(one: XsMemory, other: XsMemory): XsMemory {
+/** Slots and chunks: what a board has a bound for, since the stack is given once and for all. */
+export function boardHeapBytes({ slots, chunkBytes }: XsMemory): number {
+  return slots * boardSlotBytes + chunkBytes;
+}
+
+export function larger(one: XsMemory, other: Partial<XsMemory>): XsMemory {
   return {
-    slots: Math.max(one.slots, other.slots),
-    chunkBytes: Math.max(one.chunkBytes, other.chunkBytes),
-    stackSlots: Math.max(one.stackSlots, other.stackSlots),
+    slots: Math.max(one.slots, other.slots ?? 0),
+    chunkBytes: Math.max(one.chunkBytes, other.chunkBytes ?? 0),
+    stackSlots: Math.max(one.stackSlots, other.stackSlots ?? 0),
   };
 }
 
-const columns = {
-  slots: "Slot available",
-  chunks: "Chunk available",
-  stack: "Stack used",
-} as const;
+const stackColumn = "Stack used";
 
-/** Reads the lines that a debug build prints each second: a key with names, then numbers. */
+/**
+ * Reads the lines that a debug build prints each second, a key with names, then numbers, and those that
+ * board-heap.c prints at each growth of the heap.
+ */
 export class InstrumentReader {
   #names: readonly string[] = [];
 
   /** Null for every other line. */
-  read(line: string): XsMemory | null {
+  read(line: string): Partial<XsMemory> | null {
     const key = /^instruments key: (.*)$/.exec(line)?.[1];
     if (key !== undefined) this.#names = key.split(",");
+    const heap = /^heap: (\d+) slots, (\d+) bytes of chunks$/.exec(line);
+    if (heap !== null) return { slots: Number(heap[1]), chunkBytes: Number(heap[2]) };
     const values = /^instruments: (.*)$/.exec(line)?.[1]?.split(",");
     if (values === undefined) return null;
-    const numberIn = (name: string): number => {
-      const value = Number(values[this.#names.indexOf(name)]);
-      if (!Number.isInteger(value)) throw new Error(`no "${name}" among the instruments: ${line}`);
-      return value;
-    };
-    return {
-      slots: numberIn(columns.slots) / reportedSlotBytes,
-      chunkBytes: numberIn(columns.chunks),
-      stackSlots: numberIn(columns.stack) / reportedSlotBytes,
-    };
+    const bytes = Number(values[this.#names.indexOf(stackColumn)]);
+    if (!Number.isInteger(bytes))
+      throw new Error(`no "${stackColumn}" among the instruments: ${line}`);
+    return { stackSlots: bytes / reportedSlotBytes };
   }
 }

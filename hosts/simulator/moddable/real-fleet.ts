@@ -33,6 +33,8 @@ interface Rollout {
   readonly stages: readonly { readonly counts: Readonly<Record<string, number>> }[];
 }
 
+/** What node says of a connection that ended without a word about TLS. */
+const connectionIsGone: readonly string[] = ["ECONNRESET", "EPIPE"];
 const pollSeconds = 1;
 const tickMs = 500;
 const lookMs = 200;
@@ -43,8 +45,10 @@ export class RealFleet {
   readonly requests: SeenRequest[] = [];
   /** What devices get for their next requests in place of an answer, byte by byte. */
   readonly insteadOfAnswers: string[] = [];
-  /** Connections that did not come to a request, and why. */
+  /** Handshakes that one side refused, and why. */
   readonly refusedHandshakes: string[] = [];
+  /** Handshakes that nobody refused: a device that restarts leaves one where it was. */
+  cutHandshakes = 0;
   readonly #api: string;
   readonly #server: FleetServer;
   readonly #proxy: Server;
@@ -81,7 +85,10 @@ export class RealFleet {
     this.#server = server;
     this.#proxy = proxy;
     this.#ticking = setInterval(() => void server.tick(), tickMs);
-    proxy.on("tlsClientError", (error: Error) => this.refusedHandshakes.push(error.message));
+    proxy.on("tlsClientError", (error: NodeJS.ErrnoException) => {
+      if (connectionIsGone.includes(error.code ?? "")) this.cutHandshakes += 1;
+      else this.refusedHandshakes.push(error.message);
+    });
     proxy.on("request", (incoming, outgoing) => {
       const instead = this.#note(incoming) ? this.insteadOfAnswers.shift() : undefined;
       if (instead !== undefined) {

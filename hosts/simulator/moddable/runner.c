@@ -18,6 +18,9 @@
 
 #include <glib.h>
 
+#ifdef SLUICE_BOARD_HEAP
+#include "board-heap.h"
+#endif
 #include "exits.h"
 #include "screen.h"
 
@@ -109,6 +112,9 @@ int main(int count, char **arguments)
 		return SLUICE_EXIT_NOT_STARTED;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+#ifdef SLUICE_BOARD_HEAP
+	lay_out_as_on_a_board(library);
+#endif
 	signal(SIGPIPE, SIG_IGN); /* a socket whose peer is gone is an error of write, not the end */
 	arm(watchdog);
 

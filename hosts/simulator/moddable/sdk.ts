@@ -127,13 +127,22 @@ export class ModdableSdk {
     return writeApplication(join(buildFolder, "applications", name), manifest, files);
   }
 
-  /** Compiles runner.c; answers the path of the program. */
-  async runner(): Promise<string> {
+  /**
+   * Compiles runner.c; answers the path of the program. With `heap` it lays out the heap of debug
+   * builds as a board does, and tells of its growth: see board-heap.c.
+   */
+  async runner(heap: "linux" | "board" = "linux"): Promise<string> {
     mkdirSync(buildFolder, { recursive: true });
     const own = join(projectRoot, "hosts", "simulator", "moddable");
-    const program = join(buildFolder, "runner");
+    const program = join(buildFolder, heap === "board" ? "runner-board-heap" : "runner");
     const headers = join(this.folder, "build", "simulators", "modules");
     const flags = await this.run("pkg-config", ["--cflags", "--libs", "glib-2.0"], own);
+    const library = flags.output.trim().split(/\s+/);
+    const engine = ["includes", "sources", "platforms"].map(
+      (name) => `-I${join(this.folder, "xs", name)}`,
+    );
+    const boardHeap =
+      heap === "board" ? [...debugEngine, ...engine, join(own, "board-heap.c")] : [];
     const compiled = await this.run(
       "gcc",
       [
@@ -142,9 +151,10 @@ export class ModdableSdk {
         `-I${own}`,
         `-I${headers}`,
         join(own, "runner.c"),
+        ...boardHeap,
         "-o",
         program,
-      ].concat(flags.output.trim().split(/\s+/), "-ldl"),
+      ].concat(library, "-ldl"),
       own,
     );
     if (compiled.exitCode !== 0) throw new Error(`runner.c does not compile:\n${compiled.output}`);
@@ -186,6 +196,13 @@ export class ModdableSdk {
     });
   }
 }
+
+/** What decides of the layout of XS's structures in a debug build, as the SDK's make.lin.mk has it. */
+const debugEngine = [
+  "-DSLUICE_BOARD_HEAP=1",
+  ...["-DINCLUDE_XSPLATFORM=1", '-DXSPLATFORM="lin_xs.h"', "-DXS_ARCHIVE=1"],
+  ...["-DmxDebug=1", "-D_DEBUG=1", "-DmxInstrument=1", "-DMODINSTRUMENTATION=1"],
+];
 
 /** A name for a payload, for the files of those that were unpacked. */
 export function payloadName(payload: Uint8Array): string {
