@@ -63,8 +63,10 @@ export type ImageVerdict =
   | { readonly ok: true; readonly info: ImageInfo }
   | { readonly ok: false; readonly reason: ImageRefusal };
 
-/** Bytes hashed per step, and the size of the one buffer. */
-export const verifyBlockBytes = 4096;
+/** The size of the one buffer: a device speaks TLS while it verifies, and has no room for more. */
+export const verifyBlockBytes = 512;
+/** Of these, hashed per step. */
+const verifyStepBlocks = 8;
 
 /** Verifies a whole image in one call; see `ImageVerification`. */
 export function verifyImage(source: ImageSource, trust: ImageTrust): ImageVerdict {
@@ -106,7 +108,7 @@ export class ImageVerification {
     };
   }
 
-  /** Does one block of work; answers null until the verdict stands, and then always the verdict. */
+  /** Does one step of work; answers null until the verdict stands, and then always the verdict. */
   step(): ImageVerdict | null {
     switch (this.state.kind) {
       case "start": {
@@ -124,7 +126,7 @@ export class ImageVerification {
       }
       case "hashing":
         if (this.state.hashedBytes < this.state.frame.area.protectedEndBytes)
-          hashBlock(this.source, this.state);
+          hashBlocks(this.source, this.state);
         else this.state = { kind: "done", verdict: this.conclude(this.state) };
         break;
       case "done":
@@ -309,12 +311,15 @@ function signatureTlvType(trust: ImageTrust): number {
   return algorithm === "ed25519" ? tlvTypes.ed25519 : tlvTypes.ecdsa;
 }
 
-function hashBlock(source: ImageSource, state: Hashing): void {
-  const leftBytes = state.frame.area.protectedEndBytes - state.hashedBytes;
-  const block = leftBytes < state.block.length ? state.block.subarray(0, leftBytes) : state.block;
-  source.read(state.hashedBytes, block);
-  state.hasher.update(block);
-  state.hashedBytes += block.length;
+function hashBlocks(source: ImageSource, state: Hashing): void {
+  for (let blocks = 0; blocks < verifyStepBlocks; blocks += 1) {
+    const leftBytes = state.frame.area.protectedEndBytes - state.hashedBytes;
+    if (leftBytes === 0) return;
+    const block = leftBytes < state.block.length ? state.block.subarray(0, leftBytes) : state.block;
+    source.read(state.hashedBytes, block);
+    state.hasher.update(block);
+    state.hashedBytes += block.length;
+  }
 }
 
 function has(header: ImageHeader, flags: number): boolean {

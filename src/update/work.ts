@@ -64,7 +64,9 @@ export class UpdateWork {
   readonly #memory: BlockMemory;
   /** Null where the device goes by images alone. */
   readonly #releaseTrust: ReleaseTrust | null;
+  /** Of a download that goes on: it holds a sector, which is given back at the end. */
   #slot: StagingSlot | null = null;
+  #landedBytes = 0;
   /** Failures for now since the last download that came whole. */
   #pauses = 0;
   #retries = 0;
@@ -88,7 +90,7 @@ export class UpdateWork {
 
   /** Bytes of the image that the last download has in the slot. */
   get landedBytes(): number {
-    return this.#slot?.receivedBytes ?? 0;
+    return this.#slot?.receivedBytes ?? this.#landedBytes;
   }
 
   /** Requests for the image that had to be repeated, in this boot. */
@@ -249,8 +251,9 @@ export class UpdateWork {
       if (!ends.ok) return downloadFailed(imageReason(ends.refusal));
     }
     const blocks = this.#memory.recall(release.fileHash)?.blocks ?? null;
-    this.#slot = this.#staging(release);
-    const result = await download(release, blocks, this.#slot, settings.download, {
+    const slot = this.#staging(release);
+    this.#slot = slot;
+    const result = await download(release, blocks, slot, settings.download, {
       http,
       random: ports.random,
       crypto: ports.crypto,
@@ -260,6 +263,11 @@ export class UpdateWork {
       repeated: () => {
         this.#retries += 1;
       },
+    }).finally(() => {
+      // An abandoned one may end behind the next.
+      if (this.#slot !== slot) return;
+      this.#landedBytes = slot.receivedBytes;
+      this.#slot = null;
     });
     if (result.ok) {
       this.#pauses = 0;
