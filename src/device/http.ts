@@ -100,7 +100,8 @@ class Exchange implements ResponseSink {
     this.#clock.after(0, () => this.#fail(failure));
   }
 
-  head(head: HttpHead): boolean {
+  head(read: HttpHead): boolean {
+    const head: HttpHead = { ...read, unixMs: this.#clock.unixMs() };
     if (!this.#tell(() => this.#receiver.head(head))) {
       this.#fail("aborted");
       return false;

@@ -37,6 +37,8 @@ export interface HttpHead {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: ReadonlyMap<string, string>;
+  /** What the device took for the time when it came; null or absent while it does not know. */
+  readonly unixMs?: number | null;
 }
 
 /** Receives a response as it lands; exactly one of `done` and `failed` ends the exchange. */

@@ -165,10 +165,14 @@ export class DdiClient {
     });
     if (!answer.ok) return failure(failures[answer.failure]);
     const { status } = answer.head;
-    if (status >= 200 && status < 300) return { ok: true, value: answer.body };
+    // The page of a portal on the way says nothing of what was asked for.
+    const isForeign = method === "GET" && isForPeople(answer.head.headers.get("content-type"));
+    if (status >= 200 && status < 300)
+      return isForeign ? failure("response-invalid") : { ok: true, value: answer.body };
     if (status === 401 || status === 403) return failure("unauthorized");
     if (status === 404 || status === 410) return failure("not-found");
-    if (status >= 500 || status === 429) return failure("server-error", retryAfterMs(answer.head));
+    if (status >= 500 || status === 408 || status === 425 || status === 429)
+      return failure("server-error", retryAfterMs(answer.head));
     return failure("response-invalid");
   }
 }
@@ -209,6 +213,12 @@ function authorityOf(text: string): string {
   let end = 0;
   while (end < text.length && !"/?#".includes(text.charAt(end))) end += 1; // bounded by the text
   return text.slice(0, end);
+}
+
+/** A page, whatever its status says. */
+function isForPeople(contentType: string | undefined): boolean {
+  const type = (contentType ?? "").trim().toLowerCase();
+  return type.startsWith("text/html") || type.startsWith("application/xhtml");
 }
 
 function told(sent: ServerResult<Uint8Array>): ServerResult<null> {

@@ -131,7 +131,9 @@ async function fetchRest(
  * know better.
  */
 export function isWorthRepeating(failure: RangeFailure): boolean {
-  return failure !== "artifact-missing" && !isAddressRefused(failure);
+  return (
+    failure !== "artifact-missing" && failure !== "artifact-denied" && !isAddressRefused(failure)
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import { digits, isOf } from "../image/text-parts.ts";
 import type { Log } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import { parseHttpDate } from "../protocol/http-date.ts";
 
 export type Answer =
   | { readonly ok: true; readonly head: HttpHead; readonly body: Uint8Array }
@@ -76,13 +77,21 @@ function sendAlone(
   });
 }
 
+const retryAfterMsMax = 3_600_000;
+
 /**
- * Seconds of a `Retry-After` header as milliseconds, at most an hour; null for none or for a date.
+ * How long a `Retry-After` header says to wait, at most an hour: in seconds, or until a date, which
+ * is held against the server's own `Date` and, without one, against the device's clock. Null for
+ * none, and for a date where nobody knows the time.
  */
 export function retryAfterMs(head: HttpHead): number | null {
   const text = head.headers.get("retry-after");
-  if (text === undefined || !isOf(text, digits, 1, 6)) return null;
-  return Math.min(Number(text), 3600) * 1000;
+  if (text === undefined) return null;
+  if (isOf(text, digits, 1, 12)) return Math.min(Number(text) * 1000, retryAfterMsMax);
+  const untilMs = parseHttpDate(text);
+  const nowMs = parseHttpDate(head.headers.get("date") ?? "") ?? head.unixMs ?? null;
+  if (untilMs === null || nowMs === null) return null;
+  return Math.min(Math.max(0, untilMs - nowMs), retryAfterMsMax);
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

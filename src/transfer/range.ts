@@ -1,5 +1,6 @@
 import type { Http, HttpFailure, HttpHead } from "../ports/http.ts";
-import type { ResponseDefect } from "../protocol/http-framing.ts";
+import { parseContentRange } from "../protocol/content-range.ts";
+import { parseContentLength, type ResponseDefect } from "../protocol/http-framing.ts";
 import { retryAfterMs } from "./exchange.ts";
 
 export type RangeFailure =
@@ -9,6 +10,8 @@ export type RangeFailure =
   | "server-error"
   /** 404 or 410: the offer may have been withdrawn. */
   | "artifact-missing"
+  /** 401 or 403: an address that holds for a time only has expired, say. */
+  | "artifact-denied"
   /** Anything but the exact range that was asked for, a 200 included. */
   | "response-invalid"
   /** It cannot be read as HTTP/1.1, or its head is too large, or it is in a coding: try again. */
@@ -38,48 +41,67 @@ export interface RangeRequest {
   readonly timeoutMs: number;
 }
 
+/** Parts that a server may make of one range: it need not send all that was asked for. */
+const partsMax = 64;
+
 /**
  * Fetches exactly one range (RFC 9110, 14.2). Bytes reach `sink` only after the status and
- * `Content-Range` proved that they are the ones asked for, so a server that ignores ranges can
- * never write the start of a file into its middle. The sink may keep what it got when the exchange
- * then breaks.
+ * `Content-Range` proved that they are of the ones asked for, so a server that ignores ranges can
+ * never write the start of a file into its middle. A server may send less than was asked for
+ * (15.3.7): the rest is asked for again. The sink may keep what it got when the exchange then breaks.
  */
-export function fetchRange(
+export async function fetchRange(
   http: Http,
   request: RangeRequest,
   sink: (bytes: Uint8Array) => boolean,
 ): Promise<RangeResult> {
-  const wantedBytes = request.toBytes - request.fromBytes;
+  let fromBytes = request.fromBytes;
+  const counted = (bytes: Uint8Array): boolean => {
+    fromBytes += bytes.length;
+    return sink(bytes);
+  };
+  for (let parts = 0; parts < partsMax; parts += 1) {
+    const result = await fetchPart(http, { ...request, fromBytes }, counted);
+    if (!result.ok || fromBytes === request.toBytes) return result;
+  }
+  return fail("response-invalid"); // what came of it stays
+}
+
+/** One request; true when what the server granted came whole, which is a byte at least. */
+function fetchPart(
+  http: Http,
+  request: RangeRequest,
+  sink: (bytes: Uint8Array) => boolean,
+): Promise<RangeResult> {
+  const { fromBytes, toBytes } = request;
   return new Promise((resolve) => {
     let receivedBytes = 0;
+    let grantedBytes = 0;
     let refusal: RangeResult | null = null;
-    const fail = (failure: RangeFailure, waitMs: number | null = null): RangeResult => ({
-      ok: false,
-      failure,
-      retryAfterMs: waitMs,
-    });
     http.send(
       {
         method: "GET",
         url: request.url,
-        headers: { ...request.headers, range: `bytes=${request.fromBytes}-${request.toBytes - 1}` },
+        headers: { ...request.headers, range: `bytes=${fromBytes}-${toBytes - 1}` },
         body: null,
         timeoutMs: request.timeoutMs,
-        bodyBytesMax: wantedBytes,
+        bodyBytesMax: toBytes - fromBytes,
       },
       {
         head(head) {
-          refusal = judge(head, request, fail);
+          const judged = judge(head, request);
+          if (typeof judged === "number") grantedBytes = judged;
+          else refusal = judged;
           return refusal === null;
         },
         body(bytes) {
           receivedBytes += bytes.length;
-          if (receivedBytes > wantedBytes) refusal = fail("response-invalid");
+          if (receivedBytes > grantedBytes) refusal = fail("response-invalid");
           else if (!sink(bytes)) refusal = fail("refused");
           return refusal === null;
         },
         done() {
-          if (refusal === null && receivedBytes < wantedBytes) refusal = fail("network");
+          if (refusal === null && receivedBytes < grantedBytes) refusal = fail("network");
           resolve(refusal ?? { ok: true });
         },
         failed(failure) {
@@ -88,6 +110,10 @@ export function fetchRange(
       },
     );
   });
+}
+
+function fail(failure: RangeFailure, waitMs: number | null = null): RangeResult {
+  return { ok: false, failure, retryAfterMs: waitMs };
 }
 
 const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
@@ -105,16 +131,29 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   "http-not-allowed": "http-not-allowed",
 };
 
-function judge(
-  head: HttpHead,
-  request: RangeRequest,
-  fail: (failure: RangeFailure, waitMs?: number | null) => RangeResult,
-): RangeResult | null {
-  const { status } = head;
+/** How many bytes the server grants, from the first that was asked for; else why it does not. */
+function judge(head: HttpHead, request: RangeRequest): number | RangeResult {
+  const { status, headers } = head;
   if (status === 404 || status === 410) return fail("artifact-missing");
-  if (status >= 500 || status === 429) return fail("server-error", retryAfterMs(head));
-  const expected = `bytes ${request.fromBytes}-${request.toBytes - 1}/${request.totalBytes}`;
-  if (status !== 206 || head.headers.get("content-range") !== expected)
-    return fail("response-invalid");
-  return null;
+  if (status === 401 || status === 403) return fail("artifact-denied");
+  if (status >= 500 || status === 408 || status === 425 || status === 429)
+    return fail("server-error", retryAfterMs(head));
+  const { fromBytes, toBytes, totalBytes } = request;
+  const length = headers.get("content-length");
+  const saidBytes = length === undefined ? null : parseContentLength(length);
+  // A server need not know ranges; a whole file of the right length is what was asked for then.
+  const isWhole = fromBytes === 0 && toBytes === totalBytes && saidBytes === totalBytes;
+  if (status === 200 && isWhole) return totalBytes;
+  const range = parseContentRange(headers.get("content-range") ?? "");
+  if (status !== 206 || range === null || isMultipart(headers)) return fail("response-invalid");
+  const isOfFile = range.totalBytes === null || range.totalBytes === totalBytes;
+  const isAsked = range.firstBytes === fromBytes && range.lastBytes < toBytes;
+  const grantedBytes = range.lastBytes + 1 - range.firstBytes;
+  const isSaid = saidBytes === null || saidBytes === grantedBytes;
+  return isOfFile && isAsked && isSaid ? grantedBytes : fail("response-invalid");
+}
+
+/** Several ranges in a frame of their own, which nobody asked for. */
+function isMultipart(headers: ReadonlyMap<string, string>): boolean {
+  return (headers.get("content-type") ?? "").trim().toLowerCase().startsWith("multipart/");
 }

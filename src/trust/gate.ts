@@ -175,7 +175,13 @@ export function isPassing(reason: TrustRefusal): boolean {
   return passing.includes(reason);
 }
 
-const passing: readonly TrustRefusal[] = ["network", "server-error", "storage-error"];
+const passing: readonly TrustRefusal[] = [
+  "network",
+  "server-error",
+  "response-malformed",
+  "content-encoded",
+  "storage-error",
+];
 
 function differsFromOffer(assignment: Assignment, offer: OfferedFile): Refused | null {
   if (assignment.sha256 === offer.fileHash && assignment.lengthBytes === offer.fileBytes)

@@ -1,5 +1,5 @@
 import type { Http, HttpFailure } from "../ports/http.ts";
-import { type Refused, refused } from "./refusal.ts";
+import { type Refused, refused, type TrustRefusal } from "./refusal.ts";
 
 export type Fetched =
   | { readonly kind: "found"; readonly body: Uint8Array }
@@ -30,12 +30,15 @@ export function httpSource(
       return new Promise((resolve) => {
         const parts: Uint8Array[] = [];
         let status = 0;
+        let isPage = false;
         http.send(
           { ...request, bodyBytesMax: bytesMax },
           {
             head(head) {
               status = head.status;
-              return status === 200;
+              // The page of a portal on the way says nothing of the file.
+              isPage = (head.headers.get("content-type") ?? "").toLowerCase().includes("html");
+              return status === 200 && !isPage;
             },
             body(bytes) {
               parts.push(bytes.slice());
@@ -43,7 +46,9 @@ export function httpSource(
             },
             done: () => resolve(status === 200 ? found(parts) : answered(status)),
             failed: (failure) =>
-              resolve(status === 0 || status === 200 ? failed(failure) : answered(status)),
+              resolve(
+                !isPage && (status === 0 || status === 200) ? failed(failure) : answered(status),
+              ),
           },
         );
       });
@@ -69,7 +74,16 @@ function answered(status: number): Fetched {
   return { kind: "failed", refusal: refused("server-error", `the server answered ${status}`) };
 }
 
+const reasons: Partial<Record<HttpFailure, TrustRefusal>> = {
+  "body-too-large": "too-large",
+  "response-malformed": "response-malformed",
+  "head-too-large": "response-malformed",
+  "content-encoded": "content-encoded",
+};
+
 function failed(failure: HttpFailure): Fetched {
-  const reason = failure === "body-too-large" ? "too-large" : "network";
-  return { kind: "failed", refusal: refused(reason, `the transfer ended with ${failure}`) };
+  return {
+    kind: "failed",
+    refusal: refused(reasons[failure] ?? "network", `the transfer ended with ${failure}`),
+  };
 }

@@ -5,6 +5,9 @@ export const trustRefusals = [
   // the transport
   "network",
   "server-error",
+  // what came is not what the server has: no HTTP/1.1, or in a coding
+  "response-malformed",
+  "content-encoded",
   "metadata-missing",
   "too-large",
   // the form

@@ -108,6 +108,7 @@ export class Agent {
       identity,
       settings,
       checks: this.#vitals.checks,
+      notFetched: () => this.#poller.readAgain(),
       attributes: () => this.#attributes(),
       unattended,
     });
@@ -162,7 +163,11 @@ export class Agent {
       profile: () => this.#situation.profile(),
       approvedFile: () => this.#consent.approvedFile,
       landed: (release) => this.#telemetry.landed(release.version, this.#progress()),
-      happened,
+      happened: (event) => {
+        if (event.kind === "checkFailed" || event.kind === "downloadFailed")
+          this.#poller.readAgain();
+        happened(event);
+      },
       unattended,
     });
     this.#poller = new Poller({

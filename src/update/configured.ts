@@ -20,6 +20,8 @@ export interface ConfiguredTools {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly checks: HealthChecks;
+  /** A document did not come: where it is may have changed. */
+  notFetched(): void;
   /** What the server knows of the device, and hears anew when another document is in effect. */
   attributes(): Readonly<Record<string, string>>;
   /** Takes a promise that nobody waits for. */
@@ -54,11 +56,14 @@ export class Configured {
       keyValue: ports.keyValue,
       crypto: ports.crypto,
       bytesMax: configurationBytesMax,
-      fetch: (deployment) => {
+      fetch: async (deployment) => {
         const url = client.addressOf(deployment.url);
         const { fileBytes } = deployment;
         const timeoutMs = settings.requestTimeoutMs;
-        return fetchSmallFile(http, { url, headers: client.headers(url), fileBytes, timeoutMs });
+        const headers = client.headers(url);
+        const file = await fetchSmallFile(http, { url, headers, fileBytes, timeoutMs });
+        if (!file.ok) tools.notFetched();
+        return file;
       },
       report: async (actionId, feedback) => {
         const sent = await client.feedback(actionId, feedback);

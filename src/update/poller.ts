@@ -97,6 +97,14 @@ export class Poller {
     });
   }
 
+  /**
+   * What the link leads to is read anew by the next poll: the address of a file may hold for a time
+   * only, and one that failed may have expired.
+   */
+  readAgain(): void {
+    this.#deployment = null;
+  }
+
   /** No poll begins any more; what is under way may end. */
   stop(): void {
     this.#stopped = true;
@@ -171,7 +179,7 @@ export class Poller {
     else this.#log("warn", `cancellation not read: ${cancel.reason}`);
   }
 
-  /** A link changes with its content, so what it led to is asked once. */
+  /** A link changes with its content, so what it led to is asked once, until a transfer fails. */
   async #offer(link: string): Promise<void> {
     const { client, happened } = this.#tools;
     if (this.#deployment?.link !== link) {

@@ -69,6 +69,8 @@ function failureReason(reason: TrustRefusal): FailureReason {
   switch (reason) {
     case "network":
     case "server-error":
+    case "response-malformed":
+    case "content-encoded":
     case "storage-error":
     case "hardware-mismatch":
     case "security-counter":

@@ -56,6 +56,7 @@ export const failureReasons = [
   "network",
   "server-error",
   "artifact-missing",
+  "artifact-denied",
   "response-invalid",
   "response-malformed",
   "head-too-large",

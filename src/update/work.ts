@@ -259,7 +259,10 @@ export class UpdateWork {
       crypto: ports.crypto,
       work,
       headers: (url) => this.#tools.headers(url),
-      landed: () => this.#tools.landed(release),
+      landed: () => {
+        this.#pauses = 0; // it comes forward: the next fault is a first one
+        this.#tools.landed(release);
+      },
       repeated: () => {
         this.#retries += 1;
       },

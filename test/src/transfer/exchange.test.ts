@@ -123,12 +123,34 @@ for (const [value, expected] of [
   ["0", 0],
   ["120", 120_000],
   ["999999", 3_600_000],
-  ["1234567", null],
+  ["1234567", 3_600_000],
+  ["", null],
+  ["5, 7", null],
   ["-1", null],
   ["1.5", null],
+  // Nobody knows the time.
   ["Wed, 21 Oct 2026 07:28:00 GMT", null],
 ] as const)
   test(`takes Retry-After: ${value} for ${expected} ms`, () => {
     const headers = new Map(value === undefined ? [] : [["retry-after", value]]);
     assert.equal(retryAfterMs({ status: 503, headers }), expected);
+  });
+
+const at = Date.UTC(2026, 9, 21, 7, 28);
+for (const [value, date, unixMs, expected] of [
+  ["Wed, 21 Oct 2026 07:29:00 GMT", undefined, at, 60_000],
+  ["Wed, 21 Oct 2026 07:29:00 GMT", "Wed, 21 Oct 2026 07:28:30 GMT", at, 30_000],
+  ["Wed, 21 Oct 2026 07:29:00 GMT", "Wed, 21 Oct 2026 07:28:30 GMT", null, 30_000],
+  ["Wednesday, 21-Oct-26 07:29:00 GMT", undefined, at, 60_000],
+  ["Wed Oct 21 07:29:00 2026", "no date", at, 60_000],
+  ["Wed, 21 Oct 2026 07:27:00 GMT", undefined, at, 0],
+  ["Thu, 21 Oct 2027 07:28:00 GMT", undefined, at, 3_600_000],
+  ["Wed, 31 Feb 2026 07:28:00 GMT", undefined, at, null],
+  ["Wed, 21 Oct 2026 25:28:00 GMT", undefined, at, null],
+  ["Wed, 21 Oct 2026 07:28:00 CET", undefined, at, null],
+] as const)
+  test(`waits until ${value}: ${expected} ms when the server says ${date} and the clock ${unixMs}`, () => {
+    const headers = new Map([["retry-after", value as string]]);
+    if (date !== undefined) headers.set("date", date);
+    assert.equal(retryAfterMs({ status: 503, headers, unixMs }), expected);
   });
