@@ -3,6 +3,7 @@ import { deviceLimits } from "../../../src/trust/limits.ts";
 import { type TufKey, tufKey } from "../keys/signer.ts";
 import {
   type DelegatedRoleJson,
+  fileOf,
   lifeOf,
   type RoleJson,
   type RootDocument,
@@ -75,6 +76,8 @@ export function initialize(repository: TrustRepository, first: FirstKeys): Chang
     },
     [directorRoleMember]: online,
   };
+  const tooLarge = rootProblem(root);
+  if (tooLarge !== null) return tooLarge;
   repository.setLifeDays(lifeDays);
   repository.putDraft({ role: "root", signed: root, signatures: [] });
   repository.putDraft({ role: "targets", signed: emptyTargets(now, lifeDays), signatures: [] });
@@ -218,6 +221,8 @@ function changeRole(
   if (Object.keys(keys).length > deviceLimits.keysMax)
     return refuse("too-many", `a device takes ${deviceLimits.keysMax} keys in a root`);
   const root = { ...next, signed: { ...signed, roles, keys, [directorRoleMember]: director } };
+  const tooLarge = rootProblem(root.signed);
+  if (tooLarge !== null) return tooLarge;
   repository.putDraft(root);
   const drafts = role === "targets" ? redelegate(repository, root, now) : [];
   return { ok: true, drafts: ["root", ...drafts] };
@@ -281,6 +286,26 @@ function targetsKeys(root: RootDocument): Record<string, TufKey> {
 function keysById(keys: readonly PublicKey[]): Record<string, TufKey> {
   return Object.fromEntries(keys.map(({ keyId, publicKey }) => [keyId, tufKey(publicKey)]));
 }
+
+/** With a signature of each key that may sign it, as it is once everybody has. */
+function rootProblem(signed: RootJson) {
+  const signatures = signed.roles.root.keyids.map((keyid) => ({
+    keyid,
+    sig: "0".repeat(2 * derSignatureBytesMax),
+  }));
+  const { rootBytesMax, signaturesMax } = deviceLimits;
+  if (signatures.length > signaturesMax)
+    return refuse("too-many", `a device reads ${signaturesMax} signatures of a root`);
+  const bytes = fileOf({ role: "root", signed, signatures }).length;
+  if (bytes <= rootBytesMax) return null;
+  return refuse(
+    "too-many",
+    `the root would have ${bytes} bytes once its keys have signed it, a device takes ${rootBytesMax}: use fewer keys`,
+  );
+}
+
+/** r and s of P-256 in DER. */
+const derSignatureBytesMax = 72;
 
 function thresholdProblem(role: TrustRole, keys: number, threshold: number) {
   if (Number.isInteger(threshold) && threshold >= 1 && threshold <= keys) return null;

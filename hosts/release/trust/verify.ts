@@ -1,5 +1,6 @@
 import { deviceLimits } from "../../../src/trust/limits.ts";
 import { pointOfPem, sha256, tufKeyId } from "../keys/signer.ts";
+import { deviceRefusal, evidenceRoleName } from "./device-check.ts";
 import {
   fileOf,
   isSignedFor,
@@ -51,7 +52,10 @@ export function verifyTrust(set: TrustSet, now: number): TrustReport {
       role,
       problem: `it expired at ${new Date(expiresUnixMs).toISOString()}`,
     }));
-  return { problems: [...problems, ...expired], roles };
+  const told = [...problems, ...expired];
+  // Last, because the reasons above are in the words of who can mend them.
+  const refusal = told.length === 0 ? deviceRefusal(set, now) : null;
+  return { problems: refusal === null ? told : [refusal], roles };
 }
 
 /** Clauses 5.3.3 to 5.3.9: every root is signed by itself and by the one before it. */
@@ -123,7 +127,7 @@ function onlineProblems({ roots, targets, delegated, snapshot, timestamp }: Trus
 }
 
 /** SBOMs, release notes, block hashes: what no device searches. */
-export const evidenceRole = { name: "evidence", paths: ["evidence/*/*"] } as const;
+export const evidenceRole = { name: evidenceRoleName, paths: ["evidence/*/*"] } as const;
 
 /** What is wrong with a role of releases for the limits of a device. */
 export function deviceFit(document: TargetsDocument, tell: (problem: string) => void): void {

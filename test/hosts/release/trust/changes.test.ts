@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import {
   addKey,
   initialize,
+  putTargets,
   removeKey,
   renew,
   setThreshold,
@@ -146,4 +147,38 @@ test("a role is renewed before it expires, and expired ones are told", async (co
   await signAll(repository);
   await signOnlineNow(repository, late);
   assert.deepEqual(problemsOf(repository, late), []);
+});
+
+test("a root that no device could read once it is signed is not drafted", (context) => {
+  const repository = openTrust(temporaryFolder(context));
+  const root = Array.from({ length: 14 }, (_, index) => metadataSigner(200 + index));
+  const thresholds = { root: 2, targets: 1, online: 1 };
+  const first = { thresholds, lifeDays: lifeDaysDefault, now };
+  const refused = initialize(repository, { ...first, keys: { ...trustKeys, root } });
+  assert.ok(!refused.ok);
+  assert.match(refused.message, /would have \d+ bytes .* a device takes 8192: use fewer keys/);
+  assert.deepEqual(repository.drafts, []);
+  const fewer = initialize(repository, {
+    ...first,
+    keys: { ...trustKeys, root: root.slice(0, 8) },
+  });
+  assert.ok(fewer.ok);
+  for (const key of root.slice(8)) {
+    const added = addKey(repository, "root", key, now);
+    if (added.ok) continue;
+    assert.match(added.message, /a device takes 8192/);
+    return;
+  }
+  assert.fail("keys were added without an end");
+});
+
+test("what the firmware's own reader refuses is told before it is published", async (context) => {
+  const repository = await repositoryOf(context);
+  const paths = Array.from({ length: 9 }, (_, index) => `esp32c3-c/${index}.*`);
+  assert.ok(putTargets(repository, { name: "esp32c3-c", paths }, {}, now).ok);
+  await signAll(repository, [...trustKeys.root, ...trustKeys.targets]);
+  const offline = { ...trustSet(repository), snapshot: null, timestamp: null };
+  const [problem] = verifyTrust(offline, now).problems;
+  assert.equal(problem?.role, "targets");
+  assert.match(problem?.problem ?? "", /^a device refuses it: too-many-entries/);
 });
