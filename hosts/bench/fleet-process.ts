@@ -1,6 +1,7 @@
 // The fleet server in a process of its own, so that its CPU time is nobody else's. Started by idle-poll.ts.
 import { join } from "node:path";
 import { createFleet } from "../fleet/app.ts";
+import { systemClock } from "../fleet/clock.ts";
 
 export interface FleetOrder {
   readonly kind: "cpu" | "tick" | "close";
@@ -16,7 +17,7 @@ const [directory = "."] = process.argv.slice(2);
 const fleet = await createFleet({
   databaseFile: join(directory, "fleet.sqlite"),
   artifactsFolder: join(directory, "artifacts"),
-  clock: { unixMs: () => Date.now() },
+  clock: systemClock,
 });
 const url = await fleet.app.listen({ port: 0, host: "127.0.0.1" });
 

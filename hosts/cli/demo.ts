@@ -41,7 +41,7 @@ const port = wholeNumber({ min: 0, max: 65_535 });
 const seed = wholeNumber({ min: 0, max: 0xffff_ffff });
 
 async function run(flags: DemoFlags, command: Command): Promise<void> {
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const missing = xsEngineMissing();
   if (missing !== null) note(command, `${missing}; every device runs on engine node`);
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
@@ -60,7 +60,7 @@ async function run(flags: DemoFlags, command: Command): Promise<void> {
     const outcome = await demo.run(layout);
     view.end();
     const { devices, ...counts } = outcome;
-    const summary = { ...counts, durationMs: Date.now() - startedMs };
+    const summary = { ...counts, durationMs: performance.now() - startedMs };
     if (flags.out !== undefined) writeResults(flags.out, session, { ...summary, devices });
     report(outcome, flags, session.url, command);
     if (flags.json === true) print(command, JSON.stringify(summary));

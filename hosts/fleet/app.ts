@@ -11,6 +11,7 @@ import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { ImageDesk } from "./control/image-desk.ts";
 import { Outages } from "./control/outages.ts";
 import { Readiness } from "./control/readiness.ts";
+import { ServiceTime } from "./control/service-time.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { faultOf } from "./faults.ts";
 import { limits } from "./limits.ts";
@@ -40,6 +41,7 @@ import { Stop } from "./stop.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { hasTokenMacs } from "./storage/devices.ts";
+import { readAlive } from "./storage/outages.ts";
 import { serverTls } from "./tls-options.ts";
 import { isSameDigest, openTokenKey, tokenSha256 } from "./tokens.ts";
 import { FleetTrust } from "./trust/fleet-trust.ts";
@@ -59,23 +61,31 @@ const ticksPerPrune = 64;
 /** Builds the server over its database and folder; the caller listens, or injects requests. */
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   // Clocks of simulations and of processes have fractions; what is stored and told is whole.
-  const clock = { unixMs: () => Math.floor(options.clock.unixMs()) };
+  const clock = {
+    unixMs: () => Math.floor(options.clock.unixMs()),
+    monotonicMs: () => options.clock.monotonicMs?.() ?? options.clock.unixMs(),
+  };
   const settings = readOptions(options);
   const lock = await holdData(options);
   try {
     const trust = options.trust === undefined ? null : new FleetTrust(options.trust, clock);
     const database = await FleetDatabase.open(options.databaseFile, clock, options.durability);
     try {
+      const time = new ServiceTime(clock, {
+        startMs: (await readAlive(database.queries))?.serviceMs ?? 0,
+        ticksEveryMs: options.ticksEveryMs ?? null,
+      });
       const fleet: Fleet = {
         database,
         memory: await loadMemory(database),
         artifacts: new ArtifactFolder(options.artifactsFolder),
-        outages: await Outages.open(database, clock.unixMs(), options.ticksEveryMs ?? null),
-        trust,
         tokens: openTokenKey(options.databaseFile, await hasTokenMacs(database.queries)),
         attempts: new AttemptGuard(),
         images: new ImageDesk(),
+        outages: await Outages.open(database, { clock, time }),
+        trust,
         clock,
+        time,
       };
       const readiness = new Readiness(fleet, options.readinessEveryMs);
       const app = await buildApp(fleet, settings, readiness, options.logLevel ?? "silent");
@@ -179,9 +189,13 @@ function lifecycle(app: FastifyInstance, fleet: Fleet, held: Held): FleetServer 
       const prunes = ticks % ticksPerPrune === 0;
       const run = async (): Promise<void> => {
         if (closed !== null) return;
+        const tickClocks = async (): Promise<void> => {
+          const clockStepMs = await fleet.outages.tick();
+          if (clockStepMs !== null) app.log.warn({ clockStepMs }, "the wall clock was set");
+        };
         await inTurn([
           () => held.readiness.check(),
-          () => fleet.outages.tick(fleet.clock.unixMs()),
+          tickClocks,
           () => tickFleet(fleet),
           async () => tellNotices(fleet, app.log, (await fleet.trust?.tick()) ?? []),
           async () => prunes && pruneStream(fleet),
@@ -233,8 +247,8 @@ async function stopServer(
   fleet.trust?.abort();
   await stop.step("writing last contacts", () => writeAllContacts(fleet));
   await stop.step("writing the audit log", () => fleet.trust?.close());
-  await stop.step("noting the time", () => fleet.outages.close(fleet.clock.unixMs()));
   await stop.step("ending the check of images", () => fleet.images.close());
+  await stop.step("noting the time", () => fleet.outages.close());
   const isWritten = await stop.step("closing the database", () => fleet.database.close());
   if (!isWritten) await fleet.database.close("now");
   lock?.release();

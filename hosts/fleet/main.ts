@@ -1,4 +1,5 @@
 import { createFleet, type FleetServer } from "./app.ts";
+import { systemClock } from "./clock.ts";
 import type { FleetOptions } from "./options.ts";
 
 export interface ServeOptions extends Omit<FleetOptions, "clock" | "listenHost"> {
@@ -16,7 +17,7 @@ export async function serveFleet(
   const fleet = await createFleet({
     ...options,
     listenHost: options.host,
-    clock: { unixMs: () => Date.now() },
+    clock: systemClock,
     ticksEveryMs: tickMs,
   });
   const { host, port } = options;

@@ -1,5 +1,6 @@
 import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
+import type { FleetClock } from "./clock.ts";
 import { type ConnectionLimits, connectionLimits } from "./connections.ts";
 import { parseImageKey } from "./control/image-check.ts";
 import { limits } from "./limits.ts";
@@ -17,7 +18,7 @@ export interface FleetOptions {
   /** Where the images are kept. */
   readonly artifactsFolder: string;
   /** The server's only source of time; may be a virtual one. */
-  readonly clock: { unixMs(): number };
+  readonly clock: FleetClock;
   /**
    * How often the caller ticks: a tick that comes much later means that the server was late with everything. When
    * absent, no tick is late.

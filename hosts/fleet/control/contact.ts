@@ -28,7 +28,7 @@ export async function noteContact(
   const nowUnixMs = fleet.clock.unixMs();
   entry.lastSeenAtUnixMs = nowUnixMs;
   const written = entry.row.last_seen_at;
-  if (written === null || nowUnixMs - written >= lastSeenResolutionMs)
+  if (written === null || Math.abs(nowUnixMs - written) >= lastSeenResolutionMs)
     fleet.memory.unwrittenContacts.add(entry);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const isKnown = runningHeader === null || runningHeader === entry.runningHeader;

@@ -47,7 +47,8 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
     const stage = stageOf(bucket, rollout.cutoffs);
     if (stage === null) continue;
     const { db, nowUnixMs } = change.unit;
-    await insertMembers(db, rollout.id, [{ deviceId: change.id, bucket, stage }], nowUnixMs);
+    const at = { unixMs: nowUnixMs, serviceMs: change.fleet.time.nowMs() };
+    await insertMembers(db, rollout.id, [{ deviceId: change.id, bucket, stage }], at);
     change.forgetMembers();
   }
 }

@@ -118,20 +118,21 @@ export class DeviceChange {
    * counts.
    */
   serverWasOut(member: MemberRow): boolean {
-    const { nowUnixMs } = this.unit;
-    return this.fleet.outages.since(
-      member.state === "updated" ? nowUnixMs - recentMs : member.changed_at,
+    const { outages, time } = this.fleet;
+    return outages.since(
+      member.state === "updated" ? time.nowMs() - recentMs : member.changed_service_ms,
     );
   }
 
-  /** Until when the member must show what it runs; a client that never tells cannot be late. */
+  /** Until when, as service time, the member must show what it runs; a client that never tells cannot be late. */
   private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
+    const nowMs = this.fleet.time.nowMs();
     if (next.state === "no-server")
-      return member.state === next.state ? member.proof_due_at : this.unit.nowUnixMs + retryAfterMs;
+      return member.state === next.state ? member.proof_due_at : nowMs + retryAfterMs;
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
     if (member.state === next.state) return member.proof_due_at;
-    return this.unit.nowUnixMs + rollout.definition.proofSeconds * 1000;
+    return nowMs + rollout.definition.proofSeconds * 1000;
   }
 
   private async move(member: MemberRow, next: Member, imageHash: string): Promise<void> {
@@ -139,13 +140,20 @@ export class DeviceChange {
     const rollout = fleet.memory.rollouts.get(member.rollout_id);
     if (rollout === undefined) throw new Error(`no rollout ${member.rollout_id} in memory`);
     const atUnixMs = unit.nowUnixMs;
-    const proofDueAtUnixMs = this.proofDue(member, next, rollout);
-    await moveMember(unit.db, member, next, { atUnixMs, proofDueAtUnixMs });
+    const atServiceMs = fleet.time.nowMs();
+    const proofDueAtServiceMs = this.proofDue(member, next, rollout);
+    await moveMember(unit.db, member, next, { atUnixMs, atServiceMs, proofDueAtServiceMs });
     this.movedRollouts.add(rollout.id);
     this.memberRows =
       this.memberRows?.map((row) =>
         row.rollout_id === member.rollout_id
-          ? { ...row, ...next, changed_at: atUnixMs, proof_due_at: proofDueAtUnixMs }
+          ? {
+              ...row,
+              ...next,
+              changed_at: atUnixMs,
+              changed_service_ms: atServiceMs,
+              proof_due_at: proofDueAtServiceMs,
+            }
           : row,
       ) ?? null;
     const { releaseId } = rollout;

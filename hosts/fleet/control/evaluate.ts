@@ -24,7 +24,8 @@ export async function evaluateRollout(
   if (rollout === undefined || (rollout.state !== "running" && rollout.state !== "paused")) return;
   const stages = await listStages(unit.db, rolloutId);
   let now: Rollout = haltIfOver(rollout, stages, unit.nowUnixMs);
-  if (now.state === "running") now = await advance(unit, now, stages);
+  const serviceMs = fleet.time.nowMs();
+  if (now.state === "running") now = await advance(unit, now, { stages, serviceMs });
   if (now === rollout) return;
   await updateRollout(unit.db, rolloutId, {
     state: now.state,
@@ -54,7 +55,7 @@ function haltIfOver(rollout: Rollout, stages: readonly StageRow[], nowUnixMs: nu
 async function advance(
   unit: UnitOfWork,
   rollout: Rollout,
-  stages: readonly StageRow[],
+  { stages, serviceMs }: { readonly stages: readonly StageRow[]; readonly serviceMs: number },
 ): Promise<Rollout> {
   const nowUnixMs = unit.nowUnixMs;
   let current = rollout;
@@ -63,26 +64,33 @@ async function advance(
       {
         counts: countsOf(row),
         soakSeconds: row.soak_seconds,
-        openedAtUnixMs: row.opened_at ?? nowUnixMs,
-        settledAtUnixMs: row.settled_at,
+        openedAtMs: row.opened_service_ms ?? serviceMs,
+        settledAtMs: row.settled_service_ms,
       },
       rollout.definition,
-      nowUnixMs,
+      serviceMs,
     );
     if (verdict.kind !== "complete") {
-      const settled = verdict.kind === "soaking" ? verdict.settledAtUnixMs : null;
-      if (settled !== row.settled_at)
-        await updateStage(unit.db, rollout.id, row.stage, { settled_at: settled });
+      const settled = verdict.kind === "soaking" ? verdict.settledAtMs : null;
+      if (settled !== row.settled_service_ms)
+        await updateStage(unit.db, rollout.id, row.stage, {
+          settled_at: settled === null ? null : nowUnixMs,
+          settled_service_ms: settled,
+        });
       return current;
     }
     await updateStage(unit.db, rollout.id, row.stage, {
-      settled_at: verdict.settledAtUnixMs,
+      settled_at: row.settled_at ?? nowUnixMs,
+      settled_service_ms: verdict.settledAtMs,
       completed_at: nowUnixMs,
     });
     await stageEvent(unit, rollout, "stage-completed", row);
     const next = stages[row.stage + 1];
     if (next === undefined) return { ...current, state: "finished", endedAtUnixMs: nowUnixMs };
-    await updateStage(unit.db, rollout.id, next.stage, { opened_at: nowUnixMs });
+    await updateStage(unit.db, rollout.id, next.stage, {
+      opened_at: nowUnixMs,
+      opened_service_ms: serviceMs,
+    });
     await stageEvent(unit, rollout, "stage-opened", next);
     current = { ...current, currentStage: next.stage };
   }

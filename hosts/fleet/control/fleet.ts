@@ -1,4 +1,5 @@
 import type { AttemptGuard } from "../attempts.ts";
+import type { FleetClock } from "../clock.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import type { FleetDatabase } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
@@ -9,6 +10,7 @@ import type { FleetTrust } from "../trust/fleet-trust.ts";
 import type { ImageDesk } from "./image-desk.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
+import type { ServiceTime } from "./service-time.ts";
 
 /** What every operation of the server works on. */
 export interface Fleet {
@@ -22,7 +24,9 @@ export interface Fleet {
   readonly tokens: TokenKey;
   readonly attempts: AttemptGuard;
   readonly images: ImageDesk;
-  readonly clock: { unixMs(): number };
+  readonly clock: FleetClock;
+  /** What durations are measured in. */
+  readonly time: ServiceTime;
 }
 
 /** Reads what is kept in memory from the start: releases, images and rollouts; devices follow at their first contact. */

@@ -66,7 +66,7 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
     const { found, left } = await eligibleDevices(unit.db, fleet, release, wanted.definition);
     if (found.length === 0)
       return refuse("no-eligible-devices", noDevicesText(release, wanted.definition, left));
-    const rollout = await plan(unit, wanted, release, found);
+    const rollout = await plan(unit, fleet, wanted, release, found);
     if (!wanted.start) {
       unit.onCommit(() => fleet.memory.setRollout(rollout));
       return { ok: true, rollout };
@@ -167,7 +167,10 @@ async function open(unit: UnitOfWork, fleet: Fleet, rollout: Rollout): Promise<R
   const { nowUnixMs } = unit;
   const next = { ...rollout, state: "running", startedAtUnixMs: nowUnixMs } as const;
   await updateRollout(unit.db, rollout.id, { state: "running", started_at: nowUnixMs });
-  await updateStage(unit.db, rollout.id, 0, { opened_at: nowUnixMs });
+  await updateStage(unit.db, rollout.id, 0, {
+    opened_at: nowUnixMs,
+    opened_service_ms: fleet.time.nowMs(),
+  });
   await addEvent(unit.db, { kind: "rollout-started", rolloutId: rollout.id }, nowUnixMs);
   unit.onCommit(() => fleet.memory.setRollout(next));
   return next;
@@ -223,6 +226,7 @@ const nothing: ReadonlySet<string> = new Set();
 
 async function plan(
   unit: UnitOfWork,
+  fleet: Fleet,
   wanted: NewRollout,
   release: Release,
   devices: readonly Candidate[],
@@ -262,7 +266,10 @@ async function plan(
       const stage = stageOf(bucket, cutoffs);
       return stage === null ? [] : [{ deviceId, bucket, stage }];
     });
-    await insertMembers(unit.db, row.id, members, unit.nowUnixMs);
+    await insertMembers(unit.db, row.id, members, {
+      unixMs: unit.nowUnixMs,
+      serviceMs: fleet.time.nowMs(),
+    });
     await nextTurn();
   }
   await addEvent(

@@ -17,7 +17,7 @@ import type { DeviceEntry, Rollout } from "./memory.ts";
 export async function tickFleet(fleet: Fleet): Promise<void> {
   for (const overdue of await listOverdue(
     fleet.database.queries,
-    fleet.clock.unixMs(),
+    fleet.time.nowMs(),
     limits.overduePerTickMax,
   ))
     await judgeOverdue(fleet, overdue.device_id, overdue.rollout_id);
@@ -64,7 +64,7 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
     const change = new DeviceChange(unit, fleet, entry);
     const member = await change.memberOf(rolloutId);
     const image = change.imageOf(rolloutId);
-    if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > unit.nowUnixMs)
+    if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
       return;
     if (member.state === "no-server") {
       const releaseId = fleet.memory.rollouts.get(rolloutId)?.releaseId;

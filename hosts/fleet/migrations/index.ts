@@ -4,6 +4,7 @@ import * as approvalAndRetry from "./0002-approval-and-retry.ts";
 import * as countedApart from "./0003-counted-apart.ts";
 import * as configurations from "./0004-configurations.ts";
 import * as tokenMacs from "./0005-token-macs.ts";
+import * as serviceTime from "./0006-service-time.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -12,6 +13,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0003-counted-apart": countedApart,
   "0004-configurations": configurations,
   "0005-token-macs": tokenMacs,
+  "0006-service-time": serviceTime,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

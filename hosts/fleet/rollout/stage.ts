@@ -28,12 +28,13 @@ export interface StageRules {
   readonly acceptReported: boolean;
 }
 
+/** Times are of one clock that never steps. */
 export interface StageProgress {
   readonly counts: StageCounts;
   readonly soakSeconds: number;
-  readonly openedAtUnixMs: number;
+  readonly openedAtMs: number;
   /** Since when nothing of the stage is on its way, or null. */
-  readonly settledAtUnixMs: number | null;
+  readonly settledAtMs: number | null;
 }
 
 export type HaltReason = "rolled-back-share" | "failed-share";
@@ -51,8 +52,8 @@ export type StageVerdict =
   | { readonly kind: "halt"; readonly halt: Halt }
   /** Devices are on their way; the soak has not begun, or begins again later. */
   | { readonly kind: "in-progress" }
-  | { readonly kind: "soaking"; readonly settledAtUnixMs: number }
-  | { readonly kind: "complete"; readonly settledAtUnixMs: number };
+  | { readonly kind: "soaking"; readonly settledAtMs: number }
+  | { readonly kind: "complete"; readonly settledAtMs: number };
 
 export const noMembers: StageCounts = Object.fromEntries(
   memberStates.map((state) => [state, 0]),
@@ -62,17 +63,17 @@ export const noMembers: StageCounts = Object.fromEntries(
 export function evaluateStage(
   stage: StageProgress,
   rules: StageRules,
-  nowUnixMs: number,
+  nowMs: number,
 ): StageVerdict {
   const halt = findHalt(stage.counts, rules);
   if (halt !== null) return { kind: "halt", halt };
-  const settledAtUnixMs = stage.settledAtUnixMs ?? nowUnixMs;
+  const settledAtMs = stage.settledAtMs ?? nowMs;
   // A small fleet fills the first stages and leaves others empty: they have nothing to wait for.
-  if (membersCount(stage.counts) === 0) return { kind: "complete", settledAtUnixMs };
-  if (!isSettled(stage, rules, nowUnixMs)) return { kind: "in-progress" };
-  return nowUnixMs >= settledAtUnixMs + stage.soakSeconds * 1000
-    ? { kind: "complete", settledAtUnixMs }
-    : { kind: "soaking", settledAtUnixMs };
+  if (membersCount(stage.counts) === 0) return { kind: "complete", settledAtMs };
+  if (!isSettled(stage, rules, nowMs)) return { kind: "in-progress" };
+  return nowMs >= settledAtMs + stage.soakSeconds * 1000
+    ? { kind: "complete", settledAtMs }
+    : { kind: "soaking", settledAtMs };
 }
 
 /** Also for stages that are complete: a device that goes back late counts as one that went back at once. */
@@ -107,16 +108,14 @@ export function membersCount(counts: StageCounts): number {
 }
 
 /** Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule lets it go. */
-function isSettled(stage: StageProgress, rules: StageRules, nowUnixMs: number): boolean {
+function isSettled(stage: StageProgress, rules: StageRules, nowMs: number): boolean {
   const { counts } = stage;
   const members = membersCount(counts);
   if (succeededCount(counts, rules) === 0) return false;
   const onTheirWay = members - attemptedCount(counts, rules);
   if (onTheirWay === 0) return true;
   const { afterSeconds, allowedShare } = rules.stragglers;
-  return (
-    nowUnixMs >= stage.openedAtUnixMs + afterSeconds * 1000 && onTheirWay / members <= allowedShare
-  );
+  return nowMs >= stage.openedAtMs + afterSeconds * 1000 && onTheirWay / members <= allowedShare;
 }
 
 function succeededCount(counts: StageCounts, rules: Pick<StageRules, "acceptReported">): number {

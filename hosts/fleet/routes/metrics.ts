@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { Fleet } from "../control/fleet.ts";
 import type { Readiness } from "../control/readiness.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
@@ -21,6 +21,15 @@ export function metricsRoutes(fleet: Fleet, readiness: Readiness) {
     registers: [registry],
     collect() {
       this.set(fleet.memory.devicesCount);
+    },
+  });
+  new Counter({
+    name: "sluice_clock_steps_total",
+    help: "Times that the wall clock of the server was seen to have been set",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(fleet.time.clockSteps);
     },
   });
   if (fleet.trust !== null) addTrust(registry, fleet.trust);

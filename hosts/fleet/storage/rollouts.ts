@@ -83,15 +83,16 @@ export async function insertMembers(
   db: Queries,
   rolloutId: number,
   members: readonly NewMember[],
-  atUnixMs: number,
+  at: { readonly unixMs: number; readonly serviceMs: number },
 ): Promise<void> {
   // One parameter carries them all, whatever their number.
   const rows = JSON.stringify(
     members.map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]),
   );
   await sql`
-    insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at)
-    select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${atUnixMs}
+    insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at,
+      changed_service_ms)
+    select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${at.unixMs}, ${at.serviceMs}
     from json_each(${rows})`.execute(db);
   const perStage = new Map<number, number>();
   for (const { stage } of members) perStage.set(stage, (perStage.get(stage) ?? 0) + 1);
@@ -177,7 +178,11 @@ export async function moveMember(
   db: Queries,
   member: MemberRow,
   next: Member,
-  times: { readonly atUnixMs: number; readonly proofDueAtUnixMs: number | null },
+  times: {
+    readonly atUnixMs: number;
+    readonly atServiceMs: number;
+    readonly proofDueAtServiceMs: number | null;
+  },
 ): Promise<void> {
   await db
     .updateTable("rollout_members")
@@ -185,7 +190,8 @@ export async function moveMember(
       state: next.state,
       reason: next.reason,
       changed_at: times.atUnixMs,
-      proof_due_at: times.proofDueAtUnixMs,
+      changed_service_ms: times.atServiceMs,
+      proof_due_at: times.proofDueAtServiceMs,
     })
     .where("device_id", "=", member.device_id)
     .where("rollout_id", "=", member.rollout_id)
@@ -217,14 +223,14 @@ export async function uncountMember(db: Queries, member: MemberRow): Promise<voi
 /** Members whose proof is overdue. */
 export async function listOverdue(
   db: Queries,
-  nowUnixMs: number,
+  nowServiceMs: number,
   limit: number,
 ): Promise<MemberRow[]> {
   return db
     .selectFrom("rollout_members")
     .selectAll()
     .where("proof_due_at", "is not", null)
-    .where("proof_due_at", "<=", nowUnixMs)
+    .where("proof_due_at", "<=", nowServiceMs)
     .orderBy("proof_due_at")
     .limit(limit)
     .execute();

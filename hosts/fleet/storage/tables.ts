@@ -1,7 +1,10 @@
 import type { Generated } from "kysely";
 import type { MemberState } from "../rollout/member.ts";
 
-/** The tables as Kysely sees them. Times are milliseconds since 1970; truth values are 0 and 1. */
+/**
+ * The tables as Kysely sees them. Times named `at` are of the wall clock, in milliseconds since 1970, and are shown to
+ * people; those named `service_ms` are of `ServiceTime`, and durations are measured by them. Truth values are 0 and 1.
+ */
 export interface Tables {
   devices: DeviceTable;
   device_attributes: DeviceAttributeTable;
@@ -118,7 +121,9 @@ export interface RolloutStageTable {
   soak_seconds: number;
   cutoff: number;
   opened_at: Generated<number | null>;
+  opened_service_ms: Generated<number | null>;
   settled_at: Generated<number | null>;
+  settled_service_ms: Generated<number | null>;
   completed_at: Generated<number | null>;
   waiting: Generated<number>;
   offered: Generated<number>;
@@ -145,7 +150,8 @@ export interface RolloutMemberTable {
   state: MemberState;
   reason: string | null;
   changed_at: number;
-  /** When a member that awaits proof becomes unproven, or one that missed the server is offered the release again. */
+  changed_service_ms: Generated<number>;
+  /** Service time. When a member that awaits proof becomes unproven, or one that missed the server is offered the release again. */
   proof_due_at: number | null;
 }
 
@@ -191,11 +197,14 @@ export interface EventTable {
 export interface ServerAliveTable {
   id: number;
   at: number;
+  service_ms: number | null;
 }
 
 export interface ServerOutageTable {
   id: Generated<number>;
   from_at: number;
   to_at: number;
+  /** When it ended. */
+  service_ms: number | null;
   cause: "stopped" | "late" | "failing";
 }

@@ -19,6 +19,7 @@ import {
   type LifeDays,
   TrustRepository,
 } from "../../release/trust/repository.ts";
+import { type FleetClock, Stopwatch } from "../clock.ts";
 import type { Image } from "../control/memory.ts";
 import { FleetOptionError } from "../options.ts";
 import { Turns } from "../turns.ts";
@@ -82,7 +83,8 @@ export class FleetTrust {
   readonly #repository: TrustRepository;
   readonly #signers: readonly Signer[];
   readonly #log: AuditLog;
-  readonly #clock: { unixMs(): number };
+  readonly #clock: FleetClock;
+  readonly #stopwatch: Stopwatch;
   readonly #files = new Map<string, Buffer>();
   readonly #told = new Map<string, string>();
   readonly #signing = new Turns("questions to the director", signingBounds);
@@ -93,17 +95,18 @@ export class FleetTrust {
   #signerProblem: string | null = null;
   #logProblem: string | null = null;
   #isRenewed = false;
-  #checkedAtUnixMs = Number.NEGATIVE_INFINITY;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Throws `FleetOptionError` when the folder holds something else. */
-  constructor(options: FleetTrustOptions, clock: { unixMs(): number }) {
+  constructor(options: FleetTrustOptions, clock: FleetClock) {
     const opened = TrustRepository.open(options.folder);
     if (!opened.ok) throw new FleetOptionError(opened.message);
     this.#repository = opened.repository;
     const { onlineSigner, moreOnlineSigners = [] } = options;
     this.#signers = onlineSigner === null ? [] : [onlineSigner, ...moreOnlineSigners];
     this.#clock = clock;
+    this.#stopwatch = new Stopwatch(clock);
     this.#log = new AuditLog(`${options.folder}/audit.jsonl`, () => clock.unixMs());
     this.#index();
   }
@@ -233,11 +236,10 @@ export class FleetTrust {
       await this.#writeUses();
       const noted = this.#notices;
       this.#notices = [];
-      const now = this.#clock.unixMs();
-      const sinceMs = Math.abs(now - this.#checkedAtUnixMs); // the clock may step back
+      const passedMs = this.#stopwatch.passedMs();
       const isFailing = this.#signerProblem !== null;
-      if (sinceMs < (isFailing ? retryEveryMs : checkEveryMs)) return noted;
-      this.#checkedAtUnixMs = now;
+      if (passedMs - this.#checkedAtMs < (isFailing ? retryEveryMs : checkEveryMs)) return noted;
+      this.#checkedAtMs = passedMs;
       const signed = await this.#noteSigner(() => this.#signOver([]));
       return [...noted, ...signed, ...this.#expiryNotices()];
     });

@@ -66,10 +66,17 @@ export class TestFleet {
   nowUnixMs: number;
   readonly server: FleetServer;
   private described: DescribedAnswers | null = null;
-  private constructor(server: FleetServer, clock: { unixMs: () => number }, startUnixMs: number) {
+  /** Times that somebody set the wall clock by, which nobody waited for. */
+  private setMs = 0;
+  private constructor(
+    server: FleetServer,
+    clock: { unixMs: () => number; monotonicMs: () => number },
+    startUnixMs: number,
+  ) {
     this.server = server;
     this.nowUnixMs = startUnixMs;
     clock.unixMs = () => this.nowUnixMs;
+    clock.monotonicMs = () => this.nowUnixMs - this.setMs;
   }
 
   /** `laterSeconds`: how long after other servers this one starts. */
@@ -80,7 +87,7 @@ export class TestFleet {
   ): Promise<TestFleet> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
     const startUnixMs = 1_800_000_000_000 + laterSeconds * 1000;
-    const clock = { unixMs: () => startUnixMs };
+    const clock = { unixMs: () => startUnixMs, monotonicMs: () => startUnixMs };
     const server = await createFleet({
       databaseFile: ":memory:",
       artifactsFolder: join(folder, "artifacts"),
@@ -147,7 +154,16 @@ export class TestFleet {
     return devices;
   }
 
+  /** Sets the wall clock ahead, or back; no time passes. */
+  async step(seconds: number): Promise<void> {
+    this.setMs += seconds * 1000;
+    this.nowUnixMs += seconds * 1000;
+    await this.server.tick();
+  }
+
+  /** Time passes. No time passes backwards: that sets the clock. */
   async wait(seconds: number): Promise<void> {
+    if (seconds < 0) return this.step(seconds);
     this.nowUnixMs += seconds * 1000;
     await this.server.tick();
   }

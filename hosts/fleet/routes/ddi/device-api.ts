@@ -152,7 +152,7 @@ function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
     if (status === 413) return answerProblem(request, reply, tooLarge(request));
     if (status > 400 && status < 500)
       return answerProblem(request, reply, refusalOf(error, status));
-    options.fleet.outages.noteFailure(options.fleet.clock.unixMs());
+    options.fleet.outages.noteFailure();
     const fault = error.statusCode === undefined ? faultOf(error) : null;
     if (fault !== null) {
       request.log.warn({ err: error }, fault.message);

@@ -26,8 +26,8 @@ function judge(
     {
       counts: counts(some),
       soakSeconds: at.soakSeconds ?? 60,
-      openedAtUnixMs: 0,
-      settledAtUnixMs: at.settledMs ?? null,
+      openedAtMs: 0,
+      settledAtMs: at.settledMs ?? null,
     },
     at.rules ?? rules,
     at.nowMs ?? 0,
