@@ -30,6 +30,7 @@ import { eventRoutes } from "./routes/management/events.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
+import { serverRoutes } from "./routes/management/server.ts";
 import { trustRoutes } from "./routes/management/trust.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { openApi } from "./routes/open-api.ts";
@@ -265,6 +266,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(eventRoutes(fleet));
+    await app.register(serverRoutes(fleet, settings));
     await app.register(readyRoutes(readiness));
     if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));
     refuseOthers();

@@ -52,6 +52,8 @@ export interface FleetOptions {
   readonly connections?: Partial<ConnectionLimits>;
   /** How often it is looked whether devices would be served whole; 10,000 when absent. */
   readonly readinessEveryMs?: number;
+  /** The clock is that of a simulation, which the page says beside its dates. False when absent. */
+  readonly simulatedTime?: boolean;
   /** `silent` when absent. */
   readonly logLevel?: "silent" | "error" | "warn" | "info" | "debug";
 }
@@ -67,6 +69,7 @@ export interface FleetSettings {
   readonly configurationKeys: readonly Uint8Array[];
   readonly imageBytesMax: ReadonlyMap<string, number>;
   readonly externalUrl: string | null;
+  readonly simulatedTime: boolean;
   readonly names: ServerNames;
   readonly connections: ConnectionLimits;
   readonly tls: FleetTls | null;
@@ -98,6 +101,7 @@ export function readOptions(options: FleetOptions): FleetSettings {
       (pem, index) => readKey("configuration", pem, index).publicKey,
     ),
     imageBytesMax: readImageBytesMax(options.imageBytesMax ?? {}),
+    simulatedTime: options.simulatedTime ?? false,
     externalUrl: externalUrl === undefined ? null : readUrl("external", externalUrl),
     names: readNames(options),
     connections: { ...connectionLimits, ...options.connections },

@@ -35,6 +35,7 @@ export class LocalFleet {
       durability: "off", // nothing but this process can fail here, and thousands of devices write much
       artifactsFolder: join(options.directory, "artifacts"),
       clock: options.scheduler,
+      simulatedTime: true,
       pollSeconds: options.pollSeconds,
       tenant: options.tenant,
       imageKeys: options.imageKeys,

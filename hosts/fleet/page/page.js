@@ -48,6 +48,7 @@ const tableRoles = {
 
 const page = {
   status: document.getElementById("status"),
+  simulation: document.getElementById("simulation"),
   trust: document.getElementById("trust"),
   signIn: document.getElementById("sign-in"),
   token: document.getElementById("token"),
@@ -71,6 +72,14 @@ async function ask(path) {
   );
 }
 
+/** In a simulation no date on the page is one of the real world. */
+function sayWhoseTime({ simulatedTime, nowUnixMs }) {
+  page.simulation.hidden = !simulatedTime;
+  page.simulation.textContent = simulatedTime
+    ? `This is a simulation: its time is ${clock(nowUnixMs)}, and every date here is of that time.`
+    : "";
+}
+
 /** Says which signed documents expire, once less than half of their life is left. */
 function warnOfExpiry(trust) {
   const roles = trust?.roles ?? [];
@@ -90,12 +99,14 @@ async function refresh() {
   try {
     const state = page.state.value;
     const filter = state === "" ? "" : `&state=${encodeURIComponent(state)}`;
-    const [rollouts, devices, releases, trust] = await Promise.all([
+    const [server, rollouts, devices, releases, trust] = await Promise.all([
+      ask("/server"),
       ask("/rollouts?limit=20"),
       ask(`/devices?limit=${devicesMax}${filter}`),
       ask("/releases?limit=500"),
       ask("/trust").catch(() => null), // a server that knows nothing of signed metadata
     ]);
+    sayWhoseTime(server);
     warnOfExpiry(trust);
     const reasons = await Promise.all(
       rollouts.items.filter(wentBadly).slice(0, reasonsMax).map(outcomesOf),

@@ -31,6 +31,7 @@ export function openApi(settings: FleetSettings): FastifyDynamicSwaggerOptions {
         { name: "rollouts", description: "Releases on their way to devices, stage by stage" },
         { name: "trust", description: "Signed metadata" },
         { name: "events", description: "What happened" },
+        { name: "server", description: "The server itself" },
       ],
       components: {
         securitySchemes: {

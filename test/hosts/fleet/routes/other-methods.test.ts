@@ -24,6 +24,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/api/v1/rollouts/1/start", "POST"],
   ["/api/v1/rollouts/1/resume", "POST"],
   ["/api/v1/events", "GET, HEAD"],
+  ["/api/v1/server", "GET, HEAD"],
   ["/api/v1/trust", "GET, HEAD"],
   ["/api/v1/trust/metadata", "POST"],
   ["/DEFAULT/tuf/1.root.json", "GET, HEAD"],

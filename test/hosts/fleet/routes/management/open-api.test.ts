@@ -26,6 +26,7 @@ const operations = {
   "/api/v1/rollouts/{id}/pause": { post: "pauseRollout" },
   "/api/v1/rollouts/{id}/resume": { post: "resumeRollout" },
   "/api/v1/rollouts/{id}/start": { post: "startRollout" },
+  "/api/v1/server": { get: "showServer" },
   "/api/v1/trust": { get: "showTrust" },
   "/api/v1/trust/metadata": { post: "publishMetadata" },
   "/api/v1/trust/targets": { post: "publishTarget" },
