@@ -1,6 +1,6 @@
 import { readReason } from "../../../src/protocol/reasons.ts";
 import { limits } from "../limits.ts";
-import { type Execution, isThrough, type MemberState } from "../rollout/member.ts";
+import { awaitsProof, type Execution, isThrough, type MemberState } from "../rollout/member.ts";
 import {
   type ActionRow,
   addReport,
@@ -263,7 +263,15 @@ function showState(change: DeviceChange, member: MemberState | null, said: Said)
   const isSettled =
     member !== null && (isThrough(member) || member === "failed" || member === "reported");
   const settled = isSettled ? member : null;
+  // The device is past what a late report tells of: what is shown stays.
+  const step = said.deviceState ?? wordOf(said.execution);
+  if (settled === null && member !== null && awaitsProof(member) && isBefore(step)) return;
   change.setState(settled ?? said.deviceState ?? wordOf(said.execution), said.reason ?? said.told);
+}
+
+/** Comes before the restart into the release. */
+function isBefore(step: string): boolean {
+  return ["checking", "downloading", "verifying", "staged", "deferred", "working"].includes(step);
 }
 
 function wordOf(execution: Execution): string {

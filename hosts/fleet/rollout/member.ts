@@ -229,10 +229,22 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
     case "canceled":
       return changed(member, "withdrawn", why);
     case "rejected":
-      return changed(member, "deferred", why ?? "rejected");
-    default:
-      return changed(member, progressState(member.state, deviceState), reason);
+      return isBehind(state, "deferred") ? member : changed(member, "deferred", why ?? "rejected");
+    default: {
+      const next = progressState(state, deviceState);
+      return isBehind(state, next) ? member : changed(member, next, reason);
+    }
   }
+}
+
+/**
+ * Is it news of before? Reports have no order of their own: one that was sent again, or came late,
+ * tells of a step that is behind the device. Only before its restart may it put the activation off.
+ */
+function isBehind(state: MemberState, next: MemberState): boolean {
+  if (next === "working") return awaitsProof(state);
+  if (next === "deferred") return state === "trial" || state === "reported";
+  return next === "activating" && state === "reported";
 }
 
 /** A configuration counts once the device reported success and tells its version, in either order. */
