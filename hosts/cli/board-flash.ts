@@ -1,13 +1,19 @@
 import { spawn } from "node:child_process";
-import type { Command } from "commander";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { flashMiBs, type Soc, socs } from "../esp32/partitions.ts";
+import { simulatorLayout } from "../esp32/simulator-layout.ts";
+import { type FactoryFlags, factoryBytes } from "./board/factory-flash.ts";
 import { commandGroup } from "./command-group.ts";
 import { explain } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { changeFile, readInput, writeResult } from "./files.ts";
-import { wholeNumber } from "./options.ts";
+import { collect, numberOf, wholeNumber } from "./options.ts";
 import { formatBytes, note } from "./output.ts";
 
-interface FlashFlags {
+interface FlashFlags extends FactoryFlags {
   readonly port?: string;
   readonly file?: string;
   readonly offset: number;
@@ -21,12 +27,36 @@ export function registerBoardFlash(program: Command): void {
     .description(
       "Write a file into a board's flash with esptool, or into a file that stands for it",
     )
-    .argument("<file>", "flash.bin of sluice board build, or one partition with --offset")
+    .argument(
+      "<file>",
+      "flash.bin of sluice board build, one partition with --offset, or an image with --factory",
+    )
     .option("--port <device>", "serial port of the board, such as /dev/ttyUSB0")
     .option("--file <flash>", "a file of the whole flash instead of a board")
     .option("--offset <bytes>", "where it goes", wholeNumber({ min: 0, max: 0xffffff }), 0)
+    .option(
+      "--factory",
+      "the file is a signed image: make the whole flash of a new board around it",
+    )
+    .option("--bootloader <file>", "with --factory: the zephyr.bin of the board's bootloader")
+    .option("--simulated", "with --factory and --file: a bootloader for sluice simulate instead")
+    .option(
+      "--image-key <pem>",
+      "with --simulated: who signs; may be repeated",
+      collect(String),
+      [],
+    )
+    .option("--soc <chip>", "with --factory: what the board has", socOf, "esp32c3")
+    .option("--flash <MiB>", "with --factory: the size of its flash", numberOf(flashMiBs), 4)
+    .option("--layout <file>", "with --factory: also the layout, for sluice simulate")
     .option("--esptool <program>", "esptool", "esptool")
     .action(flash);
+}
+
+function socOf(text: string): Soc {
+  const found = socs.find((soc) => soc === text);
+  if (found === undefined) throw new InvalidArgumentError(`Must be one of ${socs.join(", ")}.`);
+  return found;
 }
 
 async function flash(source: string, flags: FlashFlags, command: Command): Promise<void> {
@@ -34,6 +64,13 @@ async function flash(source: string, flags: FlashFlags, command: Command): Promi
   if ((port === undefined) === (file === undefined))
     throw new CommandError(
       "give --port of a board, or --file that stands for one",
+      exitCodes.usage,
+    );
+  if (flags.factory === true) return flashFactory(source, flags, command);
+  const alone = factoryOptions.find((name) => flags[name] !== undefined);
+  if (alone !== undefined || flags.imageKey.length > 0)
+    throw new CommandError(
+      "--bootloader, --simulated, --image-key and --layout go with --factory",
       exitCodes.usage,
     );
   const bytes = readInput(source, "the file to write");
@@ -45,6 +82,34 @@ async function flash(source: string, flags: FlashFlags, command: Command): Promi
       );
     note(command, `${file}: ${formatBytes(bytes.length)} at 0x${offset.toString(16)}`);
   } else if (port !== undefined) await withEsptool(flags.esptool, port, offset, source);
+}
+
+const factoryOptions = ["bootloader", "simulated", "layout"] as const;
+
+/** The whole flash of a board as it leaves the factory, into a file or through esptool. */
+async function flashFactory(image: string, flags: FlashFlags, command: Command): Promise<void> {
+  const { port, file, layout, offset } = flags;
+  if (offset !== 0)
+    throw new CommandError("--offset is for one partition, not for --factory", exitCodes.usage);
+  if (flags.simulated === true && port !== undefined)
+    throw new CommandError("--simulated is for --file: no board starts it", exitCodes.usage);
+  const bytes = factoryBytes(image, flags);
+  if (layout !== undefined)
+    writeResult(layout, `${JSON.stringify(simulatorLayout(flags.flash), null, 2)}\n`);
+  if (file !== undefined) {
+    writeResult(file, bytes);
+    const next = flags.simulated === true ? "then sluice simulate --flash" : "then board flash";
+    note(command, `${file}: ${formatBytes(bytes.length)}; sluice device enroll --file, ${next}`);
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), "sluice-factory-"));
+  try {
+    const whole = join(folder, "flash.bin");
+    writeResult(whole, bytes);
+    if (port !== undefined) await withEsptool(flags.esptool, port, 0, whole);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** What does not begin at the start goes into the flash that is there. */

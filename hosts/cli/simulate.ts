@@ -157,7 +157,7 @@ function countReasons(devices: readonly DeviceOutcome[]): (readonly [string, num
 async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
   if (flags.flash === undefined || flags.layout === undefined)
     throw new CommandError("--flash FILE needs --layout FILE", exitCodes.usage);
-  const outcome = await bootFlashFile({
+  const end = await bootFlashFile({
     flashFile: flags.flash,
     layoutJson: readText(flags.layout, "the layout"),
     keyPem: flags.key === undefined ? null : readText(flags.key, "the key"),
@@ -167,6 +167,11 @@ async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
     runMs: flags.seconds * 1000,
     told: (line) => print(command, line),
   });
-  if (!outcome.booted)
+  if (!end.booted)
     throw new CommandError("the bootloader found nothing to start", exitCodes.negative);
+  if (end.crashes > 0)
+    throw new CommandError(
+      `the firmware ${end.version} crashed ${end.crashes} times and was started again; its last words are above`,
+      exitCodes.negative,
+    );
 }

@@ -1,4 +1,5 @@
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
+import type { ResetReason } from "../../../src/ports/board.ts";
 import { readIdentity } from "../../../src/update/settings.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import { trustedKeyFromPem } from "../../release/pem-keys.ts";
@@ -33,11 +34,16 @@ export interface FlashRunOptions {
   told(line: string): void;
 }
 
+/** `crashes`: how often the image that runs at the end was reset by its own fault before that. */
+export type FlashRunEnd =
+  | { readonly booted: false }
+  | { readonly booted: true; readonly version: string; readonly crashes: number };
+
 /**
  * Boots a copy of a flash file that any tool made. On the layout of one of our devices the firmware runs too, and asks its
  * server where one listens; a layout without `bootctl` and `storage` is that of a foreign board, whose bootloader runs once.
  */
-export async function bootFlashFile(options: FlashRunOptions): Promise<{ booted: boolean }> {
+export async function bootFlashFile(options: FlashRunOptions): Promise<FlashRunEnd> {
   const flash = readFlash(options.flashFile);
   const json = parseJson(options.layoutJson);
   const layout = parseFlashLayout(json);
@@ -48,11 +54,11 @@ export async function bootFlashFile(options: FlashRunOptions): Promise<{ booted:
     );
   const keys = bootloaderKeys(options.keyPem, flash, layout.layout);
   const device = parseDeviceLayout(json);
-  const booted = device.ok
+  const end = device.ok
     ? await runFirmware(options, flash, device.layout, keys)
     : bootOnce(options, flash, layout.layout, keys);
   if (options.outFile !== null) writeFlashFile(options.outFile, flash);
-  return { booted };
+  return end;
 }
 
 async function runFirmware(
@@ -60,7 +66,7 @@ async function runFirmware(
   flash: NorFlash,
   layout: DeviceLayout,
   imageKeys: readonly TrustedImageKey[],
-): Promise<boolean> {
+): Promise<FlashRunEnd> {
   const network = new LoopbackNetwork();
   const world = new World({
     seed: options.seed,
@@ -72,10 +78,10 @@ async function runFirmware(
     serverUrl: () => "",
     tenant: "",
   });
-  let booted = false;
+  let end: FlashRunEnd = { booted: false };
   world.observer = {
     booted(_, outcome, reason) {
-      booted = outcome.outcome === "booted";
+      end = endAfter(end, outcome, reason);
       options.told(`boot (${reason}): ${tell(outcome)}`);
     },
     logged: (_, text) => options.told(`  ${text}`),
@@ -91,7 +97,17 @@ async function runFirmware(
     world.close();
     await network.close();
   }
-  return booted;
+  return end;
+}
+
+/** A crash counts for the image that crashed: where the bootloader then starts another, it is over. */
+function endAfter(before: FlashRunEnd, outcome: BootOutcome, reason: ResetReason): FlashRunEnd {
+  if (outcome.outcome !== "booted") return { booted: false };
+  const { version } = outcome;
+  const crashed = reason === "exception" || reason === "watchdog";
+  const isSame = before.booted && before.version === version;
+  const crashes = isSame ? before.crashes + (crashed ? 1 : 0) : 0;
+  return { booted: true, version, crashes };
 }
 
 function bootOnce(
@@ -99,7 +115,7 @@ function bootOnce(
   flash: NorFlash,
   layout: FlashLayout,
   keys: readonly TrustedImageKey[],
-): boolean {
+): FlashRunEnd {
   const outcome = boot(flash, {
     mode: "swap-using-move",
     layout,
@@ -113,7 +129,7 @@ function bootOnce(
   });
   options.told(`boot (power-on): ${tell(outcome)}`);
   options.told("  the layout has no bootctl and storage: the bootloader alone ran");
-  return outcome.outcome === "booted";
+  return endAfter({ booted: false }, outcome, "power-on");
 }
 
 function tell(outcome: BootOutcome): string {

@@ -86,6 +86,7 @@ function build() {
 
 if (!existsSync(worker)) {
   try {
+    console.error("sluice: building the XS engine from its sources; this takes about a minute");
     build();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { readBootloaderFile } from "../../../hosts/esp32/bootloader-file.ts";
 import { factoryFlash } from "../../../hosts/esp32/flash-image.ts";
 import { partitionTable } from "../../../hosts/esp32/partitions.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
@@ -132,4 +133,57 @@ test("knows no board that has no folder", async () => {
   const run = await sluice("board", "build", ...what);
   assert.equal(run.exitCode, exitCodes.usage);
   assert.match(run.stderr, /no board "esp8266"/);
+});
+
+test("makes the whole flash of a simulated board, whose record the firmware accepts", async () => {
+  const { privatePem, publicPem } = createKeyPair();
+  const file = (name: string): string => join(folder, name);
+  writeFileSync(file("signs.pem"), privatePem);
+  writeFileSync(file("signs-pub.pem"), publicPem);
+  writeFileSync(file("payload.js"), "trace('up');");
+  const facts = ["--version", "1.0.0", "--hardware", "esp32c3-a", "--security-counter", "1"];
+  const made = file("image.bin");
+  const key = ["--key", file("signs.pem"), "--out", made];
+  const signed = await sluice("release", "sign", file("payload.js"), ...facts, ...key);
+  assert.equal(signed.exitCode, 0, signed.stderr);
+
+  const factory = ["board", "flash", made, "--factory"];
+  const flashed = await sluice(
+    ...[...factory, "--simulated", "--image-key", file("signs-pub.pem")],
+    ...["--file", file("whole.flash"), "--layout", file("layout.json")],
+  );
+  assert.equal(flashed.exitCode, 0, flashed.stderr);
+  const boot = table.boot;
+  const flash = new Uint8Array(readFileSync(file("whole.flash")));
+  const found = readBootloaderFile(choice, flash.slice(boot.offset, boot.offset + boot.size));
+  assert.equal(found.refusal, null);
+  assert.equal(JSON.parse(readFileSync(file("layout.json"), "utf8")).flash_size, flash.length);
+
+  const to = ["--file", file("refused.flash")];
+  for (const [words, code, says] of [
+    [[...factory, ...to], exitCodes.usage, /--bootloader, or --simulated/],
+    [[...factory, "--simulated", ...to], exitCodes.usage, /--image-key PEM/],
+    [
+      [...factory, "--simulated", "--image-key", publicKey, ...to],
+      exitCodes.input,
+      /does not start .* give the --image-key of who signed it/,
+    ],
+    [[...factory, "--bootloader", made, ...to], exitCodes.input, /does not fit the firmware/],
+    [
+      ["board", "flash", file("payload.js"), "--factory", "--simulated", ...to],
+      exitCodes.input,
+      /is no image/,
+    ],
+    [["board", "flash", made, "--simulated", ...to], exitCodes.usage, /go with --factory/],
+    [
+      [...factory, "--simulated", "--image-key", publicKey, "--port", "/dev/null"],
+      exitCodes.usage,
+      /--simulated is for --file/,
+    ],
+  ] as const) {
+    const said = await sluice(...words);
+    assert.equal(said.exitCode, code, said.stderr);
+    assert.match(said.stderr, says);
+    assert.equal(existsSync(file("refused.flash")), false);
+  }
 });

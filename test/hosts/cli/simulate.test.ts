@@ -81,6 +81,15 @@ test("a flash file whose image another key signed does not boot, and the command
   assert.deepEqual(linesOf(said), ["boot (power-on): no-bootable-image"]);
 });
 
+test("firmware that crashes whenever it starts is no clean end", async () => {
+  const entry = "hosts/simulator/firmware/throws-at-start.ts";
+  const file = await flashFile("crashes.flash", await image("1.0.0", { entry }));
+  const said = await sluice("simulate", "--flash", file, "--layout", layoutFile, "--seconds", "5");
+  assert.equal(said.exitCode, 1);
+  assert.match(said.stdout, /error: uncaught /);
+  assert.match(said.stderr, /the firmware 1\.0\.0\+0 crashed \d+ times/);
+});
+
 test("what cannot be simulated is refused with the next step", async () => {
   for (const [argv, code, says] of [
     [["simulate"], 2, /--devices N/],
