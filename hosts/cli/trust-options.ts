@@ -18,6 +18,7 @@ import { TrustRepository } from "../release/trust/repository.ts";
 import { rolesFor, type SignedDraft } from "../release/trust/signing.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
+import { isFolder } from "./files.ts";
 import { note } from "./output.ts";
 import { type KeyringFlags, openKeyring } from "./signer-options.ts";
 
@@ -47,6 +48,9 @@ export async function changeRepository<T>(
   purpose: string,
   work: (repository: TrustRepository) => T | Promise<T>,
 ): Promise<T> {
+  // A folder that was mistyped must not come to be.
+  if (purpose !== "init" && !isFolder(folder))
+    throw new CommandError(`${folder} has no root; run "sluice trust init" first`);
   try {
     return await TrustRepository.change(folder, `sluice trust ${purpose}`, (opened) => {
       if (!opened.ok) throw new CommandError(opened.message);

@@ -44,6 +44,8 @@ test("what a path leads to is told in one line, with 65 and the next step", asyn
     [["keys", "create", "--out", at("k.pem"), "--public", "/dev/full"], /the disk is full/],
     [[...create, at("file")], /a folder is needed|it exists/],
     [["trust", "verify", "--repository", at("file")], /a folder is needed/],
+    [["trust", "refresh", "root", "--repository", at("none")], /has no root; run "sluice trust/],
+    [["trust", "set-threshold", "root", "2", "--repository", at("none")], /has no root/],
     [["keys", "list", "--keyring", at("file")], /a folder is needed|no keyring/],
     [
       [
