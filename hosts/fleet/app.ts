@@ -81,7 +81,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         memory: await loadMemory(database),
         artifacts: new ArtifactFolder(options.artifactsFolder),
         tokens: openTokenKey(options.databaseFile, await hasTokenMacs(database.queries)),
-        attempts: new AttemptGuard(),
+        attempts: new AttemptGuard(() => clock.monotonicMs()),
         images: new ImageDesk(),
         outages: await Outages.open(database, { clock, time }),
         trust,
