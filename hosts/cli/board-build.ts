@@ -156,7 +156,7 @@ async function compiled(
 
 /** What Zephyr's last words do not say. */
 function nextStep(output: string): string {
-  if (/\bblobs?\b/i.test(output))
+  if (/\bblobs?\b|cannot find -l(?:core|net80211|pp|phy|coexist)\b/i.test(output))
     return "\nWi-Fi needs Espressif's binary libraries: west blobs fetch hal_espressif; or see with --without-blobs whether the rest compiles";
   if (/ABI is incompatible|file in wrong format/.test(output))
     return "\nthe compiler linked its 64-bit libraries: docs/flashing.md names two lines of Zephyr to change";

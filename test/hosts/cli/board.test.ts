@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
 import { readBootloaderFile } from "../../../hosts/esp32/bootloader-file.ts";
@@ -13,6 +13,7 @@ import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storag
 import { readIdentity } from "../../../src/update/settings.ts";
 import { sluice } from "../../support/command-line.ts";
 
+const skip = process.platform === "win32" ? "the tools of the test are shell scripts" : false;
 const choice = { soc: "esp32c3", flashMiB: 4 } as const;
 const table = partitionTable(choice);
 const folder = mkdtempSync(join(tmpdir(), "sluice-board-"));
@@ -127,6 +128,42 @@ test("says what a build for a board is missing, and where it is described", asyn
     process.env = before;
   }
 });
+
+for (const [what, said, says] of [
+  [
+    "libraries that are not there",
+    'Blob for path "libcore.a" missing. Update with: west blobs fetch hal_espressif',
+    /west blobs fetch hal_espressif; or see with --without-blobs/,
+  ],
+  [
+    "a compiler that links for 64 bits",
+    "libgcc.a(div.o): ABI is incompatible with that of the selected emulation",
+    /docs\/flashing\.md names two lines of Zephyr/,
+  ],
+] as const)
+  test(`says the next step when a build ends by ${what}`, { skip }, async () => {
+    const before = { ...process.env };
+    const bin = join(folder, "bin");
+    for (const name of ["x-gcc", "cmake", "ninja", "dtc"]) program(join(bin, name), "exit 0");
+    const moddable = join(folder, "moddable");
+    program(join(moddable, "build/bin/lin/release/mcconfig"), `echo '${said}'; exit 1`);
+    writeFileSync(join(bin, "VERSION"), "");
+    Object.assign(process.env, { ZEPHYR_BASE: bin, MODDABLE: moddable });
+    Object.assign(process.env, { CROSS_COMPILE: `${bin}/x-`, PATH: `${bin}:${before["PATH"]}` });
+    try {
+      const board = ["--board", "esp32c3_devkitm", "--version", "1.0.0"];
+      const run = await sluice("board", "build", ...board, "--security-counter", "1");
+      assert.equal(run.exitCode, exitCodes.input);
+      assert.match(run.stderr, says);
+    } finally {
+      process.env = before;
+    }
+  });
+
+function program(file: string, script: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
 
 test("knows no board that has no folder", async () => {
   const what = ["--board", "esp8266", "--version", "1.0.0", "--security-counter", "1"];
