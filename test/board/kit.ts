@@ -19,13 +19,16 @@ export const board: Board = emulatedBoard();
 export const trialSeconds = 20;
 export const watchdogSeconds = 20;
 
-export type BadFirmware = "throwing" | "hanging" | "never-healthy";
+/** Firmware that does something else than the reference. */
+export type OtherFirmware = "throwing" | "hanging" | "never-healthy" | "asking";
 
 /** What every scenario needs: the emulator, a bootloader that takes our key, and the firmware. */
 export interface Kit extends BoardParts {
   readonly reference: FirmwareBuild;
   /** Built when it is asked for first; one after another, because they share a folder. */
-  bad(name: BadFirmware): Promise<FirmwareBuild>;
+  other(name: OtherFirmware): Promise<FirmwareBuild>;
+  /** Runs a build of somebody else's while none of ours does: they share a folder. */
+  between<T>(build: () => Promise<T>): Promise<T>;
 }
 
 export interface KitFiles {
@@ -41,16 +44,20 @@ export async function makeKit(tools: BoardTools, files: KitFiles): Promise<Kit> 
   const bootloader = withImageKey(readFileSync(files.bootloader), keys.key.publicKey);
   const reference = await build(tools, files, "reference", null);
   let last: Promise<unknown> = Promise.resolve();
-  const bads = new Map<BadFirmware, Promise<FirmwareBuild>>();
-  const bad = (name: BadFirmware): Promise<FirmwareBuild> => {
-    const known = bads.get(name);
-    if (known !== undefined) return known;
-    const made = last.then(() => build(tools, files, name, badMains[name]));
+  const between = <T>(own: () => Promise<T>): Promise<T> => {
+    const made = last.then(own);
     last = made.catch(() => {}); // whoever asked for it is told
-    bads.set(name, made);
     return made;
   };
-  return { emulator: files.emulator, bootloader, keys, reference, bad };
+  const others = new Map<OtherFirmware, Promise<FirmwareBuild>>();
+  const other = (name: OtherFirmware): Promise<FirmwareBuild> => {
+    const known = others.get(name);
+    if (known !== undefined) return known;
+    const made = between(() => build(tools, files, name, mains[name]));
+    others.set(name, made);
+    return made;
+  };
+  return { emulator: files.emulator, bootloader, keys, reference, other, between };
 }
 
 const applicationFolder = (name: string): string => join(boardBuildFolder, "applications", name);
@@ -66,14 +73,16 @@ async function build(
     defines: { sluice: { watchdogSeconds } },
   };
   const startedMs = performance.now();
-  const own = { creation: { main: "main" }, modules: { "*": "./main" } };
+  const asking = join(projectRoot, "test/support/firmware/ask-answers");
+  const modules = { "*": "./main", ...(name === "asking" && { "ask-answers": asking }) };
+  const own = { creation: { main: "main" }, modules };
   const whole = { include: [join(projectRoot, "manifest.json")], ...settings };
-  // The bad ones differ in one module: they share a folder, so that only that one is compiled anew.
+  // The others differ in one module: they share a folder, so that only that one is compiled anew.
   const manifest =
     main === null
       ? writeApplication(applicationFolder("reference"), whole)
       : writeApplication(
-          applicationFolder("bad"),
+          applicationFolder(name === "asking" ? "asking" : "other"),
           { ...whole, ...own },
           { "main.ts": `// ${Date.now()}\n${main}` },
         );
@@ -90,7 +99,7 @@ function emulatedBoard(): Board {
   return found;
 }
 
-const badMains: Readonly<Record<BadFirmware, string>> = {
+const mains: Readonly<Record<OtherFirmware, string>> = {
   throwing: `throw new Error("no sensor answers on the bus");
 `,
   hanging: `import { startUpdates } from "sluice/sluice";
@@ -108,5 +117,20 @@ const identity = readIdentity(ports.keyValue);
 const settings = { ...defaultSettings, ...boardSettings() };
 if (identity !== null)
   new Agent(ports, { ...identity, serverUrl: "http://10.0.2.2:1" }, settings).start();
+`,
+  asking: `import { openPorts } from "sluice/device/ports";
+import { readIdentity } from "sluice/update/settings";
+import { askAnswers } from "ask-answers";
+
+const { http, keyValue, watchdog } = openPorts();
+watchdog.start();
+const identity = readIdentity(keyValue);
+if (identity !== null)
+  askAnswers(http, identity.serverUrl, (line: string) => {
+    watchdog.feed();
+    trace(line + "\\n");
+  });
+
+declare function trace(...texts: unknown[]): void;
 `,
 };

@@ -8,8 +8,10 @@ import { readBootloaderFile } from "../../hosts/esp32/bootloader-file.ts";
 import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
 import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 import { Checks } from "../moddable/checks.ts";
+import { answerScenarios } from "./answers.ts";
 import { bootloaderModeScenarios } from "./bootloader-mode.ts";
 import { cutScenarios } from "./cuts.ts";
+import { documentScenarios } from "./document/document.ts";
 import { memoryScenarios } from "./image-memory.ts";
 import { board, type Kit, makeKit } from "./kit.ts";
 import { runNative } from "./native.ts";
@@ -18,6 +20,7 @@ import { refusalScenarios } from "./refusals.ts";
 import { rollbackScenarios } from "./rollbacks.ts";
 import { runScenarios, type Scenario } from "./schedule.ts";
 import { sizeScenarios } from "./sizes.ts";
+import { soakScenarios } from "./soak.ts";
 import type { Stage } from "./stage.ts";
 import { tlsScenarios } from "./tls.ts";
 import { updateScenarios } from "./update.ts";
@@ -25,6 +28,7 @@ import { updateScenarios } from "./update.ts";
 /** In this order, the long ones first, as far as there are places. */
 const parts: Readonly<Record<string, (stage: Stage) => Promise<Scenario[]>>> = {
   sizes: sizeScenarios,
+  document: documentScenarios,
   recovery: recoveryScenarios,
   update: updateScenarios,
   cuts: cutScenarios,
@@ -32,8 +36,12 @@ const parts: Readonly<Record<string, (stage: Stage) => Promise<Scenario[]>>> = {
   memory: memoryScenarios,
   tls: tlsScenarios,
   mode: bootloaderModeScenarios,
+  answers: answerScenarios,
   refusals: refusalScenarios,
+  soak: soakScenarios,
 };
+/** Parts that take hours. */
+const onlyWhenNamed = new Set(["soak"]);
 /** Chips side by side at most; one more may wait for its serial line. */
 const lanesMax = 4;
 
@@ -88,7 +96,7 @@ async function runChecks(tools: BoardTools): Promise<number> {
   const kit: Kit = made;
   const scenarios: Scenario[] = [];
   for (const [name, part] of Object.entries(parts))
-    if (wanted.length === 0 || wanted.includes(name))
+    if (wanted.includes(name) || (wanted.length === 0 && !onlyWhenNamed.has(name)))
       await part({ checks, kit, directory: join(directory, name) }).then(
         (own) => scenarios.push(...own),
         (error) => checks.check(`${name} begins`, () => Promise.reject(error)),

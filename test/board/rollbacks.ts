@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { BadFirmware } from "./kit.ts";
+import type { OtherFirmware } from "./kit.ts";
 import { assertModelAgrees } from "./model.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
@@ -13,7 +13,7 @@ const rollbackSeconds = 600;
 interface BadRelease {
   readonly name: string;
   readonly version: string;
-  readonly firmware: BadFirmware;
+  readonly firmware: OtherFirmware;
   /** Why the device was reset before the old image started again. */
   readonly lastReset: string;
   /** What the server is told. */
@@ -48,7 +48,7 @@ const releases: readonly BadRelease[] = [
 export async function rollbackScenarios(stage: Stage): Promise<Scenario[]> {
   return releases.map((release) => ({
     name: `the rollback of an image that ${release.name}`,
-    needs: stage.kit.bad(release.firmware),
+    needs: stage.kit.other(release.firmware),
     run: () => checkRollback(stage, release),
   }));
 }
@@ -57,7 +57,7 @@ async function checkRollback(stage: Stage, release: BadRelease): Promise<void> {
   const { checks, kit, directory } = stage;
   const { name, version } = release;
   const image = await signed("1.0.0", kit.reference.payload, kit.keys);
-  const { payload } = await kit.bad(release.firmware);
+  const { payload } = await kit.other(release.firmware);
   const bad = await signed(version, payload, kit.keys, { securityCounter: 2 });
   const folder = join(directory, version);
   const one = await BoardDevice.start({ parts: kit, directory: folder, image });

@@ -34,7 +34,8 @@ export function commandBlocks(page: string): CommandBlock[] {
       open = { line: index + 2, info: (fence[1] ?? "").trim(), lines: [] };
     else if (open !== null && fence !== null) {
       const [language = "", word = ""] = open.info.split(" ");
-      const kind = word === "walk" || word === "terminal" ? word : null;
+      const isTerminal = word.startsWith("terminal="); // its name is for people
+      const kind = isTerminal ? "terminal" : word === "walk" ? "walk" : null;
       if (language === "" || language === "sh")
         blocks.push({ line: open.line, kind, text: open.lines.join("\n") });
       open = null;

@@ -32,6 +32,8 @@ export interface BoardDeviceOptions {
   readonly fleetKeys?: KeyPair;
   /** Serves the fleet over https, to a device with these credentials. */
   readonly tls?: { readonly server: SecureServerOptions; readonly credentials: TlsCredentials };
+  /** Another server than the fleet's, on this machine's loopback. */
+  readonly serverUrl?: string;
   /** Signed metadata, for a device that goes by it. */
   readonly trust?: TrustedReleases;
 }
@@ -66,14 +68,14 @@ export class BoardDevice {
   #chip: EmulatedChip | null = null;
 
   static async start(options: BoardDeviceOptions): Promise<BoardDevice> {
-    const { parts, directory, image, fleetKeys = parts.keys, tls, trust } = options;
+    const { parts, directory, image, fleetKeys = parts.keys, tls, trust, serverUrl } = options;
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true });
     const folder = join(directory, fleetFolder);
     const fleet = await RealFleet.start(folder, fleetKeys.publicPem, tls?.server, trust?.fleet);
     const token = await fleet.addDevice(deviceId, hardware);
     const flash = manufacture(layout, image.bytes, {
-      serverUrl: fleet.url.replace("127.0.0.1", hostAddress),
+      serverUrl: (serverUrl ?? fleet.url).replace("127.0.0.1", hostAddress),
       tenant: "DEFAULT",
       deviceId,
       token,
@@ -173,12 +175,7 @@ export class BoardDevice {
 
   /** The most memory that was reported, by part. */
   get memory(): Readonly<Record<string, number>> {
-    const most: Record<string, number> = {};
-    for (const line of this.console)
-      if (line.startsWith("memory: "))
-        for (const [, name = "", bytes] of line.matchAll(/(\w+) (\d+)/g))
-          most[name] = Math.max(most[name] ?? 0, Number(bytes));
-    return most;
+    return memoryPeaks(this.console);
   }
 
   readFlash(): Uint8Array {
@@ -203,8 +200,8 @@ export class BoardDevice {
   #line(line: string): void {
     this.console.push(line);
     // The ROM speaks before the bootloader is loaded, the application after it has done everything. After a power-on
-    // its first words may be lost.
-    if (line.includes(romLine)) this.#beforeBoot = this.readFlash();
+    // its first words may be lost, or be heard late: that flash was read before the power came.
+    if (resetLine.test(line)) this.#beforeBoot = this.readFlash();
     if (line.startsWith(applicationLine) && this.#beforeBoot !== null) {
       this.boots.push({ before: this.#beforeBoot, after: this.readFlash() });
       this.#beforeBoot = null;
@@ -212,11 +209,21 @@ export class BoardDevice {
   }
 }
 
+/** The most of each part of memory that lines of a console tell. */
+export function memoryPeaks(lines: readonly string[]): Readonly<Record<string, number>> {
+  const most: Record<string, number> = {};
+  for (const line of lines)
+    if (line.startsWith("memory: "))
+      for (const [, name = "", bytes] of line.matchAll(/(\w+) (\d+)/g))
+        most[name] = Math.max(most[name] ?? 0, Number(bytes));
+  return most;
+}
+
 const fleetFolder = "fleet";
 const flashName = "flash.bin";
 
-/** The first words of a chip after each reset. */
-export const romLine = "ESP-ROM:";
+/** The ROM's second line after each reset that is none by power-on. */
+const resetLine = /^rst:0x[0-9a-f]+ \((?!POWERON\))/;
 /** The first words of Zephyr in an application. */
 export const applicationLine = "*** Booting Zephyr OS";
 

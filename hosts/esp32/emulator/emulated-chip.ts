@@ -13,6 +13,8 @@ export interface EmulatedChipOptions {
   readonly seed?: number;
   /** Every line of the console, as it comes. */
   onLine?(line: string): void;
+  /** Takes what the chip puts on its second serial line; `network` then stands beside it and hears nothing. */
+  onSerial?(bytes: Buffer): void;
   /** Ports of servers that are elsewhere on this machine by now: as the chip knows them, as they are. */
   readonly movedPorts?: ReadonlyMap<number, number>;
 }
@@ -35,6 +37,7 @@ export class EmulatedChip {
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
   readonly #console: Socket;
+  readonly #serial: Socket;
   readonly #directory: string;
   #partial = "";
   readonly #options: EmulatedChipOptions;
@@ -75,6 +78,7 @@ export class EmulatedChip {
     this.#child = child;
     this.#directory = directory;
     this.#console = consoleSocket;
+    this.#serial = serial;
     this.network = new SerialNetwork({
       write: (bytes) => void serial.write(bytes),
       targetOf: (port) => ({
@@ -82,7 +86,10 @@ export class EmulatedChip {
         port: options.movedPorts?.get(port) ?? port,
       }),
     });
-    serial.on("data", (bytes: Buffer) => this.network.take(bytes));
+    serial.on("data", (bytes: Buffer) => {
+      if (options.onSerial === undefined) this.network.take(bytes);
+      else options.onSerial(bytes);
+    });
     consoleSocket.on("data", (bytes: Buffer) => this.#take(bytes.toString("latin1")));
     // A line whose chip lost its power ends with an error, or without: the exit of the emulator tells.
     for (const socket of [consoleSocket, serial]) socket.on("error", () => {});
@@ -106,6 +113,11 @@ export class EmulatedChip {
   /** Puts bytes on the console's line. */
   type(bytes: Uint8Array): void {
     this.#console.write(bytes);
+  }
+
+  /** Puts bytes on the chip's second serial line. */
+  putOnSerial(bytes: Uint8Array): void {
+    this.#serial.write(bytes);
   }
 
   /** The first line from `fromLine` on that matches; rejects when it takes too long or the chip is gone. */

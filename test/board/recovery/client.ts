@@ -1,11 +1,10 @@
 // Who talks to a bootloader in serial recovery: a client of somebody else's where one is installed.
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { run } from "../../../hosts/esp32/board-tools.ts";
 import type { EmulatedChip } from "../../../hosts/esp32/emulator/emulated-chip.ts";
+import { type MadePort, makePort } from "../serial-port.ts";
 import { SmpLine } from "./smp-line.ts";
 
 export interface RecoveryClient {
@@ -80,23 +79,10 @@ function ownClient(chip: EmulatedChip): RecoveryClient {
 }
 
 /** The chip's console as a port of this machine. */
-async function openPort(
-  python: string,
-  chip: EmulatedChip,
-): Promise<{ readonly name: string; close(): void }> {
-  const script = join(import.meta.dirname, "serial-port.py");
-  const child: ChildProcess = spawn(python, [script], { stdio: ["pipe", "pipe", "pipe"] });
-  const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) throw new TypeError("no pipes");
-  stdin.on("error", () => {}); // it ended before the chip did, which its client tells
-  chip.onConsoleData((bytes) => stdin.write(bytes));
-  stdout.on("data", (bytes: Buffer) => chip.type(bytes));
-  const name = await new Promise<string>((resolve, reject) => {
-    createInterface(stderr).once("line", resolve);
-    child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`the serial port ended with ${code}`)));
-  });
-  return { name, close: () => stdin.end() };
+async function openPort(python: string, chip: EmulatedChip): Promise<MadePort> {
+  const port = await makePort(python, (bytes) => chip.type(bytes));
+  chip.onConsoleData((bytes) => port.put(bytes));
+  return port;
 }
 
 async function withFile(bytes: Uint8Array, use: (file: string) => Promise<void>): Promise<void> {
