@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { DocumentStore } from "../../src/config/document-store.ts";
-import { parseHttpAddress } from "../../src/device/http-address.ts";
 import { hardwareIdCharactersMax, isHardwareId } from "../../src/image/hardware.ts";
 import { toHex } from "../../src/image/hex.ts";
 import { type KeyValue, StorageError } from "../../src/ports/board.ts";
 import { deviceIdRule, isDeviceId } from "../../src/protocol/device-id.ts";
+import { parseHttpAddress } from "../../src/protocol/http-address.ts";
 import { certificateBytesMax } from "../../src/tls/certificate.ts";
 import {
   credentialLimits,

@@ -151,6 +151,7 @@ declare module "sluice/board" {
       readonly trialMs?: number;
       readonly firstPollMsMax?: number;
       readonly plainHttp?: boolean;
+      readonly redirectHosts?: readonly string[];
       readonly unknownBootloader?: "refuse" | "accept";
     };
     /** Bytes of the hardware's random generator. */

@@ -3,10 +3,10 @@ import SecureSocket from "sluice/secure-socket";
 import { digits, isOf } from "../image/text-parts.ts";
 import type { Clock, TimerHandle } from "../ports/board.ts";
 import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import { type HttpAddress, parseHttpAddress } from "../protocol/http-address.ts";
 import { parseContentLength } from "../protocol/http-framing.ts";
 import { type ReaderState, ResponseReader, type ResponseSink } from "../protocol/http-response.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
-import { type HttpAddress, parseHttpAddress } from "./http-address.ts";
 
 /** Read from the socket at once. */
 const pieceBytesMax = 1024;

@@ -11,6 +11,8 @@ export type HttpFailure =
   | "url-too-long"
   /** An IPv6 address, which no board of ours speaks. */
   | "url-ipv6"
+  /** To a host that the settings do not name, to http from https, or a second one. */
+  | "redirect-refused"
   /** Against RFC 9112: what came says nothing about what was asked for. */
   | "response-malformed"
   /** A head of more bytes, or more interim answers, than a device takes. */

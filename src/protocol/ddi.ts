@@ -11,13 +11,11 @@ import {
   parseJsonObject,
   stringAt,
 } from "./json.ts";
+import { urlLengthMax } from "./url.ts";
 
 /** Larger bodies are refused before they are parsed. */
-export const pollBytesMax = 4096;
+export const pollBytesMax = 8192;
 export const deploymentBytesMax = 16_384;
-const linkLengthMax = 1024;
-/** A longer one would not fit the journal, which must hold the whole offer. */
-export const artifactUrlLengthMax = 512;
 const versionLengthMax = 64;
 /** Of the arrays whose length says whether a deployment is one image; the body bounds it. */
 const elementsMax = deploymentBytesMax;
@@ -82,7 +80,11 @@ export interface ConfigurationDeployment extends DeploymentTerms {
  * `unsupported`: well-formed, but not one image for one slot. The device reports either and
  * installs nothing.
  */
-export type DeploymentRefusal = "malformed-deployment" | "unsupported-deployment";
+export type DeploymentRefusal =
+  | "malformed-deployment"
+  | "unsupported-deployment"
+  /** The file's address has more characters than `urlLengthMax`. */
+  | "url-too-long";
 
 export type ParsedDeployment =
   | { readonly ok: true; readonly deployment: Deployment | ConfigurationDeployment }
@@ -136,6 +138,7 @@ export function parseDeployment(body: Uint8Array): ParsedDeployment {
   if (chunk === null || artifact === null) return refused("unsupported-deployment");
   const file = parseArtifact(artifact);
   const version = stringAt(chunk, "version", versionLengthMax);
+  if (file === null && hasLongUrl(artifact)) return refused("url-too-long");
   if (file === null || version === null) return refused("malformed-deployment");
   const terms: DeploymentTerms = {
     actionId,
@@ -227,7 +230,8 @@ export function actionIdOfLink(url: string): string | null {
  */
 export function parseUrl(text: string | null, lengthMax: number): string | null {
   if (text === null || text.length > lengthMax) return null;
-  const scheme = ["http://", "https://"].find((start) => text.startsWith(start)) ?? text;
+  const start = text.slice(0, "https://".length).toLowerCase();
+  const scheme = ["http://", "https://"].find((known) => start.startsWith(known)) ?? text;
   return isOf(text.slice(scheme.length), "!#-[]-~", 1, lengthMax) ? text : null;
 }
 
@@ -270,16 +274,23 @@ function metadataAt(chunk: JsonObject, key: string): string | null {
 
 function artifactUrlAt(links: JsonObject, key: string): string | null {
   const link = objectAt(links, key);
-  return link === null
-    ? null
-    : parseUrl(stringAt(link, "href", artifactUrlLengthMax), artifactUrlLengthMax);
+  return link === null ? null : parseUrl(stringAt(link, "href", urlLengthMax), urlLengthMax);
+}
+
+function hasLongUrl(artifact: JsonObject): boolean {
+  const links = objectAt(artifact, "_links") ?? {};
+  return ["download", "download-http"].some((key) => {
+    const link = objectAt(links, key);
+    const href = link === null ? null : stringAt(link, "href", deploymentBytesMax);
+    return href !== null && href.length > urlLengthMax;
+  });
 }
 
 /** Null without such a link, undefined with one that leads nowhere. */
 function linkAt(links: JsonObject, key: string): string | null | undefined {
   if (!Object.hasOwn(links, key)) return null;
   const link = objectAt(links, key);
-  const url = link === null ? null : parseUrl(stringAt(link, "href", linkLengthMax), linkLengthMax);
+  const url = link === null ? null : parseUrl(stringAt(link, "href", urlLengthMax), urlLengthMax);
   return url ?? undefined;
 }
 

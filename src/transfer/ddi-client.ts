@@ -32,7 +32,8 @@ export type ServerFailure =
   /** An answer that is no HTTP/1.1, or in a coding: something on the way. */
   | ResponseDefect
   | "url-too-long"
-  | "url-ipv6";
+  | "url-ipv6"
+  | "redirect-refused";
 
 export type ServerResult<T> =
   | { readonly ok: true; readonly value: T }
@@ -187,6 +188,7 @@ const failures: Readonly<Record<HttpFailure, ServerFailure>> = {
   "bad-url": "response-invalid",
   "url-too-long": "url-too-long",
   "url-ipv6": "url-ipv6",
+  "redirect-refused": "redirect-refused",
   "response-malformed": "response-malformed",
   "head-too-large": "head-too-large",
   "content-encoded": "content-encoded",

@@ -132,7 +132,10 @@ async function fetchRest(
  */
 export function isWorthRepeating(failure: RangeFailure): boolean {
   return (
-    failure !== "artifact-missing" && failure !== "artifact-denied" && !isAddressRefused(failure)
+    failure !== "artifact-missing" &&
+    failure !== "artifact-denied" &&
+    failure !== "redirect-refused" &&
+    !isAddressRefused(failure)
   );
 }
 

@@ -20,6 +20,8 @@ export type RangeFailure =
   | "unsupported-url"
   | "url-too-long"
   | "url-ipv6"
+  /** The server sends the device elsewhere, where it does not go. */
+  | "redirect-refused"
   /** Plain HTTP, which the settings do not allow. */
   | "http-not-allowed"
   /** The sink refused the bytes. */
@@ -125,6 +127,7 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   "bad-url": "unsupported-url",
   "url-too-long": "url-too-long",
   "url-ipv6": "url-ipv6",
+  "redirect-refused": "redirect-refused",
   "response-malformed": "response-malformed",
   "head-too-large": "head-too-large",
   "content-encoded": "content-encoded",

@@ -7,6 +7,7 @@ import type { Running } from "../protocol/running.ts";
 import { type SecondaryFacts, type SlotFacts, Slots } from "../slots/slots.ts";
 import { DdiClient } from "../transfer/ddi-client.ts";
 import { oneAtATime } from "../transfer/exchange.ts";
+import { followingRedirect } from "../transfer/redirects.ts";
 import { wantsTicks } from "./conditions.ts";
 import { Configured } from "./configured.ts";
 import { Consent } from "./consent.ts";
@@ -79,7 +80,7 @@ export class Agent {
     this.#journal = new Journal(ports.keyValue);
     this.#data = options.data === undefined ? null : new DataUpdate(ports, options.data);
     this.#consent = new Consent(ports.keyValue);
-    const http = oneAtATime(ports.http, ports.log);
+    const http = oneAtATime(followingRedirect(ports.http, settings.redirectHosts), ports.log);
     const happened = (event: Event): void => this.#machine.happened(event);
     const unattended = (work: Promise<unknown>): void => this.#unattended(work);
     this.#client = new DdiClient(http, {

@@ -1,5 +1,5 @@
 import type { KeyValue } from "../ports/board.ts";
-import { artifactUrlLengthMax, parseActionId, parseUrl } from "../protocol/ddi.ts";
+import { parseActionId, parseUrl } from "../protocol/ddi.ts";
 import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import {
   arrayAt,
@@ -11,6 +11,7 @@ import {
   stringAt,
 } from "../protocol/json.ts";
 import {
+  addressNotKept,
   asRelease,
   deferralReasons,
   failureReasons,
@@ -28,6 +29,8 @@ import {
 
 /** A value of the key-value storage holds no more. */
 const journalBytesMax = 1024;
+/** A longer one would not fit beside the rest of the offer: `addressNotKept` then stands for it. */
+export const keptUrlLengthMax = 512;
 const journalFormat = 2;
 /** Of the counters in a state; all of them stop at 3. */
 const countMax = 16;
@@ -180,7 +183,8 @@ const offerFlags = { a: "approved", f: "forced", r: "retry", w: "overridesWindow
 
 /** With names of one letter, so that the longest offer fits a value. */
 export function encodeOffer(offer: Offer | Release): JsonObject {
-  const { actionId: a, version: v, fileHash: f, fileBytes: b, url: u, imageHash: i } = offer;
+  const { actionId: a, version: v, fileHash: f, fileBytes: b, url, imageHash: i } = offer;
+  const u = url.length > keptUrlLengthMax ? addressNotKept : url;
   const said = { overridesWindows: false, ...offer };
   const letters = Object.entries(offerFlags).filter(([, name]) => said[name]);
   return { a, v, f, b, u, i, x: letters.map(([letter]) => letter).join("") };
@@ -306,7 +310,7 @@ function decodeOffer(object: JsonObject | null): Offer | null {
   const version = stringAt(object, "v", 64);
   const fileHash = parseDigestHex(stringAt(object, "f", 64));
   const fileBytes = integerAt(object, "b", 1, 0xffff_ffff);
-  const url = parseUrl(stringAt(object, "u", artifactUrlLengthMax), artifactUrlLengthMax);
+  const url = parseUrl(stringAt(object, "u", keptUrlLengthMax), keptUrlLengthMax);
   const imageHash = parseDigestHex(stringAt(object, "i", 64));
   if (actionId === null || version === null || fileHash === null) return null;
   if (fileBytes === null || url === null) return null;

@@ -3,12 +3,12 @@ import type { LogLevel, TimerHandle } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import {
   actionIdOfLink,
-  artifactUrlLengthMax,
   type ConfigurationDeployment,
   type Deployment,
   type ParsedDeployment,
   type Poll,
 } from "../protocol/ddi.ts";
+import { urlLengthMax } from "../protocol/url.ts";
 import type { DdiClient, ServerFailure, ServerResult } from "../transfer/ddi-client.ts";
 import type { Event } from "./event.ts";
 import type { PollOutcome } from "./health-checks.ts";
@@ -200,7 +200,7 @@ export class Poller {
     const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
     const { approved, forced, retry } = deployment;
     const address = client.addressOf(deployment.url);
-    const url = address.length <= artifactUrlLengthMax ? address : deployment.url;
+    const url = address.length <= urlLengthMax ? address : deployment.url;
     happened({
       kind: "polled",
       offer: {

@@ -57,6 +57,8 @@ export const failureReasons = [
   "server-error",
   "artifact-missing",
   "artifact-denied",
+  "redirect-refused",
+  "address-not-kept",
   "response-invalid",
   "response-malformed",
   "head-too-large",
@@ -117,6 +119,12 @@ export const deferralReasons = [
 ] as const;
 
 export type DeferralReason = (typeof deferralReasons)[number];
+
+/**
+ * Stands in the journal for an address that is too long for it, in a form that earlier firmware reads
+ * too: after a reset the next poll tells the address anew.
+ */
+export const addressNotKept = "http:///";
 
 /** The same file under the same action; only its address may have changed. */
 export function isSameOffer(a: Offer | null, b: Offer | null): boolean {

@@ -60,6 +60,11 @@ export interface Settings {
    * `accept` is for fleets whose bootloaders are older and known to swap using move.
    */
   readonly unknownBootloader: UnknownBootloader;
+  /**
+   * Other hosts than the one that was asked to which a server may redirect a GET, by their whole names.
+   * What they serve is held against the same signatures and hashes; they never hear the token.
+   */
+  readonly redirectHosts: readonly string[];
   /** Lets the device speak plain HTTP to other machines too, tokens included: for trials only. */
   readonly plainHttp: boolean;
 }
@@ -79,6 +84,7 @@ export const defaultSettings: Settings = {
   pollBackoff: defaultBackoff,
   downloadPauseMs: 30_000,
   unknownBootloader: "refuse",
+  redirectHosts: [],
   plainHttp: false,
 };
 

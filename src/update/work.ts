@@ -22,7 +22,7 @@ import type { ReleaseTarget } from "../trust/release-target.ts";
 import { BlockMemory } from "./block-memory.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
-import type { FailureReason, Offer, Release } from "./release.ts";
+import { addressNotKept, type FailureReason, type Offer, type Release } from "./release.ts";
 import { ReleaseTrust } from "./release-trust.ts";
 import type { Identity, Settings } from "./settings.ts";
 
@@ -47,6 +47,9 @@ export interface WorkTools {
 
 /** Between failures for now, so that a fault that lasts costs little. */
 const pauseBackoff: Backoff = { firstMs: 60_000, capMs: 3_600_000 };
+
+/** The next poll tells the address. */
+const notKept = { reason: "address-not-kept", passing: true, retryAfterMs: 0 } as const;
 
 type Trusted =
   | { readonly ok: true; readonly signed: ReleaseTarget | null }
@@ -136,6 +139,7 @@ export class UpdateWork {
   }
 
   async #check(offer: Offer, work: LongWork): Promise<Event> {
+    if (offer.url === addressNotKept) return { kind: "checkFailed", ...notKept };
     const unfit = this.#unfit(offer);
     if (unfit !== null) {
       this.#tools.ports.log.write("error", `${offer.version} refused: ${unfit.message}`);
@@ -240,6 +244,7 @@ export class UpdateWork {
   }
 
   async #download(release: Release, work: LongWork): Promise<Event> {
+    if (release.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
     const { ports, http, settings } = this.#tools;
     if (this.#memory.recall(release.fileHash) === null) {
       const ends = await this.#fetchEnds(release, work);

@@ -130,3 +130,47 @@ test("gives no verdict while polls and deployments are gzipped or pages", async 
   assert.equal(bench.running, "1.1.0");
   assert.match(bench.verdict ?? "", /closed success/);
 });
+
+/** The deployment names its file by an address of so many characters. */
+function longAddress(characters: number): Oddity {
+  return (request, own) => {
+    if (!request.path.includes("/deploymentBase/") || request.method !== "GET") return null;
+    const body = new TextDecoder()
+      .decode(own.body)
+      .replace(/http:[^"]*\/artifact\/1/, (url) =>
+        `HTTP${url.slice(4)}?signed=`.padEnd(characters, "a"),
+      );
+    return text(200, body);
+  };
+}
+
+for (const characters of [700, 2048])
+  test(`takes a file by an address of ${characters} characters, also after a reset`, async () => {
+    const bench = await DeviceBench.start();
+    const odd = longAddress(characters);
+    bench.server.interfere = (request, own) => (own.kind === "response" ? odd(request, own) : null);
+    await bench.powerOn();
+    bench.offer("1", "1.1.0", newer);
+    const { scheduler } = bench.world;
+    const isUnderWay = () => bench.server.artifactRanges.length >= 3;
+    await scheduler.runUntil(isUnderWay, scheduler.nowMs + 3_600_000);
+    assert.ok(isUnderWay());
+    await bench.powerOn(); // a reset in the middle of the download
+    await bench.pass(60);
+    assert.equal(bench.running, "1.1.0", bench.server.reports.join("\n"));
+    bench.world.close();
+  });
+
+test("names an address that is too long as such", async () => {
+  const bench = await offered(longAddress(2049), 20);
+  assert.match(bench.verdict ?? "", /state=failed reason=url-too-long/);
+});
+
+for (const status of [301, 302, 307])
+  test(`follows a file to another place of its host by ${status}`, async () => {
+    const bench = await offered((request) => {
+      if (!isFile(request) || request.path.endsWith("/moved")) return null;
+      return text(status, "", { location: `${request.path}/moved` });
+    }, 60);
+    assert.equal(bench.running, "1.1.0", bench.server.reports.join("\n"));
+  });

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   actionIdOfLink,
-  artifactUrlLengthMax,
   deploymentBytesMax,
   encodeConfigData,
   encodeFeedback,
@@ -12,6 +11,7 @@ import {
   parsePoll,
   pollBytesMax,
 } from "../../../src/protocol/ddi.ts";
+import { urlLengthMax } from "../../../src/protocol/url.ts";
 
 const utf8 = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const sha256 = "0f".repeat(32);
@@ -111,7 +111,7 @@ for (const [name, links] of [
   ["a relative address", { deploymentBase: { href: "/deploymentBase/1" } }],
   ["an address of another scheme", { deploymentBase: { href: "file:///etc/passwd" } }],
   ["an address with a line break", { cancelAction: { href: "http://server/x\r\nhost: y" } }],
-  ["an address of 1,025 characters", { configData: { href: `http://${"a".repeat(1018)}` } }],
+  ["an address of 2,049 characters", { configData: { href: `http://${"a".repeat(2042)}` } }],
 ] as const)
   test(`refuses a poll with ${name}: it must not read as "nothing wanted"`, () => {
     assert.equal(parsePoll(utf8({ config, _links: links })), null);
@@ -235,12 +235,12 @@ for (const [maintenanceWindow, windowOpen] of [
     assert.equal(deploymentOf({ ...body, deployment }).windowOpen, windowOpen);
   });
 
-test("takes the longest address that the journal can hold, and no longer one", () => {
-  const longest = `http://${"a".repeat(artifactUrlLengthMax - 7)}`;
+test("takes an address of 2,048 characters in any case, and names a longer one as such", () => {
+  const longest = `HTTP://${"a".repeat(urlLengthMax - 7)}`;
   const links = (href: string) => ({ _links: { download: { href } } });
   assert.equal(deploymentOf(withArtifact(links(longest))).url, longest);
   const longer = parseDeployment(utf8(withArtifact(links(`${longest}a`))));
-  assert.deepEqual(longer, { ok: false, reason: "malformed-deployment", actionId: "42" });
+  assert.deepEqual(longer, { ok: false, reason: "url-too-long", actionId: "42" });
 });
 
 test("keeps only printable ASCII of a version, which is for people to read", () => {

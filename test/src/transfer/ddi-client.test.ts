@@ -41,7 +41,7 @@ test("polls its own address and says who it is and what runs", async () => {
     },
     body: null,
     timeoutMs: 15_000,
-    bodyBytesMax: 4096,
+    bodyBytesMax: 8192,
   });
 });
 
@@ -85,8 +85,8 @@ for (const [name, script, reason, retryAfterMs] of [
   ["HTML under 200", { status: 200, body: "<html></html>" }, "response-invalid", null],
   ["nothing under 200", { status: 200 }, "response-invalid", null],
   [
-    "a poll of 4,097 bytes",
-    { status: 200, body: pollBody.padEnd(4097) },
+    "a poll of 8,193 bytes",
+    { status: 200, body: pollBody.padEnd(8193) },
     "response-too-large",
     null,
   ],

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { StorageError } from "../../../src/ports/board.ts";
-import { artifactUrlLengthMax } from "../../../src/protocol/ddi.ts";
 import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { encodeJson } from "../../../src/protocol/json.ts";
 import {
@@ -10,9 +9,11 @@ import {
   decodeState,
   encodeState,
   Journal,
+  keptUrlLengthMax,
   refusedMax,
 } from "../../../src/update/journal.ts";
 import {
+  addressNotKept,
   deferralReasons,
   failureReasons,
   type Offer,
@@ -102,7 +103,7 @@ const longRelease: Release = {
   version: '"'.repeat(64),
   fileHash: "f".repeat(64) as DigestHex,
   fileBytes: 0xffff_ffff,
-  url: `https://${"a".repeat(artifactUrlLengthMax - 8)}`,
+  url: `https://${"a".repeat(keptUrlLengthMax - 8)}`,
   imageHash: "0".repeat(64) as DigestHex,
   approved: true,
   forced: true,
@@ -294,10 +295,10 @@ test("an offer of any allowed length can be stored", () => {
   fc.assert(
     fc.property(
       fc.string({ maxLength: 64, unit: fc.constantFrom(...'azAZ09.+- "\\') }),
-      fc.nat({ max: artifactUrlLengthMax - 8 }),
+      fc.nat({ max: keptUrlLengthMax - 8 }),
       (version, length) => {
         const offer: Offer = { ...longOffer, version, url: `https://${"u".repeat(length)}/` };
-        if (offer.url.length > artifactUrlLengthMax) return;
+        if (offer.url.length > keptUrlLengthMax) return;
         const state: State = { kind: "checking", offer };
         const keyValue = new MemoryKeyValue();
         new Journal(keyValue).write(state);
@@ -350,4 +351,16 @@ test("keeps a wait that comes and goes in memory once it has cost its share of t
   assert.ok(journal.writes < attemptWritesMax / 2 + 8, `${journal.writes} writes`);
   assert.deepEqual(new Journal(keyValue).read(), prepared);
   assert.equal(journal.write(activating), true);
+});
+
+test("keeps what an offer with a longer address is, and not where", () => {
+  for (const length of [keptUrlLengthMax, keptUrlLengthMax + 1, 2048]) {
+    const url = "https://cdn.test/".padEnd(length, "x");
+    const state: State = { kind: "checking", offer: { ...longOffer, url } };
+    const keyValue = new MemoryKeyValue();
+    new Journal(keyValue).write(state);
+    const kept = length > keptUrlLengthMax ? addressNotKept : url;
+    const offer = { ...longOffer, url: kept };
+    assert.deepEqual(new Journal(keyValue).read(), { kind: "checking", offer });
+  }
 });

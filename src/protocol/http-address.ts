@@ -1,5 +1,5 @@
 import { digits, isOf, letters, partsAtStart } from "../image/text-parts.ts";
-import { urlLengthMax } from "../protocol/url.ts";
+import { urlLengthMax } from "./url.ts";
 
 /** Where an address leads. */
 export interface HttpAddress {

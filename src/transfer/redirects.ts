@@ -1,0 +1,80 @@
+import type { Http, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import { type HttpAddress, parseHttpAddress } from "../protocol/http-address.ts";
+import { runningHeader } from "../protocol/running.ts";
+
+/** 303 asks for the same with GET, which is what is asked with. */
+const redirects: readonly number[] = [301, 302, 303, 307, 308];
+/** Who the device is, and what it runs, is for the server that it asked alone. */
+const ownHeaders: readonly string[] = ["authorization", runningHeader];
+
+/**
+ * Follows one redirect of a GET: to the host that was asked, or to one of `hosts`, never from
+ * https to http. Any other, and a second one, ends as `redirect-refused`. Another scheme, host or
+ * port hears neither the token nor what runs.
+ */
+export function followingRedirect(http: Http, hosts: readonly string[]): Http {
+  return {
+    send(request, receiver) {
+      if (request.method !== "GET") return void http.send(request, receiver);
+      sendWatched(http, request, receiver, (location) => {
+        const next = redirected(request, location, hosts);
+        if (next === null) receiver.failed("redirect-refused");
+        else sendWatched(http, next, receiver, () => receiver.failed("redirect-refused"));
+      });
+    },
+  };
+}
+
+/** `moved` is called in place of the end of an exchange that was answered with a redirect. */
+function sendWatched(
+  http: Http,
+  request: HttpRequest,
+  receiver: HttpReceiver,
+  moved: (location: string) => void,
+): void {
+  let location: string | null = null;
+  http.send(request, {
+    head(head) {
+      const where = head.headers.get("location");
+      if (!redirects.includes(head.status) || where === undefined) return receiver.head(head);
+      location = where;
+      return false;
+    },
+    body: (bytes) => receiver.body(bytes),
+    done: () => receiver.done(),
+    failed: (failure) => (location === null ? receiver.failed(failure) : moved(location)),
+  });
+}
+
+function redirected(
+  request: HttpRequest,
+  location: string,
+  hosts: readonly string[],
+): HttpRequest | null {
+  const from = parseHttpAddress(request.url);
+  const url = from.ok ? resolved(from, location) : "";
+  const to = parseHttpAddress(url);
+  if (!from.ok || !to.ok || (from.isSecure && !to.isSecure)) return null;
+  const isKnown = hosts.some((host) => host.toLowerCase() === to.host);
+  if (to.host !== from.host && !isKnown) return null;
+  const isSameOrigin =
+    to.host === from.host && to.port === from.port && to.isSecure === from.isSecure;
+  const headers = Object.entries(request.headers).filter(
+    ([name]) => isSameOrigin || !ownHeaders.includes(name.toLowerCase()),
+  );
+  return { ...request, url, headers: Object.fromEntries(headers) };
+}
+
+/** A reference to where it leads (RFC 3986, 5.2), without its fragment; dots are left to the server. */
+function resolved(from: HttpAddress, reference: string): string {
+  const [location = ""] = reference.split("#");
+  const scheme = from.isSecure ? "https:" : "http:";
+  const [path = ""] = from.path.split("?");
+  const colon = location.indexOf("://");
+  if (colon > 0 && colon < 6) return location;
+  if (location.startsWith("//")) return `${scheme}${location}`;
+  const origin = `${scheme}//${from.host}:${from.port}`;
+  if (location.startsWith("/")) return `${origin}${location}`;
+  if (location === "" || location.startsWith("?")) return `${origin}${path}${location}`;
+  return `${origin}${path.slice(0, path.lastIndexOf("/") + 1)}${location}`;
+}
