@@ -57,7 +57,7 @@ export interface FleetServer {
 }
 
 /** Events are counted down to their bound once in this many ticks. */
-const ticksPerPrune = 64;
+const ticksPerPrune = 8;
 
 /** Builds the server over its database and folder; the caller listens, or injects requests. */
 export async function createFleet(options: FleetOptions): Promise<FleetServer> {

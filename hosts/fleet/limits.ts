@@ -31,6 +31,7 @@ export const limits = {
   /** Longer texts are cut. */
   reportDetailCharactersMax: 512,
   reasonCharactersMax: 128,
+  /** Actions of one device that are kept, with their reports; the oldest go first. */
   actionHistoryMax: 50,
   /** Times in which the server was away, the newest. */
   outagesKeptMax: 64,
@@ -43,7 +44,9 @@ export const limits = {
   eventValueCharactersMax: 256,
   /** Of one device, whoever saw them; the oldest go first, so that no device can push out the others'. */
   eventsPerDeviceMax: 2000,
-  /** The stream of events keeps this many; the oldest go first. */
+  /** Events of the server itself: rollouts, releases, outages, warnings. */
+  eventsOfServerMax: 50_000,
+  /** Events of all; beyond it the oldest of whoever has the most go first. */
   eventsKeptMax: 500_000,
   pageSizeMax: 500,
   rangesPerRequestMax: 16,

@@ -15,6 +15,7 @@ import { type DeviceEntry, newEntry } from "./memory.ts";
 
 /** A decision can end a stage, which is a new plan; then it is taken again, at most this often per request. */
 const decisionsMax = 3;
+const runningHeaderCharactersMax = 512;
 
 /**
  * What every authenticated request of a device does first: notes that the device is there and what it runs.
@@ -23,8 +24,10 @@ const decisionsMax = 3;
 export async function noteContact(
   fleet: Fleet,
   entry: DeviceEntry,
-  runningHeader: string | null,
+  sentHeader: string | null,
 ): Promise<void> {
+  // It stays in memory as long as the device; a longer one is malformed in any case.
+  const runningHeader = sentHeader?.slice(0, runningHeaderCharactersMax) ?? null;
   const nowUnixMs = fleet.clock.unixMs();
   entry.lastSeenAtUnixMs = nowUnixMs;
   const written = entry.row.last_seen_at;

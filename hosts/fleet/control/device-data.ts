@@ -1,7 +1,7 @@
 import { configurationAttribute, parseConfigurationVersion } from "../../../src/protocol/ddi.ts";
 import { limits } from "../limits.ts";
 import { type AttributeMode, readAttributes, writeAttributes } from "../storage/devices.ts";
-import { addEvent, pruneEventsOfDevice } from "../storage/events.ts";
+import { addEvent } from "../storage/events.ts";
 import { decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
@@ -104,7 +104,6 @@ export async function receiveEvents(
       );
       if (isNew) accepted += 1;
     }
-    if (accepted > 0) await pruneEventsOfDevice(unit.db, entry.id, limits.eventsPerDeviceMax);
     return { accepted, duplicates: events.length - accepted };
   });
 }

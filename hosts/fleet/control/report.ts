@@ -8,7 +8,7 @@ import {
   isActive,
   updateAction,
 } from "../storage/actions.ts";
-import { addEvent, pruneEventsOfDevice } from "../storage/events.ts";
+import { addEvent } from "../storage/events.ts";
 import type { ActionStatus } from "../storage/tables.ts";
 import { isGone } from "./contact.ts";
 import { cancelRejected, decideTask } from "./decide.ts";
@@ -217,7 +217,6 @@ async function keepReport(
     { kind: "feedback", deviceId: change.id, rolloutId, details: { execution, finished, details } },
     change.unit.nowUnixMs,
   );
-  await pruneEventsOfDevice(change.unit.db, change.id, limits.eventsPerDeviceMax);
 }
 
 /** The action goes on as if nobody had asked for its end; one that nobody agreed to yet still waits for that. */

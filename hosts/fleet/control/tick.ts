@@ -51,7 +51,7 @@ export async function writeAllContacts(fleet: Fleet): Promise<void> {
 }
 
 /** Keeps the stream of events within its bound. */
-export function pruneStream(fleet: Fleet): Promise<void> {
+export function pruneStream(fleet: Fleet): Promise<boolean> {
   return fleet.database.write((unit) => pruneEvents(unit.db, limits.eventsKeptMax));
 }
 

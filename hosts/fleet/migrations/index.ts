@@ -5,6 +5,7 @@ import * as countedApart from "./0003-counted-apart.ts";
 import * as configurations from "./0004-configurations.ts";
 import * as tokenMacs from "./0005-token-macs.ts";
 import * as serviceTime from "./0006-service-time.ts";
+import * as countedEvents from "./0007-counted-events.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0004-configurations": configurations,
   "0005-token-macs": tokenMacs,
   "0006-service-time": serviceTime,
+  "0007-counted-events": countedEvents,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -1,4 +1,5 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
+import { limits } from "../limits.ts";
 import type { DeviceId } from "../names.ts";
 import type { Queries } from "./database.ts";
 import type { ActionReportTable, ActionTable } from "./tables.ts";
@@ -54,12 +55,33 @@ export async function listActions(
     .execute();
 }
 
+/** Adds it, and lets those of the same device go that are older than its newest `actionHistoryMax`. */
 export async function insertAction(
   db: Queries,
   action: Insertable<ActionTable>,
 ): Promise<ActionRow> {
-  return db.insertInto("actions").values(action).returningAll().executeTakeFirstOrThrow();
+  const row = await db
+    .insertInto("actions")
+    .values(action)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const old = await db
+    .selectFrom("actions")
+    .select("id")
+    .where("device_id", "=", row.device_id)
+    .orderBy("id", "desc")
+    .limit(prunedActionsMax)
+    .offset(limits.actionHistoryMax)
+    .execute();
+  const ids = old.map(({ id }) => id);
+  if (ids.length === 0) return row;
+  await db.deleteFrom("action_reports").where("action_id", "in", ids).execute();
+  await db.deleteFrom("actions").where("id", "in", ids).execute();
+  return row;
 }
+
+/** A database of before may have more; they go with the next actions. */
+const prunedActionsMax = 100;
 
 export async function updateAction(
   db: Queries,

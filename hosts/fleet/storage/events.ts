@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { limits } from "../limits.ts";
 import type { Queries } from "./database.ts";
 
 /** One thing that happened, as the stream keeps it. */
@@ -23,7 +23,10 @@ export interface StoredEvent {
   readonly details: string;
 }
 
-/** False for an event of a device that is here already. */
+/**
+ * Adds it, and lets the oldest of the same device go beyond the bound. False for an event of a device
+ * that is here already.
+ */
 export async function addEvent(db: Queries, event: FleetEvent, atUnixMs: number): Promise<boolean> {
   const result = await db
     .insertInto("events")
@@ -38,7 +41,9 @@ export async function addEvent(db: Queries, event: FleetEvent, atUnixMs: number)
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
+  const isNew = result.numInsertedOrUpdatedRows === 1n;
+  if (isNew) await keepWithinBound(db, event.deviceId ?? null);
+  return isNew;
 }
 
 /** Oldest first, from the one after `after`. */
@@ -78,29 +83,58 @@ export async function listEventsOfDevice(
   return query.execute();
 }
 
-/** Keeps the newest `keptMax` events of a device. */
-export async function pruneEventsOfDevice(
-  db: Queries,
-  deviceId: string,
-  keptMax: number,
-): Promise<void> {
-  const newest = db
-    .selectFrom("events")
-    .select("id")
-    .where("device_id", "=", deviceId)
-    .orderBy("id", "desc")
-    .limit(1)
-    .offset(keptMax);
-  await db
-    .deleteFrom("events")
-    .where("device_id", "=", deviceId)
-    .where("id", "<=", newest)
-    .execute();
+const [serverItself, allTogether] = ["", "*"];
+
+/** Keeps the newest `eventsPerDeviceMax` of one device, whoever saw them, or of the server itself. */
+async function keepWithinBound(db: Queries, deviceId: string | null): Promise<void> {
+  const keptMax = deviceId === null ? limits.eventsOfServerMax : limits.eventsPerDeviceMax;
+  const count = await eventsOf(db, deviceId ?? serverItself);
+  if (count > keptMax) await deleteOldest(db, deviceId, count - keptMax);
 }
 
-/** Keeps the newest `keptMax` events. */
-export async function pruneEvents(db: Queries, keptMax: number): Promise<void> {
-  // By count: ids have gaps, after a time that a backup knows nothing of.
-  await sql`delete from events where id <=
-    (select id from events order by id desc limit 1 offset ${keptMax})`.execute(db);
+async function eventsOf(db: Queries, owner: string): Promise<number> {
+  const row = await db
+    .selectFrom("event_counts")
+    .select("count")
+    .where("device_id", "=", owner)
+    .executeTakeFirst();
+  return row?.count ?? 0;
+}
+
+async function deleteOldest(db: Queries, deviceId: string | null, count: number): Promise<void> {
+  const oldest = db
+    .selectFrom("events")
+    .select("id")
+    .where("device_id", deviceId === null ? "is" : "=", deviceId)
+    .orderBy("id")
+    .limit(count);
+  await db.deleteFrom("events").where("id", "in", oldest).execute();
+}
+
+/** Devices that one call takes events from; what is left over is for the next one. */
+const prunedDevicesMax = 64;
+const deletedAtOnceMax = 500;
+const deletedAtOnceMin = 16;
+
+/**
+ * Keeps `keptMax` events of all: those go that the devices with the most have, the oldest of each
+ * first, so that nobody who says much pushes out what others said, or what the server itself did (that
+ * has a bound of its own). False when some are left over.
+ */
+export async function pruneEvents(db: Queries, keptMax: number): Promise<boolean> {
+  for (let pruned = 0; pruned < prunedDevicesMax; pruned += 1) {
+    const excess = (await eventsOf(db, allTogether)) - keptMax;
+    if (excess <= 0) return true;
+    const [largest, next] = await db
+      .selectFrom("event_counts")
+      .selectAll()
+      .where("device_id", "not in", [serverItself, allTogether])
+      .orderBy("count", "desc")
+      .limit(2)
+      .execute();
+    if (largest === undefined) return true;
+    const ahead = Math.max(largest.count - (next?.count ?? 0), deletedAtOnceMin);
+    await deleteOldest(db, largest.device_id, Math.min(excess, ahead, deletedAtOnceMax));
+  }
+  return false;
 }

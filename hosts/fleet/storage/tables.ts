@@ -18,6 +18,7 @@ export interface Tables {
   actions: ActionTable;
   action_reports: ActionReportTable;
   events: EventTable;
+  event_counts: EventCountTable;
   server_alive: ServerAliveTable;
   server_outages: ServerOutageTable;
 }
@@ -191,6 +192,12 @@ export interface EventTable {
   /** `<bootId>-<sequence>` of an event that a device sent; each is kept once per device. */
   device_event_id: string | null;
   details: string;
+}
+
+/** Kept by triggers: events of a device, of the server itself (`''`), and all of them (`*`). */
+export interface EventCountTable {
+  device_id: string;
+  count: number;
 }
 
 /** One row: when the server last noted that it runs. */

@@ -150,7 +150,10 @@ function asBefore(file: string): void {
   ];
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
-  database.exec("delete from kysely_migration where name = '0006-service-time'");
+  for (const trigger of ["events_counted", "events_uncounted"])
+    database.exec(`drop trigger ${trigger}`);
+  database.exec("drop table event_counts");
+  database.exec("delete from kysely_migration where name > '0005-token-macs'");
   database.exec(`update rollout_stages set settled_at = settled_at + ${30 * day * 1000}`);
   database.close();
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FleetDatabase } from "../../../../hosts/fleet/storage/database.ts";
 import { addEvent, listEvents, pruneEvents } from "../../../../hosts/fleet/storage/events.ts";
+import { moveIdsOn } from "../../../../hosts/fleet/storage/sequences.ts";
 
 const clock = { unixMs: () => 5 };
 
@@ -66,12 +67,27 @@ test("refuses a file that is no database", async () => {
   await assert.rejects(FleetDatabase.open(import.meta.filename, clock), /is no SQLite database/);
 });
 
-test("keeps the newest events within their bound", async (t) => {
+test("a device that says much pushes out its own events, never those of others", async (t) => {
   const opened = await database(t);
-  for (let index = 0; index < 10; index++)
-    await opened.write((unit) => addEvent(unit.db, { kind: String(index) }, unit.nowUnixMs));
-  await opened.write((unit) => pruneEvents(unit.db, 3));
-  assert.deepEqual(await kinds(opened), ["7", "8", "9"]);
+  const add = (deviceId: string | null, kind: string) =>
+    opened.write((unit) =>
+      addEvent(unit.db, { kind, ...(deviceId && { deviceId }) }, unit.nowUnixMs),
+    );
+  await add(null, "rollout-started");
+  await add("quiet", "quiet");
+  for (let index = 0; index < 50; index++) await add("loud", String(index));
+  await add("second", "second");
+  while (!(await opened.write((unit) => pruneEvents(unit.db, 5))));
+  assert.deepEqual(await kinds(opened), ["rollout-started", "quiet", "48", "49", "second"]);
+});
+
+test("gaps of the ids, as after an outage, take no events away", async (t) => {
+  const opened = await database(t);
+  await opened.write((unit) => addEvent(unit.db, { kind: "before" }, unit.nowUnixMs));
+  await opened.write((unit) => moveIdsOn(unit.db, 86_400_000));
+  await opened.write((unit) => addEvent(unit.db, { kind: "after" }, unit.nowUnixMs));
+  await opened.write((unit) => pruneEvents(unit.db, 1000));
+  assert.deepEqual(await kinds(opened), ["before", "after"]);
 });
 
 test("takes texts as parameters, never as SQL", async (t) => {
