@@ -4,6 +4,7 @@ import fastify, {
   type FastifyInstance,
   type FastifyServerOptions,
 } from "fastify";
+import { destination } from "pino";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
 import { AttemptGuard } from "./attempts.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
@@ -56,6 +57,7 @@ export interface FleetServer {
   close(): Promise<void>;
 }
 
+const logWaitingBytesMax = 4 * 1024 * 1024;
 /** Events are counted down to their bound once in this many ticks. */
 const ticksPerPrune = 8;
 
@@ -102,6 +104,11 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   }
 }
 
+/** Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader. */
+function logStream() {
+  return destination({ dest: 2, sync: false, maxLength: logWaitingBytesMax });
+}
+
 /** One server at a time works on a database; what is in memory of one, another would not know. */
 async function holdData({ databaseFile }: FleetOptions): Promise<FileLock | null> {
   if (databaseFile === ":memory:") return null;
@@ -116,7 +123,7 @@ async function buildApp(
   logLevel: string,
 ): Promise<FastifyInstance> {
   const options: FastifyServerOptions = {
-    logger: logLevel === "silent" ? false : { level: logLevel, stream: process.stderr },
+    logger: logLevel === "silent" ? false : { level: logLevel, stream: logStream() },
     bodyLimit: limits.managementBodyBytesMax,
     exposeHeadRoutes: true,
     requestTimeout: settings.connections.requestMs,

@@ -4,16 +4,16 @@ import { TestFleet } from "../test-fleet.ts";
 
 test("a report of an earlier step, sent again or late, moves no device back", async (t) => {
   const fleet = await TestFleet.open(t);
-  const imageHash = await fleet.publish({ version: "2.0.0" });
+  const imageHash = await fleet.publish({ version: "1.1.0" });
   const device = await fleet.addDevice("lamp");
   device.runs("1.0.0", "a".repeat(64));
   await fleet.api("POST", "/rollouts", {
     name: "r",
-    releaseVersion: "2.0.0",
+    releaseVersion: "1.1.0",
     start: true,
     stages: [{ percent: 100, soakSeconds: 0 }],
   });
-  const actionId = await device.installs("2.0.0", imageHash);
+  const actionId = await device.installs("1.1.0", imageHash);
   const shown = async (): Promise<[string, number]> => {
     const { state } = await fleet.api("GET", "/devices/lamp");
     const rollout = await fleet.api("GET", "/rollouts/1");
@@ -33,7 +33,7 @@ test("a report of an earlier step, sent again or late, moves no device back", as
     assert.equal(await device.feedback(actionId, execution, "none", details), 200, execution);
     assert.deepEqual(await shown(), ["trial", 1], `${execution} ${details}`);
   }
-  device.runs("2.0.0", imageHash, "confirmed");
+  device.runs("1.1.0", imageHash, "confirmed");
   await device.poll();
   assert.equal((await fleet.api("GET", "/devices/lamp")).state, "updated");
 });
