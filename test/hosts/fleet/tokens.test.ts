@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { AttemptGuard } from "../../../hosts/fleet/attempts.ts";
-import { tokenSha256 } from "../../../hosts/fleet/tokens.ts";
+import { TokenKey, tokenSha256 } from "../../../hosts/fleet/tokens.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { hardware, TestFleet } from "./test-fleet.ts";
 
@@ -41,6 +42,14 @@ test("takes tokens of before, and keeps them in the new way from their next use 
   assert.equal(row?.["token_sha256"], null);
   assert.match(String(row?.["token_mac"]), /^[0-9a-f]{64}$/);
   await same.poll();
+});
+
+test("the MAC of a token is the HMAC-SHA-256 that everybody knows", () => {
+  const key = randomBytes(32);
+  for (const token of ["", "a-token-of-a-device", "ü".repeat(60)]) {
+    const expected = createHmac("sha256", key).update(token).digest("hex");
+    assert.equal(new TokenKey(key).mac(token), expected);
+  }
 });
 
 test("does not start with a key that is missing or damaged", async (t) => {
