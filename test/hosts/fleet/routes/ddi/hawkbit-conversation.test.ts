@@ -39,6 +39,8 @@ interface Step {
 }
 
 const gatewayToken = "gw-bench-token";
+/** The recorded device's token is shorter than those that we let an operator choose. */
+const longer = (token: string): string => `${token}-and-longer`;
 const recordedSha1 = "9c8bb157ad05a2c1632aca2c2ed724ac5c2f16a1";
 const recordedFileBytes = 4096;
 
@@ -50,6 +52,7 @@ class Operator {
   private rolloutId = 0;
   fileName = "";
   sha1 = "";
+  securityToken = "";
 
   constructor(fleet: TestFleet, deviceId: string) {
     this.fleet = fleet;
@@ -66,8 +69,9 @@ class Operator {
     switch (step.step) {
       case "mgmt: create target": {
         const [target] = step.request.body as [{ controllerId: string; securityToken: string }];
-        const { controllerId: id, securityToken: token } = target;
-        await this.fleet.api("POST", "/devices", { id, hardware, token });
+        const { controllerId: id, securityToken } = target;
+        await this.fleet.api("POST", "/devices", { id, hardware, token: longer(securityToken) });
+        this.securityToken = securityToken;
         return;
       }
       case "mgmt: assign distribution set":
@@ -119,7 +123,9 @@ function translated(step: Step, operator: Operator, lastEtag: string): Record<st
     headers[name.toLowerCase()] =
       name === "If-None-Match" && !step.step.includes("artifact")
         ? lastEtag
-        : String(value).replace(recordedSha1, operator.sha1);
+        : String(value)
+            .replace(recordedSha1, operator.sha1)
+            .replace(`TargetToken ${operator.securityToken}`, (found) => longer(found));
   }
   return headers;
 }
