@@ -88,6 +88,8 @@ test("drafts that are changed and signed at once keep every change and every sig
   const add = (name: string) =>
     sluiceProcess(["trust", "add-key", "root", name, ...repository, ...where]);
   allEnded(await Promise.all([add("root-3"), add("root-4")]));
+  // All four must sign, so that none finds the work done by the others.
+  allEnded([await sluice("trust", "set-threshold", "root", "4", ...repository)]);
   allEnded(await Promise.all(["root-1", "root-2", "root-3", "root-4"].map(sign)));
   const verified = await sluice("trust", "verify", ...repository, "--json");
   assert.match(verified.stdout, /"version": 2/, verified.stdout + verified.stderr);
