@@ -1,11 +1,9 @@
 import type { Command } from "commander";
-import {
-  type AuditRefusal,
-  type AuditVerdict,
-  verifyAuditLog,
-} from "../release/keys/audit-entry.ts";
+import type { AuditEntry } from "../release/keys/audit-entry.ts";
+import { type AuditLogVerdict, verifyAuditFiles } from "../release/keys/audit-segments.ts";
 import { pointOfPem, tufKeyId } from "../release/keys/signer.ts";
 import { commandGroup } from "./command-group.ts";
+import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readText } from "./files.ts";
 import * as parse from "./options.ts";
@@ -27,20 +25,20 @@ export function registerAuditVerify(program: Command): void {
     .description("Check that no entry was changed, removed or forged; ends with 0 or 1")
     .option("--head <hash>", "an entry that must be there: what an earlier check printed");
   addLogOptions(command).action((flags: AuditFlags, self: Command) => {
-    const { verdict, path } = judge(flags);
+    const { path, known } = readFlags(flags);
+    let hasHead = flags.head === undefined;
+    const verdict = verify(path, known, (_, hash) => {
+      if (hash === flags.head) hasHead = true;
+    });
     if (flags.json === true) printJson(self, { path, ...summary(verdict) });
-    if (!verdict.ok)
-      throw new CommandError(
-        `${path}: line ${verdict.line}: ${meanings[verdict.reason]}`,
-        exitCodes.negative,
-      );
-    if (flags.head !== undefined && !verdict.hashes.includes(flags.head))
+    refuseInvalid(verdict);
+    if (!hasHead)
       throw new CommandError(
         `${path}: no entry has the hash ${flags.head}: the end was cut off, or it is another log`,
         exitCodes.negative,
       );
     if (flags.json === true) return;
-    note(self, `${path}: ${verdict.entries.length} entries, each signed and in its place`);
+    note(self, `${path}: ${verdict.entries} entries, each signed and in its place`);
     print(self, verdict.headHash);
   });
 }
@@ -51,14 +49,19 @@ export function registerAuditShow(program: Command): void {
     .command("show")
     .description("List every use of a key, verified");
   addLogOptions(command).action((flags: AuditFlags, self: Command) => {
-    const { verdict, path, names } = judge(flags);
-    if (!verdict.ok)
-      throw new CommandError(
-        `${path}: line ${verdict.line}: ${meanings[verdict.reason]}`,
-        exitCodes.negative,
-      );
-    if (flags.json === true) return printJson(self, { path, entries: verdict.entries });
-    const uses = verdict.entries.flatMap((entry) => entry.uses.map((use) => ({ ...entry, use })));
+    const { path, known, names } = readFlags(flags);
+    const shown: AuditEntry[] = [];
+    let usesCount = 0;
+    const verdict = verify(path, known, (entry) => {
+      shown.push(entry);
+      usesCount += entry.uses.length;
+      while (usesCount > usesShownMax && shown.length > 1) usesCount -= shown.shift()!.uses.length;
+    });
+    refuseInvalid(verdict);
+    if (shown.length < verdict.entries)
+      note(self, `${path}: the newest ${shown.length} of ${verdict.entries} entries`);
+    if (flags.json === true) return printJson(self, { path, entries: shown });
+    const uses = shown.flatMap((entry) => entry.uses.map((use) => ({ ...entry, use })));
     const columns = [
       { title: "at", text: ({ at }: (typeof uses)[number]) => at },
       {
@@ -87,9 +90,32 @@ function addLogOptions(command: Command): Command {
   );
 }
 
-function judge(flags: AuditFlags): {
-  readonly verdict: AuditVerdict;
+/** Uses that are listed; of a longer log the newest. */
+const usesShownMax = 20_000;
+
+function verify(
+  path: string,
+  known: ReadonlySet<string>,
+  onEntry: (entry: AuditEntry, hash: string) => void,
+): AuditLogVerdict {
+  try {
+    return verifyAuditFiles(path, known, onEntry);
+  } catch (error) {
+    throw environmentError(error, `cannot read the audit log ${path}`);
+  }
+}
+
+function refuseInvalid(
+  verdict: AuditLogVerdict,
+): asserts verdict is AuditLogVerdict & { ok: true } {
+  if (verdict.ok) return;
+  const where = verdict.line === 0 ? verdict.path : `${verdict.path}: line ${verdict.line}:`;
+  throw new CommandError(`${where} ${meanings[verdict.reason]}`, exitCodes.negative);
+}
+
+function readFlags(flags: AuditFlags): {
   readonly path: string;
+  readonly known: ReadonlySet<string>;
   readonly names: ReadonlyMap<string, string>;
 } {
   const keyring = openKeyring(flags);
@@ -101,15 +127,17 @@ function judge(flags: AuditFlags): {
     return tufKeyId(point);
   });
   const known = given.length === 0 ? new Set(names.keys()) : new Set(given);
-  return { verdict: verifyAuditLog(readText(path, "the audit log"), known), path, names };
+  return { path, known, names };
 }
 
-function summary(verdict: AuditVerdict): object {
-  if (!verdict.ok) return { valid: false, line: verdict.line, reason: verdict.reason };
-  return { valid: true, entries: verdict.entries.length, head: verdict.headHash };
+function summary(verdict: AuditLogVerdict): object {
+  if (!verdict.ok)
+    return { valid: false, file: verdict.path, line: verdict.line, reason: verdict.reason };
+  return { valid: true, entries: verdict.entries, head: verdict.headHash };
 }
 
-const meanings: Readonly<Record<AuditRefusal, string>> = {
+const meanings: Readonly<Record<(AuditLogVerdict & { ok: false })["reason"], string>> = {
+  "segment-missing": "is missing: later parts of the log are there",
   malformed: "is no entry of an audit log",
   incomplete: "is cut off; the next use of a key replaces it",
   "chain-broken": "does not follow the line before it: an entry was changed, removed or inserted",

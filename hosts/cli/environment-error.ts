@@ -1,4 +1,5 @@
 import { FileHeldError } from "../files/file-lock.ts";
+import { AuditLogError } from "../release/keys/audit-log.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 
 /**
@@ -9,6 +10,7 @@ import { CommandError, exitCodes } from "./exit.ts";
 export function environmentError(error: unknown, doing?: string): unknown {
   if (error instanceof CommandError) return error;
   if (error instanceof FileHeldError) return new CommandError(error.message);
+  if (error instanceof AuditLogError) return new CommandError(error.message, exitCodes.input);
   if (!(error instanceof Error)) return error;
   const said = meaningOf(error);
   if (said === null)

@@ -45,6 +45,7 @@ export function faultOf(error: unknown): Fault | null {
   if (!(error instanceof Error)) return null;
   if (error.name === "TooBusyError") return fault(503, "busy", error.message, 5);
   if (error.name === "SignerError") return fault(503, "signer-failing", error.message, 10);
+  if (error.name === "AuditLogError") return fault(503, "storage-failing", error.message, 30);
   if (error.name === "ArtifactMissingError")
     return fault(503, "artifact-missing", error.message, 60);
   const { code } = error as NodeJS.ErrnoException;

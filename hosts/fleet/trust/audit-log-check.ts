@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
 import { access, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { readAuditEntry } from "../../release/keys/audit-entry.ts";
 
-const tailBytesMax = 64 * 1024;
+const tailBytesMax = 256 * 1024;
 
 /** Why the next use of a key could not be written into the log, or null. Nothing is changed. */
 export async function auditLogProblem(path: string): Promise<string | null> {
@@ -16,7 +17,8 @@ export async function auditLogProblem(path: string): Promise<string | null> {
       const end = tail.lastIndexOf(0x0a);
       const line = tail.subarray(tail.lastIndexOf(0x0a, end - 1) + 1, Math.max(end, 0)).toString();
       // A longer line than that is none of a log of ours either.
-      if (line !== "") JSON.parse(line);
+      if (line !== "" && readAuditEntry(line) === null)
+        throw new Error("its last line is no entry");
     } finally {
       await file.close();
     }

@@ -2,7 +2,12 @@ import { parseVersion } from "../../../src/image/version.ts";
 import { type Assignment, directorRoleMember } from "../../../src/trust/director-document.ts";
 import { imageTargetName } from "../../../src/trust/target-names.ts";
 import type { AuditUse } from "../../release/keys/audit-entry.ts";
-import { AuditLog, recordedSigner, usesPerEntryMax } from "../../release/keys/audit-log.ts";
+import {
+  AuditLog,
+  AuditLogError,
+  recordedSigner,
+  usesPerEntryMax,
+} from "../../release/keys/audit-log.ts";
 import { type Signer, SignerError } from "../../release/keys/signer.ts";
 import {
   fileOf,
@@ -202,6 +207,7 @@ export class FleetTrust {
     const keyIds = root?.signed[directorRoleMember].keyids ?? [];
     const signer = this.#signers.find(({ keyId }) => keyIds.includes(keyId));
     if (signer === undefined || root === null) return null;
+    if (this.#logProblem !== null) throw new AuditLogError(this.#logProblem);
     if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
     const answer = await this.#signing.run(() =>
       this.#noteSigner(() => directorAnswer(question, root, signer, this.#clock.unixMs())),

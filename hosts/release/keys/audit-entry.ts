@@ -57,30 +57,75 @@ export type AuditVerdict =
     }
   | { readonly ok: false; readonly reason: AuditRefusal; readonly line: number };
 
-/** Checks a whole log. `knownKeyIds` are those whose entries count. */
+/** Checks a log line by line, in order. `knownKeyIds` are those of the keys whose entries count. */
+export class AuditVerifier {
+  readonly #knownKeyIds: ReadonlySet<string>;
+  #count = 0;
+  #headHash = genesisHash;
+
+  constructor(knownKeyIds: ReadonlySet<string>) {
+    this.#knownKeyIds = knownKeyIds;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of the last line taken. */
+  get headHash(): string {
+    return this.#headHash;
+  }
+
+  take(
+    line: string,
+  ):
+    | { readonly ok: true; readonly entry: AuditEntry; readonly hash: string }
+    | { readonly ok: false; readonly reason: AuditRefusal } {
+    const entry = parseEntry(line);
+    if (entry === null) return { ok: false, reason: "malformed" };
+    if (entry.sequence !== this.#count + 1 || entry.previous !== this.#headHash)
+      return { ok: false, reason: "chain-broken" };
+    if (!isSigned(entry)) return { ok: false, reason: "signature-invalid" };
+    if (!this.#knownKeyIds.has(entry.keyId)) return { ok: false, reason: "key-unknown" };
+    this.#count += 1;
+    this.#headHash = sha256(line).toString("hex");
+    return { ok: true, entry, hash: this.#headHash };
+  }
+}
+
+/** Checks a whole log that is in memory. */
 export function verifyAuditLog(text: string, knownKeyIds: ReadonlySet<string>): AuditVerdict {
   const lines = text.split("\n");
   const rest = lines.pop() ?? "";
+  const verifier = new AuditVerifier(knownKeyIds);
   const entries: AuditEntry[] = [];
   const hashes: string[] = [];
   for (const [index, line] of lines.entries()) {
-    const refuse = (reason: AuditRefusal) => ({ ok: false, reason, line: index + 1 }) as const;
-    const entry = parseEntry(line);
-    if (entry === null) return refuse("malformed");
-    const previous = hashes.at(-1) ?? genesisHash;
-    if (entry.sequence !== index + 1 || entry.previous !== previous) return refuse("chain-broken");
-    const { signature, ...signed } = entry;
-    const publicKey = Buffer.from(entry.publicKey, "base64");
-    const bytes = Buffer.from(signature, "base64");
-    if (publicKey.length !== 65 || !isSignatureBy(publicKey, entryDigest(signed), bytes))
-      return refuse("signature-invalid");
-    if (tufKeyId(publicKey) !== entry.keyId) return refuse("signature-invalid");
-    if (!knownKeyIds.has(entry.keyId)) return refuse("key-unknown");
-    entries.push(entry);
-    hashes.push(sha256(line).toString("hex"));
+    const taken = verifier.take(line);
+    if (!taken.ok) return { ok: false, reason: taken.reason, line: index + 1 };
+    entries.push(taken.entry);
+    hashes.push(taken.hash);
   }
   if (rest !== "") return { ok: false, reason: "incomplete", line: lines.length + 1 };
-  return { ok: true, entries, hashes, headHash: hashes.at(-1) ?? genesisHash };
+  return { ok: true, entries, hashes, headHash: verifier.headHash };
+}
+
+/** The entry in a line, signed by the key that it names, whatever stands before it; or null. */
+export function readAuditEntry(line: string): AuditEntry | null {
+  const entry = parseEntry(line);
+  return entry !== null && isSigned(entry) ? entry : null;
+}
+
+/** What every entry begins with, in the canonical form. */
+export const entryStart = '{"at":"';
+
+function isSigned(entry: AuditEntry): boolean {
+  const { signature, ...signed } = entry;
+  const publicKey = Buffer.from(entry.publicKey, "base64");
+  if (publicKey.length !== 65) return false;
+  const bytes = Buffer.from(signature, "base64");
+  if (!isSignatureBy(publicKey, entryDigest(signed), bytes)) return false;
+  return tufKeyId(publicKey) === entry.keyId;
 }
 
 function parseEntry(line: string): AuditEntry | null {

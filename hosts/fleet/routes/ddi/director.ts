@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isNonce } from "../../../../src/trust/director-document.ts";
+import { DevicePace } from "../../control/device-pace.ts";
 import { answerEmpty, answerProblem, problems } from "./answers.ts";
 import { type DeviceApiOptions, type DeviceResource, deviceOf } from "./device-api.ts";
 
@@ -7,6 +8,7 @@ import { type DeviceApiOptions, type DeviceResource, deviceOf } from "./device-a
 export function directorResources(options: DeviceApiOptions): readonly DeviceResource[] {
   const { trust } = options.fleet;
   if (trust === null) return [];
+  const pace = new DevicePace({ atOnceMax: 60, everyMs: 20_000 });
   const answerDirector = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -25,6 +27,8 @@ export function directorResources(options: DeviceApiOptions): readonly DeviceRes
     const image = offered?.configurationVersion === null ? offered : undefined;
     const assignment = image === undefined ? null : trust.assignmentOf(image, row.hardware);
     if (image !== undefined && assignment === null) trust.noteUnsigned(image, row.hardware);
+    const waitMs = pace.take(deviceOf(request), options.fleet.time.nowMs());
+    if (waitMs > 0) return answerEmpty(reply.header("retry-after", Math.ceil(waitMs / 1000)), 429);
     const bytes = await trust.director({ deviceId, hardware: row.hardware, nonce, assignment });
     if (bytes === null) return answerEmpty(reply, 404);
     return reply

@@ -1,9 +1,22 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { genesisHash, verifyAuditLog } from "../../../../hosts/release/keys/audit-entry.ts";
-import { AuditLog, recordedSigner } from "../../../../hosts/release/keys/audit-log.ts";
+import {
+  AuditLog,
+  AuditLogError,
+  recordedSigner,
+} from "../../../../hosts/release/keys/audit-log.ts";
+import { verifyAuditFiles } from "../../../../hosts/release/keys/audit-segments.ts";
 import { isSignatureBy, type Signer, tufKeyId } from "../../../../hosts/release/keys/signer.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { testSigner } from "../../../support/image-signer.ts";
@@ -108,3 +121,66 @@ test("what an earlier version left as its lock stops nobody", async (context) =>
   await log.append(first, [{ purpose: "image 1.0.1", digest: "00" }]);
   assert.ok(verifyAuditLog(text(), known).ok);
 });
+
+test("garbage at the end of a log is told, and nothing is signed upon it", async (context) => {
+  for (const garbage of [
+    "garbage\n",
+    "garbage",
+    '{"sequence":"zz"}\n',
+    "\n",
+    "x".repeat(300_000),
+  ]) {
+    const { path, text, log } = await logOf(context, 2);
+    appendFileSync(path, garbage);
+    const before = text();
+    await assert.rejects(recordedSigner(first, log, "image").sign(digest), AuditLogError);
+    assert.equal(text(), before, "and nothing is changed");
+  }
+});
+
+/** Five entries, each a segment of its own but the last. */
+async function segmented(context: TestContext) {
+  const path = join(temporaryFolder(context), "audit.jsonl");
+  const log = new AuditLog(path, () => 1_800_000_000_000, 100);
+  for (let index = 0; index < 5; index += 1)
+    await recordedSigner(first, log, `image 1.0.${index}`).sign(digest);
+  const segment = (number: number): string => `${path}.00000${number}`;
+  return { path, log, segment };
+}
+
+test("a full log goes on in another file, and all of them are one chain", async (context) => {
+  const { path, segment } = await segmented(context);
+  const whole = [1, 2, 3, 4].map((number) => readFileSync(segment(number), "utf8")).join("");
+  const verdict = verifyAuditLog(whole + readFileSync(path, "utf8"), known);
+  assert.ok(verdict.ok && verdict.entries.length === 5);
+  const { headHash } = verdict;
+  assert.deepEqual(verifyAuditFiles(path, known), { ok: true, entries: 5, headHash });
+});
+
+test("a power cut after a log became a segment breaks no chain", async (context) => {
+  const { path, log, segment } = await segmented(context);
+  renameSync(path, segment(5));
+  assert.ok(verifyAuditFiles(path, known).ok);
+  await log.append(first, [{ purpose: "image", digest: "00" }]);
+  const verdict = verifyAuditFiles(path, known);
+  assert.ok(verdict.ok && verdict.entries === 6);
+});
+
+const losses: ReadonlyArray<readonly [string, (segment: (n: number) => string) => void, string]> = [
+  ["is missing", (segment) => rmSync(segment(2)), "segment-missing"],
+  ["is missing at the start", (segment) => rmSync(segment(1)), "segment-missing"],
+  ["is missing at the end", (segment) => rmSync(segment(4)), "chain-broken"],
+  ["took another's name", (segment) => renameSync(segment(3), segment(2)), "segment-missing"],
+  ["is a copy of another", (segment) => cpSync(segment(3), segment(2)), "chain-broken"],
+  ["is empty", (segment) => writeFileSync(segment(2), ""), "chain-broken"],
+  ["is cut off", (segment) => truncateSync(segment(2), 50), "incomplete"],
+];
+
+for (const [name, lose, reason] of losses)
+  test(`a segment that ${name} is told`, async (context) => {
+    const { path, segment } = await segmented(context);
+    lose(segment);
+    const verdict = verifyAuditFiles(path, known);
+    assert.ok(!verdict.ok);
+    assert.equal(verdict.reason, reason);
+  });
