@@ -5,6 +5,7 @@ import { BoardDevice, deviceId, memoryPeaks } from "../../hosts/esp32/emulator/b
 import { hardware, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
 import { certificate, servedToDevices, withClient } from "../support/tls.ts";
+import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
 
@@ -12,9 +13,6 @@ const updatesDefault = 200;
 const updatesMax = 1000;
 const updateSeconds = 900;
 const hosts = ["10.0.2.2"];
-/** Of XS (CONFIG and creation.static), and of the 10,240 of native/thread.c. */
-const xsBytesMax = 96 * 1024;
-const stackBytesMax = 9216;
 /** Between two updates that are the same a collection may fall elsewhere. */
 const growthBytesMax = 4096;
 
@@ -53,7 +51,7 @@ async function soak(stage: Stage): Promise<void> {
     await check("never needs more than there is", () => {
       for (const { xsBytes, stackBytes } of peaks) {
         assert.ok(xsBytes <= xsBytesMax, `${xsBytes} bytes of XS`);
-        assert.ok(stackBytes <= stackBytesMax, `${stackBytes} bytes of stack`);
+        assert.ok(stackBytes <= stackBytesMax(), `${stackBytes} bytes of stack`);
       }
     });
     await check("grows in nothing from the first updates to the last", () => {

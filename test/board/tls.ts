@@ -17,14 +17,12 @@ import {
   withClient,
   withoutClient,
 } from "../support/tls.ts";
+import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
 
 const pollSeconds = 240;
 const updateSeconds = 600;
-/** Of XS, and of the 10,240 of native/thread.c. */
-const xsBytesMax = 96 * 1024;
-const stackBytesMax = 9216;
 const hosts = ["10.0.2.2"];
 
 /** HTTPS on the chip: with the enrolled authority, not with another, and with everything else that is signed. */
@@ -99,7 +97,7 @@ async function checkEverything(stage: Stage): Promise<void> {
       const { slots = 0, chunks = 0, stack = 0 } = one.memory;
       console.log(`memory at the worst moment with TLS and trust: ${JSON.stringify(one.memory)}`);
       assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
-      assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
+      assert.ok(stack <= stackBytesMax(), `${stack} bytes of the native stack`);
     });
   });
 }

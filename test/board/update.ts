@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
 import { signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
 import { assertModelAgrees } from "./model.ts";
 import { askedAgainBytes, askedTwiceBytes, askedUpToBytes, downloadRanges } from "./ranges.ts";
 import type { Scenario } from "./schedule.ts";
@@ -11,9 +12,6 @@ import { closing, type Stage } from "./stage.ts";
 const bootSeconds = 90;
 const updateSeconds = 400;
 const blockBytes = 65_536;
-const xsBytesMax = 96 * 1024;
-/** Of the 10,240 of native/thread.c. */
-const stackBytesMax = 9216;
 /** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
 const freeBytesMin = 4096;
 const heapPoolBytes = 114_688;
@@ -74,7 +72,7 @@ async function checkUpdate({ checks, kit, directory }: Stage): Promise<void> {
       const { slots = 0, chunks = 0, stack = 0 } = one.memory;
       console.log(`memory at the worst moment of an update: ${JSON.stringify(one.memory)}`);
       assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
-      assert.ok(stack <= stackBytesMax, `${stack} bytes of the native stack`);
+      assert.ok(stack <= stackBytesMax(), `${stack} bytes of the native stack`);
     });
     await check("knows how much memory is left to it", () => {
       const { free = 0 } = one.memory;

@@ -11,7 +11,7 @@
 
 #ifndef mxDebug
 
-#define STACK_BYTES 10240
+#define STACK_BYTES 12288
 #define PRIORITY_OF_SDK 3
 
 extern const k_tid_t main_thread;

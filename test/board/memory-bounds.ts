@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+
+/** `creation.static` of hosts/esp32/manifest.json: slots and chunks together. */
+export const xsBytesMax = 96 * 1024;
+
+/** Of the native stack of XS, what no update may pass: what is left beyond it is for the day that nobody measured. */
+export function stackBytesMax(): number {
+  const source = readFileSync(join(projectRoot, "hosts/esp32/native/thread.c"), "utf8");
+  const bytes = Number(/^#define STACK_BYTES (\d+)$/m.exec(source)?.[1]);
+  if (!(bytes > marginBytes)) throw new Error("thread.c has no STACK_BYTES");
+  return bytes - marginBytes;
+}
+
+const marginBytes = 1024;
