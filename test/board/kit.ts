@@ -121,15 +121,24 @@ if (identity !== null)
   asking: `import { openPorts } from "sluice/device/ports";
 import { readIdentity } from "sluice/update/settings";
 import { askAnswers } from "ask-answers";
+import timer from "timer";
 
 const { http, keyValue, watchdog } = openPorts();
 watchdog.start();
-const identity = readIdentity(keyValue);
-if (identity !== null)
-  askAnswers(http, identity.serverUrl, (line: string) => {
-    watchdog.feed();
-    trace(line + "\\n");
-  });
+const say = (line: string): void => {
+  watchdog.feed();
+  trace(line + "\\n");
+};
+// The wire is not up at once: the list of answers is asked for again for a while.
+let triesLeft = 30;
+function begin(): void {
+  watchdog.feed();
+  const identity = readIdentity(keyValue);
+  if (identity === null || triesLeft === 0) return;
+  triesLeft -= 1;
+  askAnswers(http, identity.serverUrl, say).catch(() => timer.set(begin, 1000));
+}
+begin();
 
 declare function trace(...texts: unknown[]): void;
 `,
