@@ -75,6 +75,8 @@ export interface StageView {
   readonly openedAtUnixMs: number | null;
   readonly completedAtUnixMs: number | null;
   readonly members: number;
+  /** Members that it ever had. */
+  readonly joined: number;
   readonly attempted: number;
   readonly counts: Readonly<Record<string, number>>;
 }

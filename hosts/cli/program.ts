@@ -8,6 +8,7 @@ import { registerConfigPublish } from "./config-publish.ts";
 import { registerConfigSign } from "./config-sign.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDeviceAdd } from "./device-add.ts";
+import { registerDeviceCancel } from "./device-cancel.ts";
 import { registerDeviceClear } from "./device-clear.ts";
 import { registerDeviceEnroll } from "./device-enroll.ts";
 import { registerDeviceEvents } from "./device-events.ts";
@@ -97,6 +98,7 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   registerDeviceList(program);
   registerDeviceShow(program);
   registerDeviceEvents(program);
+  registerDeviceCancel(program);
   registerDeviceClear(program);
   registerDeviceRemove(program);
   registerBoardBuild(program);

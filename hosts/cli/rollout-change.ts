@@ -8,9 +8,11 @@ import { rolloutText } from "./rollout-show.ts";
 
 interface ResumeFlags extends FleetFlags {
   readonly haltShare?: number;
+  readonly failedShare?: number;
+  readonly silentShare?: number;
 }
 
-/** `sluice rollout start`, `pause`, `resume` and `cancel`: one request each. */
+/** `sluice rollout start`, `pause`, `advance`, `resume` and `cancel`: one request each. */
 export function registerRolloutChange(program: Command): void {
   const group = commandGroup(program, "rollout", "Bring releases to devices, stage by stage");
   const change = (name: string, description: string): Command =>
@@ -29,19 +31,26 @@ export function registerRolloutChange(program: Command): void {
   change("cancel", "End the rollout and take open actions back").action(
     (id: number, flags: FleetFlags, self: Command) => post(id, "cancel", {}, flags, self),
   );
+  change("advance", "Go on from a stage whose devices are all gone").action(
+    (id: number, flags: FleetFlags, self: Command) => post(id, "advance", {}, flags, self),
+  );
   change("resume", "Go on after a pause, or after a halt under a new threshold")
     .option("--halt-share <number>", "share of attempts that may roll back from now on", share)
+    .option("--failed-share <number>", "share of attempts that may fail from now on", share)
+    .option("--silent-share <number>", "share that may go back for silence from now on", share)
     .action((id: number, flags: ResumeFlags, self: Command) =>
-      post(
-        id,
-        "resume",
-        flags.haltShare === undefined
-          ? {}
-          : { haltThreshold: { rolledBackShare: flags.haltShare } },
-        flags,
-        self,
-      ),
+      post(id, "resume", thresholdOf(flags), flags, self),
     );
+}
+
+/** The limits that are given; the others stay as they are. */
+function thresholdOf({ haltShare, failedShare, silentShare }: ResumeFlags): object {
+  const threshold = {
+    ...(haltShare === undefined ? {} : { rolledBackShare: haltShare }),
+    ...(failedShare === undefined ? {} : { failedShare }),
+    ...(silentShare === undefined ? {} : { noLinkShare: silentShare }),
+  };
+  return Object.keys(threshold).length === 0 ? {} : { haltThreshold: threshold };
 }
 
 async function post(

@@ -18,6 +18,7 @@ interface CreateFlags extends FleetFlags {
   readonly stages?: readonly number[];
   readonly soak?: number;
   readonly haltShare?: number;
+  readonly failedShare?: number;
   readonly soft?: true;
   readonly confirm?: true;
   readonly allowDowngrade?: true;
@@ -54,6 +55,7 @@ export function registerRolloutCreate(program: Command): void {
         "share of attempts that may roll back (default: 0.05)",
         share,
       )
+      .option("--failed-share <number>", "share of attempts that may fail (default: 0.2)", share)
       .option("--soft", "the device chooses the time of the installation")
       .option("--confirm", "the device must agree first")
       .option("--allow-downgrade", "also to devices that run a newer version")
@@ -79,9 +81,10 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
       ...(hardware === undefined ? {} : { hardware }),
       ...(devices === undefined ? {} : { devices }),
     },
-    ...(flags.haltShare === undefined
-      ? {}
-      : { haltThreshold: { rolledBackShare: flags.haltShare } }),
+    haltThreshold: {
+      ...(flags.haltShare === undefined ? {} : { rolledBackShare: flags.haltShare }),
+      ...(flags.failedShare === undefined ? {} : { failedShare: flags.failedShare }),
+    },
     mode: flags.soft ? "soft" : "forced",
     needsConfirmation: flags.confirm ?? false,
     allowDowngrade: flags.allowDowngrade ?? false,

@@ -31,6 +31,15 @@ export function rolloutText(rollout: RolloutView): string {
   if (halt !== null)
     lines.push(
       `halted in stage ${halt.stage + 1}: ${halt.bad} of ${halt.outOf} attempts are over the ${halt.reason} of ${halt.limit}`,
+      `go on under a limit that accepts this, or end it:`,
+      `  sluice rollout resume ${id} ${limitOptions[halt.reason] ?? "--halt-share"} SHARE`,
+      `  sluice rollout cancel ${id}`,
+    );
+  const emptied = rollout.stages.find((stage) => stageState(stage) === "emptied");
+  if (emptied !== undefined && state === "running")
+    lines.push(
+      `stage ${emptied.stage + 1} lost its devices before one of them was updated; go on without:`,
+      `  sluice rollout advance ${id}`,
     );
   const count =
     (...states: readonly string[]) =>
@@ -61,10 +70,18 @@ export function rolloutText(rollout: RolloutView): string {
   return [...lines, table, ...outcomeLines(rollout)].join("\n");
 }
 
+/** By which a halt of each reason is lifted. */
+const limitOptions: Readonly<Record<string, string>> = {
+  "rolled-back-share": "--halt-share",
+  "failed-share": "--failed-share",
+  "no-link-share": "--silent-share",
+};
+
 /** Counted apart, and rare: these columns are shown where there is something in them. */
 const apartColumns = [
   ["reported", "reported"],
   ["no server", "no-server"],
+  ["no link", "no-link"],
   ["stuck", "stuck"],
 ] as const;
 
@@ -74,7 +91,8 @@ function outcomeLines({ outcomes = [] }: RolloutView): string[] {
   );
 }
 
-function stageState({ openedAtUnixMs, completedAtUnixMs }: StageView): string {
-  if (completedAtUnixMs !== null) return "complete";
-  return openedAtUnixMs === null ? "closed" : "open";
+function stageState(stage: StageView): string {
+  if (stage.completedAtUnixMs !== null) return "complete";
+  if (stage.openedAtUnixMs === null) return "closed";
+  return stage.members === 0 && stage.joined > 0 ? "emptied" : "open";
 }

@@ -17,6 +17,7 @@ import { pruneStream, tickFleet, writeAllContacts } from "./control/tick.ts";
 import { faultOf } from "./faults.ts";
 import { limits } from "./limits.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
+import { defaultActionSeconds } from "./rollout/definition.ts";
 import { noteRight, noteWrong, pauseOf, pauseText } from "./routes/attempts.ts";
 import { guardAgainstSites } from "./routes/browser-guard.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
@@ -44,6 +45,7 @@ import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { hasTokenMacs } from "./storage/devices.ts";
 import { readAlive } from "./storage/outages.ts";
+import { setMissingDues } from "./storage/rollouts.ts";
 import { serverTls } from "./tls-options.ts";
 import { isSameDigest, openTokenKey, tokenSha256 } from "./tokens.ts";
 import { FleetTrust } from "./trust/fleet-trust.ts";
@@ -90,6 +92,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         clock,
         time,
       };
+      await setMissingDues(database.queries, time.nowMs() + defaultActionSeconds * 1000);
       const readiness = new Readiness(fleet, options.readinessEveryMs);
       const app = await buildApp(fleet, settings, readiness, options.logLevel ?? "silent");
       const connections = new Connections(app.server, settings.connections);

@@ -2,10 +2,11 @@ import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
 import { mayInstall } from "../rollout/install-windows.ts";
-import { isOfferable, isOpen, isThrough } from "../rollout/member.ts";
+import { type Evidence, isOfferable, isOpen, isThrough } from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
+import { addEvent } from "../storage/events.ts";
 import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { whyNotOffered } from "./eligible.ts";
@@ -14,14 +15,29 @@ import type { DeviceTask, Image, Rollout } from "./memory.ts";
 /** `last_report` of an action whose cancellation the device refused: it is not asked again. */
 export const cancelRejected = "cancel-rejected";
 
-/** Decides what the device is to do now, and gives it an action when a rollout has its turn for it. */
+/** Why a member is excluded whose action an operator took back; nobody but an operator brings it in again. */
+export const takenBack = "taken-back";
+
+/**
+ * Decides what the device is to do now, and gives it an action when a rollout has its turn for it.
+ * What speaks against the action of a device is looked at each time, until the release is activated.
+ */
 export async function decideTask(change: DeviceChange): Promise<void> {
   await joinRollouts(change);
   if (change.action !== null) await judgeAction(change);
-  if (change.action === null || (await isActionOver(change))) await offerNext(change, isAnything);
-  else if (await waitsForItsTime(change)) await offerNext(change, isConfiguration);
+  const { action } = change;
+  if (action === null || (await isActionOver(change))) await offerNext(change, isAnything);
+  else if (await waitsForItsTime(change)) {
+    const before = change.fleet.memory.images.get(action.image_id);
+    const isFirmware = before === undefined || !isConfiguration(before);
+    const givesWayTo: Fits = (image, rollout) =>
+      isConfiguration(image) === isFirmware ? isFirmware : rollout.id > action.rollout_id;
+    await offerNext(change, givesWayTo);
+  }
   change.task = await taskOf(change);
 }
+
+type Fits = (image: Image, rollout: Rollout) => boolean;
 
 /** What identifies a rollout in the hash of its buckets. */
 export function saltOf(rolloutId: number): string {
@@ -34,9 +50,10 @@ export function saltOf(rolloutId: number): string {
  */
 async function joinRollouts(change: DeviceChange): Promise<void> {
   for (const rollout of change.fleet.memory.rollouts.values()) {
-    if (!isUnderWay(rollout) || !selects(rollout.definition.selector, change.row)) continue;
+    if (!isServed(rollout) || !selects(rollout.definition.selector, change.row)) continue;
     const member = await change.memberOf(rollout.id);
-    if (member !== null && member.state !== "excluded") continue;
+    if (member !== null && (member.state !== "excluded" || member.reason === takenBack)) continue;
+    if (member === null && rollout.state === "finished") continue; // who comes now needs a rollout of its own
     const image = change.imageOf(rollout.id);
     if (image === null || (await whyNot(change, rollout, image)) !== null) continue;
     if (member !== null) {
@@ -44,7 +61,7 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
       continue;
     }
     const bucket = bucketOf(saltOf(rollout.id), change.id);
-    const stage = stageOf(bucket, rollout.cutoffs);
+    const stage = stageOf(bucket, rollout.laterCutoffs);
     if (stage === null) continue;
     const { db, nowUnixMs } = change.unit;
     const at = { unixMs: nowUnixMs, serviceMs: change.fleet.time.nowMs() };
@@ -53,18 +70,96 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
   }
 }
 
-/** A rollout that was stopped takes its action back as long as the release does not run. */
+/** A stopped rollout, and whatever makes the device one that may not have the image, takes the action back. */
 async function judgeAction(change: DeviceChange): Promise<void> {
   const { action } = change;
-  if (action === null || action.status === "canceling") return;
+  if (action === null) return;
+  const member = await change.memberOf(action.rollout_id);
+  const isBeforeActivation = member === null || isOpen(member.state);
+  const reason = isBeforeActivation ? await whyNotGoOn(change, action) : null;
+  if (reason !== null) return takeBack(change, action, member, reason);
+  if (action.status === "canceling" || !isBeforeActivation) return;
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
   if (rollout === undefined || !isStopped(rollout)) return;
-  if (action.last_report === cancelRejected) return;
-  const member = await change.memberOf(action.rollout_id);
-  if (member !== null && !isOpen(member.state)) return;
-  const changed = { status: "canceling", changed_at: change.unit.nowUnixMs } as const;
+  if (action.last_report !== cancelRejected) await askToCancel(change, action, rollout);
+}
+
+/** Why the device may not have the image of its action any more, or null. */
+async function whyNotGoOn(change: DeviceChange, action: ActionRow): Promise<Ineligibility | null> {
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  const image = change.fleet.memory.images.get(action.image_id);
+  if (rollout === undefined || image === undefined) return null;
+  const reason = await whyNot(change, rollout, image, action.retry === 1);
+  // A configuration that is in effect is not done yet: its device has to say so too.
+  return reason === "already-running" && isConfiguration(image) ? null : reason;
+}
+
+/**
+ * The device shows that the action is none for it: it has moved on, or is another device than was thought. It is not
+ * asked: its image is not served to it any more, and a report on the action is answered 410.
+ */
+async function takeBack(
+  change: DeviceChange,
+  action: ActionRow,
+  member: MemberRow | null,
+  reason: Ineligibility,
+): Promise<void> {
+  if (member !== null) {
+    const isReached = reason === "already-running";
+    const evidence = isReached
+      ? ({ kind: "cancelled" } as const)
+      : ({ kind: "ineligible", reason } as const);
+    await change.learn(member, "", evidence);
+  }
+  await endAction(change, action, { status: "canceled", why: reason });
+}
+
+/** Ends an action without a word of the device. */
+export async function endAction(
+  change: DeviceChange,
+  action: ActionRow,
+  { status, why }: { readonly status: "canceled" | "failed"; readonly why: string },
+): Promise<void> {
+  await updateAction(change.unit.db, action.id, {
+    status,
+    last_report: why,
+    changed_at: change.unit.nowUnixMs,
+  });
+  if (change.action?.id === action.id) change.action = null;
+  change.set({ attributes_wanted: 1, installed_action_id: null });
+  change.setState("withdrawn", why);
+  await addEvent(
+    change.unit.db,
+    {
+      kind: "action-ended",
+      deviceId: change.id,
+      rolloutId: action.rollout_id,
+      details: { actionId: action.id, reason: why },
+    },
+    change.unit.nowUnixMs,
+  );
+}
+
+/** What a member is whose cancellation is done: one that an operator took back is not offered the release again. */
+export function evidenceOfCancel(action: ActionRow): Evidence {
+  return action.last_report === takenBack
+    ? { kind: "ineligible", reason: takenBack }
+    : { kind: "cancelled" };
+}
+
+/** Asks the device to give its action up; unanswered, the end comes by itself. */
+export async function askToCancel(
+  change: DeviceChange,
+  action: ActionRow,
+  rollout: Rollout,
+  lastReport = action.last_report,
+): Promise<void> {
+  const asked = { status: "canceling", last_report: lastReport } as const;
+  const changed = { ...asked, changed_at: change.unit.nowUnixMs };
   await updateAction(change.unit.db, action.id, changed);
-  change.action = { ...action, ...changed };
+  if (change.action?.id === action.id) change.action = { ...action, ...changed };
+  const member = await change.memberOf(action.rollout_id);
+  if (member !== null) await change.putOff(member, rollout.definition.cancelSeconds);
 }
 
 /** The device is through with its action, whether or not it said so. */
@@ -73,38 +168,38 @@ async function isActionOver(change: DeviceChange): Promise<boolean> {
   return member !== null && isThrough(member.state);
 }
 
-const isAnything = (): boolean => true;
+const isAnything: Fits = () => true;
 
 function isConfiguration({ configurationVersion }: Image): boolean {
   return configurationVersion !== null;
 }
 
 /**
- * An image that was offered, or waits for power or a window, gives way to a configuration and comes again after it: the
- * configuration may be what lets it go on, as one that ends a freeze.
+ * What was offered, or waits for power or a window, gives way to a newer rollout; so does the cancellation of what was
+ * only offered. An image gives way to any
+ * configuration as well and comes again after it: the configuration may be what lets it go on, as one that ends a freeze.
  */
 async function waitsForItsTime(change: DeviceChange): Promise<boolean> {
   const { action } = change;
-  if (action === null || action.status !== "open") return false;
-  const image = change.fleet.memory.images.get(action.image_id);
-  if (image === undefined || isConfiguration(image)) return false;
+  if (action === null) return false;
   const member = await change.memberOf(action.rollout_id);
-  return member?.state === "offered" || member?.state === "deferred";
+  if (member?.state === "offered") return true;
+  return member?.state === "deferred" && action.status !== "canceling";
 }
 
 /** Takes the newest rollout that has its turn for this device, of those whose image `fits`. */
-async function offerNext(change: DeviceChange, fits: (image: Image) => boolean): Promise<void> {
+async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
   for (const member of [...(await change.members())].reverse()) {
     const rollout = change.fleet.memory.rollouts.get(member.rollout_id);
-    if (rollout === undefined || !isUnderWay(rollout) || !isOfferable(member.state)) continue;
+    if (rollout === undefined || !isServed(rollout) || !isOfferable(member.state)) continue;
     const image = change.imageOf(rollout.id);
-    if (image !== null && !fits(image)) continue;
+    if (image !== null && !fits(image, rollout)) continue;
     const reason = image === null ? "other-hardware" : await whyNot(change, rollout, image);
     if (image === null || reason !== null) {
       await exclude(change, member, image, reason);
       continue;
     }
-    if (rollout.state !== "running" || member.stage > rollout.currentStage) continue;
+    if (!isOffering(rollout) || member.stage > rollout.currentStage) continue;
     await offer(change, rollout, member, image);
     return;
   }
@@ -203,11 +298,13 @@ async function whyNot(
   change: DeviceChange,
   rollout: Rollout,
   image: Image,
+  mayRetryIt = false,
 ): Promise<Ineligibility | null> {
   const refusals = await listRefusals(change.unit.db, change.id);
+  const { definition } = rollout;
   return whyNotOffered(change.fleet.memory, change.row, {
     image,
-    definition: rollout.definition,
+    definition: mayRetryIt ? { ...definition, retryRolledBack: true } : definition,
     refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
   });
 }
@@ -216,6 +313,11 @@ function isStopped(rollout: Rollout): boolean {
   return rollout.state === "halted" || rollout.state === "cancelled";
 }
 
-function isUnderWay(rollout: Rollout): boolean {
-  return rollout.state === "ready" || rollout.state === "running" || rollout.state === "paused";
+/** Its members are not through: those that waited when the last stage was complete are served still. */
+function isServed(rollout: Rollout): boolean {
+  return rollout.state === "ready" || rollout.state === "paused" || isOffering(rollout);
+}
+
+function isOffering(rollout: Rollout): boolean {
+  return rollout.state === "running" || rollout.state === "finished";
 }

@@ -1,17 +1,33 @@
 import type { DeviceId } from "../names.ts";
-import { afterEvidence, awaitsProof, type Evidence, type Member } from "../rollout/member.ts";
+import {
+  afterEvidence,
+  awaitsProof,
+  type Evidence,
+  isOpen,
+  isTriedAgain,
+  type Member,
+} from "../rollout/member.ts";
 import type { ActionRow } from "../storage/actions.ts";
 import { deleteClearance } from "../storage/clearances.ts";
 import type { UnitOfWork } from "../storage/database.ts";
 import { addRefusal, type DeviceRow, deleteRefusals, updateDevice } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
-import { listMemberships, type MemberRow, moveMember } from "../storage/rollouts.ts";
+import { listMemberships, type MemberRow, moveMember, setDue } from "../storage/rollouts.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import { type DeviceEntry, type DeviceTask, type Image, imageFor, type Rollout } from "./memory.ts";
+import {
+  type DeviceEntry,
+  type DeviceTask,
+  type Image,
+  imageFor,
+  plannedImages,
+  type Rollout,
+} from "./memory.ts";
 
 /** A device that missed the server through the server's fault is offered the release again after this time. */
 const retryAfterMs = 3600 * 1000;
+/** A device whose own link was away tries again after these pauses, once each; after that it went back for good. */
+const silencePausesMs: readonly number[] = [1, 6, 24].map((hours) => hours * 3600 * 1000);
 const recentMs = 3600 * 1000;
 
 /**
@@ -68,7 +84,8 @@ export class DeviceChange {
   imageOf(rolloutId: number): Image | null {
     const rollout = this.fleet.memory.rollouts.get(rolloutId);
     const release = rollout && this.fleet.memory.releases.get(rollout.releaseId);
-    return release === undefined ? null : imageFor(release, this.row.hardware);
+    if (rollout === undefined || release === undefined) return null;
+    return imageFor(plannedImages(release, rollout), this.row.hardware);
   }
 
   /** A membership was added by this unit of work. */
@@ -124,11 +141,32 @@ export class DeviceChange {
     );
   }
 
+  /** It went back for nothing but silence less often than there are pauses. */
+  mayTryAgain(member: MemberRow): boolean {
+    return member.silent_rollbacks < silencePausesMs.length;
+  }
+
+  /** Something was heard of the action, or is waited for: its end is so far away from now. */
+  async putOff(member: MemberRow, seconds: number): Promise<void> {
+    const due = this.fleet.time.nowMs() + seconds * 1000;
+    await setDue(this.unit.db, member, due);
+    this.memberRows =
+      this.memberRows?.map((row) =>
+        row.rollout_id === member.rollout_id ? { ...row, proof_due_at: due } : row,
+      ) ?? null;
+  }
+
   /** Until when, as service time, the member must show what it runs; a client that never tells cannot be late. */
   private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
     const nowMs = this.fleet.time.nowMs();
     if (next.state === "no-server")
       return member.state === next.state ? member.proof_due_at : nowMs + retryAfterMs;
+    if (next.state === "no-link")
+      return member.state === next.state
+        ? member.proof_due_at
+        : nowMs + (silencePausesMs[member.silent_rollbacks] ?? retryAfterMs);
+    if (isOpen(next.state) || next.state === "unproven")
+      return nowMs + rollout.definition.actionSeconds * 1000;
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
     if (member.state === next.state) return member.proof_due_at;
@@ -142,7 +180,9 @@ export class DeviceChange {
     const atUnixMs = unit.nowUnixMs;
     const atServiceMs = fleet.time.nowMs();
     const proofDueAtServiceMs = this.proofDue(member, next, rollout);
-    await moveMember(unit.db, member, next, { atUnixMs, atServiceMs, proofDueAtServiceMs });
+    const silentRollbacks = rollbacksAfter(member, next);
+    const times = { atUnixMs, atServiceMs, proofDueAtServiceMs };
+    await moveMember(unit.db, member, next, times, silentRollbacks);
     this.movedRollouts.add(rollout.id);
     this.memberRows =
       this.memberRows?.map((row) =>
@@ -152,6 +192,7 @@ export class DeviceChange {
               ...next,
               changed_at: atUnixMs,
               changed_service_ms: atServiceMs,
+              silent_rollbacks: silentRollbacks,
               proof_due_at: proofDueAtServiceMs,
             }
           : row,
@@ -161,7 +202,7 @@ export class DeviceChange {
       await addRefusal(unit.db, this.id, { imageHash, releaseId, reason: next.reason, atUnixMs });
       if (member.state !== next.state) await deleteClearance(unit.db, this.id, releaseId);
     }
-    if (next.state === "updated" || next.state === "no-server")
+    if (next.state === "updated" || isTriedAgain(next.state))
       await deleteRefusals(unit.db, this.id, releaseId);
     if (next.state === "updated") await deleteClearance(unit.db, this.id, releaseId);
     if (member.state === next.state) return; // only the reason is another
@@ -178,4 +219,12 @@ export class DeviceChange {
       atUnixMs,
     );
   }
+}
+
+/** Counted until the release is taken, or an operator lets it be tried anew. */
+function rollbacksAfter(member: MemberRow, next: Member): number {
+  const before = member.silent_rollbacks;
+  if (next.state === "no-link" && member.state !== next.state) return before + 1;
+  const isCleared = next.state === "waiting" && !isTriedAgain(member.state);
+  return next.state === "updated" || isCleared ? 0 : before;
 }

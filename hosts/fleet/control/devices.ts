@@ -5,7 +5,7 @@ import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { weakness } from "../tokens.ts";
 import { findEntry, registerDevice } from "./contact.ts";
-import { allowRetry, decideTask } from "./decide.ts";
+import { allowRetry, askToCancel, decideTask, endAction, takenBack } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -31,6 +31,33 @@ export async function addDevice(
   return made.created
     ? { ok: true, entry: made.entry, token }
     : { ok: false, reason: "device-exists" };
+}
+
+/**
+ * Takes the action of a device back: asks the device, or, with `force`, ends it at once. A device that is past its
+ * activation is only asked no more: it tells by what it runs how that ended.
+ */
+export async function cancelAction(
+  fleet: Fleet,
+  entry: DeviceEntry,
+  force: boolean,
+): Promise<"canceling" | "canceled" | "no-action"> {
+  return fleet.database.write(async (unit) => {
+    const { planVersion } = fleet.memory;
+    const change = new DeviceChange(unit, fleet, entry);
+    const { action } = change;
+    const rollout = action && fleet.memory.rollouts.get(action.rollout_id);
+    if (action === null || rollout == null) return "no-action";
+    if (force) {
+      const member = await change.memberOf(action.rollout_id);
+      if (member !== null)
+        await change.learn(member, "", { kind: "ineligible", reason: takenBack });
+      await endAction(change, action, { status: "canceled", why: takenBack });
+    } else await askToCancel(change, action, rollout, takenBack);
+    await decideTask(change);
+    await change.finish(planVersion);
+    return force ? "canceled" : "canceling";
+  });
 }
 
 /** Lets a device be offered a release again that it rolled back or failed. */

@@ -21,7 +21,7 @@ export async function evaluateRollout(
   rolloutId: number,
 ): Promise<void> {
   const rollout = fleet.memory.rollouts.get(rolloutId);
-  if (rollout === undefined || (rollout.state !== "running" && rollout.state !== "paused")) return;
+  if (rollout === undefined || !isJudged(rollout)) return;
   const stages = await listStages(unit.db, rolloutId);
   let now: Rollout = haltIfOver(rollout, stages, unit.nowUnixMs);
   const serviceMs = fleet.time.nowMs();
@@ -35,6 +35,11 @@ export async function evaluateRollout(
   });
   if (now.state !== rollout.state) await announce(unit, now);
   unit.onCommit(() => fleet.memory.setRollout(now));
+}
+
+/** Also when it is finished: its devices may go back late, and its stragglers take the release still. */
+function isJudged({ state }: Rollout): boolean {
+  return state === "running" || state === "paused" || state === "finished";
 }
 
 function haltIfOver(rollout: Rollout, stages: readonly StageRow[], nowUnixMs: number): Rollout {
@@ -63,6 +68,7 @@ async function advance(
     const verdict = evaluateStage(
       {
         counts: countsOf(row),
+        joined: row.joined,
         soakSeconds: row.soak_seconds,
         openedAtMs: row.opened_service_ms ?? serviceMs,
         settledAtMs: row.settled_service_ms,

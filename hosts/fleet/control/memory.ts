@@ -5,7 +5,13 @@ import {
 } from "../../../src/image/release-facts.ts";
 import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
 import type { DeviceId } from "../names.ts";
-import type { RolloutDefinition } from "../rollout/definition.ts";
+import { shareCutoffs } from "../rollout/buckets.ts";
+import {
+  defaultActionSeconds,
+  defaultCancelSeconds,
+  defaultHaltThreshold,
+  type RolloutDefinition,
+} from "../rollout/definition.ts";
 import { fitsHardware } from "../rollout/eligibility.ts";
 import { readInstallWindows } from "../rollout/install-windows.ts";
 import type { Halt } from "../rollout/stage.ts";
@@ -51,6 +57,18 @@ export function imageFor(release: Release, hardware: string | null): Image | nul
   return own ?? release.images.find((image) => fitsHardware(image, hardware)) ?? null;
 }
 
+/** The release as it was when the rollout was planned: what was published into it since begins with a rollout of its own. */
+export function plannedImages(
+  release: Release,
+  { definition, createdAtUnixMs }: Pick<Rollout, "definition" | "createdAtUnixMs">,
+): Release {
+  const { imageIds } = definition;
+  const images = release.images.filter((image) =>
+    imageIds === null ? image.createdAtUnixMs <= createdAtUnixMs : imageIds.includes(image.id),
+  );
+  return { ...release, images };
+}
+
 export interface Rollout {
   readonly id: number;
   readonly name: string;
@@ -60,6 +78,8 @@ export interface Rollout {
   readonly currentStage: number;
   /** Highest bucket of each stage. */
   readonly cutoffs: readonly number[];
+  /** The same for devices that come later. */
+  readonly laterCutoffs: readonly number[];
   readonly definition: RolloutDefinition;
   /** Of the definition, read; null when devices may install at any time. */
   readonly windows: MaintenanceWindows | null;
@@ -174,10 +194,19 @@ export function forgetDecision(entry: DeviceEntry): void {
 }
 
 /** What rollouts did before they could be asked to: nothing. */
-const earlierDefinition = { approved: false, retryRolledBack: false, windows: null };
+const earlierDefinition = {
+  approved: false,
+  retryRolledBack: false,
+  windows: null,
+  actionSeconds: defaultActionSeconds,
+  cancelSeconds: defaultCancelSeconds,
+  imageIds: null,
+};
 
 export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {
-  const definition: RolloutDefinition = { ...earlierDefinition, ...JSON.parse(row.definition) };
+  const stored = JSON.parse(row.definition);
+  const halt = { ...defaultHaltThreshold, ...stored.halt };
+  const definition: RolloutDefinition = { ...earlierDefinition, ...stored, halt };
   return {
     id: row.id,
     name: row.name,
@@ -186,6 +215,7 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     halt: row.halt === null ? null : JSON.parse(row.halt),
     currentStage: row.current_stage,
     cutoffs: stages.map(({ cutoff }) => cutoff),
+    laterCutoffs: shareCutoffs(stages),
     definition,
     windows: windowsOf(definition),
     eligible: row.eligible,

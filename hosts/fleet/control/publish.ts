@@ -17,7 +17,7 @@ export type PublishRefusal =
 
 /** What an operator should know of an image that was published all the same. */
 export interface PublishWarning {
-  readonly warning: "ends-late-rollback" | "below-newest-counter";
+  readonly warning: "ends-late-rollback" | "below-newest-counter" | "not-in-rollouts";
   readonly message: string;
 }
 
@@ -47,8 +47,26 @@ export async function publishImage(
   if (!added.ok) return added;
   const image = fleet.memory.images.get(added.imageId);
   if (image === undefined) throw new Error(`image ${added.imageId} is not in memory`);
-  const warnings = counterWarnings(fleet, image);
+  const warnings = [...counterWarnings(fleet, image), ...rolloutWarnings(fleet, image)];
   return { ok: true, image, created: added.created, warnings };
+}
+
+/** A rollout keeps to the images that it was planned with: what comes later begins at a first stage of its own. */
+function rolloutWarnings(fleet: Fleet, image: Image): PublishWarning[] {
+  const without = [...fleet.memory.rollouts.values()].filter(
+    ({ releaseId, definition, state }) =>
+      releaseId === image.releaseId &&
+      definition.imageIds?.includes(image.id) !== true &&
+      state !== "cancelled",
+  );
+  const last = without.at(-1);
+  if (last === undefined) return [];
+  return [
+    {
+      warning: "not-in-rollouts",
+      message: `rollout ${last.id} of ${image.version} was planned without ${image.hardware} and does not offer this image; "sluice rollout create --release ${image.version} --hardware ${image.hardware}" begins one at its first stage`,
+    },
+  ];
 }
 
 /**

@@ -1,6 +1,12 @@
 import { readReason } from "../../../src/protocol/reasons.ts";
 import { limits } from "../limits.ts";
-import { awaitsProof, type Execution, isThrough, type MemberState } from "../rollout/member.ts";
+import {
+  awaitsProof,
+  type Execution,
+  isOpen,
+  isThrough,
+  type MemberState,
+} from "../rollout/member.ts";
 import {
   type ActionRow,
   addReport,
@@ -9,9 +15,10 @@ import {
   updateAction,
 } from "../storage/actions.ts";
 import { addEvent } from "../storage/events.ts";
+import type { MemberRow } from "../storage/rollouts.ts";
 import type { ActionStatus } from "../storage/tables.ts";
 import { isGone } from "./contact.ts";
-import { cancelRejected, decideTask } from "./decide.ts";
+import { cancelRejected, decideTask, evidenceOfCancel } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
@@ -45,6 +52,7 @@ export async function receiveFeedback(
     await keepReport(change, action, feedback);
     await learnFeedback(change, action, said);
     const after = await change.memberOf(action.rollout_id);
+    await putEndOff(change, action, after);
     showState(change, after?.state ?? null, said);
     await setStatus(change, action, statusAfter(action.status, said), feedback.execution);
     return "accepted";
@@ -78,12 +86,26 @@ async function receiveLate(
   return "accepted";
 }
 
+/** A device that reports is not silent: its action has as much time again. */
+async function putEndOff(
+  change: DeviceChange,
+  action: ActionRow,
+  member: MemberRow | null,
+): Promise<void> {
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  if (member === null || rollout === undefined) return;
+  if (!isOpen(member.state) || action.status === "canceling") return;
+  await change.putOff(member, rollout.definition.actionSeconds);
+}
+
 async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said): Promise<void> {
   const image = change.fleet.memory.images.get(action.image_id);
   const member = await change.memberOf(action.rollout_id);
   if (member === null || image === undefined) return;
   const serverWasOut = change.serverWasOut(member);
-  await change.learn(member, image.imageHash, { kind: "feedback", ...said, serverWasOut });
+  const mayTryAgain = change.mayTryAgain(member);
+  const evidence = { kind: "feedback", ...said, serverWasOut, mayTryAgain } as const;
+  await change.learn(member, image.imageHash, evidence);
   if (image.configurationVersion !== null) await change.judgeConfigurations();
 }
 
@@ -103,14 +125,17 @@ export async function receiveCancelFeedback(
     if (feedback.execution === "rejected") {
       change.setState(change.row.state, why ?? change.row.reason);
       await setStatus(change, action, statusBeforeCancel(change, action), cancelRejected);
+      const open = { ...action, status: "open" } as const;
+      await putEndOff(change, open, await change.memberOf(action.rollout_id));
       return "accepted";
     }
-    if (feedback.execution !== "closed") return "accepted";
+    // Some clients say "canceled" of what they cancelled (hawkBit#952).
+    if (feedback.execution !== "closed" && feedback.execution !== "canceled") return "accepted";
     const isCanceled = feedback.finished !== "failure";
     const image = fleet.memory.images.get(action.image_id);
     const member = await change.memberOf(action.rollout_id);
     if (isCanceled && member !== null && image !== undefined)
-      await change.learn(member, image.imageHash, { kind: "cancelled" });
+      await change.learn(member, image.imageHash, evidenceOfCancel(action));
     change.setState(isCanceled ? "withdrawn" : "failed", why);
     await setStatus(change, action, isCanceled ? "canceled" : "failed", feedback.execution);
     return "accepted";

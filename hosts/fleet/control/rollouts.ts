@@ -8,7 +8,7 @@ import {
   selects,
 } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
-import { findHalt, type HaltThreshold } from "../rollout/stage.ts";
+import { findHalt, type HaltThreshold, membersCount } from "../rollout/stage.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
 import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
@@ -18,6 +18,7 @@ import {
   insertRollout,
   insertStage,
   listStages,
+  type StageRow,
   updateRollout,
   updateStage,
 } from "../storage/rollouts.ts";
@@ -41,7 +42,8 @@ export type RolloutRefusal =
   | "no-eligible-devices"
   | "too-many-rollouts"
   | "wrong-state"
-  | "over-threshold";
+  | "over-threshold"
+  | "stage-not-empty";
 
 export type RolloutResult =
   | { readonly ok: true; readonly rollout: Rollout }
@@ -85,8 +87,8 @@ export function startRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
 
 /** No device is offered the release any more; those that have begun go on. */
 export function pauseRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["running"], (unit, rollout) =>
-    change(unit, fleet, rollout, { state: "paused" }),
+  return onRollout(fleet, id, ["running", "finished"], (unit, rollout) =>
+    change(unit, fleet, { ...rollout, endedAtUnixMs: null }, { state: "paused" }),
   );
 }
 
@@ -108,8 +110,8 @@ export function resumeRollout(
       if (halt !== null)
         return refuse(
           "over-threshold",
-          `stage ${row.stage} has ${halt.bad} of ${halt.outOf} devices over the ${halt.reason} limit of ` +
-            `${halt.limit}; resume with a haltThreshold that accepts this, or cancel`,
+          `stage ${row.stage + 1} has ${halt.bad} of ${halt.outOf} devices over the ${halt.reason} limit of ` +
+            `${halt.limit}; resume with a higher limit (--halt-share, --failed-share or --silent-share), or cancel`,
         );
     }
     await updateRollout(unit.db, id, {
@@ -128,9 +130,58 @@ export function resumeRollout(
 
 /** Ends a rollout for good; actions of devices that do not run the release yet are taken back. */
 export function cancelRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["ready", "running", "paused", "halted"], (unit, rollout) =>
+  const from = ["ready", "running", "paused", "halted", "finished"] as const;
+  return onRollout(fleet, id, from, (unit, rollout) =>
     change(unit, fleet, { ...rollout, endedAtUnixMs: unit.nowUnixMs }, { state: "cancelled" }),
   );
+}
+
+/**
+ * Goes on from a stage that lost its members before one of them proved anything. Any other stage completes by itself, or
+ * says why it does not.
+ */
+export function advanceRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
+  return onRollout(fleet, id, ["running"], async (unit, rollout) => {
+    const stages = await listStages(unit.db, id);
+    const row = stages[rollout.currentStage];
+    if (row === undefined) throw new Error(`rollout ${id} has no stage ${rollout.currentStage}`);
+    const members = membersCount(countsOf(row));
+    if (members > 0)
+      return refuse(
+        "stage-not-empty",
+        `stage ${row.stage + 1} has ${members} devices and goes on by itself: "sluice rollout show ${id}" tells what it waits for; remove devices that are dead`,
+      );
+    return { ok: true, rollout: await completeStage(unit, fleet, { rollout, row, stages }) };
+  });
+}
+
+async function completeStage(
+  unit: UnitOfWork,
+  fleet: Fleet,
+  { rollout, row, stages }: { rollout: Rollout; row: StageRow; stages: readonly StageRow[] },
+): Promise<Rollout> {
+  const { nowUnixMs } = unit;
+  await updateStage(unit.db, rollout.id, row.stage, { completed_at: nowUnixMs });
+  const details = { stage: row.stage, percent: row.percent, by: "operator" };
+  const event = { kind: "stage-completed", rolloutId: rollout.id, details };
+  await addEvent(unit.db, event, nowUnixMs);
+  const next = stages[row.stage + 1];
+  const after: Rollout =
+    next === undefined
+      ? { ...rollout, state: "finished", endedAtUnixMs: nowUnixMs }
+      : { ...rollout, currentStage: next.stage };
+  if (next !== undefined)
+    await updateStage(unit.db, rollout.id, next.stage, {
+      opened_at: nowUnixMs,
+      opened_service_ms: fleet.time.nowMs(),
+    });
+  await updateRollout(unit.db, rollout.id, {
+    state: after.state,
+    current_stage: after.currentStage,
+    ended_at: after.endedAtUnixMs,
+  });
+  unit.onCommit(() => fleet.memory.setRollout(after));
+  return after;
 }
 
 async function onRollout(
@@ -237,7 +288,10 @@ async function plan(
     state: "ready",
     halt: null,
     current_stage: 0,
-    definition: JSON.stringify(wanted.definition),
+    definition: JSON.stringify({
+      ...wanted.definition,
+      imageIds: release.images.map(({ id }) => id),
+    }),
     eligible: devices.length,
     created_at: unit.nowUnixMs,
     started_at: null,

@@ -1,10 +1,11 @@
 import { limits } from "../limits.ts";
 import { mayInstall } from "../rollout/install-windows.ts";
+import { isOpen, isTriedAgain } from "../rollout/member.ts";
 import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
-import { listOverdue } from "../storage/rollouts.ts";
+import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
 import { findEntry } from "./contact.ts";
-import { allowRetry } from "./decide.ts";
+import { allowRetry, endAction, evidenceOfCancel } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -55,7 +56,10 @@ export function pruneStream(fleet: Fleet): Promise<boolean> {
   return fleet.database.write((unit) => pruneEvents(unit.db, limits.eventsKeptMax));
 }
 
-/** Who owes a proof is unproven now; who missed the server through no fault of its own may try again. */
+/**
+ * Who owes a proof is unproven now; who missed the server through no fault of its own may try again; an action of which
+ * nothing is heard, and a cancellation that nobody answers, are over.
+ */
 async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
   const entry = await findEntry(fleet, deviceId);
   if (entry === null) return;
@@ -66,16 +70,36 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
     const image = change.imageOf(rolloutId);
     if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
       return;
-    if (member.state === "no-server") {
+    if (isTriedAgain(member.state)) {
       const releaseId = fleet.memory.rollouts.get(rolloutId)?.releaseId;
       await change.learn(member, "", { kind: "retry-due" });
       if (releaseId !== undefined) await allowRetry(change, releaseId);
-    } else {
+    } else if (isOpen(member.state)) await endSilent(change, member);
+    else if (member.state === "unproven") await endUnproven(change, member);
+    else {
       await change.learn(member, image?.imageHash ?? "", { kind: "proof-overdue" });
       change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
     }
     await change.finish(planVersion - 1);
   });
+}
+
+async function endSilent(change: DeviceChange, member: MemberRow): Promise<void> {
+  const { action } = change;
+  const isItsAction = action?.rollout_id === member.rollout_id;
+  const isCancelling = isItsAction && action !== null && action.status === "canceling";
+  const evidence = isCancelling ? evidenceOfCancel(action) : ({ kind: "silence" } as const);
+  await change.learn(member, "", evidence);
+  const why = isCancelling ? "cancel-not-answered" : `silent-after-${member.state}`;
+  if (action !== null && isItsAction) await endAction(change, action, { status: "canceled", why });
+}
+
+/** Nothing proved how its action ended, for as long again as an action has: it is open no more. */
+async function endUnproven(change: DeviceChange, member: MemberRow): Promise<void> {
+  const { action } = change;
+  await setDue(change.unit.db, member, null);
+  if (action?.rollout_id === member.rollout_id)
+    await endAction(change, action, { status: "failed", why: "never-proven" });
 }
 
 async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<void> {

@@ -6,6 +6,7 @@ import * as configurations from "./0004-configurations.ts";
 import * as tokenMacs from "./0005-token-macs.ts";
 import * as serviceTime from "./0006-service-time.ts";
 import * as countedEvents from "./0007-counted-events.ts";
+import * as endsAndRetries from "./0008-ends-and-retries.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0005-token-macs": tokenMacs,
   "0006-service-time": serviceTime,
   "0007-counted-events": countedEvents,
+  "0008-ends-and-retries": endsAndRetries,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -47,6 +47,14 @@ export function stageCutoffs(
   });
 }
 
+/**
+ * The same for devices that come later: a stage holds its share of the hash space, whatever part of it the few devices
+ * took for which the rollout was planned.
+ */
+export function shareCutoffs(stages: readonly StageShare[]): number[] {
+  return stages.map(({ percent }) => Math.floor((bucketsCount * percent) / 100) - 1);
+}
+
 /** The stage of a bucket, or null when the stages together hold less than the whole fleet and it is beyond them. */
 export function stageOf(bucket: number, cutoffs: readonly number[]): number | null {
   const stage = cutoffs.findIndex((cutoff) => bucket <= cutoff);

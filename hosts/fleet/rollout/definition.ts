@@ -17,6 +17,12 @@ export interface RolloutDefinition extends StageRules {
   readonly retryRolledBack: boolean;
   /** A device that activated, or reported success, must prove within this time which image it runs. */
   readonly proofSeconds: number;
+  /** An action of which nothing is heard for so long, before its activation, is taken back; the device may get another. */
+  readonly actionSeconds: number;
+  /** A cancellation that a device does not answer for so long is done without it. */
+  readonly cancelSeconds: number;
+  /** The images that it was planned with; null of a rollout of before, which goes by their age. */
+  readonly imageIds: readonly number[] | null;
 }
 
 /** Absent parts select everything. */
@@ -40,6 +46,7 @@ export const defaultStages: readonly StageDefinition[] = [1, 10, 50, 100].map((p
 export const defaultHaltThreshold: HaltThreshold = {
   rolledBackShare: 0.05,
   failedShare: 0.2,
+  noLinkShare: 0.2,
   attemptedMin: 20,
 };
 
@@ -49,6 +56,8 @@ export const defaultStragglers: StragglerRule = {
 };
 
 export const defaultProofSeconds = daySeconds;
+export const defaultActionSeconds = 14 * daySeconds;
+export const defaultCancelSeconds = daySeconds;
 
 /** Stages must hold ever more devices; a rollout may end before 100 percent. */
 export function areStagesRising(stages: readonly StageDefinition[]): boolean {

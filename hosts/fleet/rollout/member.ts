@@ -18,6 +18,7 @@ import { noServerReason, readReason } from "../../../src/protocol/reasons.ts";
  * | unproven | activated or reported success, and did not show the running release in time |
  * | withdrawn | its action was cancelled |
  * | no-server | went back because the server did not answer, which was the server's fault; tries again |
+ * | no-link | went back for nothing but silence of a server that was there; tries again a few times |
  * | stuck | runs the release, wants to go back and cannot |
  * | excluded | not eligible any more: other hardware, a newer image, rolled back before |
  */
@@ -36,6 +37,7 @@ export const memberStates = [
   "withdrawn",
   "excluded",
   "no-server",
+  "no-link",
   "stuck",
 ] as const;
 
@@ -67,6 +69,8 @@ export type Evidence =
       /** The plain words of a client without `reason=`. */
       readonly told: string | null;
       readonly serverWasOut: boolean;
+      /** It went back for silence less often than is tried again. */
+      readonly mayTryAgain: boolean;
     }
   | { readonly kind: "offered" }
   | { readonly kind: "fetched" }
@@ -74,6 +78,8 @@ export type Evidence =
   | { readonly kind: "cleared" }
   | { readonly kind: "ineligible"; readonly reason: string }
   | { readonly kind: "proof-overdue" }
+  /** Nothing was heard of an action for as long as the rollout waits. */
+  | { readonly kind: "silence" }
   /** The configuration that is in effect, as the device tells it in its attributes. */
   | { readonly kind: "configured"; readonly version: number; readonly wanted: number }
   /** A member that missed the server through no fault of its own tries again. */
@@ -129,7 +135,13 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
     case "cleared":
       return afterClearing(member);
     case "ineligible":
-      return isOfferable(member.state) ? { state: "excluded", reason: evidence.reason } : member;
+      return isOfferable(member.state) || isOpen(member.state)
+        ? { state: "excluded", reason: evidence.reason }
+        : member;
+    case "silence":
+      return isOpen(member.state)
+        ? { state: "withdrawn", reason: `silent-after-${member.state}` }
+        : member;
     case "proof-overdue":
       return awaitsProof(member.state)
         ? { state: "unproven", reason: `silent-after-${member.state}` }
@@ -137,7 +149,7 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
     case "configured":
       return afterConfigured(member, evidence);
     case "retry-due":
-      return member.state === "no-server" ? { state: "waiting", reason: null } : member;
+      return isTriedAgain(member.state) ? { state: "waiting", reason: null } : member;
     default:
       return evidence satisfies never;
   }
@@ -158,22 +170,25 @@ export function awaitsProof(state: MemberState): boolean {
   return state === "activating" || state === "trial" || state === "reported";
 }
 
+/** Missed the server, and is offered the release again after a pause. */
+export function isTriedAgain(state: MemberState): boolean {
+  return state === "no-server" || state === "no-link";
+}
+
 /** Ended badly; an operator can clear it. */
 export function isOver(state: MemberState): boolean {
   return (
     state === "rolled-back" ||
     state === "failed" ||
     state === "unproven" ||
-    state === "no-server" ||
-    state === "stuck"
+    state === "stuck" ||
+    isTriedAgain(state)
   );
 }
 
 /** The device is through with its action, whether or not it said so. */
 export function isThrough(state: MemberState): boolean {
-  return (
-    state === "updated" || state === "rolled-back" || state === "no-server" || state === "stuck"
-  );
+  return state === "updated" || state === "rolled-back" || state === "stuck" || isTriedAgain(state);
 }
 
 /** A device that is stuck runs the release: an operator who clears it lets that be. */
@@ -205,23 +220,18 @@ function afterRunning(
 }
 
 function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feedback" }>): Member {
-  const { execution, finished, deviceState, reason, serverWasOut } = evidence;
+  const { execution, finished, deviceState, reason } = evidence;
   const { state } = member;
   const why = reason ?? evidence.told;
-  const { counted, trigger } = readReason(reason ?? "");
-  // Whoever is known to have gone back was judged when that was seen; the report tells the reason only.
-  const isServersFault =
-    trigger === noServerReason &&
-    (state === "no-server" || (serverWasOut && state !== "rolled-back"));
+  const { counted } = readReason(reason ?? "");
   if (counted === "rollback-impossible")
     return mayBeStuck(state) ? changed(member, "stuck", reason) : member;
-  if (counted === "late-rollback")
-    return changed(member, isServersFault ? "no-server" : "rolled-back", reason);
+  if (counted === "late-rollback") return changed(member, stateBack(member, evidence), reason);
   // Proven: no other report takes that back, only another running image.
   if (state === "updated" || state === "stuck") return member;
   if (deviceState === "rolled-back")
-    return changed(member, isServersFault ? "no-server" : "rolled-back", why ?? member.reason);
-  if (state === "rolled-back" || state === "no-server") return member;
+    return changed(member, stateBack(member, evidence), why ?? member.reason);
+  if (state === "rolled-back" || isTriedAgain(state)) return member;
   switch (execution) {
     case "closed":
       if (finished === "failure") return changed(member, "failed", why);
@@ -236,6 +246,26 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
     }
   }
 }
+
+/**
+ * What a device is that says it went back. One that tells nothing but the server's silence is tried
+ * again: for the server's fault without a limit, for its own link's a few times. Who was seen to have
+ * gone back before is not made better by an outage that is seen since.
+ */
+function stateBack(
+  { state, reason }: Member,
+  evidence: Extract<Evidence, { kind: "feedback" }>,
+): MemberState {
+  if (readReason(evidence.reason ?? "").trigger !== noServerReason) return "rolled-back";
+  if (isTriedAgain(state)) return state;
+  const isSeen = state === "rolled-back";
+  if (evidence.serverWasOut && !isSeen) return "no-server";
+  const isJudged = isSeen && !reasonsSeen.includes(reason ?? "");
+  return evidence.mayTryAgain && !isJudged ? "no-link" : "rolled-back";
+}
+
+/** Of a rollback that only the running image told of: its report says why. */
+const reasonsSeen: readonly string[] = ["reverted", "runs-another-image"];
 
 /**
  * Is it news of before? Reports have no order of their own: one that was sent again, or came late,

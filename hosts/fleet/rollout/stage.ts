@@ -9,6 +9,8 @@ export interface HaltThreshold {
   readonly rolledBackShare: number;
   /** Highest share that refused the release or gave up on it. */
   readonly failedShare: number;
+  /** Highest share that went back for nothing but silence, of those and the attempts together. */
+  readonly noLinkShare: number;
   /** Shares are taken of at least this many attempts, or of the whole stage where that is smaller. */
   readonly attemptedMin: number;
 }
@@ -30,6 +32,8 @@ export interface StageRules {
 
 /** Times are of one clock that never steps. */
 export interface StageProgress {
+  /** Members that it ever had. */
+  readonly joined: number;
   readonly counts: StageCounts;
   readonly soakSeconds: number;
   readonly openedAtMs: number;
@@ -37,7 +41,7 @@ export interface StageProgress {
   readonly settledAtMs: number | null;
 }
 
-export type HaltReason = "rolled-back-share" | "failed-share";
+export type HaltReason = "rolled-back-share" | "failed-share" | "no-link-share";
 
 export interface Halt {
   readonly reason: HaltReason;
@@ -52,6 +56,8 @@ export type StageVerdict =
   | { readonly kind: "halt"; readonly halt: Halt }
   /** Devices are on their way; the soak has not begun, or begins again later. */
   | { readonly kind: "in-progress" }
+  /** Its members are gone, and none of them proved anything: an operator says how it goes on. */
+  | { readonly kind: "emptied" }
   | { readonly kind: "soaking"; readonly settledAtMs: number }
   | { readonly kind: "complete"; readonly settledAtMs: number };
 
@@ -69,7 +75,8 @@ export function evaluateStage(
   if (halt !== null) return { kind: "halt", halt };
   const settledAtMs = stage.settledAtMs ?? nowMs;
   // A small fleet fills the first stages and leaves others empty: they have nothing to wait for.
-  if (membersCount(stage.counts) === 0) return { kind: "complete", settledAtMs };
+  if (stage.joined === 0) return { kind: "complete", settledAtMs };
+  if (membersCount(stage.counts) === 0) return { kind: "emptied" };
   if (!isSettled(stage, rules, nowMs)) return { kind: "in-progress" };
   return nowMs >= settledAtMs + stage.soakSeconds * 1000
     ? { kind: "complete", settledAtMs }
@@ -85,8 +92,20 @@ export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
     bad > 0 && bad / outOf > limit ? { reason, bad, attempted, outOf, limit } : null;
   return (
     over(wentBackCount(counts), halt.rolledBackShare, "rolled-back-share") ??
-    over(counts.failed, halt.failedShare, "failed-share")
+    over(counts.failed, halt.failedShare, "failed-share") ??
+    findSilence(counts, rules)
   );
+}
+
+/** A release that takes the network from its devices shows as silence, and nothing else speaks against it. */
+function findSilence(counts: StageCounts, rules: StageRules): Halt | null {
+  const { attemptedMin, noLinkShare: limit } = rules.halt;
+  const bad = counts["no-link"];
+  const attempted = attemptedCount(counts, rules) + bad;
+  const outOf = Math.max(attempted, Math.min(attemptedMin, membersCount(counts)));
+  return bad > 0 && bad / outOf > limit
+    ? { reason: "no-link-share", bad, attempted, outOf, limit }
+    : null;
 }
 
 /** Members whose attempt has an outcome. */
@@ -97,7 +116,7 @@ export function attemptedCount(
   return succeededCount(counts, rules) + wentBackCount(counts) + counts.failed;
 }
 
-/** Members that speak against the release. Those that missed the server through its own fault do not. */
+/** Members that speak against the release. Those that missed the server count apart, or not at all. */
 function wentBackCount(counts: StageCounts): number {
   return counts["rolled-back"] + counts.unproven + counts.stuck;
 }

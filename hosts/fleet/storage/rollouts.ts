@@ -1,6 +1,6 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { DeviceId } from "../names.ts";
-import { isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
+import { isOpen, isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
 import type { StageCounts } from "../rollout/stage.ts";
 import type { Queries } from "./database.ts";
 import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";
@@ -10,9 +10,10 @@ export type StageRow = Selectable<RolloutStageTable>;
 export type MemberRow = Selectable<RolloutMemberTable>;
 
 type CounterColumn =
-  | Exclude<MemberState, "rolled-back" | "no-server">
+  | Exclude<MemberState, "rolled-back" | "no-server" | "no-link">
   | "rolled_back"
-  | "no_server";
+  | "no_server"
+  | "no_link";
 
 export async function listRollouts(db: Queries): Promise<RolloutRow[]> {
   return db.selectFrom("rollouts").selectAll().orderBy("id").execute();
@@ -68,8 +69,9 @@ export function countsOf(row: StageRow): StageCounts {
   const { waiting, offered, working, deferred, activating, trial, reported, updated } = row;
   const { failed, unproven, withdrawn, excluded } = row;
   const running = { waiting, offered, working, deferred, activating, trial, reported, updated };
-  const apart = { "rolled-back": row.rolled_back, "no-server": row.no_server, stuck: row.stuck };
-  return { ...running, ...apart, failed, unproven, withdrawn, excluded };
+  const tried = { "no-server": row.no_server, "no-link": row.no_link };
+  const apart = { "rolled-back": row.rolled_back, stuck: row.stuck };
+  return { ...running, ...tried, ...apart, failed, unproven, withdrawn, excluded };
 }
 
 export interface NewMember {
@@ -99,7 +101,10 @@ export async function insertMembers(
   for (const [stage, count] of perStage)
     await db
       .updateTable("rollout_stages")
-      .set((expression) => ({ waiting: expression("waiting", "+", count) }))
+      .set((expression) => ({
+        waiting: expression("waiting", "+", count),
+        joined: expression("joined", "+", count),
+      }))
       .where("rollout_id", "=", rolloutId)
       .where("stage", "=", stage)
       .execute();
@@ -183,6 +188,7 @@ export async function moveMember(
     readonly atServiceMs: number;
     readonly proofDueAtServiceMs: number | null;
   },
+  silentRollbacks: number,
 ): Promise<void> {
   await db
     .updateTable("rollout_members")
@@ -192,6 +198,7 @@ export async function moveMember(
       changed_at: times.atUnixMs,
       changed_service_ms: times.atServiceMs,
       proof_due_at: times.proofDueAtServiceMs,
+      silent_rollbacks: silentRollbacks,
     })
     .where("device_id", "=", member.device_id)
     .where("rollout_id", "=", member.rollout_id)
@@ -209,6 +216,30 @@ export async function moveMember(
     .execute();
 }
 
+/** Puts the end of what a member does off, or brings it forward. */
+export async function setDue(
+  db: Queries,
+  member: MemberRow,
+  dueServiceMs: number | null,
+): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ proof_due_at: dueServiceMs })
+    .where("device_id", "=", member.device_id)
+    .where("rollout_id", "=", member.rollout_id)
+    .execute();
+}
+
+/** Gives members an end whose action is of a time in which actions had none. */
+export async function setMissingDues(db: Queries, dueServiceMs: number): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ proof_due_at: dueServiceMs })
+    .where("proof_due_at", "is", null)
+    .where("state", "in", memberStates.filter(isOpen))
+    .execute();
+}
+
 /** Takes a member out of the counters of its stage; the row itself goes with the device. */
 export async function uncountMember(db: Queries, member: MemberRow): Promise<void> {
   const counter = counterOf(member.state);
@@ -220,7 +251,7 @@ export async function uncountMember(db: Queries, member: MemberRow): Promise<voi
     .execute();
 }
 
-/** Members whose proof is overdue. */
+/** Members whose proof, action or pause is over. */
 export async function listOverdue(
   db: Queries,
   nowServiceMs: number,
@@ -238,5 +269,6 @@ export async function listOverdue(
 
 function counterOf(state: MemberState): CounterColumn {
   if (state === "rolled-back") return "rolled_back";
-  return state === "no-server" ? "no_server" : state;
+  if (state === "no-server") return "no_server";
+  return state === "no-link" ? "no_link" : state;
 }

@@ -140,6 +140,9 @@ export interface RolloutStageTable {
   withdrawn: Generated<number>;
   excluded: Generated<number>;
   no_server: Generated<number>;
+  no_link: Generated<number>;
+  /** Members that it ever had, those included that are gone or excluded. */
+  joined: Generated<number>;
   stuck: Generated<number>;
 }
 
@@ -152,7 +155,9 @@ export interface RolloutMemberTable {
   reason: string | null;
   changed_at: number;
   changed_service_ms: Generated<number>;
-  /** Service time. When a member that awaits proof becomes unproven, or one that missed the server is offered the release again. */
+  /** How often it went back for nothing but silence. */
+  silent_rollbacks: Generated<number>;
+  /** Service time. When what the member does is over: a proof, an action without a word, a pause before it is offered the release again. */
   proof_due_at: number | null;
 }
 

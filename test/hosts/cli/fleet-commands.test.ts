@@ -112,6 +112,7 @@ test("refuses flags that are no numbers, shares or stages, with what they take",
     [["rollout", "create", "--release", "1.0.0", "--stages", "10,5"], /rising percents/],
     [["rollout", "create", "--release", "1.0.0", "--soak", "1 day"], /90s, 30m, 24h or 7d/],
     [["rollout", "create", "--release", "1.0.0", "--halt-share", "5"], /from 0 to 1/],
+    [["rollout", "resume", "1", "--failed-share", "5"], /from 0 to 1/],
     [["fleet", "serve", "--data", "/tmp", "--slot", "esp32c3-b"], /HARDWARE=LAYOUT/],
     [["fleet", "serve", "--data", "/tmp", "--slot", "esp32c3-b=esp9"], /layout is "esp9"/],
     [["fleet", "serve", "--data", "/tmp", "--slot", "esp32c3-b=5000"], /5000 bytes at 0/],
@@ -174,6 +175,49 @@ test("an approved rollout takes another major version, and a cleared device gets
   assert.match(again.stderr, /nothing-to-clear/);
   const none = await run("release", "clear-rollback", "2.0.0", "--rollout", "1", "--json");
   assert.deepEqual(JSON.parse(none.stdout), { release: "2.0.0", devices: [] });
+});
+
+test("a halt by failed devices goes on under a share that the command sets", async (t) => {
+  const { run, fleet } = await listening(t);
+  const { bytes } = await makeImage({ version: "1.1.0" });
+  await fleet.inject({
+    method: "POST",
+    url: "/api/v1/releases/images",
+    headers: {
+      authorization: `Bearer ${adminToken}`,
+      "content-type": "application/octet-stream",
+      host: "fleet.test",
+    },
+    payload: bytes,
+  });
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
+  );
+  const lamp = new TestDevice(fleet, "lamp-1", "token-of-the-lamp");
+  lamp.runs("1.0.0", "0a".repeat(32));
+  await lamp.poll();
+  const stages = ["--stages", "100", "--failed-share", "0.3"];
+  await runCommandOk(run("rollout", "create", "--release", "1.1.0", "--start", ...stages));
+  const actionId = (await lamp.offered()) ?? 0;
+  await lamp.feedback(actionId, "closed", "failure", ["state=failed", "reason=storage-failed"]);
+
+  const halted = await run("rollout", "show", "1");
+  assert.match(
+    halted.stdout,
+    /halted in stage 1: 1 of 1 attempts are over the failed-share of 0\.3/,
+  );
+  assert.match(
+    halted.stdout,
+    /sluice rollout resume 1 --failed-share SHARE\n {2}sluice rollout cancel 1/,
+  );
+  for (const flags of [[], ["--halt-share", "1"], ["--failed-share", "0.9"]]) {
+    const refused = await run("rollout", "resume", "1", ...flags);
+    assert.equal(refused.exitCode, exitCodes.server, flags.join(" "));
+    assert.match(refused.stderr, /over-threshold: stage 1 has 1 of 1 .*failed-share/);
+    assert.match(refused.stderr, /--failed-share/);
+  }
+  await runCommandOk(run("rollout", "resume", "1", "--failed-share", "1"));
+  assert.match((await run("rollout", "show", "1")).stdout, /^rollout 1 .*: running/);
 });
 
 async function runCommandOk(running: Promise<CommandRun>): Promise<void> {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { findEntry } from "../../control/contact.ts";
-import { addDevice, clearRefusal, removeDevice } from "../../control/devices.ts";
+import { addDevice, cancelAction, clearRefusal, removeDevice } from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import type { DeviceId } from "../../names.ts";
@@ -27,6 +27,8 @@ import {
 } from "./schemas/common.ts";
 import {
   addedDeviceSchema,
+  cancelledSchema,
+  cancelSchema,
   deviceDetailSchema,
   deviceSchema,
   newDeviceSchema,
@@ -111,6 +113,28 @@ export function deviceRoutes(fleet: Fleet) {
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
         return entry === null ? unknownDevice(reply, request.params.id) : detail(fleet, entry);
+      },
+    });
+    app.route<{ Params: { id: string }; Body: { force?: boolean } | undefined }>({
+      method: "POST",
+      url: "/devices/:id/cancel",
+      schema: {
+        operationId: "cancelDeviceAction",
+        params: pathParameter("id", deviceId),
+        tags: ["devices"],
+        summary: "Take back what a device is to do",
+        description:
+          "Asks the device, or with `force` ends its action at once. Its rollout does not offer it the release again.",
+        body: cancelSchema,
+        response: { 200: cancelledSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const entry = await findEntry(fleet, request.params.id);
+        if (entry === null) return unknownDevice(reply, request.params.id);
+        const status = await cancelAction(fleet, entry, request.body?.force ?? false);
+        if (status !== "no-action") return { status };
+        const message = `${entry.id} has nothing to do; "sluice rollout cancel" ends a whole rollout`;
+        return answerRefusal(reply, 409, { reason: "no-action", message });
       },
     });
     app.route<{ Params: { id: string } }>({

@@ -4,6 +4,7 @@ import { clearRollout } from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { Rollout } from "../../control/memory.ts";
 import {
+  advanceRollout,
   cancelRollout,
   createRollout,
   type NewRollout,
@@ -15,6 +16,8 @@ import {
 } from "../../control/rollouts.ts";
 import { limits } from "../../limits.ts";
 import {
+  defaultActionSeconds,
+  defaultCancelSeconds,
   defaultHaltThreshold,
   defaultProofSeconds,
   defaultStages,
@@ -180,6 +183,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     start: { summary: "Open the first stage", run: startRollout },
     pause: { summary: "Offer the release to nobody else for now", run: pauseRollout },
     cancel: { summary: "End the rollout and take open actions back", run: cancelRollout },
+    advance: { summary: "Go on from a stage whose members are all gone", run: advanceRollout },
   } as const;
   for (const [name, { summary, run }] of Object.entries(simple))
     app.route<{ Params: { id: string } }>({
@@ -248,6 +252,9 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       halt: { ...defaultHaltThreshold, ...body.haltThreshold },
       stragglers: { ...defaultStragglers, ...body.stragglers },
       proofSeconds: body.proofSeconds ?? defaultProofSeconds,
+      actionSeconds: body.actionSeconds ?? defaultActionSeconds,
+      cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
+      imageIds: null,
       mode: body.mode ?? "forced",
       needsConfirmation: body.needsConfirmation ?? false,
       allowDowngrade: body.allowDowngrade ?? false,
@@ -267,6 +274,7 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "too-many-rollouts": 403,
   "wrong-state": 409,
   "over-threshold": 409,
+  "stage-not-empty": 409,
 };
 
 async function answerResult(
@@ -282,7 +290,7 @@ async function answerResult(
 
 async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
   const rows = await listStages(fleet.database.queries, rollout.id);
-  const { cutoffs: _, releaseId, windows, ...shown } = rollout;
+  const { cutoffs: _, laterCutoffs: __, releaseId, windows, ...shown } = rollout;
   const release = fleet.memory.releases.get(releaseId);
   return {
     ...shown,
@@ -299,6 +307,7 @@ async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
         settledAtUnixMs: row.settled_at,
         completedAtUnixMs: row.completed_at,
         members: membersCount(counts),
+        joined: row.joined,
         attempted: attemptedCount(counts, rollout.definition),
         counts,
       };

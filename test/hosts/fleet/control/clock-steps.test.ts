@@ -147,6 +147,9 @@ function asBefore(file: string): void {
     ["rollout_stages", "opened_service_ms"],
     ["rollout_stages", "settled_service_ms"],
     ["rollout_members", "changed_service_ms"],
+    ["rollout_stages", "joined"],
+    ["rollout_stages", "no_link"],
+    ["rollout_members", "silent_rollbacks"],
   ];
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);

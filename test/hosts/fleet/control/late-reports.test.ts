@@ -11,6 +11,7 @@ test("a report of an earlier step, sent again or late, moves no device back", as
     name: "r",
     releaseVersion: "1.1.0",
     start: true,
+    approved: true,
     stages: [{ percent: 100, soakSeconds: 0 }],
   });
   const actionId = await device.installs("1.1.0", imageHash);

@@ -27,14 +27,14 @@ function says(
   finished: "none" | "success" | "failure" = "none",
   deviceState: (typeof deviceStates)[number] | null = null,
 ): Evidence {
-  const plain = { reason: null, told: null, serverWasOut: false };
+  const plain = { reason: null, told: null, serverWasOut: false, mayTryAgain: false };
   return { kind: "feedback", execution, finished, deviceState, ...plain };
 }
 
 /** Closes with failure, says that it went back, and why. */
-function wentBack(reason: string, serverWasOut = false): Evidence {
+function wentBack(reason: string, serverWasOut = false, mayTryAgain = false): Evidence {
   const said = { execution: "closed", finished: "failure", deviceState: "rolled-back" } as const;
-  return { kind: "feedback", ...said, reason, told: null, serverWasOut };
+  return { kind: "feedback", ...said, reason, told: null, serverWasOut, mayTryAgain };
 }
 
 const cannotGoBack: Evidence = {
@@ -45,6 +45,7 @@ const cannotGoBack: Evidence = {
   reason: "rollback-impossible: counter",
   told: null,
   serverWasOut: true,
+  mayTryAgain: true,
 };
 
 function next(state: MemberState, evidence: Evidence): MemberState {
@@ -53,69 +54,97 @@ function next(state: MemberState, evidence: Evidence): MemberState {
 
 /** For each evidence, what every state becomes, in the order of `memberStates`; "." stays. */
 const table: ReadonlyArray<readonly [string, Evidence, string]> = [
-  // waiting offered working deferred activating trial reported updated rolled-back failed unproven withdrawn excluded no-server stuck
-  ["runs the release, confirmed", runs(target, "confirmed"), "u u u u u u u . u u u u u u ."],
-  ["runs the release on trial", runs(target, "trial"), "t t t t t . t t t t . t t t ."],
-  ["runs another image", runs(other, "confirmed"), ". . . . . b . b . . . . . . b"],
+  // waiting offered working deferred activating trial reported updated rolled-back failed unproven withdrawn excluded no-server no-link stuck
+  ["runs the release, confirmed", runs(target, "confirmed"), "u u u u u u u . u u u u u u u ."],
+  ["runs the release on trial", runs(target, "trial"), "t t t t t . t t t t . t t t t ."],
+  ["runs another image", runs(other, "confirmed"), ". . . . . b . b . . . . . . . b"],
   [
     "runs a newer release",
     runs(other, "confirmed", { isNewerRelease: true }),
-    ". . . . . . . . . . . . . . .",
+    ". . . . . . . . . . . . . . . .",
   ],
-  ["is offered", { kind: "offered" }, "o . . . . . . . . . . o . . ."],
-  ["fetches the file", { kind: "fetched" }, ". w . . . . . . . . . . . . ."],
-  ["is cancelled", { kind: "cancelled" }, ". d d d . . . . . . . . . . ."],
-  ["is cleared", { kind: "cleared" }, ". . . . . . . . n n n . n n u"],
-  ["is not eligible", { kind: "ineligible", reason: "x" }, "x . . . . . . . . . . x . . ."],
-  ["keeps silent too long", { kind: "proof-overdue" }, ". . . . s s s . . . . . . . ."],
-  ["says success", says("closed", "success"), "r r r r r r . . . r r r r . ."],
-  ["says failure", says("closed", "failure"), "f f f f f f f . . . f f f . ."],
-  ["says it went back", says("closed", "failure", "rolled-back"), "b b b b b b b . . b b b b b ."],
-  ["says it waits", says("scheduled", "none", "deferred"), "e e e . e . . . . e e e e . ."],
-  ["rejects", says("rejected"), "e e e . e . . . . e e e e . ."],
-  ["says it activates", says("proceeding", "none", "activating"), "a a a a . . . . . a a a a . ."],
-  ["downloads", says("download"), "w w . w . . . . . w w w w . ."],
+  ["is offered", { kind: "offered" }, "o . . . . . . . . . . o . . . ."],
+  ["fetches the file", { kind: "fetched" }, ". w . . . . . . . . . . . . . ."],
+  ["is cancelled", { kind: "cancelled" }, ". d d d . . . . . . . . . . . ."],
+  ["is cleared", { kind: "cleared" }, ". . . . . . . . n n n . n n n u"],
+  ["is not eligible", { kind: "ineligible", reason: "x" }, "x x x x . . . . . . . x . . . ."],
+  ["keeps silent too long", { kind: "proof-overdue" }, ". . . . s s s . . . . . . . . ."],
+  ["says success", says("closed", "success"), "r r r r r r . . . r r r r . . ."],
+  ["says failure", says("closed", "failure"), "f f f f f f f . . . f f f . . ."],
+  [
+    "says it went back",
+    says("closed", "failure", "rolled-back"),
+    "b b b b b b b . . b b b b b b .",
+  ],
+  ["says it waits", says("scheduled", "none", "deferred"), "e e e . e . . . . e e e e . . ."],
+  ["rejects", says("rejected"), "e e e . e . . . . e e e e . . ."],
+  [
+    "says it activates",
+    says("proceeding", "none", "activating"),
+    "a a a a . . . . . a a a a . . .",
+  ],
+  ["downloads", says("download"), "w w . w . . . . . w w w w . . ."],
   [
     "runs another image after the server was out",
     runs(other, "confirmed", { serverWasOut: true }),
-    ". . . . . q . q . . . . . . b",
+    ". . . . . q . q . . . . . . . b",
   ],
-  ["is due to try again", { kind: "retry-due" }, ". . . . . . . . . . . . . n ."],
-  ["missed the server, which was there", wentBack("no-server"), "b b b b b b b . . b b b b . ."],
+  ["is due to try again", { kind: "retry-due" }, ". . . . . . . . . . . . . n n ."],
+  ["missed the server, which was there", wentBack("no-server"), "b b b b b b b . . b b b b . . ."],
   [
     "missed the server, which was out",
     wentBack("no-server", true),
-    "q q q q q q q . . q q q q . .",
+    "q q q q q q q . . q q q q . . .",
   ],
-  ["crashed while the server was out", wentBack("crashed", true), "b b b b b b b . b b b b b b ."],
-  ["went back late", wentBack("late-rollback:leak", true), "b b b b b b b b b b b b b b b"],
+  [
+    "crashed while the server was out",
+    wentBack("crashed", true),
+    "b b b b b b b . b b b b b b b .",
+  ],
+  ["went back late", wentBack("late-rollback:leak", true), "b b b b b b b b b b b b b b b b"],
   [
     "went back late from a server that was out",
     wentBack("late-rollback:no-server", true),
-    "q q q q q q q q . q q q q . q",
+    "q q q q q q q q . q q q q . . q",
   ],
   [
     "went back late from a server that was there",
     wentBack("late-rollback:no-server"),
-    "b b b b b b b b b b b b b . b",
+    "b b b b b b b b b b b b b . . b",
   ],
-  ["cannot go back", cannotGoBack, ". . . . k k k k . . k . . . k"],
+  [
+    "missed the server, which was there, and may try again",
+    wentBack("no-server", false, true),
+    "l l l l l l l . . l l l l . . .",
+  ],
+  [
+    "went back late for silence, and may try again",
+    wentBack("late-rollback:no-server", false, true),
+    "l l l l l l l l . l l l l . . l",
+  ],
+  [
+    "crashed, and might have tried again",
+    wentBack("crashed", false, true),
+    "b b b b b b b . b b b b b b b .",
+  ],
+  ["was not heard of", { kind: "silence" }, ". d d d . . . . . . . . . . . ."],
+  ["cannot go back", cannotGoBack, ". . . . k k k k . . k . . . . k"],
   [
     "tells the wanted configuration",
     { kind: "configured", version: 5, wanted: 5 },
-    ". . . . . . u . . . u . . . .",
+    ". . . . . . u . . . u . . . . .",
   ],
   [
     "tells an older configuration",
     { kind: "configured", version: 4, wanted: 5 },
-    ". . . . . . . b . . . . . . .",
+    ". . . . . . . b . . . . . . . .",
   ],
   [
     "tells a newer configuration",
     { kind: "configured", version: 6, wanted: 5 },
-    ". . . . . . . . . . . . . . .",
+    ". . . . . . . . . . . . . . . .",
   ],
-  ["cancels", says("canceled"), "d d d d d d d . . d d . d . ."],
+  ["cancels", says("canceled"), "d d d d d d d . . d d . d . . ."],
 ];
 
 const letters: Readonly<Record<string, MemberState>> = {
@@ -133,6 +162,7 @@ const letters: Readonly<Record<string, MemberState>> = {
   d: "withdrawn",
   x: "excluded",
   q: "no-server",
+  l: "no-link",
   k: "stuck",
 };
 
@@ -159,4 +189,17 @@ test("is updated by nothing but the running image", () => {
 test("stays the same object's worth when evidence changes nothing", () => {
   const member = { state: "updated", reason: null } as const;
   assert.equal(afterEvidence(member, target, runs(target, "confirmed")), member);
+});
+
+test("is tried again for silence when only its running image told before that it went back", () => {
+  for (const reason of ["reverted", "runs-another-image"])
+    assert.deepEqual(
+      afterEvidence({ state: "rolled-back", reason }, target, wentBack("no-server", false, true)),
+      { state: "no-link", reason: "no-server" },
+    );
+  const crashed = { state: "rolled-back", reason: "crashed" } as const;
+  assert.deepEqual(afterEvidence(crashed, target, wentBack("no-server", false, true)), {
+    state: "rolled-back",
+    reason: "no-server",
+  });
 });

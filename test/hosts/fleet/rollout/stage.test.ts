@@ -9,7 +9,7 @@ import {
 } from "../../../../hosts/fleet/rollout/stage.ts";
 
 const rules: StageRules = {
-  halt: { rolledBackShare: 0.05, failedShare: 0.2, attemptedMin: 20 },
+  halt: { rolledBackShare: 0.05, failedShare: 0.2, noLinkShare: 0.2, attemptedMin: 20 },
   stragglers: { allowedShare: 0.1, afterSeconds: 1000 },
   acceptReported: false,
 };
@@ -20,11 +20,19 @@ function counts(some: Partial<StageCounts>): StageCounts {
 
 function judge(
   some: Partial<StageCounts>,
-  at: { nowMs?: number; settledMs?: number | null; soakSeconds?: number; rules?: StageRules } = {},
+  at: {
+    nowMs?: number;
+    settledMs?: number | null;
+    soakSeconds?: number;
+    rules?: StageRules;
+    joined?: number;
+  } = {},
 ): string {
+  const all = Object.values(some).reduce((sum, count) => sum + count, 0);
   return evaluateStage(
     {
       counts: counts(some),
+      joined: at.joined ?? all,
       soakSeconds: at.soakSeconds ?? 60,
       openedAtMs: 0,
       settledAtMs: at.settledMs ?? null,
@@ -107,7 +115,20 @@ test("takes the word of devices only when it is told to", () => {
   assert.equal(judge({ reported: 10 }, { rules: { ...rules, acceptReported: true } }), "soaking");
 });
 
-test("has nothing to wait for in an empty stage", () => {
-  assert.equal(judge({}), "complete");
-  assert.equal(judge({ excluded: 3 }), "complete");
+test("is complete without members only when it never had any", () => {
+  assert.equal(judge({}, { joined: 0 }), "complete");
+  assert.equal(judge({}, { joined: 1 }), "emptied");
+  assert.equal(judge({ excluded: 3 }), "emptied");
+});
+
+test("halts on silence alone, by a limit of its own, and not on one silent device of many", () => {
+  assert.equal(judge({ updated: 30, "no-link": 3 }), "in-progress");
+  const halt = findHalt(counts({ updated: 30, "no-link": 8 }), rules);
+  assert.deepEqual(halt, {
+    reason: "no-link-share",
+    bad: 8,
+    attempted: 38,
+    outOf: 38,
+    limit: 0.2,
+  });
 });

@@ -74,3 +74,19 @@ export const deviceDetailSchema = answerSchema({
   actions: { type: "array", items: action },
   events: { type: "array", items: eventSchema },
 });
+
+export const cancelSchema = {
+  type: ["object", "null"],
+  additionalProperties: false,
+  properties: {
+    force: { type: "boolean", description: "do not ask the device, which may be out of reach" },
+  },
+} as const;
+
+export const cancelledSchema = answerSchema({
+  status: {
+    type: "string",
+    enum: ["canceling", "canceled"],
+    description: "`canceling`: the device is asked at its next poll",
+  },
+});

@@ -21,6 +21,7 @@ export const haltThresholdSchema = {
   properties: {
     rolledBackShare: share,
     failedShare: share,
+    noLinkShare: share,
     attemptedMin: { type: "integer", minimum: 1, maximum: limits.devicesMax },
   },
 } as const;
@@ -78,6 +79,16 @@ export const newRolloutSchema = {
       properties: { allowedShare: share, afterSeconds: seconds },
     },
     proofSeconds: { ...seconds, minimum: 1 },
+    actionSeconds: {
+      ...seconds,
+      minimum: 1,
+      description: "an action of which nothing is heard for so long is taken back",
+    },
+    cancelSeconds: {
+      ...seconds,
+      minimum: 1,
+      description: "a cancellation that is not answered for so long is done without an answer",
+    },
     mode: { type: "string", enum: ["forced", "soft"] },
     needsConfirmation: { type: "boolean" },
     allowDowngrade: { type: "boolean" },
@@ -133,6 +144,10 @@ const stage = answerSchema({
   settledAtUnixMs: timeOrNull,
   completedAtUnixMs: timeOrNull,
   members: { type: "integer" },
+  joined: {
+    type: "integer",
+    description: "members that it ever had, those included that are gone",
+  },
   attempted: { type: "integer" },
   counts: answerSchema(
     Object.fromEntries(memberStates.map((state) => [state, { type: "integer" }])),

@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { commandGroup } from "./command-group.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
+import { printAnswer } from "./output.ts";
+
+interface CancelFlags extends FleetFlags {
+  readonly force?: true;
+}
+
+/** `sluice device cancel` */
+export function registerDeviceCancel(program: Command): void {
+  withFleetFlags(
+    commandGroup(program, "device", "The devices of a fleet")
+      .command("cancel")
+      .description("Take back what a device is to do; its rollout does not offer it again")
+      .argument("<id>", "the device")
+      .option("--force", "at once, without asking the device"),
+  ).action(cancel);
+}
+
+async function cancel(id: string, flags: CancelFlags, command: Command): Promise<void> {
+  const path = `/devices/${encodeURIComponent(id)}/cancel`;
+  const body = { force: flags.force ?? false };
+  const answer = await new FleetClient(flags).post<{ status: string }>(path, body, ["status"]);
+  printAnswer(command, flags, { device: id, ...answer }, ({ status }) =>
+    status === "canceled"
+      ? `${id}: its action is cancelled`
+      : `${id} is asked to cancel at its next poll; --force does not wait for its answer`,
+  );
+}
