@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import fastify, {
   type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyServerOptions,
 } from "fastify";
 import { destination } from "pino";
@@ -133,6 +134,7 @@ async function buildApp(
     connectionTimeout: settings.connections.idleMs,
     keepAliveTimeout: settings.connections.keepAliveMs,
     routerOptions: { maxParamLength: 256 },
+    frameworkErrors: answerBeforeRoutes,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   };
   // Routes are the same on both; what is not, is the type of node's server below.
@@ -335,6 +337,11 @@ function answerErrors(app: FastifyInstance): void {
     const message = `nothing answers ${request.method} here; see /openapi.json`;
     return reply.code(404).send({ error: "not-found", message });
   });
+}
+
+/** Of an address that cannot be decoded, so that no route and no scope could answer. */
+function answerBeforeRoutes(error: FastifyError, _: unknown, reply: FastifyReply): void {
+  reply.code(error.statusCode ?? 400).send({ error: wordOf(error), message: error.message });
 }
 
 /** `FST_ERR_CTP_BODY_TOO_LARGE` becomes `body-too-large`. */

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 
 /** Host and port as a `Host` header has them. */
-const hostPattern = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?$/;
+const hostPattern = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,254})(?::(\d{1,5}))?$/;
 
 /**
  * The names by which people and programs may reach the page and the management API: loopback, the
@@ -40,13 +40,21 @@ export class ServerNames {
   }
 }
 
-/** Lower case, an IPv6 address without brackets and in its shortest form, IPv4 as itself. */
+/**
+ * Lower case, without the dot that ends an absolute name, an IPv6 address without brackets and in
+ * its shortest form, IPv4 as itself, also where it is written as IPv6.
+ */
 function plainName(name: string): string {
   const bare = name.replace(/^\[|\]$/g, "").toLowerCase();
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(bare)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (isIP(bare) !== 6) return bare;
-  return new URL(`http://[${bare}]/`).hostname.replace(/^\[|\]$/g, "");
+  if (isIP(bare) !== 6) return bare.length > 1 ? bare.replace(/\.$/, "") : bare;
+  const shortest = new URL(`http://[${bare}]/`).hostname.replace(/^\[|\]$/g, "");
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(shortest);
+  if (mapped === null) return shortest;
+  const [high, low] = mapped.slice(1).map((group) => Number.parseInt(group, 16)) as [
+    number,
+    number,
+  ];
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
 }
 
 function isAnyAddress(host: string): boolean {

@@ -10,8 +10,10 @@ import { answerRefusal } from "./management/answers.ts";
  */
 export function guardAgainstSites(app: FastifyInstance, names: ServerNames): void {
   app.addHook("onRequest", async (request, reply) => {
-    if (!names.has(hostOf(request), request.raw.socket.localAddress))
-      return refuseHost(request, reply);
+    const foreign = authoritiesOf(request).find(
+      (host) => !names.has(host, request.raw.socket.localAddress),
+    );
+    if (foreign !== undefined) return refuseHost(request, reply, foreign);
     if (isOtherSites(request, names))
       return answerRefusal(reply, 403, {
         reason: "cross-site",
@@ -60,8 +62,21 @@ function hostOf({ raw }: FastifyRequest): string | undefined {
   return raw.headers.host;
 }
 
-function refuseHost(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const host = (hostOf(request) ?? "").slice(0, 255);
+/**
+ * Every name that the request asks for: a second `Host`, or another authority in its target
+ * (RFC 9112, 3.2), is what somebody in between may have gone by.
+ */
+function authoritiesOf({ raw }: FastifyRequest): string[] {
+  const hosts = raw.rawHeaders.filter(
+    (_, index) => index % 2 === 1 && raw.rawHeaders[index - 1]?.toLowerCase() === "host",
+  );
+  const target = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(raw.url ?? "")?.[1];
+  const all = target === undefined ? hosts : [...hosts, target];
+  return all.length === 0 ? [""] : all;
+}
+
+function refuseHost(request: FastifyRequest, reply: FastifyReply, foreign: string): FastifyReply {
+  const host = foreign.slice(0, 255);
   return answerRefusal(reply, 421, {
     reason: "foreign-host",
     message: `"${host}" is no name of this server; start it with --public-url ${request.protocol}://${host || "NAME"} if it is meant to be one`,

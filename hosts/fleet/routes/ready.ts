@@ -1,10 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import type { Readiness } from "../control/readiness.ts";
 import { answerSchema, errorResponses } from "./management/schemas/common.ts";
+import { refuseOtherMethods } from "./other-methods.ts";
 
 /** For load balancers and probes, by any name and without a token: whether, and in a word why not. */
 export function probeRoutes(readiness: Readiness) {
   return async (app: FastifyInstance): Promise<void> => {
+    const refuseOthers = refuseOtherMethods(app);
     app.get("/ready", { schema: { hide: true } }, async (_, reply) => {
       const reasons = (await readiness.check()).map(({ reason }) => reason);
       return reply
@@ -12,6 +14,7 @@ export function probeRoutes(readiness: Readiness) {
         .header("cache-control", "no-store")
         .send({ ready: reasons.length === 0, reasons });
     });
+    refuseOthers();
   };
 }
 

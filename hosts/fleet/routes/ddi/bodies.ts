@@ -96,8 +96,11 @@ const attributeModes = ["merge", "replace", "remove"] as const;
 
 function attributeProblem(value: unknown): string | null {
   const { attributeValueCharactersMax: max } = limits;
-  if (typeof value !== "string") return `is ${shown(value)}: give a text`;
-  return value.length <= max ? null : `has ${value.length} characters: give at most ${max}`;
+  // hawkBit takes numbers and booleans as their text.
+  if (!["string", "number", "bigint", "boolean"].includes(typeof value))
+    return `is ${shown(value)}: give a text`;
+  const { length } = String(value);
+  return length <= max ? null : `has ${length} characters: give at most ${max}`;
 }
 
 /** `PUT installedBase`: what a device says that somebody else installed on it. */

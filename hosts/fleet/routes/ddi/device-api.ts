@@ -1,4 +1,3 @@
-import { decode as decodeCbor } from "cborg";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { noteContact } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
@@ -9,6 +8,7 @@ import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts
 import { refuseOtherMethods } from "../other-methods.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
+import { readCbor } from "./cbor.ts";
 import { type CertificateRules, judgeCertificate } from "./certificate.ts";
 import type { LinkBase } from "./deployment-body.ts";
 
@@ -133,9 +133,10 @@ function readBodies(app: FastifyInstance): void {
       return unreadable; // every way in which bytes are no JSON or CBOR has the same answer
     }
   };
-  const json = read((bytes) => JSON.parse(bytes.toString("utf8")));
+  // Some write the mark of UTF-8 before it, which a reader may pass over (RFC 8259, 8.1).
+  const json = read((bytes) => JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, "")));
   app.addContentTypeParser(["application/json", "application/hal+json"], options, json);
-  app.addContentTypeParser("application/cbor", options, read(decodeCbor));
+  app.addContentTypeParser("application/cbor", options, read(readCbor));
 }
 
 /** A body that could not be decoded: no parser of bodies accepts it. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
 import { ServerNames } from "../../../../hosts/fleet/server-names.ts";
 import { TestFleet } from "../test-fleet.ts";
@@ -72,6 +74,10 @@ test("the server's own page, programs and tunnels are served", async (t) => {
     { host: "127.0.0.1:8080" },
     { host: "[::1]:8080" },
     { host: "LOCALHOST" },
+    { host: "localhost." },
+    { host: "LocalHost.:8080", origin: "http://localhost.:8080" },
+    { host: "[::ffff:7f00:1]:8080" },
+    { host: "Ota.Example." },
     { host: "ota.example" },
     { host: "localhost:9000", origin: "http://localhost:9000", "sec-fetch-site": "same-origin" },
     { host: "127.0.0.1", "sec-fetch-site": "none" },
@@ -130,6 +136,11 @@ const hosts: readonly (readonly [string, string | undefined, boolean])[] = [
   ["10.1.1.2", "10.1.1.1", false],
   ["[fe80::1]:80", "fe80:0:0:0:0:0:0:1", true],
   ["[::1", undefined, false],
+  ["[::ffff:10.1.1.1]", "::ffff:a01:101", true],
+  ["[::ffff:a01:102]", "10.1.1.1", false],
+  ["ota.example..", undefined, false],
+  [".", undefined, false],
+  ["ota.example.evil.", undefined, false],
   ["ota.example:99999999", undefined, false],
   ["a b", undefined, false],
   ["", undefined, false],
@@ -138,6 +149,36 @@ for (const [host, local, isOwn] of hosts)
   test(`${isOwn ? "takes" : "refuses"} the name "${host}" of a connection to ${local ?? "anywhere"}`, () => {
     assert.equal(names.has(host, local), isOwn);
   });
+
+/** Each is one request by two names, of which one is a stranger's. */
+const twoNames: readonly (readonly [string, string, readonly string[]])[] = [
+  ["a second Host", "/api/v1/devices", ["host", "localhost", "host", "evil.example"]],
+  ["a second Host before", "/api/v1/devices", ["host", "evil.example", "HOST", "localhost"]],
+  ["another host in its target", "http://evil.example/api/v1/devices", ["host", "localhost"]],
+  ["a foreign Host", "http://localhost/api/v1/devices", ["host", "evil.example"]],
+  ["a user in its target", "HTTP://localhost@evil.example/metrics", ["host", "localhost"]],
+];
+for (const [name, path, headers] of twoNames)
+  test(`serves no request with ${name}`, async (t) => {
+    const fleet = await TestFleet.open(t);
+    const { port } = new URL(await fleet.server.app.listen({ host: "127.0.0.1", port: 0 }));
+    const asked = request({ host: "127.0.0.1", port, path, headers, setHost: false });
+    asked.end();
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    answer.resume();
+    assert.equal(answer.statusCode, 421);
+  });
+
+test("serves a target that names the server, as proxies send it", async (t) => {
+  const fleet = await TestFleet.open(t);
+  const { port } = new URL(await fleet.server.app.listen({ host: "127.0.0.1", port: 0 }));
+  const path = `http://localhost:${port}/api/v1/devices`;
+  const asked = request({ host: "127.0.0.1", port, path });
+  asked.end();
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
+  answer.resume();
+  assert.equal(answer.statusCode, 200);
+});
 
 test("a server on every address takes no name for that", () => {
   const open = new ServerNames([], "0.0.0.0");

@@ -11,6 +11,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/page.js", "GET, HEAD"],
   ["/openapi.json", "GET, HEAD"],
   ["/metrics", "GET, HEAD"],
+  ["/ready", "GET, HEAD"],
   ["/api/v1/devices", "GET, HEAD, POST"],
   ["/api/v1/devices/lamp", "DELETE, GET, HEAD"],
   ["/api/v1/devices/lamp/events", "GET, HEAD"],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { encode as encodeCbor } from "cborg";
 import { rolloutText } from "../../../../../hosts/cli/rollout-show.ts";
 import { limits } from "../../../../../hosts/fleet/limits.ts";
 import { type TestDevice, TestFleet } from "../../test-fleet.ts";
@@ -121,6 +122,76 @@ for (const [name, body, says] of wrongBodies)
     assert.equal(answer.statusCode, 400);
     assert.match(answer.json().message, says);
   });
+
+/** Heads of CBOR (RFC 8949, 3) before the bytes of what `encode` makes. */
+const cborOf = (...parts: readonly unknown[]): Buffer =>
+  Buffer.concat(
+    parts.map((part) => Buffer.from(part instanceof Uint8Array ? part : encodeCbor(part))),
+  );
+const proceeding = { execution: "proceeding", result: { finished: "none" } };
+const legalBodies: readonly (readonly [string, string, Buffer | string])[] = [
+  [
+    "CBOR that says it is",
+    "application/cbor",
+    cborOf(Buffer.from("d9d9f7", "hex"), { status: proceeding }),
+  ],
+  [
+    "a tagged time",
+    "application/cbor",
+    cborOf(Buffer.of(0xa2), "time", Buffer.from("c11a5f000000", "hex"), "status", proceeding),
+  ],
+  [
+    "a number as the name of a member",
+    "application/cbor",
+    cborOf(Buffer.of(0xa2), 7, "x", "status", proceeding),
+  ],
+  [
+    "maps and lists without a length",
+    "application/cbor",
+    cborOf(
+      Buffer.of(0xbf),
+      "status",
+      proceeding,
+      "extra",
+      Buffer.from("9f01ff", "hex"),
+      Buffer.of(0xff),
+    ),
+  ],
+  [
+    "the mark of UTF-8 before its JSON",
+    "application/json;charset=UTF-8",
+    `\ufeff${JSON.stringify({ status: proceeding })}`,
+  ],
+];
+for (const [name, type, payload] of legalBodies)
+  test(`takes a feedback with ${name}`, async (t) => {
+    const { fleet, device, actionId } = await offered(t);
+    const answer = await fleet.inject({
+      method: "POST",
+      url: `/DEFAULT/controller/v1/dev1/deploymentBase/${actionId}/feedback`,
+      headers: {
+        host: "fleet.test",
+        "content-type": type,
+        authorization: `TargetToken ${device.token}`,
+      },
+      payload,
+    });
+    assert.equal(answer.statusCode, 200, answer.body);
+  });
+
+test("takes attributes that are numbers and booleans as their text, as hawkBit does", async (t) => {
+  const { fleet, device } = await offered(t);
+  const data = { ram: 512, share: 0.5, secure: true, serial: "7" };
+  const answer = await device.request("PUT", "configData", { body: { data } });
+  assert.equal(answer.statusCode, 200, answer.body);
+  const { attributes } = await fleet.api("GET", "/devices/dev1");
+  assert.deepEqual(attributes, { ram: "512", share: "0.5", secure: "true", serial: "7" });
+  for (const wrong of [null, {}, ["a"]]) {
+    const refused = await device.request("PUT", "configData", { body: { data: { a: wrong } } });
+    assert.equal(refused.statusCode, 400);
+    assert.match(refused.json().message, /^data\.a is /);
+  }
+});
 
 test("says which attribute is too long", async (t) => {
   const { device } = await offered(t);

@@ -71,3 +71,13 @@ test("no pattern of the document is without words", async (t) => {
   };
   look(paths, "", undefined);
 });
+
+test("an address that no one can decode is refused like any other", async (t) => {
+  const fleet = await TestFleet.open(t);
+  for (const url of ["/api/v1/devices/%E0%A4%A", "/DEFAULT/controller/v1/%ff", "/%"]) {
+    const answer = await fleet.inject({ method: "GET", url });
+    assert.equal(answer.statusCode, 400, url);
+    assert.deepEqual(Object.keys(answer.json()), ["error", "message"]);
+    assert.equal(answer.json().error, "bad-url");
+  }
+});
