@@ -1,6 +1,6 @@
 import type { Configuration } from "../config/configuration.ts";
 import type { ApplicationData } from "../config/migrations.ts";
-import { type LogLevel, StorageError } from "../ports/board.ts";
+import type { LogLevel } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { configurationAttribute, confirmationAttribute } from "../protocol/ddi.ts";
 import type { Running } from "../protocol/running.ts";
@@ -19,6 +19,7 @@ import { Journal } from "./journal.ts";
 import { Machine } from "./machine.ts";
 import { patientLog } from "./patient-log.ts";
 import { Poller } from "./poller.ts";
+import { RefusedImages } from "./refused-images.ts";
 import { Reporter } from "./reporter.ts";
 import { Restart } from "./restart.ts";
 import type { Identity, Settings } from "./settings.ts";
@@ -45,6 +46,7 @@ export class Agent {
   readonly #settings: Settings;
   readonly #slots: Slots;
   readonly #journal: Journal;
+  readonly #refused: RefusedImages;
   readonly #client: DdiClient;
   readonly #reporter: Reporter;
   readonly #poller: Poller;
@@ -78,6 +80,7 @@ export class Agent {
     this.#facts = facts;
     this.#identity = identity;
     this.#journal = new Journal(ports.keyValue);
+    this.#refused = new RefusedImages(ports);
     this.#data = options.data === undefined ? null : new DataUpdate(ports, options.data);
     this.#consent = new Consent(ports.keyValue);
     const http = oneAtATime(followingRedirect(ports.http, settings.redirectHosts), ports.log);
@@ -117,7 +120,7 @@ export class Agent {
       ports,
       identity,
       settings,
-      journal: this.#journal,
+      refused: this.#refused,
       consent: this.#consent,
       vitals: this.#vitals,
       configured: this.#configured,
@@ -140,7 +143,7 @@ export class Agent {
       ports,
       leaving: () => {
         this.#poller.stop();
-        this.#vitals.leaving(0);
+        this.#leaving(0);
       },
       tell: () => this.#tell(),
       unattended,
@@ -181,7 +184,10 @@ export class Agent {
         this.#configured.reached();
       },
       configured: (deployment) => this.#configured.offered(deployment),
-      ended: (outcome) => this.#vitals.polled(outcome),
+      ended: (outcome) => {
+        this.#refused.passed();
+        this.#vitals.polled(outcome);
+      },
       waitsUntilMs: () => (this.state.kind === "deferred" ? this.state.untilUnixMs : null),
       attributes: () => this.#attributes(),
       happened,
@@ -222,7 +228,7 @@ export class Agent {
   sleep(forMs: number): void {
     this.#poller.stop();
     this.#work.abandon();
-    this.#vitals.leaving(forMs);
+    this.#leaving(forMs);
   }
 
   get running(): Running {
@@ -242,6 +248,7 @@ export class Agent {
     const face = confirmed ? "confirmed" : "trial";
     const { kind } = this.state;
     this.#log("info", `running ${version} (${face}) after ${reset.reason}, update ${kind}`);
+    this.#refused.booted(reset.reason);
     this.#machine.happened({ kind: "booted" });
     this.#vitals.booted();
     if (this.#facts.confirmed && !this.#vitals.watching) this.#data?.settled();
@@ -297,10 +304,10 @@ export class Agent {
         this.#unattended(this.#reporter.flush());
         break;
       case "refuse":
-        this.#remember(() => this.#journal.refuse(effect.imageHash));
+        this.#refused.refuse(effect.imageHash, effect.cause);
         break;
       case "pardon":
-        this.#remember(() => this.#journal.pardon(effect.imageHash));
+        this.#refused.pardon(effect.imageHash);
         break;
       case "requestRollback":
         this.#machine.happened(requestSwapBack(this.#slots));
@@ -332,13 +339,9 @@ export class Agent {
     }
   }
 
-  #remember(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#log("error", `cannot remember the refused images: ${error.message}`);
-    }
+  #leaving(sleepMs: number): void {
+    this.#vitals.leaving(sleepMs);
+    this.#refused.leaving(sleepMs);
   }
 
   /** Reports first: the server waits for them. */

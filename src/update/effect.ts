@@ -1,5 +1,6 @@
 import type { Execution } from "../protocol/ddi.ts";
 import type { DigestHex } from "../protocol/digest.ts";
+import type { RefusalCause } from "./refused-images.ts";
 import type {
   DeferralReason,
   FailureReason,
@@ -43,8 +44,8 @@ export type Effect =
   | { readonly kind: "confirm" }
   /** Ask the bootloader for the image before this one, for good: `rollbackRequested` or `rollbackFailed`. */
   | { readonly kind: "requestRollback" }
-  /** Never take this image again unless the server clears it. */
-  | { readonly kind: "refuse"; readonly imageHash: DigestHex }
+  /** Do not take this image again unless the server clears it, or a pause after silence is over. */
+  | { readonly kind: "refuse"; readonly imageHash: DigestHex; readonly cause: RefusalCause }
   /** The server cleared it: it may be tried again. */
   | { readonly kind: "pardon"; readonly imageHash: DigestHex }
   | { readonly kind: "report"; readonly report: Report }

@@ -6,6 +6,7 @@ import type { DeploymentRefusal } from "../protocol/ddi.ts";
 import type { DigestHex } from "../protocol/digest.ts";
 import type { Running } from "../protocol/running.ts";
 import type { SecondaryFacts } from "../slots/slots.ts";
+import type { RefusedImage } from "./refused-images.ts";
 import type { FailureReason, Offer, Release, RollbackReason } from "./release.ts";
 
 /** What happened. Results of effects come back as events too. */
@@ -93,7 +94,7 @@ export interface Context {
   /** The last poll of this boot got no answer. */
   readonly networkDown: boolean;
   /** Images that were rolled back on this device. */
-  readonly refused: readonly DigestHex[];
+  readonly refused: readonly RefusedImage[];
   /** The release whose image is in its soak, or null. */
   readonly soaking: Release | null;
 }

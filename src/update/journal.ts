@@ -1,8 +1,7 @@
 import type { KeyValue } from "../ports/board.ts";
 import { parseActionId, parseUrl } from "../protocol/ddi.ts";
-import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
+import { parseDigestHex } from "../protocol/digest.ts";
 import {
-  arrayAt,
   encodeJson,
   integerAt,
   type JsonObject,
@@ -44,9 +43,6 @@ const waitWritesMax = 32;
 /** Kept for the end of the attempt: its failure, or the way through swap and trial. */
 const reservedWrites = 12;
 const stateKey = "update";
-const refusedKey = "refused";
-/** Images remembered as rolled back; the oldest is forgotten first. */
-export const refusedMax = 8;
 
 /**
  * The stored state of the update, one value under one key, so that a power cut leaves the old one
@@ -100,35 +96,6 @@ export class Journal {
     this.#attemptWrites = writes + 1;
     this.writes += 1;
     return true;
-  }
-
-  readRefused(): readonly DigestHex[] {
-    const bytes = this.#keyValue.read(refusedKey);
-    const root = bytes === null ? null : parseJsonObject(bytes, journalBytesMax);
-    const hashes = root === null ? null : arrayAt(root, "hashes", refusedMax);
-    return (hashes ?? [])
-      .map((hash) => parseDigestHex(typeof hash === "string" ? hash : null))
-      .filter((hash) => hash !== null);
-  }
-
-  /** Throws `StorageError`. */
-  refuse(imageHash: DigestHex): void {
-    const refused = this.readRefused();
-    if (refused.at(-1) === imageHash) return;
-    const others = refused.filter((hash) => hash !== imageHash);
-    this.#writeRefused([...others, imageHash].slice(-refusedMax));
-  }
-
-  /** Throws `StorageError`. */
-  pardon(imageHash: DigestHex): void {
-    const refused = this.readRefused();
-    const others = refused.filter((hash) => hash !== imageHash);
-    if (others.length < refused.length) this.#writeRefused(others);
-  }
-
-  #writeRefused(hashes: readonly DigestHex[]): void {
-    this.#keyValue.write(refusedKey, encodeJson({ hashes }));
-    this.writes += 1;
   }
 }
 

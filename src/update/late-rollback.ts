@@ -1,9 +1,15 @@
 import type { StabilityTrigger } from "../policy/stability-history.ts";
 import { canAffordRollback } from "./conditions.ts";
 import type { Context, Event } from "./event.ts";
-import type { RollbackImpossible } from "./release.ts";
-import type { RollingBackState, State } from "./state.ts";
-import { enter, idle, reportsOf, stay, type Transition } from "./steps.ts";
+import type { RefusalCause } from "./refused-images.ts";
+import {
+  isSilence,
+  type Release,
+  type RollbackImpossible,
+  type RollbackReason,
+} from "./release.ts";
+import type { RolledBackState, RollingBackState, State } from "./state.ts";
+import { after, enter, idle, reportsOf, stay, type Transition } from "./steps.ts";
 
 /**
  * A confirmed image proved bad in its soak. Whatever update is under way ends, but for a swap that
@@ -27,7 +33,8 @@ export function rollBack(state: State, trigger: StabilityTrigger, context: Conte
       };
       const { state: asked, effects } = request(next, context);
       const { imageHash } = context.running;
-      const first = [{ kind: "abandon" }, { kind: "refuse", imageHash }] as const;
+      const cause = causeOf(next.reason, context.soaking);
+      const first = [{ kind: "abandon" }, { kind: "refuse", imageHash, cause }] as const;
       return { state: asked, effects: [...first, ...reportsOf(next), ...effects] };
     }
   }
@@ -50,12 +57,22 @@ export function inRollingBack(state: RollingBackState, event: Event, context: Co
 export function recoverRollback(state: RollingBackState, context: Context): Transition {
   const { running, refused } = context;
   const { release, reason } = state;
-  if (release === null) return refused.includes(running.imageHash) ? stay(state) : idle();
+  const isRefused = refused.some(({ imageHash }) => imageHash === running.imageHash);
+  if (release === null) return isRefused ? stay(state) : idle();
   // The watch counts how often the swap was asked for, and decides about it again.
   if (running.imageHash === release.imageHash) return stay(state);
-  const next = enter({ kind: "rolledBack", release, reason });
-  const refuse = { kind: "refuse", imageHash: release.imageHash } as const;
-  return { state: next.state, effects: [refuse, ...next.effects] };
+  return refuseRolledBack({ kind: "rolledBack", release, reason });
+}
+
+/** The image before it runs again: it is refused, and the server is told. */
+export function refuseRolledBack(state: RolledBackState): Transition {
+  const { release, reason } = state;
+  const { imageHash } = release;
+  return after({ kind: "refuse", imageHash, cause: causeOf(reason, release) }, enter(state));
+}
+
+function causeOf(reason: RollbackReason, release: Release | null): RefusalCause {
+  return { isSilence: isSilence(reason), actionId: release?.actionId ?? null };
 }
 
 /** Told once, beside whatever the device is at. */

@@ -1,6 +1,6 @@
 import type { Context } from "./event.ts";
-import { recoverRollback } from "./late-rollback.ts";
-import { asRelease, type Release, type RollbackReason } from "./release.ts";
+import { recoverRollback, refuseRolledBack } from "./late-rollback.ts";
+import { asRelease, isSilence, type Release, type RollbackReason } from "./release.ts";
 import { type ActivatingState, offerOf, type State, type TrialState } from "./state.ts";
 import {
   activate,
@@ -42,8 +42,9 @@ export function recover(state: State, context: Context): Transition {
     case "rollingBack":
       return recoverRollback(state, context);
     case "confirmed":
-    case "rolledBack":
       return { state, effects: reportsOf(state) };
+    case "rolledBack": // the power may have been cut before the image was refused
+      return refuseRolledBack(state);
     default:
       return unreachable(state);
   }
@@ -53,13 +54,14 @@ export function recover(state: State, context: Context): Transition {
  * Whatever the journal holds, an image that runs unconfirmed is on trial; the journal may know its
  * action.
  */
-function beginTrial(state: State, { running }: Context): Transition {
+function beginTrial(state: State, context: Context): Transition {
+  const { running } = context;
   const offer = offerOf(state);
   const isKnown = offer !== null && offer.imageHash === running.imageHash;
   const trial: TrialState = {
     kind: "trial",
     release: isKnown ? asRelease(offer) : null,
-    lastFailure: state.kind === "trial" ? state.lastFailure : null,
+    lastFailure: state.kind === "trial" ? failureOf(state.lastFailure, context) : null,
     networkWasDown: "networkWasDown" in state && state.networkWasDown,
   };
   return { state: trial, effects: [...reportsOf(trial), { kind: "validate" }] };
@@ -90,15 +92,16 @@ function endTrial(
   context: Context,
 ): Transition {
   if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
-  const reason = lastFailure ?? reasonOfReset(context);
-  const next = enter({ kind: "rolledBack", release, reason });
-  return {
-    state: next.state,
-    effects: [{ kind: "refuse", imageHash: release.imageHash }, ...next.effects],
-  };
+  const reason = failureOf(lastFailure, context) ?? "not-confirmed";
+  return refuseRolledBack({ kind: "rolledBack", release, reason });
 }
 
-function reasonOfReset(context: Context): RollbackReason {
-  if (context.resetReason === "exception") return "crashed";
-  return context.resetReason === "watchdog" ? "watchdog" : "not-confirmed";
+/** What the boots of a trial ended with: silence in one of them does not hide a crash in another. */
+function failureOf(told: RollbackReason | null, context: Context): RollbackReason | null {
+  return told !== null && !isSilence(told) ? told : (crashOf(context) ?? told);
+}
+
+function crashOf({ resetReason }: Context): RollbackReason | null {
+  if (resetReason === "exception") return "crashed";
+  return resetReason === "watchdog" ? "watchdog" : null;
 }

@@ -103,6 +103,11 @@ export const rollbackReasons = [
 
 export type RollbackReason = (typeof rollbackReasons)[number];
 
+/** Nobody answered, which says nothing of the image. */
+export function isSilence(reason: RollbackReason | null): boolean {
+  return reason === "no-server" || reason === "late-rollback:no-server";
+}
+
 /** Why a late rollback that is needed does not come about. The server gets these words. */
 export type RollbackImpossible =
   | "rollback-impossible: counter"

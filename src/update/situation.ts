@@ -6,8 +6,8 @@ import type { SlotFacts } from "../slots/slots.ts";
 import type { Configured } from "./configured.ts";
 import type { Consent } from "./consent.ts";
 import type { Context } from "./event.ts";
-import type { Journal } from "./journal.ts";
 import type { Poller } from "./poller.ts";
+import type { RefusedImages } from "./refused-images.ts";
 import type { Identity, Settings } from "./settings.ts";
 import type { Vitals } from "./vitals.ts";
 import type { UpdateWork } from "./work.ts";
@@ -16,7 +16,7 @@ export interface SituationTools {
   readonly ports: Ports;
   readonly identity: Identity;
   readonly settings: Settings;
-  readonly journal: Journal;
+  readonly refused: RefusedImages;
   readonly consent: Consent;
   readonly vitals: Vitals;
   readonly configured: Configured;
@@ -34,7 +34,7 @@ export class Situation {
   }
 
   context(): Context {
-    const { ports, settings, journal, consent, vitals, configured } = this.#tools;
+    const { ports, settings, refused, consent, vitals, configured } = this.#tools;
     const { version, imageHash, confirmed, secondary, image } = this.#tools.facts();
     const poller = this.#tools.poller();
     const { header } = image;
@@ -54,7 +54,7 @@ export class Situation {
       asksBeforeInstall: settings.askBeforeInstall,
       approvedFile: consent.approvedFile,
       networkDown: poller.networkDown,
-      refused: journal.readRefused(),
+      refused: refused.list(),
       soaking: vitals.soaking,
     };
   }

@@ -1,7 +1,8 @@
 import { type Obstacle, obstacleTo } from "./conditions.ts";
 import type { Effect, Report } from "./effect.ts";
 import type { Context } from "./event.ts";
-import { asRelease, type FailureReason, type Offer } from "./release.ts";
+import type { RefusedImage } from "./refused-images.ts";
+import { asRelease, type FailureReason, type Offer, type Release } from "./release.ts";
 import {
   type ActivatingState,
   type CheckingState,
@@ -26,10 +27,29 @@ export function take(offer: Offer | null, context: Context): Transition {
   const release = asRelease(offer);
   if (release !== null && release.imageHash === context.running.imageHash)
     return enter({ kind: "confirmed", release });
-  const isRefused = release !== null && context.refused.includes(release.imageHash);
-  if (isRefused && !offer.retry) return fail(offer, "rolled-back-before");
-  const next = begin({ kind: "checking", offer }, context);
-  return isRefused ? after({ kind: "pardon", imageHash: release.imageHash }, next) : next;
+  const checking = { kind: "checking", offer } as const;
+  if (release === null) return begin(checking, context);
+  return past(release, context) ?? pardoned(release, context, begin(checking, context));
+}
+
+/** What keeps an image that was rolled back here from another try, for good or for now; null if nothing does. */
+export function past(release: Release, context: Context): Transition | null {
+  const refused = refusalOf(release, context);
+  if (refused === undefined || release.retry || refused.waitSeconds === 0) return null;
+  return refused.waitSeconds === null
+    ? fail(release, "rolled-back-before")
+    : pause({ kind: "checking", offer: release }, "rolled-back-before", null);
+}
+
+/** The same, after the image is cleared if the server says so. */
+export function pardoned(release: Release, context: Context, next: Transition): Transition {
+  const { imageHash, retry } = release;
+  const isPardoned = retry && refusalOf(release, context) !== undefined;
+  return isPardoned ? after({ kind: "pardon", imageHash }, next) : next;
+}
+
+function refusalOf({ imageHash }: Release, { refused }: Context): RefusedImage | undefined {
+  return refused.find((image) => image.imageHash === imageHash);
 }
 
 const firstTime = { wasDeferred: false };

@@ -3,8 +3,9 @@ import { obstacleTo } from "./conditions.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
 import { inRollingBack, rollBack, tellBarred } from "./late-rollback.ts";
+import { freshened, inPassingFailure } from "./passing-failure.ts";
 import { recover } from "./recovery.ts";
-import { isSameOffer, type Offer } from "./release.ts";
+import { isSameOffer, isSilence, type Offer } from "./release.ts";
 import {
   type ActivatingState,
   type CheckingState,
@@ -22,12 +23,13 @@ import {
 } from "./state.ts";
 import {
   activate,
-  after,
   begin,
   defer,
   enter,
   fail,
   idle,
+  pardoned,
+  past,
   pause,
   proceed,
   reportsOf,
@@ -94,13 +96,12 @@ function inChecking(state: CheckingState, event: Event, context: Context): Trans
       const { release, consent } = event;
       const { imageHash } = release;
       if (imageHash === context.running.imageHash) return enter({ kind: "confirmed", release });
-      const isRefused = context.refused.includes(imageHash);
-      if (isRefused && !release.retry) return fail(release, "rolled-back-before");
+      const refusal = past(release, context);
+      if (refusal !== null) return refusal;
       if (consent !== null)
         return defer(state, { reason: consent, untilUnixMs: null, detail: null });
       const first = { kind: "downloading", release, prepared: false, hashFailures: 0 } as const;
-      const next = begin(first, context);
-      return isRefused ? after({ kind: "pardon", imageHash }, next) : next;
+      return pardoned(release, context, begin(first, context));
     }
     case "checkFailed":
       return event.passing
@@ -187,8 +188,13 @@ function inTrial(state: TrialState, event: Event): Transition {
       return state.release === null ? idle() : enter({ kind: "confirmed", release: state.release });
     case "confirmFailed":
       return { state: { ...state, lastFailure: "confirm-failed" }, effects: [{ kind: "restart" }] };
-    case "trialEnded":
-      return { state: { ...state, lastFailure: event.reason }, effects: [{ kind: "restart" }] };
+    case "trialEnded": {
+      // What an earlier boot found in the image says more than silence now.
+      const { lastFailure } = state;
+      const isSaid = lastFailure !== null && isSilence(event.reason);
+      const next = { ...state, lastFailure: isSaid ? lastFailure : event.reason };
+      return { state: next, effects: [{ kind: "restart" }] };
+    }
     default:
       return stay(state);
   }
@@ -255,37 +261,6 @@ function lacksConsent(
   if (reason !== "major-not-approved" && reason !== "breaking-not-approved") return false;
   const { approved, fileHash } = resume.kind === "checking" ? resume.offer : resume.release;
   return !approved && context.approvedFile !== fileHash;
-}
-
-/** A wait that is longer than any of ours comes from a clock that was set since. */
-const retryAfterMsMax = 24 * 3600_000;
-
-function inPassingFailure(
-  state: FailedState,
-  resume: CheckingState | DownloadingState,
-  event: Event,
-  context: Context,
-): Transition {
-  if (event.kind !== "polled") return stay(state);
-  if (!isSameOffer(event.offer, state.offer)) return take(event.offer, context);
-  const waitMs = (state.retryAtUnixMs ?? 0) - (context.unixMs ?? 0);
-  const isEarly = state.retryAtUnixMs !== null && context.unixMs !== null && waitMs > 0;
-  return isEarly && waitMs <= retryAfterMsMax
-    ? stay(state)
-    : begin(freshened(resume, event.offer), context);
-}
-
-/**
- * Goes on with what the server says of the file now: an address may hold for a time only, and an
- * operator may have approved or forced it.
- */
-function freshened(state: ResumableState, offer: Offer | null): ResumableState {
-  if (offer === null) return state;
-  const { url, approved, forced, retry } = offer;
-  const fresh = { url, approved, forced, retry };
-  return state.kind === "checking"
-    ? { ...state, offer: { ...state.offer, ...fresh } }
-    : { ...state, release: { ...state.release, ...fresh } };
 }
 
 /** An attempt that goes in circles ends; what the bootloader decides is bounded by itself. */

@@ -27,6 +27,19 @@ async function swapped(): Promise<AgentBench> {
   return bench;
 }
 
+/** All boots of a trial without a server, then the old image with one. */
+async function silentTrial(bench: AgentBench): Promise<void> {
+  bench.server.interfere = () => ({ failure: "connection" });
+  for (let boot = 0; boot < 3; boot += 1) {
+    bench.boot("software");
+    await bench.untilRestart();
+  }
+  bench.revert();
+  bench.server.interfere = () => null;
+  bench.boot("software");
+  await bench.pass(6 * minute);
+}
+
 const isConfirmed = (bench: AgentBench): boolean =>
   readTrailer(bench.chip.area(0, slotBytes), shape).imageOk === "set";
 
@@ -117,13 +130,40 @@ test("is rolled back as what the trial found, refuses the image and tells the se
   await bench.pass(6 * minute);
   const verdict = "7 closed failure state=rolledBack version=1.1.0 reason=no-server";
   assert.equal(bench.server.reports.at(-1), verdict);
-  bench.server.offer = { actionId: "9", image: newer };
+});
+
+test("an image that went back for silence is taken again after an hour, six and a day, and then no more", async () => {
+  const bench = await swapped();
+  const bar = "state=failed version=1.1.0 reason=rolled-back-before";
+  const wait = async (pauseMinutes: number): Promise<void> => {
+    for (let passed = 0; passed < pauseMinutes; passed += 10) await bench.pass(10 * minute);
+  };
+  for (const [actionId, pauseMinutes] of [
+    ["9", 60],
+    ["11", 6 * 60],
+    ["13", 24 * 60],
+  ] as const) {
+    await silentTrial(bench);
+    bench.server.offer = { actionId, image: newer };
+    bench.server.revision += 1;
+    await bench.untilKind("failed");
+    assert.equal(
+      stateText(bench.state),
+      `failed ${actionId} rolled-back-before > checking ${actionId}`,
+    );
+    await wait(pauseMinutes - 30);
+    assert.equal(bench.server.reports.at(-1), `${actionId} proceeding none ${bar}`);
+    await bench.untilRestart(60 * minute);
+    bench.swap();
+  }
+  await silentTrial(bench);
+  bench.server.offer = { actionId: "15", image: newer };
   bench.server.revision += 1;
-  await bench.pass(11 * minute);
-  assert.equal(
-    bench.server.reports.at(-1),
-    "9 closed failure state=failed version=1.1.0 reason=rolled-back-before",
-  );
+  await bench.untilKind("failed");
+  assert.equal(stateText(bench.state), "failed 15 rolled-back-before");
+  bench.server.offer = { actionId: "17", image: newer, retry: true };
+  bench.server.revision += 1;
+  await bench.untilRestart();
 });
 
 for (const [reason, expected] of [

@@ -103,6 +103,15 @@ export const passing = {
   retryAtUnixMs: null,
 } as const;
 
+/** Offered again within the pause after a rollback for silence. */
+export const pausing = {
+  kind: "failed",
+  offer,
+  reason: "rolled-back-before",
+  resume: checking,
+  retryAtUnixMs: null,
+} as const;
+
 /** Every kind of state, those with two faces twice. */
 export const states: Readonly<Record<string, State>> = {
   idle: { kind: "idle" },
@@ -125,6 +134,7 @@ export const states: Readonly<Record<string, State>> = {
   "deferred, unapproved": unapproved,
   failed,
   "failed for now": passing,
+  "paused after silence": pausing,
 };
 
 /** One event of each kind; `polled` has two more faces below. */

@@ -10,7 +10,6 @@ import {
   encodeState,
   Journal,
   keptUrlLengthMax,
-  refusedMax,
 } from "../../../src/update/journal.ts";
 import {
   addressNotKept,
@@ -264,31 +263,6 @@ test("keeps the old state when a write is refused, and tries the same one again"
   keyValue.refuses = () => false;
   journal.write(trial);
   assert.deepEqual(new Journal(keyValue).read(), trial);
-});
-
-test("remembers the last images that were rolled back, each once, the oldest forgotten first", () => {
-  const keyValue = new MemoryKeyValue();
-  const hashOf = (index: number): DigestHex =>
-    index.toString(16).padStart(2, "0").repeat(32) as DigestHex;
-  const journal = new Journal(keyValue);
-  for (let index = 0; index < refusedMax + 3; index += 1) journal.refuse(hashOf(index));
-  journal.refuse(hashOf(5));
-  const expected = [3, 4, 6, 7, 8, 9, 10, 5].map(hashOf);
-  assert.deepEqual(new Journal(keyValue).readRefused(), expected);
-  assert.ok(keyValue.writes.every(({ bytes }) => bytes <= valueBytesMax));
-});
-
-test("forgets what of the refused images cannot be read", () => {
-  const keyValue = new MemoryKeyValue();
-  const hash = "ab".repeat(32);
-  const write = (value: unknown): void =>
-    void keyValue.values.set("refused", new TextEncoder().encode(JSON.stringify(value)));
-  write({ hashes: [hash, 5, "x", null] });
-  assert.deepEqual(new Journal(keyValue).readRefused(), [hash]);
-  write({ hashes: "x" });
-  assert.deepEqual(new Journal(keyValue).readRefused(), []);
-  write([hash]);
-  assert.deepEqual(new Journal(keyValue).readRefused(), []);
 });
 
 test("an offer of any allowed length can be stored", () => {

@@ -54,9 +54,12 @@ export function effectText(effect: Effect): string {
     case "prepareRequest":
     case "requestUpgrade":
       return `${effect.kind} ${effect.release.actionId}`;
-    case "refuse":
+    case "refuse": {
+      const silently = effect.cause.isSilence ? " after silence" : "";
+      return `refuse ${effect.imageHash.slice(0, 2)}${silently}`;
+    }
     case "pardon":
-      return `${effect.kind} ${effect.imageHash.slice(0, 2)}`;
+      return `pardon ${effect.imageHash.slice(0, 2)}`;
     case "acknowledgeCancel":
       return `${effect.accepted ? "accept" : "reject"} cancel ${effect.actionId}`;
     case "report": {

@@ -93,6 +93,28 @@ for (const [resetReason, reason] of Object.entries(reasons))
     assert.equal(boot(requested, facts), expected);
   });
 
+for (const [lastFailure, resetReason, reason] of [
+  ["no-server", "software", "no-server"],
+  ["no-server", "power-on", "no-server"],
+  ["no-server", "exception", "crashed"],
+  ["no-server", "watchdog", "watchdog"],
+  ["health-check", "exception", "health-check"],
+] as const)
+  test(`${lastFailure} in a trial and a last reset of ${resetReason} count as ${reason}`, () => {
+    const silently = reason === "no-server" ? " after silence" : "";
+    const expected = `rolledBack 7 ${reason}: refuse 11${silently}, report 7 closed failure rolledBack ${reason}`;
+    assert.equal(boot({ ...trial, lastFailure }, { ...context, resetReason }), expected);
+  });
+
+test("a crash in one boot of a trial is not hidden by silence in the next", () => {
+  const second = transition(trial, { kind: "booted" }, { ...onTrial, resetReason: "exception" });
+  assert.match(told(second), /^trial 7 crashed: /);
+  const silent = transition(second.state, { kind: "trialEnded", reason: "no-server" }, onTrial);
+  assert.equal(told(silent), "trial 7 crashed: restart");
+  const unwell = transition(silent.state, { kind: "trialEnded", reason: "peripheral" }, onTrial);
+  assert.equal(told(unwell), "trial 7 peripheral: restart");
+});
+
 test("what the trial itself found goes before the reason of the last reset", () => {
   const facts = { ...context, resetReason: "watchdog" } as const;
   const ended = boot({ ...trial, lastFailure: "confirm-failed" }, facts);
@@ -188,7 +210,7 @@ test("what the server may not know yet is told again", () => {
   assert.equal(boot(confirmed, updated), "confirmed 7: report 7 closed success confirmed");
   assert.equal(
     boot(rolledBack, context),
-    "rolledBack 7 crashed: report 7 closed failure rolledBack crashed",
+    "rolledBack 7 crashed: refuse 11, report 7 closed failure rolledBack crashed",
   );
 });
 

@@ -107,7 +107,13 @@ const anyContext: fc.Arbitrary<Context> = fc.record({
   asksBeforeInstall: fc.boolean(),
   approvedFile: fc.constantFrom(null, offer.fileHash),
   networkDown: fc.boolean(),
-  refused: fc.subarray(hashes),
+  refused: fc.uniqueArray(
+    fc.record({
+      imageHash: fc.constantFrom(...hashes),
+      waitSeconds: fc.constantFrom(null, 0, 60),
+    }),
+    { selector: ({ imageHash }) => imageHash },
+  ),
   soaking: fc.constantFrom(null, release),
 });
 
@@ -192,9 +198,12 @@ test("an image that was rolled back here is never begun again while its hash is 
   fc.assert(
     fc.property(anyContext, fc.constantFrom(...offers), (facts, polled) => {
       if (polled.retry) return;
-      if (polled.imageHash === null || !facts.refused.includes(polled.imageHash)) return;
+      const refused = facts.refused.find(({ imageHash }) => imageHash === polled.imageHash);
+      if (refused === undefined || refused.waitSeconds === 0) return;
       const next = transition({ kind: "idle" }, { kind: "polled", offer: polled }, facts);
       assert.ok(next.state.kind === "failed" || next.state.kind === "confirmed");
+      const isOver = next.state.kind === "failed" && next.state.resume === null;
+      if (next.state.kind === "failed") assert.equal(isOver, refused.waitSeconds === null);
     }),
   );
 });

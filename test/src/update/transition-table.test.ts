@@ -191,7 +191,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   rolledBack: {
     ...ofRest,
-    booted: "rolledBack 7 crashed: report 7 closed failure rolledBack crashed",
+    booted: "rolledBack 7 crashed: refuse 11, report 7 closed failure rolledBack crashed",
     polled: "rolledBack 7 crashed: report 7 closed failure rolledBack crashed",
     offerRefused: "rolledBack 7 crashed: report 7 closed failure rolledBack crashed",
     cancelled: "idle: report 7 closed failure rolledBack crashed, accept cancel 7",
@@ -229,6 +229,13 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...ofRest,
     exhausted: gaveUp,
     polled: "downloading 7 prepared: report 7 download downloading, download 7",
+    offerRefused: `failed 7 malformed-deployment: ${refused7}`,
+    cancelled: "idle: accept cancel 7",
+  },
+  "paused after silence": {
+    ...ofRest,
+    exhausted: gaveUp,
+    polled: check7,
     offerRefused: `failed 7 malformed-deployment: ${refused7}`,
     cancelled: "idle: accept cancel 7",
   },

@@ -19,6 +19,7 @@ import {
   onBattery,
   otherOffer,
   passing,
+  pausing,
   prepared,
   release,
   rolledBack,
@@ -32,7 +33,10 @@ import { stateText, told } from "./notation.ts";
 const idle: State = { kind: "idle" };
 const polled: Event = { kind: "polled", offer };
 const closedWindow: Context = { ...context, windowOpen: false };
-const refusing: Context = { ...context, refused: [newHash] };
+const refusing: Context = { ...context, refused: [{ imageHash: newHash, waitSeconds: null }] };
+/** Rolled back for silence: the pause goes on, or is over. */
+const waiting: Context = { ...context, refused: [{ imageHash: newHash, waitSeconds: 60 }] };
+const waited: Context = { ...context, refused: [{ imageHash: newHash, waitSeconds: 0 }] };
 
 /** The states after one event each, all in the same context. */
 function walk(from: State, steps: readonly Event[], facts: Context = context): State {
@@ -306,6 +310,54 @@ for (const reason of rollbackReasons)
     const back = transition(ended, { kind: "booted" }, context);
     assert.equal(
       told(back),
-      `rolledBack 7 ${reason}: refuse 11, report 7 closed failure rolledBack ${reason}`,
+      `rolledBack 7 ${reason}: refuse 11${reason.endsWith("no-server") ? " after silence" : ""}, report 7 closed failure rolledBack ${reason}`,
     );
   });
+
+// ---- an image that went back for silence
+
+const bar = "failed 7 rolled-back-before";
+const pauseOfSeven = `${bar} > checking 7: report 7 proceeding failed rolled-back-before`;
+const closedSeven = `${bar}: report 7 closed failure failed rolled-back-before`;
+const check7 = "checking 7: report 7 proceeding checking, check 7";
+const checked: Event = { kind: "checked", release, consent: null };
+const download7 = "downloading 7: report 7 download downloading, prepare 7";
+
+for (const [from, event, facts, expected] of [
+  [idle, polled, waiting, pauseOfSeven],
+  [idle, polled, waited, check7],
+  [idle, polled, refusing, closedSeven],
+  [checking, checked, waiting, pauseOfSeven],
+  [checking, checked, waited, download7],
+  [checking, checked, refusing, closedSeven],
+  [pausing, polled, waiting, `${bar} > checking 7`],
+  [pausing, polled, waited, check7],
+  [pausing, polled, refusing, closedSeven],
+  [pausing, { kind: "booted" }, waited, `${bar} > checking 7`],
+] as const satisfies readonly (readonly [State, Event, Context, string])[])
+  test(`${stateText(from)} on ${event.kind}, to wait ${facts.refused[0]?.waitSeconds} s -> ${expected}`, () => {
+    assert.equal(told(transition(from, event, facts)), expected);
+  });
+
+test("a pause after silence is over at once for an offer that says retry", () => {
+  const again: Event = { kind: "polled", offer: { ...offer, retry: true } };
+  for (const from of [idle, pausing])
+    assert.equal(
+      told(transition(from, again, waiting)),
+      "checking 7: pardon 11, report 7 proceeding checking, check 7",
+    );
+});
+
+test("a pause knows its image again under an offer that does not name it", () => {
+  const blind: Event = { kind: "polled", offer: { ...offer, imageHash: null } };
+  assert.deepEqual(transition(pausing, blind, waiting), { state: pausing, effects: [] });
+  assert.equal(told(transition(pausing, blind, waited)), check7);
+});
+
+test("no wall clock ends a pause after silence, or holds it up", () => {
+  for (const unixMs of [null, 0, Number.MAX_SAFE_INTEGER]) {
+    const state = { ...pausing, retryAtUnixMs: 5 };
+    assert.deepEqual(transition(state, polled, { ...waiting, unixMs }), { state, effects: [] });
+    assert.equal(told(transition(state, polled, { ...waited, unixMs })), check7);
+  }
+});
