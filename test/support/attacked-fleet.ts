@@ -82,7 +82,10 @@ export interface AttackedFleetOptions {
 export class AttackedFleet {
   /** The offline side; the server gets what is published of it. */
   readonly repository: TrustRepository;
-  /** What the attacker makes of an answer to a request for trust. */
+  /**
+   * What the attacker makes of an answer to a request for trust. The snapshot goes without its version,
+   * which the server makes of the time.
+   */
   falsify: Falsifier = (_, answer) => answer;
   /** The file that the attacker offers and serves in place of the server's, or null. */
   offered: Uint8Array | null = null;
@@ -279,7 +282,7 @@ export class AttackedFleet {
     const asked = file ?? director;
     if (asked === undefined) return answer;
     this.asked.push(asked);
-    return this.falsify(asked, answer);
+    return this.falsify(asked.replace(/^\d+\.snapshot/, "snapshot"), answer);
   }
 
   async #close(): Promise<void> {

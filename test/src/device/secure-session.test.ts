@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { messageBytesMax } from "../../../src/tls/server-records.ts";
 import { loadDeviceModule } from "../../support/device-module.ts";
 
 /** What the session under guard did with the records that it was given. */
@@ -125,14 +126,21 @@ test("ends a message that never ends", () => {
   const endless = [2, 0xff, 0xff, 0xff, ...new Array<number>(3000).fill(0)];
   assert.throws(() => {
     for (let records = 0; records < 10; records += 1) feed(session, record(22, endless));
-  }, refusedAs("handshake-malformed"));
+  }, refusedAs("handshake-too-large"));
 });
 
 test("reads no record that is longer than one may be, whatever follows", () => {
   const session = open();
   const longest = 16_384 + 256;
   assert.throws(() => feed(session, record(22, [], longest + 1)), refusedAs("handshake-malformed"));
-  feed(open(), record(22, [], longest)); // only the head of one that may be
+});
+
+test("reads no record of the handshake that holds more than a message may have", () => {
+  assert.throws(
+    () => feed(open(), record(22, [], messageBytesMax + 1)),
+    refusedAs("handshake-too-large"),
+  );
+  feed(open(), record(22, [], messageBytesMax)); // only the head of one that may be
 });
 
 test("reads no record of another protocol", () => {

@@ -13,7 +13,7 @@ import {
 const hourMs = 3_600_000;
 const held = (reason: string): string => `1.0.0 failed trust-${reason}`;
 
-const files = ["2.root.json", "director", "timestamp.json", "1.snapshot.json", "2.targets.json"];
+const files = ["2.root.json", "director", "timestamp.json", "snapshot.json", "2.targets.json"];
 
 for (const file of [...files, `2.${hardware}.json`]) {
   test(`endless data: ${file} that does not end`, async (context) => {

@@ -66,7 +66,7 @@ test("arbitrary image: the stolen director gives it the name of a signed one", a
 for (const [file, name] of [
   ["director", "the director document"],
   ["timestamp.json", "the timestamp"],
-  ["1.snapshot.json", "the snapshot"],
+  ["snapshot.json", "the snapshot"],
   ["2.targets.json", "the targets"],
   ["2.esp32c3-a.json", "the releases"],
 ] as const)
@@ -78,7 +78,7 @@ for (const [file, name] of [
     assert.equal(await fleet.outcome(), honest("trust-too-few-signatures"));
   });
 
-for (const file of ["director", "1.snapshot.json"])
+for (const file of ["director", "snapshot.json"])
   test(`one stolen online key: one that may sign timestamps only signs no ${file}`, async (context) => {
     const clock = metadataSigner(32);
     const fleet = await AttackedFleet.start(context, {
@@ -97,7 +97,7 @@ for (const file of ["director", "1.snapshot.json"])
     };
     await fleet.offer();
     assert.equal(await fleet.outcome(), honest("trust-too-few-signatures"));
-    assert.ok(fleet.asked.includes(file));
+    assert.ok(fleet.asked.some((asked) => asked.endsWith(file)));
   });
 
 test("all online keys stolen: targets of the attacker's own are signed by nobody", async (context) => {
