@@ -43,15 +43,33 @@ export function boot(
     ? 0
     : (nextMark(before, before.elapsedSeconds, settings) ?? before.elapsedSeconds) -
       before.elapsedSeconds;
-  const gapSeconds =
-    byClockSeconds >= -clockSlackSeconds ? Math.max(0, byClockSeconds) : unrecordedSeconds;
+  const isTold = byClockSeconds >= -clockSlackSeconds;
+  const soakedMaxSeconds = reason === "deep-sleep" ? sleptSecondsMax(before, settings) : 0;
+  const gapMaxSeconds = Math.max(soakedMaxSeconds, partingSeconds(settings));
+  const gapSeconds = isTold
+    ? Math.min(Math.max(0, byClockSeconds), gapMaxSeconds)
+    : unrecordedSeconds;
+  const unseenSeconds = isTold ? Math.max(0, gapSeconds - soakedMaxSeconds) : 0;
   const storedFailure = hasFailure(before);
   const { elapsedSeconds: storedAtSeconds } = before;
+  const now = later(before, gapSeconds + uptimeSeconds);
   return {
-    ...later(before, gapSeconds + uptimeSeconds),
+    ...now,
+    unseenSeconds: Math.min(before.unseenSeconds + unseenSeconds, now.elapsedSeconds),
     unixSeconds,
     boot: { ...freshBoot, uptimeSeconds, storedAtSeconds, storedFailure },
   };
+}
+
+/** Between two stored histories: sleeps one after the other, up to the next checkpoint, and one more. */
+function sleptSecondsMax(history: StabilityHistory, settings: StabilitySettings): number {
+  const { longestSleepSeconds } = history;
+  return longestSleepSeconds > 0 ? longestSleepSeconds + partSeconds(settings) : 0;
+}
+
+/** Resets that are further apart are neighbours by no rule. */
+function partingSeconds({ reboots, watchdogResets }: StabilitySettings): number {
+  return seconds(Math.max(reboots?.windowMs ?? 0, watchdogResets?.windowMs ?? 0)) + 1;
 }
 
 /** Announced, and it went as announced: a crash on the way down still counts. */
@@ -81,7 +99,7 @@ const soakParts = 12;
 export function isCheckpointDue(history: StabilityHistory, settings: StabilitySettings): boolean {
   const { storedAtSeconds } = history.boot;
   const mark = nextMark(history, storedAtSeconds, settings);
-  const part = storedAtSeconds + Math.ceil(soakSeconds(settings) / soakParts);
+  const part = storedAtSeconds + partSeconds(settings);
   return history.elapsedSeconds >= Math.min(mark ?? part, part);
 }
 
@@ -134,7 +152,18 @@ export function hasFailure(history: StabilityHistory): boolean {
   return history.failingSinceSeconds !== null || history.noServerSinceSeconds !== null;
 }
 
-export function soakSeconds(settings: StabilitySettings): number {
+/** The image ran, or slept as planned, for the time of the soak. */
+export function isSoakOver(history: StabilityHistory, settings: StabilitySettings): boolean {
+  const { elapsedSeconds, unseenSeconds } = history;
+  const isSoaked = elapsedSeconds - unseenSeconds >= soakSeconds(settings);
+  return isSoaked || elapsedSeconds >= elapsedSecondsMax; // no more can be counted
+}
+
+function partSeconds(settings: StabilitySettings): number {
+  return Math.ceil(soakSeconds(settings) / soakParts);
+}
+
+function soakSeconds(settings: StabilitySettings): number {
   return Math.min(seconds(settings.soakMs), elapsedSecondsMax);
 }
 

@@ -31,7 +31,7 @@ export interface CountedReset {
 
 /**
  * What the watch over one confirmed image remembers. Times are seconds of elapsed time since the confirm: time in which the
- * device ran, or slept as long as it said. Bounded: `encodeHistory` gives at most 512 bytes.
+ * device ran, or slept as long as it said. Bounded: `encodeHistory` gives at most 544 bytes.
  */
 export interface StabilityHistory {
   readonly imageHash: DigestHex;
@@ -43,6 +43,10 @@ export interface StabilityHistory {
   /** How often the rollback was decided: a swap that does not come about is asked for again, a few times. */
   readonly requests: number;
   readonly elapsedSeconds: number;
+  /** Of it, what a wall clock alone says: it parts resets, and does not count towards the soak. */
+  readonly unseenSeconds: number;
+  /** The longest sleep that was announced so far. */
+  readonly longestSleepSeconds: number;
   /** The wall clock at `elapsedSeconds`, or null without one. */
   readonly unixSeconds: number | null;
   /** The last ones, oldest first. */
@@ -86,7 +90,7 @@ export const countedResetsMax = 16;
 export const elapsedSecondsMax = 9_999_999;
 
 /** What `encodeHistory` never exceeds. */
-export const historyBytesMax = 512;
+export const historyBytesMax = 544;
 
 const historyFormat = 1;
 const writesMax = 9999;
@@ -111,6 +115,8 @@ export function encodeHistory(history: StabilityHistory): Uint8Array {
     trigger: history.trigger,
     requests: history.requests,
     elapsed: history.elapsedSeconds,
+    ...(history.unseenSeconds > 0 ? { unseen: history.unseenSeconds } : {}),
+    ...(history.longestSleepSeconds > 0 ? { sleep: history.longestSleepSeconds } : {}),
     unix: history.unixSeconds,
     // Twice the time, plus one for the watchdog: half the bytes of an object.
     resets: history.resets.map((reset) => 2 * reset.atSeconds + (reset.byWatchdog ? 1 : 0)),
@@ -133,8 +139,11 @@ export function decodeHistory(bytes: Uint8Array): StabilityHistory | null {
   const requests = integerAt(root, "requests", 0, requestsStoredMax);
   const elapsedSeconds = integerAt(root, "elapsed", 0, elapsedSecondsMax);
   const writes = integerAt(root, "writes", 0, writesMax);
+  const unseenSeconds = secondsAt(root, "unseen", elapsedSeconds ?? 0);
+  const longestSleepSeconds = secondsAt(root, "sleep", elapsedSecondsMax);
   if (imageHash === null || previousImageHash === null || phase === undefined) return null;
   if (trigger === undefined || requests === null || elapsedSeconds === null) return null;
+  if (unseenSeconds === null || longestSleepSeconds === null) return null;
   const resets = decodeResets(arrayAt(root, "resets", countedResetsMax), elapsedSeconds);
   const unixSeconds = optionalAt(root, "unix", unixSecondsMax);
   const failingSinceSeconds = optionalAt(root, "failing", elapsedSeconds);
@@ -148,6 +157,8 @@ export function decodeHistory(bytes: Uint8Array): StabilityHistory | null {
     trigger,
     requests,
     elapsedSeconds,
+    unseenSeconds,
+    longestSleepSeconds,
     unixSeconds,
     resets,
     failingSinceSeconds,
@@ -169,6 +180,11 @@ function decodeTrigger(root: JsonObject): StabilityTrigger | null | undefined {
 function optionalAt(root: JsonObject, key: string, max: number): number | null | undefined {
   if (root[key] === null) return null;
   return integerAt(root, key, 0, max) ?? undefined;
+}
+
+/** Earlier firmware stored none, which is 0; null when malformed. */
+function secondsAt(root: JsonObject, key: string, max: number): number | null {
+  return root[key] === undefined ? 0 : integerAt(root, key, 0, max);
 }
 
 /** In order and none after now, or null. */

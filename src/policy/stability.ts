@@ -7,16 +7,17 @@ import {
   isCheckpointDue,
   isFailureDue,
   isPlanned,
+  isSoakOver,
   later,
   type Moment,
   pass,
   seconds,
   secondsOrNull,
-  soakSeconds,
 } from "./stability-clock.ts";
 import {
   type CountedReset,
   countedResetsMax,
+  elapsedSecondsMax,
   freshBoot,
   type StabilityHistory,
   type StabilityTrigger,
@@ -92,6 +93,8 @@ export function beginWatch(facts: {
     trigger: null,
     requests: 0,
     elapsedSeconds: 0,
+    unseenSeconds: 0,
+    longestSleepSeconds: 0,
     unixSeconds: secondsOrNull(facts.unixMs),
     resets: [],
     failingSinceSeconds: null,
@@ -120,9 +123,10 @@ export function beginWatch(facts: {
  * **Time.** Windows are time in which the device ran (or slept as announced). Within a boot the uptime counts. Across a
  * reset the wall clock does when it is known before and after and did not run backwards. Without it the time since the
  * last stored history is not known; among resets that count the longest it can have been is taken, so that they seem
- * further apart than they were, not closer (by more than a tick). Time without power then counts as none: the soak lasts
- * longer, and resets on both sides of it are neighbours. A clock that jumps ahead ends the watch early; no clock
- * can bring resets closer together.
+ * further apart than they were, not closer (by more than a tick); resets on both sides of time without power are then
+ * neighbours. What a clock says of a reset parts resets and never ends the soak: towards the soak counts time in which
+ * the device ran, and of a planned sleep no more than the longest that it announced, and what ran since the last stored
+ * history. So a clock that jumps ahead ends no watch, and none can bring resets closer together.
  *
  * **Writes.** `store` is true at the confirm, at resets that count and at fixed times after them, when a failure has
  * lasted half its limit and when it is over, every twelfth of the soak and at the end: about 15 times in a soak without
@@ -140,7 +144,7 @@ export function watchStability(
   if (secondary !== null && secondary.imageHash !== before.previousImageHash) return end(before);
   const now =
     event.kind === "booted" ? boot(before, event.reason, context, settings) : pass(before, context);
-  if (now.elapsedSeconds >= soakSeconds(settings)) return end(now);
+  if (isSoakOver(now, settings)) return end(now);
   if (before.phase === "requested")
     return event.kind === "booted" && before.trigger !== null
       ? decide(now, { trigger: before.trigger, detail: "decided before" }, context)
@@ -224,9 +228,12 @@ function exceeded(resets: readonly CountedReset[], rule: ResetRule | null): stri
 }
 
 function takeRestart(now: StabilityHistory, sleepMs: number): Taken {
-  const history = { ...later(now, seconds(sleepMs)), restartPlanned: true };
+  const sleepSeconds = Math.min(seconds(sleepMs), elapsedSecondsMax);
+  const isLongest = sleepSeconds > now.longestSleepSeconds;
+  const longestSleepSeconds = isLongest ? sleepSeconds : now.longestSleepSeconds;
+  const history = { ...later(now, sleepSeconds), longestSleepSeconds, restartPlanned: true };
   // A device that wakes with its clock right needs no write for each sleep.
-  return { history, due: sleepMs <= 0 || now.unixSeconds === null, found: null };
+  return { history, due: sleepMs <= 0 || now.unixSeconds === null || isLongest, found: null };
 }
 
 function takeHealth(now: StabilityHistory, failing: boolean, limitMs: number | null): Taken {

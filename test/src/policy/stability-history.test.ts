@@ -26,6 +26,8 @@ const anyHistory: fc.Arbitrary<StabilityHistory> = fc
         trigger: fc.option(fc.constantFrom(...stabilityTriggers)),
         requests: fc.nat(9),
         elapsedSeconds: fc.constant(elapsedSeconds),
+        unseenSeconds: anyTime,
+        longestSleepSeconds: fc.nat(elapsedSecondsMax),
         unixSeconds: fc.option(fc.integer({ min: 0, max: 99_999_999_999 })),
         resets: fc
           .array(
@@ -51,6 +53,8 @@ const largest: StabilityHistory = {
   trigger: "no-server",
   requests: 9,
   elapsedSeconds: elapsedSecondsMax,
+  unseenSeconds: elapsedSecondsMax,
+  longestSleepSeconds: elapsedSecondsMax,
   unixSeconds: 99_999_999_999,
   resets: Array(countedResetsMax).fill({ atSeconds: elapsedSecondsMax, byWatchdog: true }),
   failingSinceSeconds: elapsedSecondsMax,
@@ -76,6 +80,17 @@ test("the largest history fits", () => {
   assert.deepEqual(decodeHistory(bytes), largest);
 });
 
+test("reads what earlier firmware stored", () => {
+  const stored =
+    `{"v":1,"image":"${newImage}","previous":"${oldImage}","phase":"watching","trigger":null,` +
+    `"requests":0,"elapsed":7200,"unix":1750000000,"resets":[7201],"failing":null,` +
+    `"noServer":null,"reached":true,"planned":false,"writes":3}`;
+  const history = decodeHistory(new TextEncoder().encode(stored));
+  assert.equal(history?.elapsedSeconds, 7200);
+  assert.equal(history.unseenSeconds, 0);
+  assert.equal(history.longestSleepSeconds, 0);
+});
+
 test("refuses what it would never have written", () => {
   const good = JSON.parse(new TextDecoder().decode(encodeHistory(largest))) as JsonObject;
   assert.notEqual(decodeHistory(encodeJson(good)), null);
@@ -88,6 +103,9 @@ test("refuses what it would never have written", () => {
     { requests: -1 },
     { elapsed: elapsedSecondsMax + 1 },
     { elapsed: 1.5 },
+    { unseen: elapsedSecondsMax + 1 },
+    { elapsed: 5, unseen: 6, failing: 0, noServer: 0, resets: [] },
+    { sleep: -1 },
     { unix: -1 },
     { unix: "now" },
     { resets: null },

@@ -218,16 +218,56 @@ test("nothing is decided after the soak", () => {
   }
 });
 
-test("with a clock the soak ends on time for a device without power or asleep; without one it needs running time", () => {
-  for (const [clockMs, phase] of [
-    [someTime, "over"],
-    [undefined, "watching"],
-  ] as const) {
+test("time without power does not count towards the soak, with a clock or without", () => {
+  for (const clockMs of [undefined, someTime]) {
     const device = new WatchedDevice(clockMs === undefined ? {} : { clockMs });
     device.boot("power-on", { offMs: 23 * hour });
-    device.run(hour);
-    assert.equal(device.history.phase, phase);
+    device.run(23 * hour);
+    assert.equal(device.history.phase, "watching");
+    device.run(2 * hour);
+    assert.equal(device.history.phase, "over");
   }
+});
+
+for (const reason of ["power-on", "software", "exception", "brownout", "deep-sleep"] as const)
+  test(`a clock that jumped ahead before a boot of ${reason} does not end the soak`, () => {
+    const device = new WatchedDevice({ clockMs: someTime, reboots: null });
+    for (let boots = 1; boots <= 5; boots += 1) {
+      device.run(10 * minute);
+      device.clockMs = someTime + boots * 365 * 24 * hour;
+      device.boot(reason);
+      assert.equal(device.history.phase, "watching");
+    }
+    device.run(22 * hour);
+    assert.equal(device.history.phase, "watching");
+    device.run(2 * hour);
+    assert.equal(device.history.phase, "over");
+  });
+
+test("after a planned sleep a clock counts for what can have been slept, and no more", () => {
+  const device = new WatchedDevice({ clockMs: someTime });
+  for (let wakes = 1; wakes <= 4; wakes += 1) {
+    device.run(10 * second);
+    device.take({ kind: "restarting", sleepMs: hour });
+    device.clockMs = someTime + wakes * 365 * 24 * hour;
+    device.boot("deep-sleep", { offMs: hour });
+    // The longest sleep and a twelfth of the soak each; the first was counted when it began, too.
+    const { elapsedSeconds, unseenSeconds } = device.history;
+    assert.ok(elapsedSeconds - unseenSeconds <= 3600 + wakes * (3 * 3600 + 60));
+    assert.equal(device.history.phase, "watching");
+  }
+});
+
+test("with a clock the soak ends on time for a device that sleeps, at a few writes", () => {
+  const device = new WatchedDevice({ clockMs: someTime });
+  let wakes = 0;
+  for (; device.history.phase === "watching" && wakes < 200; wakes += 1) {
+    device.run(10 * second);
+    device.take({ kind: "restarting", sleepMs: hour / 4 });
+    device.boot("deep-sleep", { offMs: hour / 4 });
+  }
+  assert.ok(device.nowMs >= 24 * hour && device.nowMs < 27 * hour, `${device.nowMs / hour} hours`);
+  assert.ok(device.writes <= 30, `${device.writes} writes`);
 });
 
 test("a sleep that was announced counts towards the soak without a clock", () => {
