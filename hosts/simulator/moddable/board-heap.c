@@ -3,7 +3,7 @@
  * that cannot be compacted into one another: chunks in one piece that grows at its end. The runner puts it in the
  * place of the engine's own, whose calls are bound within the library: the beginning of each function becomes a jump.
  * Each growth is told at once, so that no peak lies between two samples, with what chunks take where a pointer has four
- * bytes: half of each head, and half of the slots in arrays.
+ * bytes: half of each head, and half of the slots and pointers in arrays, waiting async functions, maps and sets.
  *
  *   heap: SLOTS slots, BYTES bytes of chunks
  */
@@ -26,6 +26,22 @@ static txByte *region;
 static txSize used;
 static txMachine *machine;
 
+/* The chunk of a slot that is nothing but slots or pointers: of arrays, of async functions that wait, of maps and sets. */
+static txByte *slots_in_chunk(txSlot *slot)
+{
+	switch (slot->kind) {
+	case XS_ARRAY_KIND:
+		return (txByte *)slot->value.array.address;
+	case XS_STACK_KIND:
+		return (txByte *)slot->value.stack.address;
+	case XS_MAP_KIND:
+	case XS_SET_KIND:
+		return (txByte *)slot->value.table.address;
+	default:
+		return NULL;
+	}
+}
+
 /* What the chunks that are there take more than on a board. */
 static txSize excess(txMachine *the)
 {
@@ -38,9 +54,9 @@ static txSize excess(txMachine *the)
 		bytes += sizeof(txChunk) / 2;
 	for (heap = the->firstHeap; heap; heap = heap->next)
 		for (slot = heap + 1; slot < heap->value.reference; slot++) {
-			txByte *array = (txByte *)slot->value.array.address;
-			if (slot->kind == XS_ARRAY_KIND && array > region && array < block->current)
-				bytes += (txSize)(((txChunk *)array - 1)->temporary - array) / 2;
+			txByte *slots = slots_in_chunk(slot);
+			if (slots > region && slots < block->current)
+				bytes += (txSize)(((txChunk *)slots - 1)->temporary - slots) / 2;
 		}
 	return bytes;
 }

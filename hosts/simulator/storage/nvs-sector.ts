@@ -74,12 +74,20 @@ export function encodeEntry(entry: NvsEntry, shape: SectorShape): Uint8Array {
  * slot.
  */
 export function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry | null {
-  const view = new DataView(sector.buffer, sector.byteOffset + slotOffset, entryBytes);
-  if (crc8(sector.subarray(slotOffset, slotOffset + 7)) !== view.getUint8(7)) return null;
-  const offsetBytes = view.getUint16(2, true);
-  const lengthBytes = view.getUint16(4, true);
-  if (offsetBytes + lengthBytes > slotOffset) return null;
-  return { id: view.getUint16(0, true), offsetBytes, lengthBytes, slotOffset };
+  if (crc8(sector.subarray(slotOffset, slotOffset + 7)) !== sector[slotOffset + 7]) return null;
+  const entry = entryFields(sector, slotOffset);
+  if (entry.offsetBytes + entry.lengthBytes > slotOffset) return null;
+  return { ...entry, slotOffset };
+}
+
+/** Of an entry that was found good. */
+export function entryFields(bytes: Uint8Array, slotOffset: number): NvsEntry {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + slotOffset, entryBytes);
+  return {
+    id: view.getUint16(0, true),
+    offsetBytes: view.getUint16(2, true),
+    lengthBytes: view.getUint16(4, true),
+  };
 }
 
 /**

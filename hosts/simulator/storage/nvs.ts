@@ -4,6 +4,8 @@ import {
   alignUp,
   closeSlot,
   encodeEntry,
+  entryBytes,
+  entryFields,
   firstSlot,
   type NvsEntry,
   type PlacedEntry,
@@ -22,13 +24,6 @@ const sectorsMin = 2;
  */
 const slotsReserved = 4;
 
-interface LiveEntry {
-  readonly sector: number;
-  readonly slotOffset: number;
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-}
-
 /**
  * Values under 16-bit ids, in the on-flash format of Zephyr's NVS without data CRC, so that a board
  * reads what was written here and the reverse. Sectors are used in a circle: entries are appended
@@ -40,7 +35,8 @@ export class Nvs {
   readonly #area: FlashArea;
   readonly #sectors: number;
   readonly #shape: SectorShape;
-  readonly #live = new Map<number, LiveEntry>();
+  /** Where in the area the entry of each id stands, as in Zephyr's lookup cache: the rest is read. */
+  readonly #live = new Map<number, number>();
   #sector = 0;
   #slot = 0;
   #data = 0;
@@ -71,10 +67,13 @@ export class Nvs {
   }
 
   read(id: number): Uint8Array | null {
-    const entry = this.#live.get(id);
-    if (entry === undefined) return null;
-    const value = new Uint8Array(entry.lengthBytes);
-    this.#area.read(this.#address(entry.sector, entry.offsetBytes), value);
+    const place = this.#live.get(id);
+    if (place === undefined) return null;
+    const entry = new Uint8Array(entryBytes);
+    this.#area.read(place, entry);
+    const { offsetBytes, lengthBytes } = entryFields(entry, 0);
+    const value = new Uint8Array(lengthBytes);
+    this.#area.read(place - (place % this.#shape.sectorBytes) + offsetBytes, value);
     return value;
   }
 
@@ -162,8 +161,7 @@ export class Nvs {
   }
 
   #moveIfLive(sector: number, entry: PlacedEntry): void {
-    const live = this.#live.get(entry.id);
-    if (live?.sector !== sector || live.slotOffset !== entry.slotOffset) return;
+    if (this.#live.get(entry.id) !== this.#address(sector, entry.slotOffset)) return;
     const value = this.read(entry.id);
     if (value !== null) this.#place(entry.id, value);
   }
@@ -221,7 +219,7 @@ export class Nvs {
   #note(sector: number, entry: PlacedEntry): void {
     if (entry.id === systemId) return;
     if (entry.lengthBytes === 0) this.#live.delete(entry.id);
-    else this.#live.set(entry.id, { sector, ...entry });
+    else this.#live.set(entry.id, this.#address(sector, entry.slotOffset));
   }
 
   #start(sector: number): void {
