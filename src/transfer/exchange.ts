@@ -13,26 +13,49 @@ export type Answer =
  * status.
  */
 export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
-  return new Promise((resolve) => {
-    const parts: Uint8Array[] = [];
-    let head: HttpHead = { status: 0, headers: new Map() };
-    let refused = false;
-    http.send(request, {
-      head(received) {
-        head = received;
-        refused = received.status < 200 || received.status > 299;
-        return !refused;
-      },
-      body(bytes) {
-        parts.push(bytes.slice());
-        return true;
-      },
-      done: () => resolve({ ok: true, head, body: joined(parts) }),
-      failed(failure) {
-        resolve(refused ? { ok: true, head, body: joined([]) } : { ok: false, failure });
-      },
+  return new Promise((resolve) => http.send(request, new AnswerReceiver(resolve)));
+}
+
+/** A class, as all that waits for an answer: methods on a prototype take no slots of XS, closures do. */
+class AnswerReceiver implements HttpReceiver {
+  readonly #resolve: (answer: Answer) => void;
+  readonly #parts: Uint8Array[] = [];
+  #head: HttpHead | null = null;
+
+  constructor(resolve: (answer: Answer) => void) {
+    this.#resolve = resolve;
+  }
+
+  head(head: HttpHead): boolean {
+    this.#head = head;
+    return !isRefused(head);
+  }
+
+  body(bytes: Uint8Array): boolean {
+    this.#parts.push(bytes.slice());
+    return true;
+  }
+
+  done(): void {
+    this.#resolve({
+      ok: true,
+      head: this.#head ?? { status: 0, headers: new Map() },
+      body: joined(this.#parts),
     });
-  });
+  }
+
+  failed(failure: HttpFailure): void {
+    const head = this.#head;
+    this.#resolve(
+      head !== null && isRefused(head)
+        ? { ok: true, head, body: joined([]) }
+        : { ok: false, failure },
+    );
+  }
+}
+
+function isRefused({ status }: HttpHead): boolean {
+  return status < 200 || status > 299;
 }
 
 /**
@@ -41,40 +64,83 @@ export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
  * the next has its turn.
  */
 export function oneAtATime(http: Http, log: Log): Http {
-  let last: Promise<void> = Promise.resolve();
-  return {
-    send(request, receiver) {
-      last = last.then(() => sendAlone(http, request, receiver, log));
-    },
-  };
+  return new Turns(http, log);
 }
 
-function sendAlone(
-  http: Http,
-  request: HttpRequest,
-  receiver: HttpReceiver,
-  log: Log,
-): Promise<void> {
-  return new Promise((release) => {
-    let ended = false;
-    const end = (tell: () => void): void => {
-      if (ended) return;
-      ended = true;
-      release();
-      tell();
-    };
-    try {
-      http.send(request, {
-        head: (head) => !ended && receiver.head(head),
-        body: (bytes) => !ended && receiver.body(bytes),
-        done: () => end(() => receiver.done()),
-        failed: (failure) => end(() => receiver.failed(failure)),
-      });
-    } catch (error) {
-      log.write("error", `${request.method} ${request.url} not sent: ${String(error)}`);
-      end(() => receiver.failed("connection"));
+/** Bounded by who asks: each asks for the next thing when the last one has ended. */
+class Turns implements Http {
+  readonly #http: Http;
+  readonly #log: Log;
+  readonly #waiting: { readonly request: HttpRequest; readonly receiver: HttpReceiver }[] = [];
+  #busy = false;
+
+  constructor(http: Http, log: Log) {
+    this.#http = http;
+    this.#log = log;
+  }
+
+  send(request: HttpRequest, receiver: HttpReceiver): void {
+    this.#waiting.push({ request, receiver });
+    if (this.#busy) return;
+    this.#busy = true;
+    this.passOn();
+  }
+
+  /** Not at once: who asked, or was told, comes to its end first. */
+  passOn(): void {
+    void Promise.resolve().then(() => this.#next());
+  }
+
+  #next(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      this.#busy = false;
+      return;
     }
-  });
+    const { request, receiver } = next;
+    const turn = new Turn(this, receiver);
+    try {
+      this.#http.send(request, turn);
+    } catch (error) {
+      this.#log.write("error", `${request.method} ${request.url} not sent: ${String(error)}`);
+      turn.failed("connection");
+    }
+  }
+}
+
+class Turn implements HttpReceiver {
+  readonly #turns: Turns;
+  /** Null from its end on. */
+  #receiver: HttpReceiver | null;
+
+  constructor(turns: Turns, receiver: HttpReceiver) {
+    this.#turns = turns;
+    this.#receiver = receiver;
+  }
+
+  head(head: HttpHead): boolean {
+    return this.#receiver?.head(head) ?? false;
+  }
+
+  body(bytes: Uint8Array): boolean {
+    return this.#receiver?.body(bytes) ?? false;
+  }
+
+  done(): void {
+    this.#ended()?.done();
+  }
+
+  failed(failure: HttpFailure): void {
+    this.#ended()?.failed(failure);
+  }
+
+  /** The next has its turn, also when the receiver throws. */
+  #ended(): HttpReceiver | null {
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    if (receiver !== null) this.#turns.passOn();
+    return receiver;
+  }
 }
 
 const retryAfterMsMax = 3_600_000;

@@ -1,4 +1,4 @@
-import type { Http, HttpReceiver, HttpRequest } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
 import { type HttpAddress, parseHttpAddress } from "../protocol/http-address.ts";
 import { runningHeader } from "../protocol/running.ts";
 
@@ -15,35 +15,52 @@ const ownHeaders: readonly string[] = ["authorization", runningHeader];
 export function followingRedirect(http: Http, hosts: readonly string[]): Http {
   return {
     send(request, receiver) {
-      if (request.method !== "GET") return void http.send(request, receiver);
-      sendWatched(http, request, receiver, (location) => {
-        const next = redirected(request, location, hosts);
-        if (next === null) receiver.failed("redirect-refused");
-        else sendWatched(http, next, receiver, () => receiver.failed("redirect-refused"));
-      });
+      http.send(
+        request,
+        request.method === "GET"
+          ? new RedirectReceiver(receiver, (location) => {
+              const next = redirected(request, location, hosts);
+              if (next === null) receiver.failed("redirect-refused");
+              else http.send(next, new RedirectReceiver(receiver, null));
+            })
+          : receiver,
+      );
     },
   };
 }
 
-/** `moved` is called in place of the end of an exchange that was answered with a redirect. */
-function sendWatched(
-  http: Http,
-  request: HttpRequest,
-  receiver: HttpReceiver,
-  moved: (location: string) => void,
-): void {
-  let location: string | null = null;
-  http.send(request, {
-    head(head) {
-      const where = head.headers.get("location");
-      if (!redirects.includes(head.status) || where === undefined) return receiver.head(head);
-      location = where;
-      return false;
-    },
-    body: (bytes) => receiver.body(bytes),
-    done: () => receiver.done(),
-    failed: (failure) => (location === null ? receiver.failed(failure) : moved(location)),
-  });
+class RedirectReceiver implements HttpReceiver {
+  readonly #receiver: HttpReceiver;
+  /** Called in place of the end of an exchange that was answered with a redirect; null refuses it. */
+  readonly #moved: ((location: string) => void) | null;
+  #location: string | null = null;
+
+  constructor(receiver: HttpReceiver, moved: ((location: string) => void) | null) {
+    this.#receiver = receiver;
+    this.#moved = moved;
+  }
+
+  head(head: HttpHead): boolean {
+    const location = head.headers.get("location");
+    if (!redirects.includes(head.status) || location === undefined)
+      return this.#receiver.head(head);
+    this.#location = location;
+    return false;
+  }
+
+  body(bytes: Uint8Array): boolean {
+    return this.#receiver.body(bytes);
+  }
+
+  done(): void {
+    this.#receiver.done();
+  }
+
+  failed(failure: HttpFailure): void {
+    if (this.#location === null) this.#receiver.failed(failure);
+    else if (this.#moved === null) this.#receiver.failed("redirect-refused");
+    else this.#moved(this.#location);
+  }
 }
 
 function redirected(

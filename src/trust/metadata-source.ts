@@ -1,4 +1,4 @@
-import type { Http, HttpFailure } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpHead, HttpReceiver } from "../ports/http.ts";
 import { type Refused, refused, type TrustRefusal } from "./refusal.ts";
 
 export type Fetched =
@@ -27,33 +27,43 @@ export function httpSource(
       const { timeoutMs } = options;
       const headers = options.headers(url);
       const request = { method: "GET", url, headers, body: null, timeoutMs } as const;
-      return new Promise((resolve) => {
-        const parts: Uint8Array[] = [];
-        let status = 0;
-        let isPage = false;
-        http.send(
-          { ...request, bodyBytesMax: bytesMax },
-          {
-            head(head) {
-              status = head.status;
-              // The page of a portal on the way says nothing of the file.
-              isPage = (head.headers.get("content-type") ?? "").toLowerCase().includes("html");
-              return status === 200 && !isPage;
-            },
-            body(bytes) {
-              parts.push(bytes.slice());
-              return true;
-            },
-            done: () => resolve(status === 200 ? found(parts) : answered(status)),
-            failed: (failure) =>
-              resolve(
-                !isPage && (status === 0 || status === 200) ? failed(failure) : answered(status),
-              ),
-          },
-        );
-      });
+      return new Promise((resolve) =>
+        http.send({ ...request, bodyBytesMax: bytesMax }, new FileReceiver(resolve)),
+      );
     },
   };
+}
+
+class FileReceiver implements HttpReceiver {
+  readonly #resolve: (fetched: Fetched) => void;
+  readonly #parts: Uint8Array[] = [];
+  #status = 0;
+  #isPage = false;
+
+  constructor(resolve: (fetched: Fetched) => void) {
+    this.#resolve = resolve;
+  }
+
+  head({ status, headers }: HttpHead): boolean {
+    this.#status = status;
+    // The page of a portal on the way says nothing of the file.
+    this.#isPage = (headers.get("content-type") ?? "").toLowerCase().includes("html");
+    return status === 200 && !this.#isPage;
+  }
+
+  body(bytes: Uint8Array): boolean {
+    this.#parts.push(bytes.slice());
+    return true;
+  }
+
+  done(): void {
+    this.#resolve(this.#status === 200 ? found(this.#parts) : answered(this.#status));
+  }
+
+  failed(failure: HttpFailure): void {
+    const isAnswered = this.#isPage || (this.#status !== 0 && this.#status !== 200);
+    this.#resolve(isAnswered ? answered(this.#status) : failed(failure));
+  }
 }
 
 function found(parts: readonly Uint8Array[]): Fetched {
