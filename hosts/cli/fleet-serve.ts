@@ -112,6 +112,11 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
   const gatewayToken = flags.gatewayToken ?? secretVariable("SLUICE_GATEWAY_TOKEN");
   const adminToken = flags.adminToken ?? secretVariable("SLUICE_TOKEN");
   const tls = readTls(flags);
+  if (flags.host.trim() === "")
+    throw new CommandError(
+      "--host is empty: give 127.0.0.1 for this machine alone, or 0.0.0.0 for everybody",
+      exitCodes.usage,
+    );
   makeFolder(flags.data);
   const [onlineSigner = null, ...moreOnlineSigners] = await openSignersAt(
     flags.onlineKey,
@@ -160,7 +165,9 @@ function* warnings(
   adminToken: string | undefined,
   tls: FleetTls | null,
 ): Generator<string> {
-  if (adminToken === undefined && flags.host !== "127.0.0.1")
+  const isLoopback =
+    ["localhost", "::1"].includes(flags.host) || /^127(\.\d+){3}$/.test(flags.host);
+  if (adminToken === undefined && !isLoopback)
     yield `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token`;
   if (tls !== null && !isReadByDevices(tls))
     yield "warning: the certificate is none of a P-256 key: devices on the Moddable SDK cannot read it";

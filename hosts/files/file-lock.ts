@@ -76,14 +76,18 @@ export async function withFileLock<T>(
 /** Null when somebody else has it. */
 function tryLock(lockPath: string): DatabaseSync | null {
   makeWritable(lockPath);
-  const database = new DatabaseSync(lockPath);
+  let database: DatabaseSync | null = null;
   try {
+    database = new DatabaseSync(lockPath);
     database.exec("BEGIN EXCLUSIVE");
     return database;
   } catch (error) {
-    database.close();
-    if ((error as { errcode?: number }).errcode === sqliteBusy) return null;
-    throw error;
+    database?.close();
+    const { errcode, message } = error as Error & { errcode?: number };
+    if (errcode === sqliteBusy) return null;
+    throw new FileHeldError(
+      `${lockPath} cannot be locked (${message}): if it is no empty file, delete it while nothing of ours runs here; else this file system has no locks`,
+    );
   }
 }
 

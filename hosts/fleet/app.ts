@@ -44,11 +44,12 @@ import { tufRoutes } from "./routes/tuf.ts";
 import { Stop } from "./stop.ts";
 import { ArtifactFolder } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
-import { hasTokenMacs } from "./storage/devices.ts";
+import { DatabaseRefusedError } from "./storage/database-check.ts";
+import { hasTokenMacs, readTokenKeyMark, writeTokenKeyMark } from "./storage/devices.ts";
 import { readAlive } from "./storage/outages.ts";
 import { setMissingDues } from "./storage/rollouts.ts";
 import { serverTls } from "./tls-options.ts";
-import { isSameDigest, openTokenKey, tokenSha256 } from "./tokens.ts";
+import { isSameDigest, openTokenKey, type TokenKey, tokenSha256 } from "./tokens.ts";
 import { FleetTrust } from "./trust/fleet-trust.ts";
 import { tellNotices } from "./trust/notices.ts";
 
@@ -85,7 +86,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         database,
         memory: await loadMemory(database),
         artifacts: new ArtifactFolder(options.artifactsFolder),
-        tokens: openTokenKey(options.databaseFile, await hasTokenMacs(database.queries)),
+        tokens: await openTokens(database, options.databaseFile),
         attempts: new AttemptGuard(() => clock.monotonicMs()),
         images: new ImageDesk(),
         outages: await Outages.open(database, { clock, time }),
@@ -106,6 +107,20 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
     lock?.release();
     throw error;
   }
+}
+
+/** A key that is not the one of the database, as from another backup, would know no device. */
+async function openTokens(database: FleetDatabase, databaseFile: string): Promise<TokenKey> {
+  const isNeeded = await hasTokenMacs(database.queries);
+  const key = openTokenKey(databaseFile, isNeeded);
+  const mark = await readTokenKeyMark(database.queries);
+  if (mark === key.mark) return key;
+  if (isNeeded && mark !== 0)
+    throw new DatabaseRefusedError(
+      `the token key beside ${databaseFile} is of another database, and knows no device's token: restore both from one backup`,
+    );
+  await database.write(({ db }) => writeTokenKeyMark(db, key.mark));
+  return key;
 }
 
 /** Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader. */

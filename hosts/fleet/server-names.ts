@@ -45,7 +45,8 @@ export class ServerNames {
  * its shortest form, IPv4 as itself, also where it is written as IPv6.
  */
 function plainName(name: string): string {
-  const bare = name.replace(/^\[|\]$/g, "").toLowerCase();
+  const [address = ""] = name.replace(/^\[|\]$/g, "").split("%"); // the zone is this machine's
+  const bare = address.toLowerCase();
   if (isIP(bare) !== 6) return bare.length > 1 ? bare.replace(/\.$/, "") : bare;
   const shortest = new URL(`http://[${bare}]/`).hostname.replace(/^\[|\]$/g, "");
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(shortest);

@@ -46,6 +46,11 @@ export class TokenKey {
     return hash("sha256", Buffer.concat([this.#outer, inner]), "hex");
   }
 
+  /** Tells this key from others, and nothing of what it is: 31 bits of a MAC that no token has. */
+  get mark(): number {
+    return Number.parseInt(this.mac("the mark of a key").slice(0, 8), 16) >>> 1 || 1;
+  }
+
   /** `old`: it fits, and is kept in the way of before; the MAC has to take its place. */
   fits(token: string, known: KnownToken): "yes" | "old" | "no" {
     const { token_mac: mac, token_sha256: sha256 } = known;
@@ -75,8 +80,10 @@ function readKey(path: string): Buffer | null {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return null;
+    if (code !== "EISDIR") throw error;
+    text = "";
   }
   if (/^[0-9a-f]{64}\n?$/.test(text)) return Buffer.from(text.trim(), "hex");
   throw new DatabaseRefusedError(

@@ -14,6 +14,10 @@ const wholeCheckBytesMax = 64 * 1024 * 1024;
 
 /** Refuses what is there and is no SQLite database, before SQLite touches it. */
 export function checkFileIsDatabase(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
+    throw new DatabaseRefusedError(
+      `${file} is a folder, or no file: move it away, or restore a backup`,
+    );
   const head = readHead(file);
   if (head === null || head.length === 0) return;
   if (!head.subarray(0, magic.length).equals(magic))
@@ -58,15 +62,41 @@ export function checkDatabase(
     throw new DatabaseRefusedError(
       `${file} is another program's database (its first table is ${tables[0]}); give another --data`,
     );
-  const unknown = database
+  const applied = database
     .prepare("select name from kysely_migration order by name")
     .all()
-    .map(({ name }) => String(name))
-    .filter((name) => !migrations.includes(name));
+    .map(({ name }) => String(name));
+  const unknown = applied.filter((name) => !migrations.includes(name));
   if (unknown.length > 0)
     throw new DatabaseRefusedError(
       `${file} is of a newer server (its tables went through ${unknown[0]}); start that version, or restore a backup of this one's`,
     );
+  const passedOver = migrations.find((name, index) => applied[index] !== name);
+  if (passedOver !== undefined && applied.length > migrations.indexOf(passedOver))
+    throw new DatabaseRefusedError(
+      `${file} is damaged (its tables did not go through ${passedOver}, which comes before ${applied.at(-1)}); restore a backup`,
+    );
+}
+
+const columnsMax = 5;
+
+/** Refuses a database that lacks what one of this server has: something else changed it. */
+export function checkTables(database: DatabaseSync, whole: DatabaseSync, file: string): void {
+  const here = new Set(columnsOf(database));
+  const missing = columnsOf(whole).filter((column) => !here.has(column));
+  if (missing.length > 0)
+    throw new DatabaseRefusedError(
+      `${file} is damaged (it lacks ${missing.slice(0, columnsMax).join(", ")}); restore a backup`,
+    );
+}
+
+function columnsOf(database: DatabaseSync): string[] {
+  return database
+    .prepare(
+      "select t.name || '.' || c.name as name from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table'",
+    )
+    .all()
+    .map(({ name }) => String(name));
 }
 
 function readHead(file: string): Buffer | null {

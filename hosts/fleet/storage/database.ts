@@ -4,7 +4,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Kysely, Migrator, sql, type Transaction } from "kysely";
 import { type Fault, faultOf, isLocked, TooBusyError } from "../faults.ts";
 import { migrationNames, migrationProvider } from "../migrations/index.ts";
-import { checkDatabase, checkFileIsDatabase } from "./database-check.ts";
+import {
+  checkDatabase,
+  checkFileIsDatabase,
+  checkTables,
+  DatabaseRefusedError,
+} from "./database-check.ts";
 import { nodeSqliteDialect } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
 
@@ -55,9 +60,9 @@ export class FleetDatabase {
       keepPrivate(file);
     }
     const writer = connect(file, durability, "check");
-    const migrator = new Migrator({ db: writer, provider: migrationProvider });
-    const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) {
+    try {
+      await migrate(writer, file);
+    } catch (error) {
       await writer.destroy();
       throw error;
     }
@@ -141,6 +146,31 @@ const lockedPauseMs = 25;
 const waitingMax = 10_000;
 /** While the server starts, it serves nobody, and may wait for the lock as it is. */
 const startBusyMs = 5000;
+
+/** Brings the tables up to date; what else they lack afterwards, something else took away. */
+async function migrate(db: Kysely<Tables>, file: string): Promise<void> {
+  const provider = migrationProvider;
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (isOfTables(error))
+    throw new DatabaseRefusedError(`${file} is damaged (${error.message}); restore a backup`);
+  if (error !== undefined) throw error;
+  if (file === inMemory) return;
+  const whole = new DatabaseSync(inMemory);
+  const here = new DatabaseSync(file, { readOnly: true });
+  try {
+    const dialect = nodeSqliteDialect(whole, { yields: false });
+    await new Migrator({ db: new Kysely<Tables>({ dialect }), provider }).migrateToLatest();
+    checkTables(here, whole, file);
+  } finally {
+    here.close();
+    whole.close();
+  }
+}
+
+/** SQLITE_ERROR, the only code of a statement that the tables do not fit. */
+function isOfTables(error: unknown): error is Error {
+  return error instanceof Error && (error as { errcode?: number }).errcode === 1;
+}
 
 /** For its owner alone; SQLite gives the files beside it the same rights. */
 function keepPrivate(file: string): void {

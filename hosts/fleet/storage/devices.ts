@@ -11,6 +11,16 @@ export async function findDevice(db: Queries, id: DeviceId): Promise<DeviceRow |
   );
 }
 
+/** What the database knows the key of its tokens by; 0 before it was told. */
+export async function readTokenKeyMark(db: Queries): Promise<number> {
+  const { rows } = await sql<{ user_version: number }>`pragma user_version`.execute(db);
+  return rows[0]?.user_version ?? 0;
+}
+
+export async function writeTokenKeyMark(db: Queries, mark: number): Promise<void> {
+  await sql`pragma user_version = ${sql.lit(mark)}`.execute(db);
+}
+
 /** Is any device known by the MAC of its token? */
 export async function hasTokenMacs(db: Queries): Promise<boolean> {
   const query = db.selectFrom("devices").select("id").where("token_mac", "is not", null);

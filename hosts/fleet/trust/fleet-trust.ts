@@ -26,7 +26,7 @@ import {
 } from "../../release/trust/repository.ts";
 import { type FleetClock, Stopwatch } from "../clock.ts";
 import type { Image } from "../control/memory.ts";
-import { FleetOptionError } from "../options.ts";
+import { DatabaseRefusedError } from "../storage/database-check.ts";
 import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
@@ -103,10 +103,10 @@ export class FleetTrust {
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Throws `FleetOptionError` when the folder holds something else. */
+  /** Throws `DatabaseRefusedError` when the folder holds something else. */
   constructor(options: FleetTrustOptions, clock: FleetClock) {
     const opened = TrustRepository.open(options.folder);
-    if (!opened.ok) throw new FleetOptionError(opened.message);
+    if (!opened.ok) throw new DatabaseRefusedError(opened.message);
     this.#repository = opened.repository;
     const { onlineSigner, moreOnlineSigners = [] } = options;
     this.#signers = onlineSigner === null ? [] : [onlineSigner, ...moreOnlineSigners];

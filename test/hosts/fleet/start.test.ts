@@ -35,6 +35,26 @@ const broken: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ["cut off", (file) => truncateSync(file, 20_000), /is cut off: it has 20000 of its \d+ bytes/],
   ["damaged inside", (file) => overwrite(file, 4096 * 2, 4096), /is damaged/],
   ["of a newer server", (file) => addMigration(file), /of a newer server.*0999-future/],
+  [
+    "without a table",
+    (file) => change(file, "drop table server_outages"),
+    /damaged \(it lacks server_outages\./,
+  ],
+  [
+    "without a column",
+    (file) => change(file, "alter table devices drop column reason"),
+    /is damaged \(it lacks devices\.reason\)/,
+  ],
+  [
+    "without a step of its past",
+    (file) => change(file, "delete from kysely_migration where name like '0003%'"),
+    /is damaged \(its tables did not go through 0003-/,
+  ],
+  [
+    "older than its tables",
+    (file) => change(file, "delete from kysely_migration where name > '0005'"),
+    /is damaged \(/,
+  ],
   ["of another program", (file) => replaceByAnother(file), /another program's.*customers/],
 ];
 for (const [name, damage, words] of broken)
@@ -48,6 +68,72 @@ for (const [name, damage, words] of broken)
     assert.equal(stderr.trim().split("\n").length, 1, stderr);
     assert.deepEqual(readFileSync(file), before);
   });
+
+const brokenFolders: readonly (readonly [string, (folder: string) => void, RegExp])[] = [
+  [
+    "a folder as its database",
+    (folder) => asFolder(folder, "fleet.sqlite"),
+    /fleet\.sqlite is a folder/,
+  ],
+  [
+    "a folder as its token key",
+    (folder) => asFolder(folder, "fleet.token-key"),
+    /token-key is no key/,
+  ],
+  [
+    "the token key of another",
+    (folder) => writeFileSync(join(folder, "fleet.token-key"), `${"ab".repeat(32)}\n`),
+    /token key .* is of another database/,
+  ],
+  [
+    "metadata that is none",
+    (folder) => {
+      mkdirSync(join(folder, "trust", "metadata"), { recursive: true });
+      writeFileSync(join(folder, "trust", "metadata", "1.root.json"), "garbage");
+    },
+    /1\.root\.json is no metadata of ours/,
+  ],
+];
+for (const [name, damage, words] of brokenFolders)
+  test(`a data folder with ${name} is refused in one line`, async (t) => {
+    const { folder } = await dataFolder(t);
+    damage(folder);
+    const { exitCode, stderr } = await sluice("fleet", "serve", "--data", folder, "--port", "0");
+    assert.match(stderr, words);
+    assert.equal(exitCode, 65, stderr);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  });
+
+test("a lock that is none is told as such", async (t) => {
+  const { folder } = await dataFolder(t);
+  for (const damage of [
+    () => writeFileSync(join(folder, ".fleet.sqlite.lock"), "garbage".repeat(1000)),
+    () => asFolder(folder, ".fleet.sqlite.lock"),
+  ]) {
+    damage();
+    const { exitCode, stderr } = await sluice("fleet", "serve", "--data", folder, "--port", "0");
+    assert.match(stderr, /\.fleet\.sqlite\.lock cannot be locked/);
+    assert.equal(exitCode, 69, stderr);
+  }
+});
+
+test("an empty host, as of a variable that is not set, does not open the server to everybody", async (t) => {
+  const { folder } = await dataFolder(t);
+  const { exitCode, stderr } = await sluice("fleet", "serve", "--data", folder, "--host", "");
+  assert.equal(exitCode, 2, stderr);
+  assert.match(stderr, /--host is empty/);
+});
+
+function asFolder(folder: string, name: string): void {
+  rmSync(join(folder, name), { force: true });
+  mkdirSync(join(folder, name));
+}
+
+function change(file: string, statement: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(statement);
+  database.close();
+}
 
 test("a host that is unknown and a port that is taken are refused in one line", async (t) => {
   const { folder } = await dataFolder(t);

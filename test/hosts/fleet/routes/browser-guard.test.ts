@@ -135,6 +135,8 @@ const hosts: readonly (readonly [string, string | undefined, boolean])[] = [
   ["10.1.1.1", "::ffff:10.1.1.1", true],
   ["10.1.1.2", "10.1.1.1", false],
   ["[fe80::1]:80", "fe80:0:0:0:0:0:0:1", true],
+  ["[fe80::1]:80", "fe80::1%eth0", true],
+  ["[fe80::2]:80", "fe80::1%eth0", false],
   ["[::1", undefined, false],
   ["[::ffff:10.1.1.1]", "::ffff:a01:101", true],
   ["[::ffff:a01:102]", "10.1.1.1", false],

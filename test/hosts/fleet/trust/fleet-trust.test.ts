@@ -197,7 +197,7 @@ test("a folder with something else ends the start with its name", async (context
   const repository = await signedRepository(folder, nowUnixMs);
   writeFileSync(join(repository.folder, "metadata", "1.root.json"), "hello");
   await assert.rejects(TestFleet.open(context, { trust: { folder, onlineSigner: null } }), {
-    name: "FleetOptionError",
+    name: "DatabaseRefusedError",
     message: /1\.root\.json is no metadata of ours/,
   });
 });
