@@ -161,7 +161,7 @@ async function judgeMember(
   member: MemberRow,
   running: Running,
 ): Promise<void> {
-  const image = change.imageOf(member.rollout_id);
+  const image = change.imageOfMember(member);
   if (image === null || image.configurationVersion !== null) return;
   const isNewerRelease = await movedOn(change, member, running);
   await change.learn(member, image.imageHash, {
@@ -182,7 +182,7 @@ async function movedOn(
   member: MemberRow,
   running: Running,
 ): Promise<boolean> {
-  const image = change.imageOf(member.rollout_id);
+  const image = change.imageOfMember(member);
   const [target, version] = [parseVersion(image?.version ?? ""), parseVersion(running.version)];
   if (target !== null && version !== null && compareVersions(version, target) > 0) return true;
   return (await change.members()).some(

@@ -1,8 +1,14 @@
 import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
-import type { Ineligibility } from "../rollout/eligibility.ts";
+import { type Ineligibility, isOlder } from "../rollout/eligibility.ts";
 import { mayInstall } from "../rollout/install-windows.ts";
-import { type Evidence, isOfferable, isOpen, isThrough } from "../rollout/member.ts";
+import {
+  type Evidence,
+  isOfferable,
+  isOpen,
+  isThrough,
+  type MemberState,
+} from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
@@ -17,6 +23,12 @@ export const cancelRejected = "cancel-rejected";
 
 /** Why a member is excluded whose action an operator took back; nobody but an operator brings it in again. */
 export const takenBack = "taken-back";
+
+/** `last_report` of such an action that nobody had agreed to: it waits for that again when the device refuses. */
+const takenBackUnconfirmed = "taken-back-unconfirmed";
+
+/** What `last_report` says for as long as the action is open, whatever is reported meanwhile. */
+export const lastingReports: readonly string[] = [cancelRejected, takenBack, takenBackUnconfirmed];
 
 /**
  * Decides what the device is to do now, and gives it an action when a rollout has its turn for it.
@@ -53,7 +65,7 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
     if (!isServed(rollout) || !selects(rollout.definition.selector, change.row)) continue;
     const member = await change.memberOf(rollout.id);
     if (member !== null && (member.state !== "excluded" || member.reason === takenBack)) continue;
-    if (member === null && rollout.state === "finished") continue; // who comes now needs a rollout of its own
+    if (member === null && rollout.wasFinished) continue; // who comes now needs a rollout of its own
     const image = change.imageOf(rollout.id);
     if (image === null || (await whyNot(change, rollout, image)) !== null) continue;
     if (member !== null) {
@@ -142,13 +154,28 @@ export async function endAction(
 
 /** What a member is whose cancellation is done: one that an operator took back is not offered the release again. */
 export function evidenceOfCancel(action: ActionRow): Evidence {
-  return action.last_report === takenBack
+  return action.last_report === takenBack || action.last_report === takenBackUnconfirmed
     ? { kind: "ineligible", reason: takenBack }
     : { kind: "cancelled" };
 }
 
+/** An operator wants the action back: the device is asked, and its rollout offers the release no more. */
+export function askToGiveBack(
+  change: DeviceChange,
+  action: ActionRow,
+  rollout: Rollout,
+): Promise<void> {
+  const isAgreed = action.status !== "confirming" && !isUnconfirmed(action);
+  return askToCancel(change, action, rollout, isAgreed ? takenBack : takenBackUnconfirmed);
+}
+
+/** Was nothing said of the action that is being cancelled, and so no consent given where one is needed? */
+export function isUnconfirmed({ status, last_report: report }: ActionRow): boolean {
+  return status === "canceling" && (report === "" || report === takenBackUnconfirmed);
+}
+
 /** Asks the device to give its action up; unanswered, the end comes by itself. */
-export async function askToCancel(
+async function askToCancel(
   change: DeviceChange,
   action: ActionRow,
   rollout: Rollout,
@@ -159,13 +186,33 @@ export async function askToCancel(
   await updateAction(change.unit.db, action.id, changed);
   if (change.action?.id === action.id) change.action = { ...action, ...changed };
   const member = await change.memberOf(action.rollout_id);
-  if (member !== null) await change.putOff(member, rollout.definition.cancelSeconds);
+  if (member !== null && isOpen(member.state))
+    await change.putOff(member, rollout.definition.cancelSeconds);
 }
 
 /** The device is through with its action, whether or not it said so. */
 async function isActionOver(change: DeviceChange): Promise<boolean> {
   const member = change.action && (await change.memberOf(change.action.rollout_id));
-  return member !== null && isThrough(member.state);
+  return member !== null && isDone(member.state);
+}
+
+/** A member that waits for another offer is done with the action of before. */
+function isDone(state: MemberState): boolean {
+  return isThrough(state) || isOfferable(state);
+}
+
+/** Closes the action of a device that is through with it; false when it is not. */
+export async function closeIfDone(change: DeviceChange, action: ActionRow): Promise<boolean> {
+  const member = await change.memberOf(action.rollout_id);
+  if (member === null || !isDone(member.state)) return false;
+  const status = statusOfDone(member.state);
+  await updateAction(change.unit.db, action.id, { status, changed_at: change.unit.nowUnixMs });
+  change.action = null;
+  return true;
+}
+
+function statusOfDone(state: MemberState | undefined): "finished" | "failed" {
+  return state === "updated" ? "finished" : "failed";
 }
 
 const isAnything: Fits = () => true;
@@ -226,7 +273,7 @@ async function offer(
     const before = await change.memberOf(change.action.rollout_id);
     const gaveWay = before !== null && isOpen(before.state);
     if (before !== null && gaveWay) await change.learn(before, "", { kind: "cancelled" });
-    const status = gaveWay ? "canceled" : before?.state === "updated" ? "finished" : "failed";
+    const status = gaveWay ? "canceled" : statusOfDone(before?.state);
     await updateAction(db, change.action.id, { status, changed_at: nowUnixMs });
   }
   const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
@@ -300,6 +347,7 @@ async function whyNot(
   image: Image,
   mayRetryIt = false,
 ): Promise<Ineligibility | null> {
+  if (await isSuperseded(change, rollout, image)) return "superseded";
   const refusals = await listRefusals(change.unit.db, change.id);
   const { definition } = rollout;
   return whyNotOffered(change.fleet.memory, change.row, {
@@ -307,6 +355,21 @@ async function whyNot(
     definition: mayRetryIt ? { ...definition, retryRolledBack: true } : definition,
     refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),
   });
+}
+
+/** A later rollout brought what runs: this one has nothing newer, and would only take that back. */
+async function isSuperseded(
+  change: DeviceChange,
+  rollout: Rollout,
+  image: Image,
+): Promise<boolean> {
+  const { running_hash: runs, running_version: version } = change.row;
+  if (isConfiguration(image) || runs === null || version === null) return false;
+  if (runs === image.imageHash || isOlder(version, image.version)) return false;
+  return (await change.members()).some(
+    ({ rollout_id: id, state }) =>
+      id > rollout.id && state === "updated" && change.imageOf(id)?.imageHash === runs,
+  );
 }
 
 function isStopped(rollout: Rollout): boolean {

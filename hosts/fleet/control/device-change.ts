@@ -88,6 +88,13 @@ export class DeviceChange {
     return imageFor(plannedImages(release, rollout), this.row.hardware);
   }
 
+  /** The same; of an action that is under way its own, whatever the device says of its hardware since. */
+  imageOfMember({ rollout_id: id }: MemberRow): Image | null {
+    const { action } = this;
+    if (action?.rollout_id !== id) return this.imageOf(id);
+    return this.fleet.memory.images.get(action.image_id) ?? null;
+  }
+
   /** A membership was added by this unit of work. */
   forgetMembers(): void {
     this.memberRows = null;
@@ -146,9 +153,9 @@ export class DeviceChange {
     return member.silent_rollbacks < silencePausesMs.length;
   }
 
-  /** Something was heard of the action, or is waited for: its end is so far away from now. */
-  async putOff(member: MemberRow, seconds: number): Promise<void> {
-    const due = this.fleet.time.nowMs() + seconds * 1000;
+  /** Something was heard of the action, or is waited for: its end is so far away from now, or none is. */
+  async putOff(member: MemberRow, seconds: number | null): Promise<void> {
+    const due = seconds === null ? null : this.fleet.time.nowMs() + seconds * 1000;
     await setDue(this.unit.db, member, due);
     this.memberRows =
       this.memberRows?.map((row) =>

@@ -5,7 +5,14 @@ import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { weakness } from "../tokens.ts";
 import { findEntry, registerDevice } from "./contact.ts";
-import { allowRetry, askToCancel, decideTask, endAction, takenBack } from "./decide.ts";
+import {
+  allowRetry,
+  askToGiveBack,
+  closeIfDone,
+  decideTask,
+  endAction,
+  takenBack,
+} from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -48,15 +55,18 @@ export async function cancelAction(
     const { action } = change;
     const rollout = action && fleet.memory.rollouts.get(action.rollout_id);
     if (action === null || rollout == null) return "no-action";
-    if (force) {
+    const isDone = await closeIfDone(change, action);
+    if (isDone) {
+      // The device showed what became of it and never said so: there is nothing to ask.
+    } else if (force) {
       const member = await change.memberOf(action.rollout_id);
       if (member !== null)
         await change.learn(member, "", { kind: "ineligible", reason: takenBack });
       await endAction(change, action, { status: "canceled", why: takenBack });
-    } else await askToCancel(change, action, rollout, takenBack);
+    } else await askToGiveBack(change, action, rollout);
     await decideTask(change);
     await change.finish(planVersion);
-    return force ? "canceled" : "canceling";
+    return force || isDone ? "canceled" : "canceling";
   });
 }
 

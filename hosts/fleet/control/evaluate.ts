@@ -92,31 +92,42 @@ async function advance(
     });
     await stageEvent(unit, rollout, "stage-completed", row);
     const next = stages[row.stage + 1];
-    if (next === undefined) return { ...current, state: "finished", endedAtUnixMs: nowUnixMs };
-    await updateStage(unit.db, rollout.id, next.stage, {
-      opened_at: nowUnixMs,
-      opened_service_ms: serviceMs,
-    });
-    await stageEvent(unit, rollout, "stage-opened", next);
-    current = { ...current, currentStage: next.stage };
+    current = await openNext(unit, current, { next, serviceMs });
+    if (next === undefined) return current;
   }
   return current;
 }
 
-async function stageEvent(
+/** What comes after a stage that is complete: the next one, or the end. */
+export async function openNext(
+  unit: UnitOfWork,
+  rollout: Rollout,
+  { next, serviceMs }: { readonly next: StageRow | undefined; readonly serviceMs: number },
+): Promise<Rollout> {
+  const nowUnixMs = unit.nowUnixMs;
+  if (next === undefined)
+    return { ...rollout, state: "finished", wasFinished: true, endedAtUnixMs: nowUnixMs };
+  const opened = { opened_at: nowUnixMs, opened_service_ms: serviceMs };
+  await updateStage(unit.db, rollout.id, next.stage, opened);
+  await stageEvent(unit, rollout, "stage-opened", next);
+  return { ...rollout, currentStage: next.stage };
+}
+
+export async function stageEvent(
   unit: UnitOfWork,
   rollout: Rollout,
   kind: string,
   row: StageRow,
+  more: { readonly by?: "operator" } = {},
 ): Promise<void> {
   await addEvent(
     unit.db,
-    { kind, rolloutId: rollout.id, details: { stage: row.stage, percent: row.percent } },
+    { kind, rolloutId: rollout.id, details: { stage: row.stage, percent: row.percent, ...more } },
     unit.nowUnixMs,
   );
 }
 
-async function announce(unit: UnitOfWork, rollout: Rollout): Promise<void> {
+export async function announce(unit: UnitOfWork, rollout: Rollout): Promise<void> {
   await addEvent(
     unit.db,
     {

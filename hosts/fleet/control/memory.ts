@@ -76,6 +76,8 @@ export interface Rollout {
   readonly state: RolloutState;
   readonly halt: (Halt & { readonly stage: number }) | null;
   readonly currentStage: number;
+  /** Its last stage was complete: whatever became of it since, it takes nobody in and goes on as finished. */
+  readonly wasFinished: boolean;
   /** Highest bucket of each stage. */
   readonly cutoffs: readonly number[];
   /** The same for devices that come later. */
@@ -214,6 +216,7 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     state: row.state,
     halt: row.halt === null ? null : JSON.parse(row.halt),
     currentStage: row.current_stage,
+    wasFinished: stages.at(-1)?.completed_at != null,
     cutoffs: stages.map(({ cutoff }) => cutoff),
     laterCutoffs: shareCutoffs(stages),
     definition,

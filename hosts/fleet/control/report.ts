@@ -5,6 +5,7 @@ import {
   type Execution,
   isOpen,
   isThrough,
+  isUnexplained,
   type MemberState,
 } from "../rollout/member.ts";
 import {
@@ -18,10 +19,16 @@ import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
 import type { ActionStatus } from "../storage/tables.ts";
 import { isGone } from "./contact.ts";
-import { cancelRejected, decideTask, evidenceOfCancel } from "./decide.ts";
+import {
+  cancelRejected,
+  decideTask,
+  evidenceOfCancel,
+  isUnconfirmed,
+  lastingReports,
+} from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry, Image } from "./memory.ts";
 import { readSaid, type Said } from "./said.ts";
 
 /** DDI v1 feedback, read and checked. */
@@ -106,7 +113,20 @@ async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said
   const mayTryAgain = change.mayTryAgain(member);
   const evidence = { kind: "feedback", ...said, serverWasOut, mayTryAgain } as const;
   await change.learn(member, image.imageHash, evidence);
+  if (said.deviceState === "rolled-back") await explainToOthers(change, image, said);
   if (image.configurationVersion !== null) await change.judgeConfigurations();
+}
+
+/** Other rollouts of the same image saw the device go back, too, and have no action that it could say why on. */
+async function explainToOthers(change: DeviceChange, image: Image, said: Said): Promise<void> {
+  for (const member of await change.members()) {
+    if (!isUnexplained(member)) continue;
+    if (change.imageOf(member.rollout_id)?.imageHash !== image.imageHash) continue;
+    const serverWasOut = change.serverWasOut(member);
+    const mayTryAgain = change.mayTryAgain(member);
+    const evidence = { kind: "feedback", ...said, serverWasOut, mayTryAgain } as const;
+    await change.learn(member, image.imageHash, evidence);
+  }
 }
 
 /** Takes feedback on the cancellation of an action. */
@@ -156,7 +176,7 @@ export async function receiveConfirmation(
     const execution = confirmed ? "resumed" : "rejected";
     await keepReport(change, action, { execution, finished: "none", details });
     if (confirmed) await setStatus(change, action, "open", "confirmed");
-    else change.setState("deferred", "denied");
+    change.setState(confirmed ? "offered" : "deferred", confirmed ? null : "denied");
     return "accepted";
   });
 }
@@ -247,7 +267,7 @@ async function keepReport(
 /** The action goes on as if nobody had asked for its end; one that nobody agreed to yet still waits for that. */
 function statusBeforeCancel(change: DeviceChange, action: ActionRow): ActionStatus {
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
-  const asks = rollout?.definition.needsConfirmation === true && action.last_report === "";
+  const asks = rollout?.definition.needsConfirmation === true && isUnconfirmed(action);
   return asks && change.row.auto_confirm_at === null ? "confirming" : "open";
 }
 
@@ -266,11 +286,11 @@ async function setStatus(
   status: ActionStatus,
   lastReport: string,
 ): Promise<void> {
-  // What the device refused once is not asked again, so that word stays as long as the action is open.
-  const isRefused = action.last_report === cancelRejected && isActive({ status });
+  // What the device refused once is not asked again, and what an operator took back is not offered again.
+  const isLasting = lastingReports.includes(action.last_report) && isActive({ status });
   const changed = {
     status,
-    last_report: isRefused ? cancelRejected : lastReport,
+    last_report: isLasting && lastReport !== cancelRejected ? action.last_report : lastReport,
     changed_at: change.unit.nowUnixMs,
   };
   await updateAction(change.unit.db, action.id, changed);

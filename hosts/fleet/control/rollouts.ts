@@ -24,6 +24,7 @@ import {
 } from "../storage/rollouts.ts";
 import { saltOf } from "./decide.ts";
 import { whyNotOffered } from "./eligible.ts";
+import { announce, openNext, stageEvent } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import { imageFor, type Release, type Rollout, rolloutOfRow } from "./memory.ts";
 
@@ -114,16 +115,13 @@ export function resumeRollout(
             `${halt.limit}; resume with a higher limit (--halt-share, --failed-share or --silent-share), or cancel`,
         );
     }
-    await updateRollout(unit.db, id, {
-      definition: JSON.stringify(definition),
-      halt: null,
-      ended_at: null,
-    });
+    await updateRollout(unit.db, id, { definition: JSON.stringify(definition), halt: null });
+    const endedAtUnixMs = rollout.wasFinished ? (stages.at(-1)?.completed_at ?? null) : null;
     return change(
       unit,
       fleet,
-      { ...rollout, definition, halt: null, endedAtUnixMs: null },
-      { state: "running" },
+      { ...rollout, definition, halt: null, endedAtUnixMs },
+      { state: rollout.wasFinished ? "finished" : "running" },
     );
   });
 }
@@ -162,19 +160,10 @@ async function completeStage(
 ): Promise<Rollout> {
   const { nowUnixMs } = unit;
   await updateStage(unit.db, rollout.id, row.stage, { completed_at: nowUnixMs });
-  const details = { stage: row.stage, percent: row.percent, by: "operator" };
-  const event = { kind: "stage-completed", rolloutId: rollout.id, details };
-  await addEvent(unit.db, event, nowUnixMs);
+  await stageEvent(unit, rollout, "stage-completed", row, { by: "operator" });
   const next = stages[row.stage + 1];
-  const after: Rollout =
-    next === undefined
-      ? { ...rollout, state: "finished", endedAtUnixMs: nowUnixMs }
-      : { ...rollout, currentStage: next.stage };
-  if (next !== undefined)
-    await updateStage(unit.db, rollout.id, next.stage, {
-      opened_at: nowUnixMs,
-      opened_service_ms: fleet.time.nowMs(),
-    });
+  const after = await openNext(unit, rollout, { next, serviceMs: fleet.time.nowMs() });
+  if (after.state !== rollout.state) await announce(unit, after);
   await updateRollout(unit.db, rollout.id, {
     state: after.state,
     current_stage: after.currentStage,

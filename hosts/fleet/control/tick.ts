@@ -1,6 +1,6 @@
 import { limits } from "../limits.ts";
 import { mayInstall } from "../rollout/install-windows.ts";
-import { isOpen, isTriedAgain } from "../rollout/member.ts";
+import { awaitsProof, isOpen, isTriedAgain } from "../rollout/member.ts";
 import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
@@ -25,7 +25,7 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
   const underWay = [...fleet.memory.rollouts.values()].filter(
     ({ state }) => state === "running" || state === "paused",
   );
-  noteWindows(fleet, underWay);
+  noteWindows(fleet, [...fleet.memory.rollouts.values()]); // one that ended has stragglers, too
   for (const { id } of underWay)
     await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
   await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
@@ -67,7 +67,6 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
     const { planVersion } = fleet.memory;
     const change = new DeviceChange(unit, fleet, entry);
     const member = await change.memberOf(rolloutId);
-    const image = change.imageOf(rolloutId);
     if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
       return;
     if (isTriedAgain(member.state)) {
@@ -76,10 +75,11 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       if (releaseId !== undefined) await allowRetry(change, releaseId);
     } else if (isOpen(member.state)) await endSilent(change, member);
     else if (member.state === "unproven") await endUnproven(change, member);
-    else {
-      await change.learn(member, image?.imageHash ?? "", { kind: "proof-overdue" });
+    else if (awaitsProof(member.state)) {
+      const imageHash = change.imageOfMember(member)?.imageHash ?? "";
+      await change.learn(member, imageHash, { kind: "proof-overdue" });
       change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
-    }
+    } else await change.putOff(member, null); // nothing is waited for; it must not come due again
     await change.finish(planVersion - 1);
   });
 }

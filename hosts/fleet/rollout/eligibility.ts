@@ -37,7 +37,9 @@ export type Ineligibility =
   | "older-version"
   | "lower-security-counter"
   | "needs-approval"
-  | "needs-stepping-stone";
+  | "needs-stepping-stone"
+  /** It runs what a later rollout brought, which is not older. */
+  | "superseded";
 
 /**
  * Whether an image may be offered to a device. `allowDowngrade` lets an older version through; a lower security

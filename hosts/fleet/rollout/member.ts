@@ -267,6 +267,11 @@ function stateBack(
 /** Of a rollback that only the running image told of: its report says why. */
 const reasonsSeen: readonly string[] = ["reverted", "runs-another-image"];
 
+/** It went back by the image that runs, and nothing said why so far. */
+export function isUnexplained({ state, reason }: Member): boolean {
+  return state === "rolled-back" && reasonsSeen.includes(reason ?? "");
+}
+
 /**
  * Is it news of before? Reports have no order of their own: one that was sent again, or came late,
  * tells of a step that is behind the device. Only before its restart may it put the activation off.
