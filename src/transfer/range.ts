@@ -1,4 +1,4 @@
-import type { Http, HttpFailure, HttpHead } from "../ports/http.ts";
+import type { Http, HttpFailure, HttpHead, HttpReceiver } from "../ports/http.ts";
 import { parseContentRange } from "../protocol/content-range.ts";
 import { parseContentLength, type ResponseDefect } from "../protocol/http-framing.ts";
 import { retryAfterMs } from "./exchange.ts";
@@ -76,10 +76,7 @@ function fetchPart(
   sink: (bytes: Uint8Array) => boolean,
 ): Promise<RangeResult> {
   const { fromBytes, toBytes } = request;
-  return new Promise((resolve) => {
-    let receivedBytes = 0;
-    let grantedBytes = 0;
-    let refusal: RangeResult | null = null;
+  return new Promise((resolve) =>
     http.send(
       {
         method: "GET",
@@ -89,29 +86,51 @@ function fetchPart(
         timeoutMs: request.timeoutMs,
         bodyBytesMax: toBytes - fromBytes,
       },
-      {
-        head(head) {
-          const judged = judge(head, request);
-          if (typeof judged === "number") grantedBytes = judged;
-          else refusal = judged;
-          return refusal === null;
-        },
-        body(bytes) {
-          receivedBytes += bytes.length;
-          if (receivedBytes > grantedBytes) refusal = fail("response-invalid");
-          else if (!sink(bytes)) refusal = fail("refused");
-          return refusal === null;
-        },
-        done() {
-          if (refusal === null && receivedBytes < grantedBytes) refusal = fail("network");
-          resolve(refusal ?? { ok: true });
-        },
-        failed(failure) {
-          resolve(refusal ?? fail(failures[failure]));
-        },
-      },
-    );
-  });
+      new PartReceiver(request, sink, resolve),
+    ),
+  );
+}
+
+class PartReceiver implements HttpReceiver {
+  readonly #request: RangeRequest;
+  readonly #sink: (bytes: Uint8Array) => boolean;
+  readonly #resolve: (result: RangeResult) => void;
+  #receivedBytes = 0;
+  #grantedBytes = 0;
+  #refusal: RangeResult | null = null;
+
+  constructor(
+    request: RangeRequest,
+    sink: (bytes: Uint8Array) => boolean,
+    resolve: (result: RangeResult) => void,
+  ) {
+    this.#request = request;
+    this.#sink = sink;
+    this.#resolve = resolve;
+  }
+
+  head(head: HttpHead): boolean {
+    const judged = judge(head, this.#request);
+    if (typeof judged === "number") this.#grantedBytes = judged;
+    else this.#refusal = judged;
+    return this.#refusal === null;
+  }
+
+  body(bytes: Uint8Array): boolean {
+    this.#receivedBytes += bytes.length;
+    if (this.#receivedBytes > this.#grantedBytes) this.#refusal = fail("response-invalid");
+    else if (!this.#sink(bytes)) this.#refusal = fail("refused");
+    return this.#refusal === null;
+  }
+
+  done(): void {
+    const isCut = this.#receivedBytes < this.#grantedBytes;
+    this.#resolve(this.#refusal ?? (isCut ? fail("network") : { ok: true }));
+  }
+
+  failed(failure: HttpFailure): void {
+    this.#resolve(this.#refusal ?? fail(failures[failure]));
+  }
 }
 
 function fail(failure: RangeFailure, waitMs: number | null = null): RangeResult {

@@ -51,6 +51,11 @@ export interface ApprovedRelease {
 /** Roles of a steady device, and as many again for those that change. */
 const rememberedFiles = 10;
 
+/** For gates one after the other: a later one verifies nothing again that has not changed. */
+export function gateMemory(): SignatureMemory {
+  return new SignatureMemory({ entriesMax: rememberedFiles });
+}
+
 /**
  * The question that is asked before anything of an image is fetched: may this file be installed
  * here? One check at a time. A power cut leaves metadata that the next check goes on from.
@@ -61,9 +66,8 @@ export class TrustGate {
   readonly #updater: TrustUpdater;
   readonly #memory: DirectorMemory;
 
-  constructor(tools: GateTools) {
+  constructor(tools: GateTools, memory: SignatureMemory = gateMemory()) {
     this.#tools = tools;
-    const memory = new SignatureMemory({ entriesMax: rememberedFiles });
     this.#rules = { limits: deviceLimits, crypto: tools.crypto, memory };
     this.#updater = new TrustUpdater({
       source: tools.metadata,

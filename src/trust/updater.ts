@@ -1,8 +1,8 @@
 import { StorageError } from "../ports/board.ts";
 import { metadataAddress } from "./addresses.ts";
 import { notFound, TargetSearch, type Visit } from "./delegation.ts";
-import type { MetaFile, Snapshot, Timestamp } from "./metadata.ts";
-import type { MetadataSource } from "./metadata-source.ts";
+import type { Snapshot, Timestamp } from "./metadata.ts";
+import type { Fetched, MetadataSource } from "./metadata-source.ts";
 import type { MetadataStore } from "./metadata-store.ts";
 import { accepted, type Refused, refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
@@ -133,11 +133,12 @@ export class TrustUpdater {
   }
 
   async #updateTimestamp(root: Root, startUnixMs: number): Promise<Verdict<Timestamp>> {
-    const trusted = this.#trustedTimestamp(root);
     // 5.4.1
     const { timestampBytesMax } = this.#rules.limits;
-    const bytes = await this.#fetched(metadataAddress("timestamp", null), timestampBytesMax);
+    const address = metadataAddress("timestamp", null);
+    const bytes = bodyOf(await this.#source.fetch(address, timestampBytesMax));
     if (!bytes.ok) return bytes;
+    const trusted = this.#trustedTimestamp(root);
     const timestamp = readTimestamp(bytes.value, root, this.#rules);
     if (!timestamp.ok) return timestamp;
     const judged = judgeTimestamp(timestamp.value, trusted, startUnixMs);
@@ -152,30 +153,41 @@ export class TrustUpdater {
     timestamp: Timestamp,
     startUnixMs: number,
   ): Promise<Verdict<Snapshot>> {
-    const stored = this.#store.read("snapshot");
-    const read = stored === null ? null : readSnapshot(stored, root, this.#rules);
-    const trusted = read?.ok ? read.value : null;
+    const known = this.#knownSnapshot(root, timestamp, startUnixMs);
+    if (known !== null) return accepted(known);
     const meta = timestamp.snapshot;
-    if (
-      trusted !== null &&
-      stored !== null &&
-      snapshotCheck(timestamp, this.#rules).whole(stored) === null &&
-      judgeSnapshot(trusted, meta, null, startUnixMs) === null
-    )
-      return accepted(trusted);
     // 5.5.1
-    const check = snapshotCheck(timestamp, this.#rules);
+    const { bytesMax } = snapshotCheck(timestamp, this.#rules);
     const address = metadataAddress("snapshot", root.consistentSnapshot ? meta.version : null);
-    const bytes = await this.#fetched(address, check.bytesMax);
+    const bytes = bodyOf(await this.#source.fetch(address, bytesMax));
     if (!bytes.ok) return bytes;
     // 5.5.2: the hashes, before anything is read.
-    const foreign = check.whole(bytes.value);
+    const foreign = snapshotCheck(timestamp, this.#rules).whole(bytes.value);
     if (foreign !== null) return foreign;
     const snapshot = readSnapshot(bytes.value, root, this.#rules);
     if (!snapshot.ok) return snapshot;
+    const trusted = this.#trustedSnapshot(root)?.snapshot ?? null;
     const refusal = judgeSnapshot(snapshot.value, meta, trusted, startUnixMs);
     // 5.5.7
     return refusal ?? this.#persist("snapshot", bytes.value) ?? snapshot;
+  }
+
+  /** Not kept while the next one is fetched: read anew then, which takes little time and no room. */
+  #trustedSnapshot(root: Root): { readonly bytes: Uint8Array; readonly snapshot: Snapshot } | null {
+    const bytes = this.#store.read("snapshot");
+    const read = bytes === null ? null : readSnapshot(bytes, root, this.#rules);
+    return bytes !== null && read?.ok ? { bytes, snapshot: read.value } : null;
+  }
+
+  /** The stored snapshot, where it is still the one that the timestamp means. */
+  #knownSnapshot(root: Root, timestamp: Timestamp, startUnixMs: number): Snapshot | null {
+    const trusted = this.#trustedSnapshot(root);
+    if (trusted === null) return null;
+    const { bytes, snapshot } = trusted;
+    const isMeant =
+      snapshotCheck(timestamp, this.#rules).whole(bytes) === null &&
+      judgeSnapshot(snapshot, timestamp.snapshot, null, startUnixMs) === null;
+    return isMeant ? snapshot : null;
   }
 
   /** 5.6.1 to 5.6.6, for the top-level role and for delegated ones. */
@@ -190,7 +202,10 @@ export class TrustUpdater {
       acceptTargets(bytes, visit.role, meta.value, trusted.startUnixMs, this.#rules);
     const known = this.#storedTargets(visit.name, accept);
     if (known?.ok) return known;
-    const bytes = await this.#fetchTargets(visit.name, meta.value, trusted.root);
+    const version = trusted.root.consistentSnapshot ? meta.value.version : null;
+    const address = metadataAddress(visit.name, version);
+    const { bytesMax } = targetsCheck(meta.value, this.#rules);
+    const bytes = bodyOf(await this.#source.fetch(address, bytesMax));
     if (!bytes.ok) return about(file, bytes);
     const targets = accept(bytes.value);
     if (!targets.ok) return about(file, targets);
@@ -204,18 +219,6 @@ export class TrustUpdater {
   ): Verdict<Targets> | null {
     const stored = this.#store.read(name);
     return stored === null ? null : accept(stored);
-  }
-
-  #fetchTargets(name: string, meta: MetaFile, root: Root): Promise<Verdict<Uint8Array>> {
-    const address = metadataAddress(name, root.consistentSnapshot ? meta.version : null);
-    return this.#fetched(address, targetsCheck(meta, this.#rules).bytesMax);
-  }
-
-  async #fetched(address: string, bytesMax: number): Promise<Verdict<Uint8Array>> {
-    const fetched = await this.#source.fetch(address, bytesMax);
-    if (fetched.kind === "found") return accepted(fetched.body);
-    if (fetched.kind === "failed") return fetched.refusal;
-    return refused("metadata-missing", "the server does not have it");
   }
 
   /**
@@ -241,6 +244,13 @@ export class TrustUpdater {
       return storageFailed(roleName, error);
     }
   }
+}
+
+/** No method that waits itself: each async function that waits takes 39 slots of XS, and its stack. */
+function bodyOf(fetched: Fetched): Verdict<Uint8Array> {
+  if (fetched.kind === "found") return accepted(fetched.body);
+  if (fetched.kind === "failed") return fetched.refusal;
+  return refused("metadata-missing", "the server does not have it");
 }
 
 function storageFailed(what: string, error: unknown): Refused {

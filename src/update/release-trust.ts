@@ -1,7 +1,7 @@
 import { DocumentStore } from "../config/document-store.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
-import { type ApprovedRelease, isPassing, TrustGate } from "../trust/gate.ts";
+import { type ApprovedRelease, gateMemory, isPassing, TrustGate } from "../trust/gate.ts";
 import { httpSource } from "../trust/metadata-source.ts";
 import { deviceMetadataStore } from "../trust/metadata-store.ts";
 import { p256TrustCrypto } from "../trust/p256-crypto.ts";
@@ -24,7 +24,7 @@ export type TrustVerdict =
 /** The trust gate of this device: its metadata in the key-value storage, its server over HTTP. */
 export class ReleaseTrust {
   readonly #tools: ReleaseTrustTools;
-  #gate: TrustGate | null = null;
+  readonly #memory = gateMemory();
 
   constructor(tools: ReleaseTrustTools) {
     this.#tools = tools;
@@ -32,20 +32,20 @@ export class ReleaseTrust {
 
   /** Whether the offline keys and the director both name what the server offers. */
   async check(offer: Offer, securityCounter: number | null): Promise<TrustVerdict> {
-    this.#gate ??= this.#open();
-    const verdict = await this.#gate.check(offer, { securityCounter });
+    const verdict = await this.#open().check(offer, { securityCounter });
     if (verdict.ok) return { ok: true, approved: verdict.value };
     const { reason, detail } = verdict;
     this.#tools.ports.log.write("warn", `${offer.version} not trusted: ${reason}: ${detail}`);
     return { ok: false, reason: failureReason(reason), passing: isPassing(reason) };
   }
 
+  /** For one check: what it takes is free again when the download begins. */
   #open(): TrustGate {
     const { ports, http, identity, timeoutMs } = this.#tools;
     const { serverUrl, deviceId, hardware } = identity;
     const tenant = `${serverUrl}/${encodeURIComponent(identity.tenant)}`;
     const device = `${tenant}/controller/v1/${encodeURIComponent(deviceId)}`;
-    return new TrustGate({
+    const gate = {
       metadata: httpSource(http, { baseUrl: `${tenant}/tuf/`, timeoutMs, headers: () => ({}) }),
       director: httpSource(http, {
         baseUrl: `${device}/`,
@@ -60,7 +60,8 @@ export class ReleaseTrust {
       random: ports.random,
       crypto: p256TrustCrypto(ports.crypto),
       device: { deviceId, hardware },
-    });
+    };
+    return new TrustGate(gate, this.#memory);
   }
 }
 

@@ -15,7 +15,13 @@ import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
 import type { Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
-import { download, isWorthRepeating, retryWaitMs, transferEnded } from "../transfer/download.ts";
+import {
+  type DownloadResult,
+  download,
+  isWorthRepeating,
+  retryWaitMs,
+  transferEnded,
+} from "../transfer/download.ts";
 import { LongWork } from "../transfer/long-work.ts";
 import type { RangeFailure } from "../transfer/range.ts";
 import type { ReleaseTarget } from "../trust/release-target.ts";
@@ -32,7 +38,7 @@ export interface WorkTools {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly slots: Slots;
-  headers(url: string): Readonly<Record<string, string>>;
+  readonly headers: (url: string) => Readonly<Record<string, string>>;
   running(): ImageInfo;
   /** What the rules of compatibility look at. */
   profile(): DeviceProfile;
@@ -78,7 +84,7 @@ export class UpdateWork {
     this.#tools = tools;
     this.#memory = new BlockMemory(tools.ports.keyValue);
     const { ports, http, identity, settings } = tools;
-    const headers = (url: string): Readonly<Record<string, string>> => tools.headers(url);
+    const { headers } = tools;
     const timeoutMs = settings.requestTimeoutMs;
     this.#releaseTrust =
       identity.trust === "tuf"
@@ -111,16 +117,20 @@ export class UpdateWork {
     this.abandon();
     const work = new LongWork(this.#tools.ports.clock);
     this.#current = work;
-    const run = async (): Promise<void> => {
-      const event = await this.#begin(effect, work).catch((error: unknown) => {
-        this.#tools.ports.log.write("error", `unexpected in ${effect.kind}: ${String(error)}`);
-        return endedBadly(effect.kind);
-      });
-      if (work.abandoned) return;
-      this.#current = null;
-      this.#tools.happened(event);
-    };
-    this.#tools.unattended(run());
+    this.#tools.unattended(this.#run(effect, work));
+  }
+
+  async #run(effect: Work, work: LongWork): Promise<void> {
+    let event: Event;
+    try {
+      event = await this.#begin(effect, work);
+    } catch (error) {
+      this.#tools.ports.log.write("error", `unexpected in ${effect.kind}: ${String(error)}`);
+      event = endedBadly(effect.kind);
+    }
+    if (work.abandoned) return;
+    this.#current = null;
+    this.#tools.happened(event);
   }
 
   #begin(effect: Work, work: LongWork): Promise<Event> {
@@ -258,31 +268,38 @@ export class UpdateWork {
     const blocks = this.#memory.recall(release.fileHash)?.blocks ?? null;
     const slot = this.#staging(release);
     this.#slot = slot;
-    const result = await download(release, blocks, slot, settings.download, {
-      http,
-      random: ports.random,
-      crypto: ports.crypto,
-      work,
-      headers: (url) => this.#tools.headers(url),
-      landed: () => {
-        this.#pauses = 0; // it comes forward: the next fault is a first one
-        this.#tools.landed(release);
-      },
-      repeated: () => {
-        this.#retries += 1;
-      },
-    }).finally(() => {
-      // An abandoned one may end behind the next.
-      if (this.#slot !== slot) return;
-      this.#landedBytes = slot.receivedBytes;
-      this.#slot = null;
-    });
+    let result: DownloadResult;
+    try {
+      result = await download(release, blocks, slot, settings.download, {
+        http,
+        random: ports.random,
+        crypto: ports.crypto,
+        work,
+        headers: this.#tools.headers,
+        landed: () => {
+          this.#pauses = 0; // it comes forward: the next fault is a first one
+          this.#tools.landed(release);
+        },
+        repeated: () => {
+          this.#retries += 1;
+        },
+      });
+    } finally {
+      this.#slotLeft(slot);
+    }
     if (result.ok) {
       this.#pauses = 0;
       return { kind: "downloaded" };
     }
     const { reason, passing } = result;
     return { kind: "downloadFailed", reason, passing, retryAfterMs: passing ? this.#pauseMs() : 0 };
+  }
+
+  /** An abandoned download may end behind the next. */
+  #slotLeft(slot: StagingSlot): void {
+    if (this.#slot !== slot) return;
+    this.#landedBytes = slot.receivedBytes;
+    this.#slot = null;
   }
 
   async #verify(release: Release, work: LongWork): Promise<Event> {

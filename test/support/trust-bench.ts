@@ -6,7 +6,7 @@ import {
   encodeDirectorDocument,
   encodeDirectorSigned,
 } from "../../src/trust/director-document.ts";
-import { type OfferedFile, TrustGate } from "../../src/trust/gate.ts";
+import { gateMemory, type OfferedFile, TrustGate } from "../../src/trust/gate.ts";
 import type { Fetched, MetadataSource } from "../../src/trust/metadata-source.ts";
 import { deviceMetadataStore } from "../../src/trust/metadata-store.ts";
 import type { Verdict } from "../../src/trust/refusal.ts";
@@ -91,16 +91,19 @@ export class TrustBench {
   }
 
   /** The gate after a restart of the device. */
-  restarted(): TrustGate {
-    this.gate = new TrustGate({
-      metadata: this.repository.source(),
-      director: this.#director(),
-      store: this.store(),
-      keyValue: this.keyValue,
-      random: { next: Math.random },
-      crypto: this.crypto,
-      device: { deviceId, hardware },
-    });
+  restarted(memory = gateMemory()): TrustGate {
+    this.gate = new TrustGate(
+      {
+        metadata: this.repository.source(),
+        director: this.#director(),
+        store: this.store(),
+        keyValue: this.keyValue,
+        random: { next: Math.random },
+        crypto: this.crypto,
+        device: { deviceId, hardware },
+      },
+      memory,
+    );
     return this.gate;
   }
 

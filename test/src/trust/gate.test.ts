@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { gateMemory } from "../../../src/trust/gate.ts";
 import { deviceLimits } from "../../../src/trust/limits.ts";
 import { CuttableKeyValue } from "../../support/storage-cuts.ts";
 import { TrustBench, testRelease } from "../../support/trust-bench.ts";
@@ -47,6 +48,18 @@ test("a steady device verifies the director's signature and the timestamp's, a n
   bench.repository.publishNext("esp32c3-b", "snapshot", "timestamp");
   await bench.offer(release);
   assert.equal(bench.crypto.verifications, 4);
+});
+
+test("a gate for each check verifies no more than one for all, when they share a memory", async () => {
+  const bench = new TrustBench();
+  const memory = gateMemory();
+  bench.restarted(memory);
+  assert.equal(await bench.offer(release), "approved");
+  bench.crypto.verifications = 0;
+  bench.repository.publishNext("timestamp");
+  bench.restarted(memory);
+  assert.equal(await bench.offer(release), "approved");
+  assert.equal(bench.crypto.verifications, 2, "the director's, and the new timestamp's");
 });
 
 test("keeps what runs while the director assigns nothing", async () => {
