@@ -13,6 +13,8 @@ export interface ReadinessProblem {
 
 /** Files looked for at a time; the others have their turn at the next check. */
 const filesPerCheckMax = 500;
+/** Two of the largest images; what was read is not read again before it changes. */
+const readPerCheckBytesMax = 32 * 1024 * 1024;
 const missingToldMax = 5;
 const checkEveryMs = 10_000;
 
@@ -89,9 +91,10 @@ export class Readiness {
     for (const name of this.#missing.keys()) if (!wanted.has(name)) this.#missing.delete(name);
     const all = [...wanted];
     const count = Math.min(all.length, filesPerCheckMax);
+    const budget = { bytes: readPerCheckBytesMax };
     for (let looked = 0; looked < count; looked += 1) {
       const [sha256, { bytes, name }] = all[(this.#nextFile + looked) % all.length] ?? all[0]!;
-      if (await this.#isHere(sha256, bytes)) this.#missing.delete(sha256);
+      if (await this.#isHere(sha256, bytes, budget)) this.#missing.delete(sha256);
       else this.#missing.set(sha256, name);
     }
     this.#nextFile = all.length === 0 ? 0 : (this.#nextFile + count) % all.length;
@@ -100,13 +103,13 @@ export class Readiness {
     const told = names.map(([sha256, name]) => `${name} (${sha256.slice(0, 12)}...)`).join(", ");
     return {
       reason: "artifact-missing",
-      message: `${this.#missing.size} published files are missing or cut off, such as ${told}: restore them, or publish the same bytes again`,
+      message: `${this.#missing.size} published files are missing, cut off or damaged, such as ${told}: restore them, or publish the same bytes again`,
     };
   }
 
-  async #isHere(sha256: string, bytes: number): Promise<boolean> {
+  async #isHere(sha256: string, bytes: number, budget: { bytes: number }): Promise<boolean> {
     try {
-      return await this.#fleet.artifacts.has(sha256 as DigestHex, bytes);
+      return await this.#fleet.artifacts.isWhole(sha256 as DigestHex, bytes, budget);
     } catch (error) {
       if (faultOf(error) === null) throw error;
       return false;

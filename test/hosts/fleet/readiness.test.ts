@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
@@ -96,7 +103,7 @@ test("a signer that fails is told until it signs again, and devices are asked to
   assert.ok((await reasons(fleet)).includes("signer-failing"));
 });
 
-test("a published file that is missing or cut off is told, and not begun to be served", async (t) => {
+test("a published file that is missing, cut off or damaged is told, and not begun to be served", async (t) => {
   const { fleet, folder } = await ready(t);
   await fleet.publish({ version: "2.0.0" });
   const device = await fleet.addDevice("lamp");
@@ -107,8 +114,14 @@ test("a published file that is missing or cut off is told, and not begun to be s
   assert.deepEqual(await reasons(fleet), []);
   const artifacts = join(folder, "artifacts");
   const files = readdirSync(artifacts, { recursive: true, withFileTypes: true });
-  for (const file of files.filter((one) => one.isFile()))
-    writeFileSync(join(file.parentPath, file.name), "cut");
+  const paths = files.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
+  for (const file of paths) {
+    const damaged = readFileSync(file).map((byte) => byte ^ 1);
+    rmSync(file);
+    writeFileSync(file, damaged);
+  }
+  assert.deepEqual(await reasons(fleet), ["artifact-missing"], "of the right length");
+  for (const file of paths) writeFileSync(file, "cut");
   assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
   assert.equal((await device.request("GET", path)).statusCode, 503);
   rmSync(artifacts, { recursive: true });

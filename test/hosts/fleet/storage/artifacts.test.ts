@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -34,6 +34,23 @@ test("does not write a file again that is there", async (t) => {
   const { ino } = statSync(join(path, "ba", sha256));
   await folder.store(bytes);
   assert.equal(statSync(join(path, "ba", sha256)).ino, ino);
+});
+
+test("replaces a file of the right length that is damaged, and tells it from a whole one", async (t) => {
+  const path = temporaryFolder(t);
+  const bytes = Buffer.alloc(5000, 7);
+  const { sha256 } = await new ArtifactFolder(path).store(bytes);
+  const file = join(path, sha256.slice(0, 2), sha256);
+  const damaged = Buffer.from(bytes);
+  damaged[100] = 8;
+  writeFileSync(file, damaged);
+  const artifacts = new ArtifactFolder(path); // as after a restart
+  assert.equal(await artifacts.isWhole(sha256, 5000, { bytes: 4999 }), true, "not read yet");
+  assert.equal(await artifacts.isWhole(sha256, 5000, { bytes: 5000 }), false);
+  assert.equal(await artifacts.isWhole(sha256, 5000, { bytes: 0 }), false, "known");
+  await artifacts.store(bytes);
+  assert.equal(await artifacts.isWhole(sha256, 5000, { bytes: 5000 }), true);
+  assert.deepEqual(readFileSync(file), bytes);
 });
 
 test("replaces a file that a power cut left too short", async (t) => {
