@@ -26,6 +26,8 @@ export const limits = {
   nameCharactersMax: 128,
   /** Reports kept per action; later ones still count, their texts are dropped. */
   reportsPerActionMax: 200,
+  /** What the words of these take together; later reports are kept without theirs. */
+  reportBytesPerActionMax: 128 * 1024,
   /** Texts in one feedback, as hawkBit allows; of a result the last ones are kept, anything else is refused. */
   reportDetailsMax: 50,
   /** Longer texts are cut. */

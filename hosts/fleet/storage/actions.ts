@@ -1,8 +1,8 @@
-import type { Insertable, Selectable, Updateable } from "kysely";
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { limits } from "../limits.ts";
 import type { DeviceId } from "../names.ts";
 import type { Queries } from "./database.ts";
-import type { ActionReportTable, ActionTable } from "./tables.ts";
+import type { ActionReportTable, ActionStatus, ActionTable } from "./tables.ts";
 
 export type ActionRow = Selectable<ActionTable>;
 export type ActionReportRow = Selectable<ActionReportTable>;
@@ -20,10 +20,10 @@ export async function findActiveAction(db: Queries, id: DeviceId): Promise<Actio
 }
 
 export function isActive(action: Pick<ActionRow, "status">): boolean {
-  return (
-    action.status === "open" || action.status === "canceling" || action.status === "confirming"
-  );
+  return activeStatuses.includes(action.status);
 }
+
+export const activeStatuses: readonly ActionStatus[] = ["open", "canceling", "confirming"];
 
 /** Null when there is none of that id, or it is another device's. */
 export async function findAction(
@@ -91,19 +91,31 @@ export async function updateAction(
   await db.updateTable("actions").set(change).where("id", "=", actionId).execute();
 }
 
-/** Keeps the first `reportsMax` reports of an action. */
+/** Keeps the first `reportsMax` reports of an action, with their words as long as those have room. */
 export async function addReport(
   db: Queries,
   report: Insertable<ActionReportTable>,
   reportsMax: number,
 ): Promise<void> {
-  const { count } = await db
+  const { count, bytes } = await db
     .selectFrom("action_reports")
-    .select((select) => select.fn.countAll<number>().as("count"))
+    .select((select) => [
+      select.fn.countAll<number>().as("count"),
+      sql<number | null>`sum(length(cast(details as blob)))`.as("bytes"),
+    ])
     .where("action_id", "=", report.action_id)
     .executeTakeFirstOrThrow();
-  if (Number(count) < reportsMax) await db.insertInto("action_reports").values(report).execute();
+  if (Number(count) >= reportsMax) return;
+  const hasRoom =
+    Number(bytes) + Buffer.byteLength(report.details) <= limits.reportBytesPerActionMax;
+  const details = hasRoom ? report.details : wordsNotKept;
+  await db
+    .insertInto("action_reports")
+    .values({ ...report, details })
+    .execute();
 }
+
+const wordsNotKept = JSON.stringify(["not kept: the reports of this action have said too much"]);
 
 /** Newest first. */
 export async function listReports(

@@ -2,6 +2,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { DeviceId } from "../names.ts";
 import { isOpen, isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
 import type { StageCounts } from "../rollout/stage.ts";
+import { activeStatuses } from "./actions.ts";
 import type { Queries } from "./database.ts";
 import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";
 
@@ -236,7 +237,22 @@ export async function setMissingDues(db: Queries, dueServiceMs: number): Promise
     .updateTable("rollout_members")
     .set({ proof_due_at: dueServiceMs })
     .where("proof_due_at", "is", null)
-    .where("state", "in", memberStates.filter(isOpen))
+    .where((has) =>
+      has.or([
+        has("state", "in", memberStates.filter(isOpen)),
+        has.and([
+          has("state", "=", "unproven"),
+          has.exists(
+            has
+              .selectFrom("actions")
+              .select("actions.id")
+              .whereRef("actions.device_id", "=", "rollout_members.device_id")
+              .whereRef("actions.rollout_id", "=", "rollout_members.rollout_id")
+              .where("actions.status", "in", activeStatuses),
+          ),
+        ]),
+      ]),
+    )
     .execute();
 }
 

@@ -84,3 +84,23 @@ test("a device that gives its offers back for ever keeps a bounded history", asy
   assert.ok(count("actions") <= actionHistoryMax);
   assert.ok(count("action_reports") <= actionHistoryMax);
 });
+
+test("the words that one action keeps have a bound, and a result counts all the same", async (t) => {
+  const { fleet, device, count } = await scene(t);
+  await fleet.publish({ version: "1.1.0" });
+  const stages = [{ percent: 100, soakSeconds: 0 }];
+  const halt = { failedShare: 1 };
+  const wanted = { name: "r", releaseVersion: "1.1.0", stages, start: true, haltThreshold: halt };
+  await fleet.api("POST", "/rollouts", wanted);
+  const actionId = (await device.offered()) ?? 0;
+  const words = Array.from({ length: 50 }, () => "\u{1f50c}".repeat(128));
+  for (let index = 0; index < 8; index += 1)
+    await device.feedback(actionId, "proceeding", "none", words);
+  assert.equal(await device.feedback(actionId, "closed", "failure", words), 200);
+  assert.equal(count("action_reports"), 9);
+  const kept = count(`(select sum(length(cast(details as blob))) as bytes from action_reports)
+    where bytes < ${limits.reportBytesPerActionMax + 9 * 100}`);
+  assert.equal(kept, 1);
+  const { items } = await fleet.api("GET", "/rollouts/1/devices");
+  assert.equal(items[0].state, "failed");
+});

@@ -1,6 +1,9 @@
 // Every open action has a time, a rule and a command that ends it.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { temporaryFolder } from "../../../support/command-line.ts";
 import { TestFleet } from "../test-fleet.ts";
 
 const old = { version: "1.0.0", imageHash: "a".repeat(64) };
@@ -219,6 +222,27 @@ test("an activation that nothing ever proves leaves no action open", async (t) =
   await fleet.publish({ version: "1.2.0", fill: 1 });
   await rollOut(fleet, "1.2.0");
   assert.notEqual(await device.offered(), null);
+});
+
+test("an action of before that nothing ever proved ends under this server", async (t) => {
+  const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
+  const fleet = await TestFleet.open(t, { databaseFile });
+  const before = await fleet.addDevice("lamp");
+  before.runs(old.version, old.imageHash);
+  await before.poll();
+  await fleet.publish({ version: "1.1.0" });
+  await rollOut(fleet, "1.1.0", { haltThreshold: { rolledBackShare: 1 } });
+  const id = (await before.offered()) ?? 0;
+  await before.feedback(id, "proceeding", "none", ["state=activating"]);
+  await fleet.wait(day);
+  await fleet.server.close();
+  const database = new DatabaseSync(databaseFile);
+  database.exec("update rollout_members set proof_due_at = null");
+  database.close();
+  const again = await TestFleet.open(t, { databaseFile }, day);
+  await again.wait(14 * day);
+  const { actions } = await again.api("GET", "/devices/lamp");
+  assert.equal(actions[0].status, "failed");
 });
 
 test("an operator takes back what one device is to do, and its rollout offers it no more", async (t) => {
