@@ -35,7 +35,8 @@ export interface LinkedModules {
 export async function linkModules(request: LinkRequest): Promise<LinkedModules> {
   const { folder } = request;
   const [rootNames, starts] = rootsOf(request);
-  const modules = withStandIns(request.modules, [...starts, ...rootNames]);
+  mkdirSync(folder, { recursive: true });
+  const modules = withStandIns(request.modules, [...starts, ...rootNames], folder);
   const graph = new ModuleGraph(modules);
   const all = [...modules.values()];
   const reached = graph.reachedFrom([...starts, ...rootNames]);
@@ -43,7 +44,6 @@ export async function linkModules(request: LinkRequest): Promise<LinkedModules> 
   const apart = modulesApart(graph, modules, reached, preloaded);
   const linkable = new Set([...preloaded].filter((name) => !apart.has(name) && !isSetup(name)));
   const wanted = wantedExports(graph, reached, linkable);
-  mkdirSync(folder, { recursive: true });
   const entry = join(folder, "entry.js");
   writeFileSync(
     entry,

@@ -1,8 +1,10 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ModuleGraph } from "./module-graph.ts";
 import type { FirmwareModule } from "./module-list.ts";
+import { modulesWithUnusedMethods, withoutUnusedMethods } from "./unused-methods.ts";
 
-const folder = join(import.meta.dirname, "modules/tls");
+const standInFolder = join(import.meta.dirname, "modules/tls");
 
 /**
  * In place of modules of the SDK's TLS that `SecureSession` never comes to, or needs little of: it judges certificates
@@ -23,10 +25,14 @@ const isOfTls = (name: string): boolean =>
   ["ber", "pkcs1", "pkcs8", "rsa", "x509"].includes(name) ||
   standIns.has(name);
 
-/** With the stand-ins, unless a program uses the SDK's TLS otherwise than through the firmware's sockets. */
+/**
+ * With the stand-ins, and without methods that are never called, unless a program uses the SDK's TLS otherwise than
+ * through the firmware's sockets. What is made of the SDK's modules goes to `folder`.
+ */
 export function withStandIns(
   modules: ReadonlyMap<string, FirmwareModule>,
   roots: readonly string[],
+  folder: string,
 ): ReadonlyMap<string, FirmwareModule> {
   const graph = new ModuleGraph(modules);
   const others = [...graph.reachedFrom(roots.filter((name) => !isOfTls(name)))].filter(
@@ -37,7 +43,14 @@ export function withStandIns(
   const changed = new Map(modules);
   for (const [name, file] of standIns) {
     const module = modules.get(name);
-    if (module !== undefined) changed.set(name, { ...module, source: join(folder, file) });
+    if (module !== undefined) changed.set(name, { ...module, source: join(standInFolder, file) });
+  }
+  for (const name of modulesWithUnusedMethods) {
+    const module = modules.get(name);
+    if (module === undefined) continue;
+    const source = join(folder, `${name.replace("/", "-")}.client.js`);
+    writeFileSync(source, withoutUnusedMethods(name, readFileSync(module.source, "utf8")));
+    changed.set(name, { ...module, source });
   }
   return changed;
 }

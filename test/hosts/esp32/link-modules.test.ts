@@ -139,7 +139,23 @@ test("what the SDK preloads for every firmware goes with its drivers when nothin
 test("TLS that only the firmware uses is without what it never comes to", async () => {
   const tls = {
     "ssl/session": {
-      text: `import Certificates from "ssl/cert"; export default class Session { all = Certificates; }`,
+      text: `import Certificates from "ssl/cert";
+import handshake from "ssl/handshake";
+export default class Session { all = Certificates; parts = handshake; }`,
+      isPreloaded: true,
+    },
+    "ssl/handshake": {
+      text: `export default {
+\tserverHello: {
+\t\tunpacketize() {
+\t\t\treturn "for clients";
+\t\t},
+\t\tpacketize() {
+\t\t\treturn "for servers";
+\t\t},
+\t},
+};
+`,
       isPreloaded: true,
     },
     "ssl/cert": { text: `export default "the SDK's certificates";`, isPreloaded: true },
@@ -152,7 +168,8 @@ test("TLS that only the firmware uses is without what it never comes to", async 
     ...tls,
     main: { text: `import { start } from "sluice/secure"; start();` },
   });
-  assert.doesNotMatch(firmware.texts["linked"] ?? "", /the SDK's certificates/);
+  assert.doesNotMatch(firmware.texts["linked"] ?? "", /the SDK's certificates|for servers/);
+  assert.match(firmware.texts["linked"] ?? "", /for clients/);
   const application = await link({
     ...tls,
     main: {
@@ -160,4 +177,5 @@ test("TLS that only the firmware uses is without what it never comes to", async 
     },
   });
   assert.match(application.texts["linked"] ?? "", /the SDK's certificates/);
+  assert.match(application.texts["linked"] ?? "", /for servers/);
 });
