@@ -125,14 +125,10 @@ import timer from "timer";
 
 const { http, keyValue, watchdog } = openPorts();
 watchdog.start();
-const say = (line: string): void => {
-  watchdog.feed();
-  trace(line + "\\n");
-};
+const say = (line: string): void => trace(line + "\\n");
 // The wire is not up at once: the list of answers is asked for again for a while.
 let triesLeft = 30;
 function begin(): void {
-  watchdog.feed();
   const identity = readIdentity(keyValue);
   if (identity === null || triesLeft === 0) return;
   triesLeft -= 1;
