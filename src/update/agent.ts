@@ -86,6 +86,10 @@ export class Agent {
     const http = oneAtATime(followingRedirect(ports.http, settings.redirectHosts), ports.log);
     const happened = (event: Event): void => this.#machine.happened(event);
     const unattended = (work: Promise<unknown>): void => this.#unattended(work);
+    // One of each for all, since a closure takes eight slots of XS.
+    const latestFacts = (): SlotFacts => this.#facts;
+    const attributes = (): Readonly<Record<string, string>> => this.#attributes();
+    const tell = (): Promise<void> => this.#tell();
     this.#client = new DdiClient(http, {
       serverUrl: identity.serverUrl,
       tenant: identity.tenant,
@@ -99,7 +103,7 @@ export class Agent {
       http,
       identity,
       settings,
-      facts: () => this.#facts,
+      facts: latestFacts,
       secondary: () => this.#secondary(),
       happened,
       wantsTicks: () => wantsTicks(this.state),
@@ -113,7 +117,7 @@ export class Agent {
       settings,
       checks: this.#vitals.checks,
       notFetched: () => this.#poller.readAgain(),
-      attributes: () => this.#attributes(),
+      attributes,
       unattended,
     });
     this.#situation = new Situation({
@@ -124,7 +128,7 @@ export class Agent {
       consent: this.#consent,
       vitals: this.#vitals,
       configured: this.#configured,
-      facts: () => this.#facts,
+      facts: latestFacts,
       poller: () => this.#poller,
       work: () => this.#work,
     });
@@ -145,7 +149,7 @@ export class Agent {
         this.#poller.stop();
         this.#leaving(0);
       },
-      tell: () => this.#tell(),
+      tell,
       unattended,
     });
     this.#telemetry = new Telemetry(
@@ -189,9 +193,9 @@ export class Agent {
         this.#vitals.polled(outcome);
       },
       waitsUntilMs: () => (this.state.kind === "deferred" ? this.state.untilUnixMs : null),
-      attributes: () => this.#attributes(),
+      attributes,
       happened,
-      report: () => this.#tell(),
+      report: tell,
       unattended,
     });
   }

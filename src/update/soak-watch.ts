@@ -13,9 +13,8 @@ import {
 import type { StabilitySettings } from "../policy/stability-settings.ts";
 import { StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { DigestHex } from "../protocol/digest.ts";
 import { encodeJson, parseJsonObject } from "../protocol/json.ts";
-import type { SecondaryFacts } from "../slots/slots.ts";
+import type { SecondaryFacts, SlotFacts } from "../slots/slots.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import { decodeRelease, encodeOffer } from "./journal.ts";
 import type { Release } from "./release.ts";
@@ -28,7 +27,8 @@ export interface SoakTools {
   readonly ports: Ports;
   readonly settings: StabilitySettings;
   readonly checks: HealthChecks;
-  running(): { readonly imageHash: DigestHex; readonly securityCounter: number | null };
+  /** Of the image that runs. */
+  facts(): SlotFacts;
   /** Null when it cannot be read. */
   secondary(): SecondaryFacts | null;
   decided(decision: Exclude<StabilityDecision, { kind: "none" }>): void;
@@ -53,7 +53,7 @@ export class SoakWatch {
 
   /** The release whose image runs, when its action is known. */
   get release(): Release | null {
-    const { imageHash } = this.#tools.running();
+    const { imageHash } = this.#tools.facts();
     return this.#release?.imageHash === imageHash ? this.#release : null;
   }
 
@@ -71,12 +71,12 @@ export class SoakWatch {
 
   /** The image that runs was just confirmed. */
   begin(release: Release | null, facts: { readonly serverReached: boolean }): void {
-    const { ports, running, secondary } = this.#tools;
+    const { ports, secondary } = this.#tools;
     const previousImageHash = secondary()?.imageHash ?? null;
     if (previousImageHash === null || this.#tools.settings.soakMs <= 0) return;
     const { clock, keyValue } = ports;
     const history = beginWatch({
-      imageHash: running().imageHash,
+      imageHash: this.#tools.facts().imageHash,
       previousImageHash,
       uptimeMs: clock.uptimeMs(),
       unixMs: clock.unixMs(),
@@ -95,12 +95,13 @@ export class SoakWatch {
   take(event: StabilityEvent): void {
     const before = this.#history;
     if (before === null || before.phase === "over") return;
-    const { ports, running, secondary, settings, decided } = this.#tools;
+    const { ports, secondary, settings, decided } = this.#tools;
+    const { imageHash, image } = this.#tools.facts();
     const { clock, log } = ports;
     const context = {
       uptimeMs: clock.uptimeMs(),
       unixMs: clock.unixMs(),
-      running: running(),
+      running: { imageHash, securityCounter: image.securityCounter },
       secondary: secondary(),
     };
     const { history, decision, store } = watchStability(before, event, context, settings);

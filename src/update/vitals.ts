@@ -56,11 +56,8 @@ export class Vitals {
       ports,
       settings: settings.stability,
       checks: this.checks,
-      running: () => {
-        const { imageHash, image } = facts();
-        return { imageHash, securityCounter: image.securityCounter };
-      },
-      secondary: () => secondary(),
+      facts,
+      secondary,
       decided: (decision) => happened(eventOf(decision)),
     });
   }
