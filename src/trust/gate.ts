@@ -179,9 +179,14 @@ export function isPassing(reason: TrustRefusal): boolean {
   return passing.includes(reason);
 }
 
+// What expired is renewed, what is missing comes, and a clock is set: nothing is installed until then.
 const passing: readonly TrustRefusal[] = [
   "network",
   "server-error",
+  "metadata-missing",
+  "expired",
+  "director-expired",
+  "time-set-back",
   "response-malformed",
   "content-encoded",
   "storage-error",

@@ -66,6 +66,12 @@ export class Journal {
     this.#keyValue = keyValue;
   }
 
+  /** But for its address: after a reset the next poll tells it. */
+  #isStored(inner: JsonObject): boolean {
+    const stored = this.#stored === null ? null : (JSON.parse(this.#stored) as JsonObject);
+    return stored !== null && unaddressed(stored) === unaddressed(inner);
+  }
+
   read(): State {
     const bytes = this.#keyValue.read(stateKey);
     const root = bytes === null ? null : parseJsonObject(bytes, journalBytesMax);
@@ -87,7 +93,7 @@ export class Journal {
     if (text === this.#stored) return true;
     const attempt = attemptOf(state);
     const writes = attempt !== null && attempt === this.#attempt ? this.#attemptWrites : 0;
-    if (isWait(state) && writes >= waitWritesMax) return true;
+    if (writes >= waitWritesMax && (isWait(state) || this.#isStored(inner))) return true;
     const room = isOfWork(state) ? attemptWritesMax - reservedWrites : attemptWritesMax;
     if (writes >= room && attempt !== null) return false;
     this.#keyValue.write(stateKey, encodeJson({ v: journalFormat, n: writes + 1, s: inner }));
@@ -97,6 +103,12 @@ export class Journal {
     this.writes += 1;
     return true;
   }
+}
+
+/** Without the address of the file, which each offer may tell anew. */
+function unaddressed(inner: JsonObject): string {
+  const of = objectAt(inner, "release") ?? objectAt(inner, "offer");
+  return JSON.stringify({ ...inner, release: null, offer: { ...of, u: null } });
 }
 
 /** The same work on the same file for the same order. */

@@ -69,7 +69,7 @@ export function transition(state: State, event: Event, context: Context): Transi
     case "staged":
       return event.kind === "polled" ? replaced(state, event.offer, context) : stay(state);
     case "activating":
-      return inActivating(state, event);
+      return inActivating(state, event, context);
     case "trial":
       return inTrial(state, event);
     case "rollingBack":
@@ -145,6 +145,7 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
       return activate({ kind: "staged", release: state.release, requests: 0 }, context);
     case "verifyFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
+      if (event.reason === "internal-error") return verifyAgain(state, context);
       return fail(state.release, event.reason);
     default:
       return stay(state);
@@ -163,7 +164,15 @@ function downloadAgain(state: DownloadingState | VerifyingState, context: Contex
   return begin({ kind: "downloading", release, prepared: false, hashFailures }, context);
 }
 
-function inActivating(state: ActivatingState, event: Event): Transition {
+/** A defect of ours, or memory that was short: it says nothing of the bytes in the slot. */
+function verifyAgain({ release, hashFailures }: VerifyingState, context: Context): Transition {
+  const failures = hashFailures + 1;
+  if (failures >= hashFailuresMax) return fail(release, "internal-error");
+  const resume = { kind: "downloading", release, prepared: true, hashFailures: failures } as const;
+  return pause(resume, "internal-error", retryAt({ retryAfterMs: 0 }, context));
+}
+
+function inActivating(state: ActivatingState, event: Event, context: Context): Transition {
   switch (event.kind) {
     case "requestPrepared":
       if (state.requested) return stay(state);
@@ -174,10 +183,21 @@ function inActivating(state: ActivatingState, event: Event): Transition {
     case "upgradeRequested":
       return state.requested ? { state, effects: [{ kind: "restart" }] } : stay(state);
     case "upgradeFailed":
-      return fail(state.release, event.reason);
+      return event.reason === "storage-error"
+        ? waitForStorage(state, context)
+        : fail(state.release, event.reason);
     default:
       return stay(state); // the swap may begin at any moment: too late for another offer
   }
+}
+
+/** Between two looks whether the storage takes the state of a swap again. */
+const storagePauseMs = 3600_000;
+
+/** The image is in the slot: it is verified once more then, and its swap asked for. */
+function waitForStorage({ release }: ActivatingState, context: Context): Transition {
+  const resume = { kind: "downloading", release, prepared: true, hashFailures: 0 } as const;
+  return pause(resume, "storage-error", retryAt({ retryAfterMs: storagePauseMs }, context));
 }
 
 function inTrial(state: TrialState, event: Event): Transition {

@@ -32,10 +32,13 @@ test("follows every state that cannot be stored, but not into a swap", async () 
   await bench.pass(minute);
   assert.equal(
     bench.server.reports.at(-1),
-    "7 closed failure state=failed version=1.1.0 reason=storage-error",
+    "7 proceeding none state=failed version=1.1.0 reason=storage-error",
   );
   assert.equal(isPending(bench), false);
   assert.equal(bench.restarts, 0);
+  bench.keyValue.refuses = () => false;
+  await bench.untilRestart(3 * 60 * minute);
+  assert.equal(isPending(bench), true);
 });
 
 test("does not ask for a swap that it could not note beforehand", async () => {
@@ -46,10 +49,13 @@ test("does not ask for a swap that it could not note beforehand", async () => {
   await bench.pass(minute);
   assert.equal(
     bench.server.reports.at(-1),
-    "7 closed failure state=failed version=1.1.0 reason=storage-error",
+    "7 proceeding none state=failed version=1.1.0 reason=storage-error",
   );
   assert.equal(isPending(bench), false);
   assert.equal(bench.restarts, 0);
+  bench.keyValue.refuses = () => false;
+  await bench.untilRestart(3 * 60 * minute);
+  assert.equal(isPending(bench), true);
 });
 
 test("restarts into a swap that it asked for, also when nothing can be stored any more", async () => {
@@ -86,8 +92,10 @@ test("one lost write at any place costs the update nothing but time", async () =
     });
     await bench.until(() => bench.restarts > 0 || bench.state.kind === "failed");
     if (bench.restarts > 0) continue;
-    assert.equal(stateText(bench.state), "failed 7 storage-error", `write ${place}`);
+    const waiting = "failed 7 storage-error > downloading 7 prepared";
+    assert.equal(stateText(bench.state), waiting, `write ${place}`);
     assert.equal(isPending(bench), false);
+    await bench.untilRestart(3 * 60 * minute);
   }
 });
 
@@ -193,11 +201,21 @@ for (const kind of ["checking", "downloading", "verifying"] as const)
     assert.match(stateText(bench.state), new RegExp(`^failed 7 ${reason}`));
     assert.ok(bench.log.lines.some((line) => line.includes("undefined is not a function")));
     isBroken = false;
-    if (kind === "verifying") {
-      await bench.pass(10 * minute);
-      assert.match(bench.server.reports.at(-1) ?? "", /closed failure .* reason=internal-error$/);
-    } else await bench.untilRestart();
+    await bench.untilRestart();
   });
+
+test("an exception in every verification ends the release at the third", async () => {
+  const bench = offered((fresh) => {
+    fresh.flashFails = () => {
+      if (fresh.kind === "verifying") throw new TypeError("undefined is not a function");
+      return false;
+    };
+  });
+  await bench.until(() => bench.server.reports.at(-1)?.includes("closed failure") ?? false);
+  assert.match(bench.server.reports.at(-1) ?? "", /closed failure .* reason=internal-error$/);
+  const found = bench.server.reports.filter((report) => report.includes("internal-error"));
+  assert.equal(found.length, 3);
+});
 
 test("an event that was lost to an exception is made up for at the next poll", async () => {
   for (const kind of ["checking", "downloading", "verifying"] as const) {

@@ -301,6 +301,21 @@ test("gives an attempt up when it has stored too many states, and stores its end
   assert.equal(journal.write(end), true);
 });
 
+test("a server that tells another address at each offer gives no attempt up", () => {
+  const keyValue = new MemoryKeyValue();
+  const journal = new Journal(keyValue);
+  for (let round = 0; round < 200; round += 1) {
+    const url = `http://server/file?signature=${round}`;
+    const moved: State = { ...prepared, release: { ...release, url } };
+    assert.equal(journal.write(moved), true, `round ${round}`);
+    assert.equal(journal.write({ ...passing, resume: moved }), true, `round ${round}`);
+  }
+  assert.ok(journal.writes <= 34, `${journal.writes} writes`);
+  const stored = new Journal(keyValue).read();
+  assert.equal(stored.kind === "downloading" && stored.prepared, true);
+  assert.equal(journal.write({ kind: "verifying", release, hashFailures: 0 }), true);
+});
+
 test("counts an attempt across resets, and another action anew", () => {
   const keyValue = new MemoryKeyValue();
   let stored = 0;

@@ -32,6 +32,8 @@ const faces: Readonly<Record<string, Event>> = {
     retryAfterMs: 0,
   },
   "verifyFailed hash": { kind: "verifyFailed", reason: "hash-mismatch" },
+  "verifyFailed inside": { kind: "verifyFailed", reason: "internal-error" },
+  "upgradeFailed storage": { kind: "upgradeFailed", reason: "storage-error" },
   "reported other": { kind: "reported", actionId: "8" },
 };
 
@@ -46,6 +48,8 @@ const abandoned7 = "checking 7: abandon, report 7 proceeding checking, check 7";
 const requestAgain = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
 const network = "report 7 proceeding failed network";
 
+const unstored =
+  "failed 7 storage-error > downloading 7 prepared: report 7 proceeding failed storage-error";
 const gaveUp =
   "failed 7 too-many-transitions: abandon, report 7 closed failure failed too-many-transitions";
 const impossible = "report 7 proceeding idle rollback-impossible: flash-error";
@@ -125,6 +129,8 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     verified: "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
     verifyFailed: "failed 7 signature-invalid: report 7 closed failure failed signature-invalid",
     "verifyFailed hash": "downloading 7 again 1: report 7 download downloading, prepare 7",
+    "verifyFailed inside":
+      "failed 7 internal-error > downloading 7 prepared again 1: report 7 proceeding failed internal-error",
   },
   staged: {
     ...ofWork,
@@ -136,6 +142,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "cancelled other": "activating 7 #1: accept cancel 8",
     requestPrepared: "activating 7 #1 requested: requestUpgrade 7",
     upgradeFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
+    "upgradeFailed storage": unstored,
   },
   requested: {
     booted: "failed 7 bootloader-refused: report 7 closed failure failed bootloader-refused",
@@ -143,6 +150,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "cancelled other": "activating 7 #1 requested: accept cancel 8",
     upgradeRequested: "activating 7 #1 requested: restart",
     upgradeFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
+    "upgradeFailed storage": unstored,
   },
   trial: {
     booted:
