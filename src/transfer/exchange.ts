@@ -153,7 +153,8 @@ const retryAfterMsMax = 3_600_000;
 export function retryAfterMs(head: HttpHead): number | null {
   const text = head.headers.get("retry-after");
   if (text === undefined) return null;
-  if (isOf(text, digits, 1, 12)) return Math.min(Number(text) * 1000, retryAfterMsMax);
+  // However many digits: a number beyond all is more than an hour too.
+  if (isOf(text, digits, 1, text.length)) return Math.min(Number(text) * 1000, retryAfterMsMax);
   const untilMs = parseHttpDate(text);
   const nowMs = parseHttpDate(head.headers.get("date") ?? "") ?? head.unixMs ?? null;
   if (untilMs === null || nowMs === null) return null;

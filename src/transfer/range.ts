@@ -164,8 +164,9 @@ function judge(head: HttpHead, request: RangeRequest): number | RangeResult {
   const length = headers.get("content-length");
   const saidBytes = length === undefined ? null : parseContentLength(length);
   // A server need not know ranges; a whole file of the right length is what was asked for then.
-  const isWhole = fromBytes === 0 && toBytes === totalBytes && saidBytes === totalBytes;
-  if (status === 200 && isWhole) return totalBytes;
+  const isWhole = fromBytes === 0 && toBytes === totalBytes;
+  const isSaidWhole = saidBytes === totalBytes || isChunked(headers);
+  if (status === 200 && isWhole && isSaidWhole) return totalBytes;
   const range = parseContentRange(headers.get("content-range") ?? "");
   if (status !== 206 || range === null || isMultipart(headers)) return fail("response-invalid");
   const isOfFile = range.totalBytes === null || range.totalBytes === totalBytes;
@@ -173,6 +174,15 @@ function judge(head: HttpHead, request: RangeRequest): number | RangeResult {
   const grantedBytes = range.lastBytes + 1 - range.firstBytes;
   const isSaid = saidBytes === null || saidBytes === grantedBytes;
   return isOfFile && isAsked && isSaid ? grantedBytes : fail("response-invalid");
+}
+
+/**
+ * The length of such a body is known at its end only, which is seen. A page for people is none of
+ * ours, however long it is.
+ */
+function isChunked(headers: ReadonlyMap<string, string>): boolean {
+  const isPage = (headers.get("content-type") ?? "").toLowerCase().includes("html");
+  return !isPage && !headers.has("content-length") && headers.has("transfer-encoding");
 }
 
 /** Several ranges in a frame of their own, which nobody asked for. */

@@ -1,3 +1,4 @@
+import { letters, partsAtStart } from "../image/text-parts.ts";
 import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
 import { type HttpAddress, parseHttpAddress } from "../protocol/http-address.ts";
 import { runningHeader } from "../protocol/running.ts";
@@ -87,8 +88,7 @@ function resolved(from: HttpAddress, reference: string): string {
   const [location = ""] = reference.split("#");
   const scheme = from.isSecure ? "https:" : "http:";
   const [path = ""] = from.path.split("?");
-  const colon = location.indexOf("://");
-  if (colon > 0 && colon < 6) return location;
+  if (partsAtStart(location, [[letters, 1, 5], "://"]) !== null) return location;
   if (location.startsWith("//")) return `${scheme}${location}`;
   const origin = `${scheme}//${from.host}:${from.port}`;
   if (location.startsWith("/")) return `${origin}${location}`;

@@ -183,6 +183,7 @@ export function isPassing(reason: TrustRefusal): boolean {
 const passing: readonly TrustRefusal[] = [
   "network",
   "server-error",
+  // Nobody signed that it is missing: whatever stands on the way says it too.
   "metadata-missing",
   "expired",
   "director-expired",

@@ -39,6 +39,7 @@ class FileReceiver implements HttpReceiver {
   readonly #parts: Uint8Array[] = [];
   #status = 0;
   #isPage = false;
+  #isFramed = true;
 
   constructor(resolve: (fetched: Fetched) => void) {
     this.#resolve = resolve;
@@ -48,6 +49,7 @@ class FileReceiver implements HttpReceiver {
     this.#status = status;
     // The page of a portal on the way says nothing of the file.
     this.#isPage = (headers.get("content-type") ?? "").toLowerCase().includes("html");
+    this.#isFramed = headers.has("content-length") || headers.has("transfer-encoding");
     return status === 200 && !this.#isPage;
   }
 
@@ -57,7 +59,8 @@ class FileReceiver implements HttpReceiver {
   }
 
   done(): void {
-    this.#resolve(this.#status === 200 ? found(this.#parts) : answered(this.#status));
+    const isFound = this.#status === 200;
+    this.#resolve(isFound ? found(this.#parts, this.#isFramed) : answered(this.#status));
   }
 
   failed(failure: HttpFailure): void {
@@ -66,16 +69,40 @@ class FileReceiver implements HttpReceiver {
   }
 }
 
-function found(parts: readonly Uint8Array[]): Fetched {
+/** A body that ends with its connection may have been cut: it is taken once its JSON is at its end. */
+function found(parts: readonly Uint8Array[], isFramed: boolean): Fetched {
+  const body = joined(parts);
+  if (isFramed || isWholeObject(body)) return { kind: "found", body };
+  const detail = `a connection that ended behind ${body.length} bytes, within the JSON`;
+  return { kind: "failed", refusal: refused("response-malformed", detail) };
+}
+
+const [quote, backslash, opening, closing] = [34, 92, 123, 125] as const;
+
+/** Whether as many objects end as begin, outside of texts; whether it is JSON is seen later. */
+function isWholeObject(body: Uint8Array): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let index = 0; index < body.length; index += 1) {
+    const octet = body[index];
+    if (inText && octet === backslash) index += 1;
+    else if (octet === quote) inText = !inText;
+    else if (!inText && octet === opening) depth += 1;
+    else if (!inText && octet === closing) depth -= 1;
+  }
+  return depth === 0 && !inText && body.includes(closing);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return { kind: "found", body: only };
+  if (parts.length === 1 && only !== undefined) return only;
   const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {
     body.set(part, offset);
     offset += part.length;
   }
-  return { kind: "found", body };
+  return body;
 }
 
 /** Stores of objects answer 403 for what they do not have. */

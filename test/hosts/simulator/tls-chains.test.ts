@@ -17,6 +17,9 @@ import { served } from "../../support/tls.ts";
 
 const chainCases = [...orders, ...renewals, ...rules, ...names];
 
+/** Of the random chains: a run that fails fails again. */
+const seed = 20_261;
+
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** What node says of the server: `good`, or the code of its error. */
@@ -88,7 +91,7 @@ test("takes of random chains whatever node takes", async () => {
       taken += 1;
       assert.equal(board, "good");
     }),
-    { numRuns: 80 },
+    { numRuns: 80, seed },
   );
   assert.ok(taken > 0, "node took none");
 });

@@ -261,3 +261,17 @@ test("takes a whole file under 200 where the whole file was asked for", async ()
   const refused = failed("response-invalid");
   assert.deepEqual(results, [{ ok: true }, refused, refused]);
 });
+
+test("takes a whole file in chunks under 200, and neither a page nor another length", async () => {
+  const asked = { ...request, fromBytes: 0, toBytes: file.length };
+  const chunked = { "transfer-encoding": "chunked" };
+  const ends = async (body: Uint8Array, headers: Readonly<Record<string, string>> = chunked) => {
+    const http = new ScriptedHttp(() => ({ status: 200, headers, body }));
+    const result = await fetchRange(http, asked, () => true);
+    return result.ok ? "ok" : result.failure;
+  };
+  assert.equal(await ends(file), "ok");
+  assert.equal(await ends(file.subarray(1)), "network");
+  assert.equal(await ends(Uint8Array.of(...file, 1)), "response-invalid");
+  assert.equal(await ends(file, { ...chunked, "content-type": "text/HTML" }), "response-invalid");
+});

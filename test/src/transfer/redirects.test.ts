@@ -48,6 +48,8 @@ for (const [location, url] of [
   ["/two", "https://fleet.test:8443/two"],
   ["two?c", "https://fleet.test:8443/files/two?c"],
   ["?c=d", "https://fleet.test:8443/files/one?c=d"],
+  ["?://", "https://fleet.test:8443/files/one?://"],
+  ["/a?://b", "https://fleet.test:8443/a?://b"],
   ["//fleet.test:8443/two", "https://fleet.test:8443/two"],
   ["HTTPS://fleet.test:8443/two", "HTTPS://fleet.test:8443/two"],
 ] as const)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
-import { gateMemory } from "../../../src/trust/gate.ts";
+import { gateMemory, isPassing } from "../../../src/trust/gate.ts";
 import { deviceLimits } from "../../../src/trust/limits.ts";
 import { CuttableKeyValue } from "../../support/storage-cuts.ts";
 import { TrustBench, testRelease } from "../../support/trust-bench.ts";
@@ -289,4 +289,16 @@ test("the files of a fleet with a busy role fit the device's caps", async () => 
   sizes.forEach((size, index) => {
     assert.ok(size > 0 && size <= (caps[index] ?? 0), `${sizes}`);
   });
+});
+
+test("what nobody signed ends no check for good", () => {
+  for (const reason of [
+    "network",
+    "server-error",
+    "metadata-missing",
+    "response-malformed",
+  ] as const)
+    assert.ok(isPassing(reason), reason);
+  for (const reason of ["too-few-signatures", "hash-mismatch", "director-replayed"] as const)
+    assert.ok(!isPassing(reason), reason);
 });

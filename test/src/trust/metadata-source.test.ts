@@ -20,7 +20,8 @@ const told = (answer: Fetched): string =>
 test("a file comes whole, however many pieces it has", async () => {
   for (const length of [0, 10, 4000]) {
     const body = new Uint8Array(length).fill(7);
-    assert.deepEqual(await fetched({ status: 200, body }), { kind: "found", body });
+    const headers = { "content-length": `${length}` };
+    assert.deepEqual(await fetched({ status: 200, headers, body }), { kind: "found", body });
   }
 });
 
@@ -42,4 +43,17 @@ test("endless data ends with too-large, slow data and broken connections with ne
   assert.equal(told(await fetched({ status: 200, body, brokenAfterBytes: 10 }, 9000)), "network");
   for (const failure of ["timeout", "connection", "aborted", "bad-url"] as const)
     assert.equal(told(await fetched({ failure })), "network");
+});
+
+test("a body that ends with its connection is whole once its JSON is, and else passing", async () => {
+  const body = '{"signed":{"a":"}\\"}","b":[{}]},"signatures":[]}\n';
+  assert.equal(told(await fetched({ status: 200, body })), "found");
+  const end = body.lastIndexOf("}");
+  for (let length = 0; length <= end; length += 1)
+    assert.equal(
+      told(await fetched({ status: 200, body: body.slice(0, length) })),
+      "response-malformed",
+    );
+  const headers = { "transfer-encoding": "chunked" };
+  assert.equal(told(await fetched({ status: 200, headers, body: "{" })), "found");
 });
