@@ -1,12 +1,18 @@
 import type { Command } from "commander";
+import { isFlag, isNumber, objectOf } from "./answer-shape.ts";
 import { commandGroup } from "./command-group.ts";
 import { configGroup } from "./config-sign.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readInput } from "./files.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type ConfigurationView, type Page, pageMembers } from "./fleet-views.ts";
+import { type ConfigurationView, isConfiguration, isPageOf, type Page } from "./fleet-views.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
+
+const isPublishedConfiguration = objectOf<{ version: number; created: boolean }>({
+  version: isNumber,
+  created: isFlag,
+});
 
 /** `sluice config publish` and `sluice config list` */
 export function registerConfigPublish(program: Command): void {
@@ -27,10 +33,7 @@ async function publish(file: string, flags: FleetFlags, command: Command): Promi
   const client = new FleetClient(flags);
   const bytes = readInput(file, "the configuration");
   const published = await client
-    .postBytes<ConfigurationView & { created: boolean }>("/configurations", bytes, [
-      "version",
-      "created",
-    ])
+    .postBytes("/configurations", bytes, isPublishedConfiguration)
     .catch((error: unknown) => {
       if (!(error instanceof CommandError)) throw error;
       throw new CommandError(`${file}: ${error.message}`, exitCodes.server);
@@ -46,7 +49,7 @@ async function publish(file: string, flags: FleetFlags, command: Command): Promi
 async function list(flags: FleetFlags, command: Command): Promise<void> {
   const { items } = await new FleetClient(flags).get<Page<ConfigurationView>>(
     "/configurations?limit=500",
-    pageMembers,
+    isPageOf(isConfiguration),
   );
   printAnswer(command, flags, items, tableOf);
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import { isText, objectOf } from "./answer-shape.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { DeviceView } from "./fleet-views.ts";
 import { deviceId } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 
@@ -25,10 +25,10 @@ export function registerDeviceAdd(program: Command): void {
 async function add(id: string, flags: AddFlags, command: Command): Promise<void> {
   const { hardware, deviceToken } = flags;
   const wanted = { id, hardware, ...(deviceToken === undefined ? {} : { token: deviceToken }) };
-  const added = await new FleetClient(flags).post<DeviceView & { token: string }>(
+  const added = await new FleetClient(flags).post<{ token: string }>(
     "/devices",
     wanted,
-    ["token"],
+    objectOf<{ token: string }>({ token: isText }),
   );
   printAnswer(command, flags, added, ({ token }) => token);
   note(command, `${id} (${hardware}) is registered; keep its token`);

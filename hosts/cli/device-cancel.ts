@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { isText, objectOf } from "./answer-shape.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import { printAnswer } from "./output.ts";
@@ -21,7 +22,11 @@ export function registerDeviceCancel(program: Command): void {
 async function cancel(id: string, flags: CancelFlags, command: Command): Promise<void> {
   const path = `/devices/${encodeURIComponent(id)}/cancel`;
   const body = { force: flags.force ?? false };
-  const answer = await new FleetClient(flags).post<{ status: string }>(path, body, ["status"]);
+  const answer = await new FleetClient(flags).post<{ status: string }>(
+    path,
+    body,
+    objectOf<{ status: string }>({ status: isText }),
+  );
   printAnswer(command, flags, { device: id, ...answer }, ({ status }) =>
     status === "canceled"
       ? `${id}: its action is cancelled`

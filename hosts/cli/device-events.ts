@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type EventView, type Page, pageMembers } from "./fleet-views.ts";
+import { type EventView, isEvent, isPageOf, type Page } from "./fleet-views.ts";
 import { pageLimit, wholeNumber } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
@@ -35,7 +35,7 @@ async function show(id: string, flags: EventsFlags, command: Command): Promise<v
   });
   if (flags.after !== undefined) query.set("after", String(flags.after));
   const path = `/devices/${encodeURIComponent(id)}/events?${query}`;
-  const page = await new FleetClient(flags).get<Page<EventView>>(path, pageMembers);
+  const page = await new FleetClient(flags).get<Page<EventView>>(path, isPageOf(isEvent));
   const isEmpty = page.items.length === 0;
   if (flags.json === true || !isEmpty)
     printAnswer(command, flags, page, ({ items }) => tableOf([...items].reverse()));

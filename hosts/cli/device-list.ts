@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type DeviceView, type Page, pageMembers } from "./fleet-views.ts";
+import { type DeviceView, isDevice, isPageOf, type Page } from "./fleet-views.ts";
 import { pageLimit } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
@@ -39,7 +39,10 @@ async function list(flags: ListFlags, command: Command): Promise<void> {
   };
   for (const [name, value] of Object.entries(filters))
     if (value !== undefined) query.set(name, value);
-  const page = await new FleetClient(flags).get<Page<DeviceView>>(`/devices?${query}`, pageMembers);
+  const page = await new FleetClient(flags).get<Page<DeviceView>>(
+    `/devices?${query}`,
+    isPageOf(isDevice),
+  );
   printAnswer(command, flags, page, ({ items }) => tableOf(items));
   if (page.next !== null && !flags.json)
     note(command, `there may be more: add --after ${printable(page.next)}`);

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { confirmationAttribute } from "../../src/protocol/ddi.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { DeviceDetailView } from "./fleet-views.ts";
+import { type DeviceDetailView, isDeviceDetail } from "./fleet-views.ts";
 import { printAnswer } from "./output.ts";
 import { formatTable, formatTime } from "./table.ts";
 
@@ -19,7 +19,7 @@ export function registerDeviceShow(program: Command): void {
 async function show(id: string, flags: FleetFlags, command: Command): Promise<void> {
   const device = await new FleetClient(flags).get<DeviceDetailView>(
     `/devices/${encodeURIComponent(id)}`,
-    ["id", "state", "refusals", "events"],
+    isDeviceDetail,
   );
   printAnswer(command, flags, device, textOf);
 }

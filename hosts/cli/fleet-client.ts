@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Check } from "./answer-shape.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { secretVariable } from "./secrets.ts";
@@ -29,9 +30,6 @@ export function defaultFleetUrl(): string {
   return process.env["SLUICE_FLEET"] ?? defaultUrl;
 }
 
-/** Names of members that an answer has at least: without them it is not a fleet server's. */
-export type Members<T> = readonly (keyof T & string)[];
-
 /** The management API of one server, for commands: every failure is a `CommandError` that says what to do next. */
 export class FleetClient {
   private readonly baseUrl: string;
@@ -47,25 +45,25 @@ export class FleetClient {
       );
   }
 
-  get<T extends object>(path: string, members: Members<T> = []): Promise<T> {
-    return this.call("GET", path, null, null, members);
+  get<T extends object>(path: string, check: Check<T> | null = null): Promise<T> {
+    return this.call("GET", path, null, null, check);
   }
 
-  post<T extends object>(path: string, body: object, members: Members<T> = []): Promise<T> {
-    return this.call("POST", path, JSON.stringify(body), "application/json", members);
+  post<T extends object>(path: string, body: object, check: Check<T> | null = null): Promise<T> {
+    return this.call("POST", path, JSON.stringify(body), "application/json", check);
   }
 
   /** Answers also with one of these refusals, whose body says what to do about it. */
   postFor<T extends object>(path: string, body: object, statuses: readonly number[]): Promise<T> {
-    return this.call("POST", path, JSON.stringify(body), "application/json", [], statuses);
+    return this.call("POST", path, JSON.stringify(body), "application/json", null, statuses);
   }
 
   postBytes<T extends object>(
     path: string,
     bytes: Uint8Array,
-    members: Members<T> = [],
+    check: Check<T> | null = null,
   ): Promise<T> {
-    return this.call("POST", path, bytes, "application/octet-stream", members);
+    return this.call("POST", path, bytes, "application/octet-stream", check);
   }
 
   /** Answers nothing, whatever the server says besides that it is done. */
@@ -79,16 +77,16 @@ export class FleetClient {
     path: string,
     body: string | Uint8Array | null,
     type: string | null,
-    members: Members<T>,
+    check: Check<T> | null,
     statuses: readonly number[] = [],
   ): Promise<T> {
     const { status, text } = await this.exchange(method, path, body, type);
     if ((status < 200 || status > 299) && !statuses.includes(status))
       throw this.refusal(status, text);
     // Nothing to say is an answer too: a file was taken.
-    if (status === 204 && text === "" && members.length === 0) return {} as T;
+    if (status === 204 && text === "" && check === null) return {} as T;
     const answer = objectIn(text);
-    if (answer === null || !members.every((name) => Object.hasOwn(answer, name)))
+    if (answer === null || !(check?.(answer) ?? true))
       throw new CommandError(
         `${this.baseUrl} answers, but not as a fleet server: ${beginningOf(text)}; check --fleet, and any proxy between`,
         exitCodes.server,

@@ -1,13 +1,21 @@
+import {
+  type Check,
+  isFlag,
+  isNumber,
+  isText,
+  listOf,
+  objectOf,
+  orAbsent,
+  orNull,
+  recordOf,
+} from "./answer-shape.ts";
+
 /** The management API's answers as the commands read them; the server's schemas say more. */
 
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;
 }
-
-/** What an answer has at least, for telling a fleet server from anything else that answers. */
-export const pageMembers = ["items", "next"] as const;
-export const rolloutMembers = ["id", "state", "stages"] as const;
 
 export interface ImageView {
   readonly hardware: string;
@@ -103,3 +111,118 @@ export interface RolloutView {
     readonly count: number;
   }>;
 }
+
+/** The checks tell a fleet server from anything else that answers: commands read all of this. */
+export function isPageOf<T>(item: Check<T>): Check<Page<T>> {
+  return objectOf<Page<T>>({ items: listOf(item), next: orNull(isText) });
+}
+
+const isImage = objectOf<ImageView>({
+  hardware: isText,
+  imageHash: isText,
+  fileHash: isText,
+  sizeBytes: isNumber,
+  securityCounter: orNull(isNumber),
+});
+
+export const isRelease = objectOf<ReleaseView>({
+  version: isText,
+  createdAtUnixMs: isNumber,
+  images: listOf(isImage),
+});
+
+export const isPublished = objectOf<PublishedView>({
+  version: isText,
+  created: isFlag,
+  image: isImage,
+  warnings: listOf(
+    objectOf<PublishedView["warnings"][number]>({ warning: isText, message: isText }),
+  ),
+});
+
+export const isConfiguration = objectOf<ConfigurationView>({
+  version: isNumber,
+  fileHash: isText,
+  sizeBytes: isNumber,
+  createdAtUnixMs: isNumber,
+});
+
+const ofDevice = {
+  id: isText,
+  hardware: orNull(isText),
+  running: orNull(
+    objectOf<NonNullable<DeviceView["running"]>>({
+      version: isText,
+      imageHash: isText,
+      confirmed: isFlag,
+    }),
+  ),
+  configurationVersion: orNull(isNumber),
+  state: isText,
+  reason: orNull(isText),
+  lastSeenAtUnixMs: orNull(isNumber),
+};
+
+export const isDevice = objectOf<DeviceView>(ofDevice);
+
+const isAny: Check<unknown> = (_): _ is unknown => true;
+
+export const isEvent = objectOf<EventView>({
+  id: isNumber,
+  atUnixMs: isNumber,
+  kind: isText,
+  releaseVersion: orNull(isText),
+  details: recordOf(isAny),
+});
+
+export const isDeviceDetail = objectOf<DeviceDetailView>({
+  ...ofDevice,
+  attributes: recordOf(isText),
+  refusals: listOf(
+    objectOf<DeviceDetailView["refusals"][number]>({
+      releaseVersion: isText,
+      reason: orNull(isText),
+    }),
+  ),
+  events: listOf(isEvent),
+});
+
+const isStage = objectOf<StageView>({
+  stage: isNumber,
+  percent: isNumber,
+  soakSeconds: isNumber,
+  openedAtUnixMs: orNull(isNumber),
+  completedAtUnixMs: orNull(isNumber),
+  members: isNumber,
+  joined: isNumber,
+  attempted: isNumber,
+  counts: recordOf(isNumber),
+});
+
+export const isRollout = objectOf<RolloutView>({
+  id: isNumber,
+  name: isText,
+  releaseVersion: isText,
+  state: isText,
+  currentStage: isNumber,
+  eligible: isNumber,
+  halt: orNull(
+    objectOf<NonNullable<RolloutView["halt"]>>({
+      reason: isText,
+      bad: isNumber,
+      outOf: isNumber,
+      limit: isNumber,
+      stage: isNumber,
+    }),
+  ),
+  stages: listOf(isStage),
+  outcomes: orAbsent(
+    listOf(
+      objectOf<NonNullable<RolloutView["outcomes"]>[number]>({
+        state: isText,
+        reason: orNull(isText),
+        count: isNumber,
+      }),
+    ),
+  ) as Check<RolloutView["outcomes"] & object>,
+});

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { isFlag, isText, listOf, objectOf } from "./answer-shape.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type RolloutView, rolloutMembers } from "./fleet-views.ts";
+import { isRollout, type RolloutView } from "./fleet-views.ts";
 import { rolloutNumber } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 
@@ -70,12 +71,14 @@ async function clearDevices(
   return ids;
 }
 
+const isClearedPage = objectOf<ClearedPage>({ devices: listOf(isText), more: isFlag });
+
 async function clearRollout(
   client: FleetClient,
   version: string,
   id: number,
 ): Promise<readonly string[]> {
-  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`, rolloutMembers);
+  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`, isRollout);
   if (releaseVersion !== version)
     throw new CommandError(
       `rollout ${id} is of ${releaseVersion}, not of ${version}; \`sluice rollout list\` shows them`,
@@ -83,7 +86,7 @@ async function clearRollout(
   const devices: string[] = [];
   for (;;) {
     // Each page clears what it lists, so it ends with the devices of the rollout.
-    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {}, ["devices", "more"]);
+    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {}, isClearedPage);
     devices.push(...page.devices);
     if (!page.more || page.devices.length === 0) return devices;
   }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type ImageView, type Page, pageMembers, type ReleaseView } from "./fleet-views.ts";
+import { type ImageView, isPageOf, isRelease, type Page, type ReleaseView } from "./fleet-views.ts";
 import { printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
 
@@ -17,7 +17,7 @@ export function registerReleaseList(program: Command): void {
 async function list(flags: FleetFlags, command: Command): Promise<void> {
   const page = await new FleetClient(flags).get<Page<ReleaseView>>(
     "/releases?limit=500",
-    pageMembers,
+    isPageOf(isRelease),
   );
   printAnswer(command, flags, page.items, (releases) =>
     tableOf(releases.flatMap((release) => release.images.map((image) => ({ release, image })))),

@@ -4,12 +4,11 @@ import { commandGroup } from "./command-group.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import type { PublishedView } from "./fleet-views.ts";
+import { isPublished, type PublishedView } from "./fleet-views.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, shortHash } from "./table.ts";
 import { printable } from "./terminal-text.ts";
 
-const publishedMembers = ["version", "created", "image", "warnings"] as const;
 const fileBytesMax = 16 * 1024 * 1024;
 
 /** `sluice release publish` */
@@ -32,9 +31,7 @@ async function publish(
   const published: PublishedView[] = [];
   for (const { file, bytes } of images) {
     try {
-      published.push(
-        await client.postBytes<PublishedView>("/releases/images", bytes, publishedMembers),
-      );
+      published.push(await client.postBytes<PublishedView>("/releases/images", bytes, isPublished));
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       const before = published.length === 0 ? "" : ` (${published.length} published before it)`;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type RolloutView, rolloutMembers } from "./fleet-views.ts";
+import { isRollout, type RolloutView } from "./fleet-views.ts";
 import { rolloutNumber, share } from "./options.ts";
 import { printAnswer } from "./output.ts";
 import { rolloutText } from "./rollout-show.ts";
@@ -63,7 +63,7 @@ async function post(
   const rollout = await new FleetClient(flags).post<RolloutView>(
     `/rollouts/${id}/${name}`,
     body,
-    rolloutMembers,
+    isRollout,
   );
   printAnswer(command, flags, rollout, rolloutText);
 }

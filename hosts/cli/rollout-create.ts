@@ -4,7 +4,7 @@ import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readJson } from "./files.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type RolloutView, rolloutMembers } from "./fleet-views.ts";
+import { isRollout, type RolloutView } from "./fleet-views.ts";
 import { share, wholeNumber } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 import { rolloutText } from "./rollout-show.ts";
@@ -94,11 +94,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
   };
-  const rollout = await new FleetClient(flags).post<RolloutView>(
-    "/rollouts",
-    wanted,
-    rolloutMembers,
-  );
+  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
   printAnswer(command, flags, rollout, rolloutText);
   if (!flags.start)
     note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);

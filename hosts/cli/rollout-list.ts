@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type Page, pageMembers, type RolloutView } from "./fleet-views.ts";
+import { isPageOf, isRollout, type Page, type RolloutView } from "./fleet-views.ts";
 import { printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
 
@@ -15,7 +15,10 @@ export function registerRolloutList(program: Command): void {
 }
 
 async function list(flags: FleetFlags, command: Command): Promise<void> {
-  const page = await new FleetClient(flags).get<Page<RolloutView>>("/rollouts", pageMembers);
+  const page = await new FleetClient(flags).get<Page<RolloutView>>(
+    "/rollouts",
+    isPageOf(isRollout),
+  );
   printAnswer(command, flags, page.items, tableOf);
 }
 

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { commandGroup } from "./command-group.ts";
 import { exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
-import { type RolloutView, rolloutMembers, type StageView } from "./fleet-views.ts";
+import { isRollout, type RolloutView, type StageView } from "./fleet-views.ts";
 import { rolloutNumber } from "./options.ts";
 import { printAnswer } from "./output.ts";
 import { formatTable } from "./table.ts";
@@ -18,7 +18,7 @@ export function registerRolloutShow(program: Command): void {
 }
 
 async function show(id: number, flags: FleetFlags, command: Command): Promise<void> {
-  const rollout = await new FleetClient(flags).get<RolloutView>(`/rollouts/${id}`, rolloutMembers);
+  const rollout = await new FleetClient(flags).get<RolloutView>(`/rollouts/${id}`, isRollout);
   printAnswer(command, flags, rollout, rolloutText);
   if (rollout.state === "halted") process.exitCode = exitCodes.negative;
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { fileOf, type TargetsDocument, type TrustDocument } from "../release/trust/document.ts";
 import { fileNameOf, type TrustRepository } from "../release/trust/repository.ts";
 import { verifyTrust } from "../release/trust/verify.ts";
+import { isFlag, isNumber, isText, listOf, objectOf, orNull } from "./answer-shape.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
@@ -15,6 +16,12 @@ interface TrustView {
   readonly problem: string | null;
   readonly roles: readonly { readonly role: string; readonly version: number }[];
 }
+
+const isTrust = objectOf<TrustView>({
+  ready: isFlag,
+  problem: orNull(isText),
+  roles: listOf(objectOf<TrustView["roles"][number]>({ role: isText, version: isNumber })),
+});
 
 type Answer = TrustView | { readonly missing: readonly { name: string; sha256: string }[] };
 
@@ -38,7 +45,7 @@ async function publish(flags: FleetFlags & RepositoryFlags, command: Command): P
       exitCodes.negative,
     );
   const client = new FleetClient(flags);
-  const served = await client.get<TrustView>("/trust", ["ready", "roles"]);
+  const served = await client.get<TrustView>("/trust", isTrust);
   const documents = newDocuments(repository, [...delegated.values()], served);
   const { snapshot, timestamp } = repository.lifeDays;
   const body = { documents, lifeDays: { snapshot, timestamp } };

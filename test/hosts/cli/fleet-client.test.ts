@@ -29,6 +29,20 @@ const others: ReadonlyArray<readonly [string, RequestListener, RegExp]> = [
   ],
   ["a proxy's error", answering(502, "text/html", page), /answered 502, .* any proxy between/],
   ["another API", answering(200, "application/json", '{"status":"ok"}'), /not as a fleet server/],
+  [
+    "a list of something else",
+    answering(
+      200,
+      "application/json",
+      '{"items":[null],"next":null,"id":1,"state":"x","stages":[{}]}',
+    ),
+    /not as a fleet server/,
+  ],
+  [
+    "members that are no lists",
+    answering(200, "application/json", '{"items":7,"next":{},"id":1,"state":"x","stages":null}'),
+    /not as a fleet server/,
+  ],
   ["JSON that is no object", answering(200, "application/json", "[1]"), /not as a fleet server/],
   ["no body", answering(204, "text/plain", ""), /it says nothing/],
   [
