@@ -167,6 +167,11 @@ async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
     runMs: flags.seconds * 1000,
     told: (line) => print(command, line),
   });
+  if (end.booted && end.version !== end.firstVersion && flags.out === undefined)
+    note(
+      command,
+      `${flags.flash} is as it was: the device ran on a copy, and the next run begins with ${end.firstVersion} again, which a server that saw ${end.version} takes for a device that went back; --out ${flags.flash} keeps what happens`,
+    );
   if (!end.booted)
     throw new CommandError("the bootloader found nothing to start", exitCodes.negative);
   if (end.crashes > 0)

@@ -34,10 +34,18 @@ export interface FlashRunOptions {
   told(line: string): void;
 }
 
-/** `crashes`: how often the image that runs at the end was reset by its own fault before that. */
+/**
+ * `crashes`: how often the image that runs at the end was reset by its own fault before that. `firstVersion`: what the
+ * file itself starts. Where another runs at the end, a server takes the unchanged file for a device that went back.
+ */
 export type FlashRunEnd =
   | { readonly booted: false }
-  | { readonly booted: true; readonly version: string; readonly crashes: number };
+  | {
+      readonly booted: true;
+      readonly version: string;
+      readonly crashes: number;
+      readonly firstVersion: string;
+    };
 
 /**
  * Boots a copy of a flash file that any tool made. On the layout of one of our devices the firmware runs too, and asks its
@@ -107,7 +115,8 @@ function endAfter(before: FlashRunEnd, outcome: BootOutcome, reason: ResetReason
   const crashed = reason === "exception" || reason === "watchdog";
   const isSame = before.booted && before.version === version;
   const crashes = isSame ? before.crashes + (crashed ? 1 : 0) : 0;
-  return { booted: true, version, crashes };
+  const firstVersion = before.booted ? before.firstVersion : version;
+  return { booted: true, version, crashes, firstVersion };
 }
 
 function bootOnce(

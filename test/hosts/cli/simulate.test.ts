@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { simulatorLayouts } from "../../../hosts/esp32/simulator-layout.ts";
-import { writeFlashFile } from "../../../hosts/simulator/flash/flash-file.ts";
+import { setPending } from "../../../hosts/simulator/boot/application.ts";
+import { readFlashFile, writeFlashFile } from "../../../hosts/simulator/flash/flash-file.ts";
 import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import { manufacture } from "../../../hosts/simulator/manufacture.ts";
 import { sluice } from "../../support/command-line.ts";
@@ -72,6 +73,30 @@ test("a flash file boots with the keys that it enrols, and its firmware runs", a
   assert.match(linesOf(said)[0] ?? "", /^boot \(power-on\): starts 1\.0\.0/);
   assert.match(linesOf(said)[1] ?? "", /running 1\.0\.0 \(confirmed\) after power-on/);
   assert.deepEqual(readFileSync(file), before);
+});
+
+test("says that a device ran on a copy when it ends on another image, unless --out keeps it", async () => {
+  const layout = deviceLayout("esp32-4m");
+  const file = await flashFile("trial.flash", await image("1.0.0"));
+  const flash = readFlashFile(file);
+  flash.poke(layout.secondary.offset, await image("1.1.0"));
+  const imageSectorsMax = Math.max(layout.primary.sectors, layout.secondary.sectors);
+  const loader = { mode: "swap-using-move", layout, maxAlign: 8, imageSectorsMax } as const;
+  const rest = { keys: [], validatePrimary: true, downgradePrevention: "none" } as const;
+  const config = { ...loader, ...rest, hardwareCounter: null, primaryStateHook: null };
+  assert.equal(setPending(flash, config, "test"), "ok");
+  writeFlashFile(file, flash);
+  const line = ["simulate", "--flash", file, "--layout", layoutFile, "--seconds", "600"];
+  for (const round of ["first", "second"]) {
+    const said = await sluice(...line);
+    assert.match(linesOf(said)[0] ?? "", /starts 1\.1\.0\+0, after a swap/, round);
+    assert.match(said.stderr, /ran on a copy.*begins with 1\.1\.0\+0 again.*--out .*trial\.flash/);
+  }
+  const kept = await sluice(...line, "--out", file);
+  assert.equal(kept.stderr, "");
+  const next = await sluice(...line);
+  assert.match(linesOf(next)[0] ?? "", /^boot \(power-on\): starts 1\.0\.0\+0$/);
+  assert.equal(next.stderr, "");
 });
 
 test("a flash file whose image another key signed does not boot, and the command says so", async () => {
