@@ -134,6 +134,9 @@ async function makeBoard(
   const keys = await openImageSigners(flags);
   const tls = readTlsFiles(flags);
   const trustRoot = flags.trustRoot === undefined ? null : readTrustRoot(flags.trustRoot);
+  // Compiling takes a minute: a server that is not there is told before it.
+  if (!(known?.id === flags.id && known.hardware === flags.hardware))
+    await new FleetClient(flags).get("/devices?limit=1");
   const built = await buildApplication(sdk, application, flags.debug ? "debug" : "release");
   const { version = firstVersion, hardware, flash: flashMiB, id } = flags;
   const { image } = await signApplication(

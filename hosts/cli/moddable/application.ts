@@ -37,7 +37,7 @@ export function manifestOf(application: string): string {
   const manifest = isFolder ? join(path, "manifest.json") : path;
   if (!existsSync(manifest))
     throw new CommandError(
-      `${application}: there is no ${basename(manifest)}; name the folder of a Moddable application`,
+      `${isFolder ? `there is no manifest.json in ${application}` : `there is no ${application}`}; name the folder of a Moddable application`,
     );
   return manifest;
 }
