@@ -85,7 +85,7 @@ const networkMeanings: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host; check its name",
   EAI_AGAIN: "its name cannot be looked up now; check the network and the name server",
   EAI_FAIL: "its name cannot be looked up; check the network and the name server",
-  ECONNREFUSED: "nothing listens there; check that the server runs, and its port",
+  ECONNREFUSED: "nothing listens there; check its port",
   ECONNRESET: "the other side ended the connection; try again",
   ECONNABORTED: "the connection was ended; try again",
   EHOSTUNREACH: "no way leads to that host; check the network",

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
+import { trustedKeyFromPem } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError, explain } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -135,7 +136,7 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
     pollSeconds,
     tenant: flags.tenant,
     logLevel,
-    imageKeys: (flags.imageKey ?? []).map((file) => readPem("--image-key", file)),
+    imageKeys: (flags.imageKey ?? []).map((file) => readPublicPem("--image-key", file)),
     ...configurationKeysOf(flags),
     imageBytesMax: flags.slot,
     trust: { folder: join(flags.data, "trust"), onlineSigner, moreOnlineSigners },
@@ -213,11 +214,24 @@ function configurationKeysOf({ configurationKey: files }: ServeFlags): {
   configurationKeys?: readonly string[];
 } {
   if (files === undefined) return {};
-  return { configurationKeys: files.map((file) => readPem("--configuration-key", file)) };
+  return { configurationKeys: files.map((file) => readPublicPem("--configuration-key", file)) };
 }
 
 function readPem(flag: string, file: string): string {
   return readText(file, flag);
+}
+
+/** A private key is refused: it signs, and has no business on a machine that serves devices. */
+function readPublicPem(flag: string, file: string): string {
+  const pem = readText(file, flag);
+  const found = trustedKeyFromPem(pem);
+  if (found.ok ? !/PRIVATE KEY-----/.test(pem) : found.reason === "not-p256") return pem;
+  const what =
+    found.ok || found.reason === "encrypted" ? "a private key, which signs" : "no key in PEM";
+  throw new CommandError(
+    `${flag} ${file} holds ${what}; a server needs the public half: "sluice keys public PEM --out FILE" writes it`,
+    exitCodes.usage,
+  );
 }
 
 function makeFolder(folder: string): void {

@@ -47,7 +47,12 @@ async function publish(
 
 function readImage(file: string): Uint8Array {
   try {
-    const { size } = statSync(file);
+    const found = statSync(file);
+    if (found.isDirectory())
+      throw new CommandError(
+        `${file} is a folder, an image is a file: sign what was built in it with "sluice release sign ${file} --key PEM --security-counter N --out IMAGE", and publish IMAGE`,
+      );
+    const { size } = found;
     if (size > fileBytesMax)
       throw new CommandError(
         `${file} has ${size} bytes, an image at most ${fileBytesMax}; is this the right file?`,

@@ -20,15 +20,16 @@ import type { DeviceEntry, Rollout } from "./memory.ts";
 
 const tokenBytes = 24;
 
+export type AddedDevice =
+  | { readonly ok: true; readonly entry: DeviceEntry; readonly token: string }
+  | { readonly ok: false; readonly reason: "invalid-id" | "too-many-devices" | "device-exists" }
+  | { readonly ok: false; readonly reason: "weak-token"; readonly message: string };
+
 /** Registers a device for an operator and gives it a token, the only time that the token is told. */
 export async function addDevice(
   fleet: Fleet,
   device: { readonly id: string; readonly hardware: string; readonly token: string | null },
-): Promise<
-  | { readonly ok: true; readonly entry: DeviceEntry; readonly token: string }
-  | { readonly ok: false; readonly reason: "invalid-id" | "too-many-devices" | "device-exists" }
-  | { readonly ok: false; readonly reason: "weak-token"; readonly message: string }
-> {
+): Promise<AddedDevice> {
   const weak = device.token === null ? null : weakness(device.token);
   if (weak !== null) return { ok: false, reason: "weak-token", message: weak };
   const token = device.token ?? randomBytes(tokenBytes).toString("base64url");

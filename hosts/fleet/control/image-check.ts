@@ -104,7 +104,11 @@ function explain(
       return refuse("hash-mismatch", `the image is damaged (${why}); build it again`);
     case "signature-untrusted":
       return signed
-        ? refuse("untrusted-key", "the image is signed with a key that this server does not accept")
+        ? refuse(
+            "untrusted-key",
+            "the image is signed with a key that this server does not accept: sign it with one of " +
+              "its image keys, or start the server with the public half of this one, too (--image-key)",
+          )
         : refuse("unsigned", "the image has no signature; sign it with `sluice release sign`");
     case "signature-invalid":
     case "signature-length":

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { signerFromKey } from "../pem-keys.ts";
+import { signerFromKey, trustedKeyFromPem } from "../pem-keys.ts";
 import type { SignerAddress } from "./address.ts";
 import { decryptPrivateKey, isEncryptedPem } from "./encrypted-key.ts";
 import { commandSigner, pkcs11PublicKey, pkcs11Signer } from "./external-signer.ts";
@@ -89,6 +89,11 @@ async function readPrivateKey(
   try {
     return { ok: true, key: createPrivateKey(pem) };
   } catch {
+    if (trustedKeyFromPem(pem).ok)
+      return refuse(
+        "not-a-key",
+        `cannot sign with ${path}: it holds a public key; give the file of its private half`,
+      );
     // OpenSSL tells only which of its parsers gave up last.
     return refuse(
       "not-a-key",

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
 import { hardware, makeImage, TestDevice, TestFleet } from "../fleet/test-fleet.ts";
 import { type CommandRun, runCommand } from "./run-command.ts";
 
@@ -62,6 +63,44 @@ test("says why an image is refused, names its file, and fails", async (t) => {
   assert.equal(refused.exitCode, exitCodes.server);
   assert.match(refused.stderr, /unsigned\.bin: unsigned: .*sluice release sign/);
   assert.equal(refused.stdout, "");
+});
+
+test("tells who publishes a folder, or gives the wrong half of a key, what to give instead", async (t) => {
+  const { file } = await listening(t);
+  const pair = createKeyPair();
+  const privateFile = file("image.pem", Buffer.from(pair.privatePem));
+  const publicFile = file("image-pub.pem", Buffer.from(pair.publicPem));
+  const garbage = file("none.pem", Buffer.from("none"));
+  const data = join(dirname(garbage), "fleet");
+  const serve = ["fleet", "serve", "--port", "0", "--data", data];
+  const sign = ["release", "sign", garbage, "--security-counter", "1", "--out", `${data}.bin`];
+  for (const [line, exitCode, says] of [
+    [["release", "publish", dirname(garbage)], exitCodes.input, /is a folder.*sluice release sign/],
+    [
+      [...serve, "--image-key", privateFile],
+      exitCodes.usage,
+      /image\.pem holds a private key.*keys public/,
+    ],
+    [
+      [...serve, "--configuration-key", privateFile],
+      exitCodes.usage,
+      /--configuration-key .*private key/,
+    ],
+    [
+      [...serve, "--image-key", garbage],
+      exitCodes.usage,
+      /none\.pem holds no key in PEM.*keys public/,
+    ],
+    [
+      [...sign, "--version", "1.0.0", "--hardware", hardware, "--key", publicFile],
+      exitCodes.input,
+      /image-pub\.pem: it holds a public key; give the file of its private half/,
+    ],
+  ] as const) {
+    const said = await runCommand(...line);
+    assert.equal(said.exitCode, exitCode, `${line.join(" ")}: ${said.stderr}`);
+    assert.match(said.stderr, says);
+  }
 });
 
 test("names the file that it cannot read", async () => {

@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { findEntry } from "../../control/contact.ts";
-import { addDevice, cancelAction, clearRefusal, removeDevice } from "../../control/devices.ts";
+import {
+  type AddedDevice,
+  addDevice,
+  cancelAction,
+  clearRefusal,
+  removeDevice,
+} from "../../control/devices.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import type { DeviceId } from "../../names.ts";
@@ -76,7 +82,7 @@ export function deviceRoutes(fleet: Fleet) {
         if (!added.ok)
           return answerRefusal(reply, addRefusals[added.reason], {
             reason: added.reason,
-            message: `device ${id} cannot be added: ${"message" in added ? added.message : added.reason}`,
+            message: `device ${id} cannot be added: ${explainRefused(added, id)}`,
           });
         reply.code(201);
         return { ...deviceView(fleet, added.entry.row), token: added.token };
@@ -279,9 +285,24 @@ async function detail(fleet: Fleet, entry: DeviceEntry): Promise<object> {
   };
 }
 
+function explainRefused(added: Extract<AddedDevice, { ok: false }>, id: string): string {
+  switch (added.reason) {
+    case "device-exists":
+      return `there is one with this id, whose token was told when it was added; choose another id, or remove that one first (sluice device remove ${id})`;
+    case "too-many-devices":
+      return "this server holds as many as it takes; remove what is gone (sluice device remove)";
+    case "invalid-id":
+      return "its id is none that a device can have; use letters, digits and . _ : -";
+    case "weak-token":
+      return added.message;
+    default:
+      return added satisfies never;
+  }
+}
+
 function unknownDevice(reply: FastifyReply, id: string): FastifyReply {
   return answerRefusal(reply, 404, {
     reason: "unknown-device",
-    message: `there is no device ${id}`,
+    message: `there is no device ${id}: register it first (sluice device add), or look for its id in the list of devices`,
   });
 }

@@ -39,6 +39,7 @@ test("does not add a device twice", async (t) => {
   const payload = { id: "lamp", hardware: "esp32c3-b" };
   const answer = await fleet.inject({ method: "POST", url: "/api/v1/devices", payload });
   assert.deepEqual([answer.statusCode, answer.json().error], [409, "device-exists"]);
+  assert.match(answer.json().message, /with this id.*another id, or remove that one first/);
 });
 
 test("pages through devices in the order of their ids, with filters", async (t) => {
