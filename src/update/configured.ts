@@ -43,7 +43,7 @@ export class Configured {
   #reached = false;
 
   constructor(tools: ConfiguredTools) {
-    const { ports, http, client, identity, settings, attributes, unattended } = tools;
+    const { ports, http, client, identity, settings } = tools;
     this.#tools = tools;
     this.configuration = new Configuration({
       keyValue: ports.keyValue,
@@ -71,7 +71,7 @@ export class Configured {
       },
       changed: () => {
         this.#inEffect();
-        unattended(client.attributes(attributes()));
+        tools.unattended(client.attributes(tools.attributes()));
       },
     });
   }

@@ -1,4 +1,5 @@
-import { type Log, StorageError } from "../ports/board.ts";
+import { StorageError } from "../ports/board.ts";
+import type { Ports } from "../ports/ports.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
 import type { Journal } from "./journal.ts";
@@ -10,8 +11,8 @@ import { transition } from "./transition.ts";
 const cascadeMax = 32;
 
 export interface MachineTools {
+  readonly ports: Ports;
   readonly journal: Journal;
-  readonly log: Log;
   context(): Context;
   /** The state is stored; its effects come next. */
   turned(turn: Turn): void;
@@ -57,17 +58,17 @@ export class Machine {
   }
 
   #step(event: Event): void {
-    const { log, context, turned, perform } = this.#tools;
+    const tools = this.#tools;
     const before = this.#state;
-    const facts = context();
+    const facts = tools.context();
     const { state: after, effects } = transition(before, event, facts);
     if (after.kind !== before.kind)
-      log.write("info", `${before.kind} -> ${after.kind} on ${event.kind}`);
+      tools.ports.log.write("info", `${before.kind} -> ${after.kind} on ${event.kind}`);
     this.#state = after;
     const isStored = this.#store(after);
     if (isStored) {
-      this.#attempt(() => turned({ before, event, after, effects, context: facts }));
-      for (const effect of effects) this.#attempt(() => perform(effect));
+      this.#attempt(() => tools.turned({ before, event, after, effects, context: facts }));
+      for (const effect of effects) this.#attempt(() => tools.perform(effect));
     }
   }
 
@@ -76,14 +77,14 @@ export class Machine {
    * same.
    */
   #store(state: State): boolean {
-    const { journal, log } = this.#tools;
+    const { journal, ports } = this.#tools;
     try {
       if (journal.write(state)) return true;
       this.#events.push({ kind: "exhausted" });
       return false;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      log.write("error", `journal: ${error.message}`);
+      ports.log.write("error", `journal: ${error.message}`);
       if (state.kind !== "activating") return true;
       this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
       return false;
@@ -99,6 +100,6 @@ export class Machine {
   }
 
   #unexpected(what: string): void {
-    this.#tools.log.write("error", `unexpected: ${what}`);
+    this.#tools.ports.log.write("error", `unexpected: ${what}`);
   }
 }

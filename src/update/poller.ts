@@ -36,16 +36,16 @@ export interface PollerTools {
   /** Called with each answer before anything of it is followed. */
   reached(): void;
   /** Called with the end of each poll, before anything of an answer is followed. */
-  ended(outcome: PollOutcome): void;
+  pollEnded(outcome: PollOutcome): void;
   /** When what the update waits for is expected, or null. */
   waitsUntilMs(): number | null;
   /** What the server wants to know of the device. */
   attributes(): Readonly<Record<string, string>>;
   /** The server offers a configuration. */
-  configured(deployment: ConfigurationDeployment): void;
+  configurationOffered(deployment: ConfigurationDeployment): void;
   happened(event: Event): void;
   /** Sends the reports that wait. */
-  report(): Promise<void>;
+  tell(): Promise<void>;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
 }
@@ -127,7 +127,7 @@ export class Poller {
 
   #unanswered(failed: Unanswered): number {
     this.#log("warn", `poll: ${failed.reason}`);
-    this.#tools.ended(outcomeOf(failed.reason));
+    this.#tools.pollEnded(outcomeOf(failed.reason));
     return this.#retryMs(failed.retryAfterMs);
   }
 
@@ -135,39 +135,38 @@ export class Poller {
    * Behind the server's own time, so that a fleet that was told the same does not come back as one.
    */
   #retryMs(retryAfterMs: number | null): number {
-    const { settings, ports, onTrial } = this.#tools;
+    const { settings, ports } = this.#tools;
     this.#failures += 1;
     const waitMs =
       (retryAfterMs ?? 0) + backoffMs(this.#failures, settings.pollBackoff, ports.random);
-    return onTrial()
+    return this.#tools.onTrial()
       ? Math.min(waitMs, Math.floor(settings.health.trialMs / trialPollsMin))
       : waitMs;
   }
 
   /** Follows the links of a poll; answers the time to the next one. */
   async #answered(poll: Poll): Promise<number> {
-    const { happened, onTrial, reached, report } = this.#tools;
     this.#failures = 0;
-    reached();
-    const wasOnTrial = onTrial();
-    this.#tools.ended("acknowledged");
+    this.#tools.reached();
+    const wasOnTrial = this.#tools.onTrial();
+    this.#tools.pollEnded("acknowledged");
     // What this answer offers was decided before the server could know that the trial went well:
     // the next poll asks.
     if (wasOnTrial) return this.#nextMs(poll);
     if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
     if (poll.cancelUrl !== null) await this.#cancel(poll.cancelUrl);
     else if (poll.deploymentUrl !== null) await this.#offer(poll.deploymentUrl);
-    else happened({ kind: "polled", offer: null });
-    await report();
+    else this.#tools.happened({ kind: "polled", offer: null });
+    await this.#tools.tell();
     return this.#nextMs(poll);
   }
 
   /** As the server asks, but a window that opens before is not missed. */
   #nextMs(poll: Poll): number {
-    const { ports, waitsUntilMs } = this.#tools;
+    const { ports } = this.#tools;
     const intervalMs = jitteredMs(poll.sleepSeconds * 1000, ports.random);
     const unixMs = ports.clock.unixMs();
-    const untilMs = waitsUntilMs();
+    const untilMs = this.#tools.waitsUntilMs();
     if (unixMs === null || untilMs === null) return intervalMs;
     const opensInMs = Math.max(0, untilMs - unixMs) + ports.random.next() * openingSpreadMs;
     return Math.min(intervalMs, Math.ceil(opensInMs));
@@ -181,7 +180,7 @@ export class Poller {
 
   /** A link changes with its content, so what it led to is asked once, until a transfer fails. */
   async #offer(link: string): Promise<void> {
-    const { client, happened } = this.#tools;
+    const { client } = this.#tools;
     if (this.#deployment?.link !== link) {
       const parsed = parsedOf(await client.deployment(link));
       if (!parsed.ok) return this.#refused(link, parsed);
@@ -192,8 +191,8 @@ export class Poller {
     const { deployment } = this.#deployment;
     if (deployment.kind === "configuration") {
       // No firmware is wanted any more; what of it is under way ends.
-      happened({ kind: "polled", offer: null });
-      this.#tools.configured(deployment);
+      this.#tools.happened({ kind: "polled", offer: null });
+      this.#tools.configurationOffered(deployment);
       return;
     }
     this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
@@ -201,7 +200,7 @@ export class Poller {
     const { approved, forced, retry } = deployment;
     const address = client.addressOf(deployment.url);
     const url = address.length <= urlLengthMax ? address : deployment.url;
-    happened({
+    this.#tools.happened({
       kind: "polled",
       offer: {
         actionId,

@@ -1,20 +1,21 @@
 import { DocumentStore } from "../config/document-store.ts";
 import type { Http } from "../ports/http.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { DdiClient } from "../transfer/ddi-client.ts";
 import { type ApprovedRelease, gateMemory, isPassing, TrustGate } from "../trust/gate.ts";
 import { httpSource } from "../trust/metadata-source.ts";
 import { deviceMetadataStore } from "../trust/metadata-store.ts";
 import { p256TrustCrypto } from "../trust/p256-crypto.ts";
 import type { TrustRefusal } from "../trust/refusal.ts";
 import type { FailureReason, Offer } from "./release.ts";
-import type { Identity } from "./settings.ts";
+import type { Identity, Settings } from "./settings.ts";
 
 export interface ReleaseTrustTools {
   readonly ports: Ports;
   readonly http: Http;
   readonly identity: Identity;
-  readonly timeoutMs: number;
-  headers(url: string): Readonly<Record<string, string>>;
+  readonly settings: Settings;
+  readonly client: DdiClient;
 }
 
 export type TrustVerdict =
@@ -41,7 +42,8 @@ export class ReleaseTrust {
 
   /** For one check: what it takes is free again when the download begins. */
   #open(): TrustGate {
-    const { ports, http, identity, timeoutMs } = this.#tools;
+    const { ports, http, identity, settings, client } = this.#tools;
+    const timeoutMs = settings.requestTimeoutMs;
     const { serverUrl, deviceId, hardware } = identity;
     const tenant = `${serverUrl}/${encodeURIComponent(identity.tenant)}`;
     const device = `${tenant}/controller/v1/${encodeURIComponent(deviceId)}`;
@@ -50,7 +52,7 @@ export class ReleaseTrust {
       director: httpSource(http, {
         baseUrl: `${device}/`,
         timeoutMs,
-        headers: (url) => this.#tools.headers(url),
+        headers: (url) => client.headers(url),
       }),
       store: deviceMetadataStore(
         hardware,

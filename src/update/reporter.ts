@@ -4,20 +4,23 @@ import type { Report } from "./effect.ts";
 /** Reports that wait for the server; beyond it the oldest intermediate one is dropped. */
 export const reportsMax = 16;
 
+export interface ReporterTools {
+  readonly client: DdiClient;
+  /** The server took a final report. */
+  acknowledged(actionId: string): void;
+}
+
 /**
  * Delivers reports in order, one at a time. What cannot be delivered waits for the next `flush`; a
  * device that restarts forgets intermediate reports, and repeats final ones out of its journal.
  */
 export class Reporter {
-  readonly #client: DdiClient;
-  readonly #acknowledged: (actionId: string) => void;
+  readonly #tools: ReporterTools;
   #waiting: readonly Report[] = [];
   #sending: Promise<void> | null = null;
 
-  /** `acknowledged` is told of each final report that the server took. */
-  constructor(client: DdiClient, acknowledged: (actionId: string) => void) {
-    this.#client = client;
-    this.#acknowledged = acknowledged;
+  constructor(tools: ReporterTools) {
+    this.#tools = tools;
   }
 
   add(report: Report): void {
@@ -50,7 +53,7 @@ export class Reporter {
 
   /** False when the server cannot take it now. */
   async #send(report: Report): Promise<boolean> {
-    const sent = await this.#client.feedback(report.actionId, {
+    const sent = await this.#tools.client.feedback(report.actionId, {
       execution: report.execution,
       finished: report.finished,
       details: detailsOf(report),
@@ -60,7 +63,7 @@ export class Reporter {
     const isRefused = !sent.ok && sent.reason === "response-invalid";
     if (!sent.ok && !isRefused) return false;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== report);
-    if (sent.ok && isFinal(report)) this.#acknowledged(report.actionId);
+    if (sent.ok && isFinal(report)) this.#tools.acknowledged(report.actionId);
     return true;
   }
 }

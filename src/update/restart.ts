@@ -32,15 +32,15 @@ export class Restart {
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
-    const { ports, leaving, tell, unattended } = this.#tools;
-    leaving();
+    const { ports } = this.#tools;
+    this.#tools.leaving();
     let left = false;
     const leave = (): void => {
       if (left) return;
       left = true;
       ports.reset.restart();
     };
-    unattended(tell().finally(leave));
+    this.#tools.unattended(this.#tools.tell().finally(leave));
     ports.clock.after(farewellMs, leave);
   }
 }

@@ -20,9 +20,9 @@ export interface SituationTools {
   readonly consent: Consent;
   readonly vitals: Vitals;
   readonly configured: Configured;
-  facts(): SlotFacts;
-  poller(): Poller;
-  work(): UpdateWork;
+  readonly facts: SlotFacts;
+  readonly poller: Poller;
+  readonly work: UpdateWork;
 }
 
 /** Gathers what the pure parts decide by: the facts of this moment, from wherever they are known. */
@@ -34,9 +34,8 @@ export class Situation {
   }
 
   context(): Context {
-    const { ports, settings, refused, consent, vitals, configured } = this.#tools;
-    const { version, imageHash, confirmed, secondary, image } = this.#tools.facts();
-    const poller = this.#tools.poller();
+    const { ports, settings, refused, consent, vitals, configured, poller } = this.#tools;
+    const { version, imageHash, confirmed, secondary, image } = this.#tools.facts;
     const { header } = image;
     return {
       running: { version, imageHash, confirmed },
@@ -45,7 +44,7 @@ export class Situation {
       power: powerFacts(this.power()),
       powerPolicy: settings.power,
       trial: { boots: settings.trialBoots, secondsPerBoot: settings.health.trialMs / 1000 },
-      landedBytes: this.#tools.work().landedBytes,
+      landedBytes: this.#tools.work.landedBytes,
       runningBytes: header.headerBytes + header.payloadBytes + header.protectedTlvBytes,
       windows: configured.windows,
       unixMs: ports.clock.unixMs(),
@@ -62,7 +61,7 @@ export class Situation {
   /** What the rules of compatibility look at. */
   profile(): DeviceProfile {
     const { identity, configured } = this.#tools;
-    const { header, securityCounter } = this.#tools.facts().image;
+    const { header, securityCounter } = this.#tools.facts.image;
     return {
       hardware: identity.hardware,
       version: header.version,

@@ -10,14 +10,15 @@ import {
   encodeHistory,
   type StabilityHistory,
 } from "../policy/stability-history.ts";
-import type { StabilitySettings } from "../policy/stability-settings.ts";
 import { StorageError } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { encodeJson, parseJsonObject } from "../protocol/json.ts";
 import type { SecondaryFacts, SlotFacts } from "../slots/slots.ts";
+import type { Event } from "./event.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import { decodeRelease, encodeOffer } from "./journal.ts";
 import type { Release } from "./release.ts";
+import type { Settings } from "./settings.ts";
 
 const historyKey = "stability";
 const releaseKey = "soak";
@@ -25,13 +26,12 @@ const releaseBytesMax = 1024;
 
 export interface SoakTools {
   readonly ports: Ports;
-  readonly settings: StabilitySettings;
-  readonly checks: HealthChecks;
-  /** Of the image that runs. */
-  facts(): SlotFacts;
-  /** Null when it cannot be read. */
+  readonly settings: Settings;
+  /** Of the image that runs, as they are now. */
+  readonly facts: SlotFacts;
+  /** What the other slot holds; null when it cannot be read. */
   secondary(): SecondaryFacts | null;
-  decided(decision: Exclude<StabilityDecision, { kind: "none" }>): void;
+  happened(event: Event): void;
 }
 
 /**
@@ -41,11 +41,13 @@ export interface SoakTools {
  */
 export class SoakWatch {
   readonly #tools: SoakTools;
+  readonly #checks: HealthChecks;
   #history: StabilityHistory | null;
   #release: Release | null;
 
-  constructor(tools: SoakTools) {
+  constructor(tools: SoakTools, checks: HealthChecks) {
     this.#tools = tools;
+    this.#checks = checks;
     const bytes = tools.ports.keyValue.read(historyKey);
     this.#history = bytes === null ? null : decodeHistory(bytes);
     this.#release = readRelease(tools.ports);
@@ -53,7 +55,7 @@ export class SoakWatch {
 
   /** The release whose image runs, when its action is known. */
   get release(): Release | null {
-    const { imageHash } = this.#tools.facts();
+    const { imageHash } = this.#tools.facts;
     return this.#release?.imageHash === imageHash ? this.#release : null;
   }
 
@@ -71,12 +73,12 @@ export class SoakWatch {
 
   /** The image that runs was just confirmed. */
   begin(release: Release | null, facts: { readonly serverReached: boolean }): void {
-    const { ports, secondary } = this.#tools;
-    const previousImageHash = secondary()?.imageHash ?? null;
-    if (previousImageHash === null || this.#tools.settings.soakMs <= 0) return;
+    const { ports, settings } = this.#tools;
+    const previousImageHash = this.#tools.secondary()?.imageHash ?? null;
+    if (previousImageHash === null || settings.stability.soakMs <= 0) return;
     const { clock, keyValue } = ports;
     const history = beginWatch({
-      imageHash: this.#tools.facts().imageHash,
+      imageHash: this.#tools.facts.imageHash,
       previousImageHash,
       uptimeMs: clock.uptimeMs(),
       unixMs: clock.unixMs(),
@@ -95,31 +97,31 @@ export class SoakWatch {
   take(event: StabilityEvent): void {
     const before = this.#history;
     if (before === null || before.phase === "over") return;
-    const { ports, secondary, settings, decided } = this.#tools;
-    const { imageHash, image } = this.#tools.facts();
+    const { ports, settings } = this.#tools;
+    const { imageHash, image } = this.#tools.facts;
     const { clock, log } = ports;
     const context = {
       uptimeMs: clock.uptimeMs(),
       unixMs: clock.unixMs(),
       running: { imageHash, securityCounter: image.securityCounter },
-      secondary: secondary(),
+      secondary: this.#tools.secondary(),
     };
-    const { history, decision, store } = watchStability(before, event, context, settings);
+    const watched = watchStability(before, event, context, settings.stability);
+    const { history, decision, store } = watched;
     this.#history = history;
     const isStored = !store || this.#attempt(() => this.#write(history));
     if (decision.kind === "none") return;
     log.write("error", `${decision.kind} for ${decision.trigger}: ${decision.detail}`);
     // A rollback that is not remembered could be decided again for ever.
-    if (isStored) decided(decision);
+    if (isStored) this.#tools.happened(eventOf(decision));
   }
 
   /** What is due every ten seconds. */
   tick(): void {
     if (!this.watching) return;
-    const { checks, ports } = this.#tools;
-    checks.ask(() => undefined); // the next tick sees what they answer
-    this.take({ kind: "health", failing: failingAfterConfirm(checks.results()) !== null });
-    const reading = ports.memory?.read() ?? null;
+    this.#checks.ask(() => undefined); // the next tick sees what they answer
+    this.take({ kind: "health", failing: failingAfterConfirm(this.#checks.results()) !== null });
+    const reading = this.#tools.ports.memory?.read() ?? null;
     if (reading !== null) this.take({ kind: "heap", ...reading });
   }
 
@@ -139,6 +141,11 @@ export class SoakWatch {
       return false;
     }
   }
+}
+
+function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event {
+  const { trigger } = decision;
+  return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
 }
 
 function readRelease({ keyValue }: Ports): Release | null {

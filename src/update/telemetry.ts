@@ -26,18 +26,24 @@ export interface DownloadProgress {
   readonly retries: number;
 }
 
+export interface TelemetryTools {
+  readonly ports: Ports;
+  readonly client: DdiClient;
+  batteryPercent(): number | null;
+}
+
 /** Tells the server what happens, beside the reports: the events of an update, queued and delivered after a poll. */
 export class Telemetry {
   readonly #queue: EventQueue;
-  readonly #client: DdiClient;
+  readonly #tools: TelemetryTools;
   #toldPercent = 0;
   #isBooted = false;
 
-  constructor(ports: Ports, client: DdiClient, batteryPercent: () => number | null) {
-    this.#client = client;
-    this.#queue = new EventQueue(ports, () => ({
-      signalDbm: ports.link?.signalDbm() ?? null,
-      batteryPercent: batteryPercent(),
+  constructor(tools: TelemetryTools) {
+    this.#tools = tools;
+    this.#queue = new EventQueue(tools.ports, () => ({
+      signalDbm: tools.ports.link?.signalDbm() ?? null,
+      batteryPercent: tools.batteryPercent(),
     }));
   }
 
@@ -64,7 +70,7 @@ export class Telemetry {
     for (let batches = 0; batches < batchesMax; batches += 1) {
       const batch = this.#queue.batch();
       if (batch === null) return;
-      const sent = await this.#client.events(batch.body);
+      const sent = await this.#tools.client.events(batch.body);
       // What the server will never take would hold up all behind it.
       if (!sent.ok && sent.reason !== "response-invalid") return;
       this.#queue.delivered(batch);

@@ -1,31 +1,21 @@
 import type { HealthVerdict } from "../policy/health.ts";
-import type { StabilityDecision } from "../policy/stability.ts";
 import { tickMsMax } from "../policy/stability-settings.ts";
 import type { TimerHandle } from "../ports/board.ts";
 import type { Http } from "../ports/http.ts";
-import type { Ports } from "../ports/ports.ts";
-import type { SecondaryFacts, SlotFacts } from "../slots/slots.ts";
 import { exchange } from "../transfer/exchange.ts";
-import type { Event } from "./event.ts";
 import { HealthChecks, type PollOutcome } from "./health-checks.ts";
 import type { Release } from "./release.ts";
-import type { Identity, Settings } from "./settings.ts";
-import { SoakWatch } from "./soak-watch.ts";
+import type { Identity } from "./settings.ts";
+import { type SoakTools, SoakWatch } from "./soak-watch.ts";
 import { Trial } from "./trial.ts";
 
 /** Resets of one crash loop are closer together. */
 const earlyMs = 600_000;
 const quietTickMs = 60_000;
 
-export interface VitalsTools {
-  readonly ports: Ports;
+export interface VitalsTools extends SoakTools {
   readonly http: Http;
   readonly identity: Identity;
-  readonly settings: Settings;
-  facts(): SlotFacts;
-  /** What the other slot holds. */
-  secondary(): SecondaryFacts | null;
-  happened(event: Event): void;
   /** Whether the update under way wants to be told of time that passes. */
   wantsTicks(): boolean;
   /** Takes a promise that nobody waits for. */
@@ -46,20 +36,13 @@ export class Vitals {
   #probing = false;
 
   constructor(tools: VitalsTools) {
-    const { ports, settings, secondary, facts, happened } = tools;
+    const { ports, settings } = tools;
     this.#tools = tools;
     this.checks = new HealthChecks(ports.memory ?? null, settings.memoryFloorBytes);
     this.#trial = new Trial(ports.clock, this.checks, settings.health, (verdict) =>
       this.#judged(verdict),
     );
-    this.#soak = new SoakWatch({
-      ports,
-      settings: settings.stability,
-      checks: this.checks,
-      facts,
-      secondary,
-      decided: (decision) => happened(eventOf(decision)),
-    });
+    this.#soak = new SoakWatch(tools, this.checks);
   }
 
   /** A late rollback can still come. */
@@ -127,21 +110,18 @@ export class Vitals {
    * can fail by itself, and while the update waits for its conditions. Else a quiet soak costs little.
    */
   #tickMs(): number {
-    const { ports, wantsTicks } = this.#tools;
-    const isEarly = ports.clock.uptimeMs() < earlyMs;
-    return isEarly || wantsTicks() || this.checks.changesByItself || this.#soak.isUneasy
-      ? tickMsMax
-      : quietTickMs;
+    const isEarly = this.#tools.ports.clock.uptimeMs() < earlyMs;
+    const isEager = isEarly || this.#tools.wantsTicks() || this.checks.changesByItself;
+    return isEager || this.#soak.isUneasy ? tickMsMax : quietTickMs;
   }
 
   #judged(verdict: Exclude<HealthVerdict, { kind: "waiting" }>): void {
-    const { ports, happened } = this.#tools;
     if (verdict.kind === "healthy") {
-      happened({ kind: "healthy" });
+      this.#tools.happened({ kind: "healthy" });
       return;
     }
-    ports.log.write("error", `the trial ends: ${verdict.reason} (${verdict.check})`);
-    happened({ kind: "trialEnded", reason: verdict.reason });
+    this.#tools.ports.log.write("error", `the trial ends: ${verdict.reason} (${verdict.check})`);
+    this.#tools.happened({ kind: "trialEnded", reason: verdict.reason });
   }
 
   /** The server did not answer: is it the server, or this image? */
@@ -166,9 +146,4 @@ export class Vitals {
     const answer = await exchange(http, { ...request, timeoutMs });
     return answer.ok || answer.failure === "body-too-large" ? "reached" : "missed";
   }
-}
-
-function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event {
-  const { trigger } = decision;
-  return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
 }

@@ -1,5 +1,4 @@
 import type { EnvelopeRefusal } from "../image/envelope.ts";
-import type { ImageInfo } from "../image/info.ts";
 import { type ImageTrust, ImageVerification } from "../image/verify.ts";
 import {
   type DeviceProfile,
@@ -9,10 +8,8 @@ import {
 } from "../policy/compatibility.ts";
 import { type Backoff, backoffMs } from "../policy/retry.ts";
 import { FlashError } from "../ports/flash.ts";
-import type { Http } from "../ports/http.ts";
-import type { Ports } from "../ports/ports.ts";
-import { type DigestHex, parseDigestHex } from "../protocol/digest.ts";
-import type { Slots } from "../slots/slots.ts";
+import { parseDigestHex } from "../protocol/digest.ts";
+import type { SlotFacts, Slots } from "../slots/slots.ts";
 import { StagingSlot } from "../slots/staging.ts";
 import { type CheckResult, checkImage } from "../transfer/check-image.ts";
 import {
@@ -26,27 +23,23 @@ import { LongWork } from "../transfer/long-work.ts";
 import type { RangeFailure } from "../transfer/range.ts";
 import type { ReleaseTarget } from "../trust/release-target.ts";
 import { BlockMemory } from "./block-memory.ts";
+import type { Consent } from "./consent.ts";
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import { addressNotKept, type FailureReason, type Offer, type Release } from "./release.ts";
-import { ReleaseTrust } from "./release-trust.ts";
-import type { Identity, Settings } from "./settings.ts";
+import { ReleaseTrust, type ReleaseTrustTools } from "./release-trust.ts";
 
-export interface WorkTools {
-  readonly ports: Ports;
-  readonly http: Http;
-  readonly identity: Identity;
-  readonly settings: Settings;
+export interface WorkTools extends ReleaseTrustTools {
   readonly slots: Slots;
-  readonly headers: (url: string) => Readonly<Record<string, string>>;
-  running(): ImageInfo;
+  /** Of the image that runs, as they are now. */
+  readonly facts: SlotFacts;
+  /** Knows the file that the user of the device agreed to. */
+  readonly consent: Consent;
   /** What the rules of compatibility look at. */
   profile(): DeviceProfile;
-  /** The file that the user of the device agreed to. */
-  approvedFile(): DigestHex | null;
   /** A block of the release landed in the slot. */
   landed(release: Release): void;
-  happened(event: Event): void;
+  workEnded(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
 }
@@ -83,13 +76,7 @@ export class UpdateWork {
   constructor(tools: WorkTools) {
     this.#tools = tools;
     this.#memory = new BlockMemory(tools.ports.keyValue);
-    const { ports, http, identity, settings } = tools;
-    const { headers } = tools;
-    const timeoutMs = settings.requestTimeoutMs;
-    this.#releaseTrust =
-      identity.trust === "tuf"
-        ? new ReleaseTrust({ ports, http, identity, timeoutMs, headers })
-        : null;
+    this.#releaseTrust = tools.identity.trust === "tuf" ? new ReleaseTrust(tools) : null;
   }
 
   /** Whether an event of some work is still to come. */
@@ -130,7 +117,7 @@ export class UpdateWork {
     }
     if (work.abandoned) return;
     this.#current = null;
-    this.#tools.happened(event);
+    this.#tools.workEnded(event);
   }
 
   #begin(effect: Work, work: LongWork): Promise<Event> {
@@ -178,11 +165,11 @@ export class UpdateWork {
 
   /** Both ends of the image, asked for again with growing pauses while that makes sense. */
   async #fetchEnds(offer: Offer, work: LongWork): Promise<CheckResult> {
-    const { ports, http, settings } = this.#tools;
+    const { ports, http, settings, client } = this.#tools;
     const request = {
       url: offer.url,
       fileBytes: offer.fileBytes,
-      headers: this.#tools.headers(offer.url),
+      headers: client.headers(offer.url),
       timeoutMs: settings.download.timeoutMs,
       trust: this.#trust(),
     };
@@ -204,7 +191,7 @@ export class UpdateWork {
    */
   async #trusted(offer: Offer): Promise<Trusted> {
     if (this.#releaseTrust === null) return { ok: true, signed: null };
-    const { securityCounter } = this.#tools.running();
+    const { securityCounter } = this.#tools.facts.image;
     const verdict = await this.#releaseTrust.check(offer, securityCounter);
     if (verdict.ok) return { ok: true, signed: verdict.approved.release };
     const { reason, passing } = verdict;
@@ -225,12 +212,13 @@ export class UpdateWork {
     const facts = signed ?? info.release;
     const overridesWindows = facts.windowOverride;
     const release: Release = { ...offer, imageHash, overridesWindows };
-    const { profile, approvedFile, ports } = this.#tools;
+    const { consent, ports } = this.#tools;
     // What runs cannot be refused by any rule.
-    if (imageHash === this.#tools.running().imageHash)
+    if (imageHash === this.#tools.facts.image.imageHash)
       return { kind: "checked", release, consent: null };
-    const approved = offer.approved || approvedFile() === offer.fileHash;
-    const found = findIncompatibility(releaseFacts(info, facts), profile(), { approved });
+    const approved = offer.approved || consent.approvedFile === offer.fileHash;
+    const profile = this.#tools.profile();
+    const found = findIncompatibility(releaseFacts(info, facts), profile, { approved });
     if (found === null) return { kind: "checked", release, consent: null };
     ports.log.write("warn", `${offer.version}: ${describeIncompatibility(found)}`);
     const { rule } = found;
@@ -255,7 +243,7 @@ export class UpdateWork {
 
   async #download(release: Release, work: LongWork): Promise<Event> {
     if (release.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
-    const { ports, http, settings } = this.#tools;
+    const { ports, http, settings, client } = this.#tools;
     if (this.#memory.recall(release.fileHash) === null) {
       const ends = await this.#fetchEnds(release, work);
       if (!ends.ok && ends.kind === "transfer")
@@ -275,7 +263,7 @@ export class UpdateWork {
         random: ports.random,
         crypto: ports.crypto,
         work,
-        headers: this.#tools.headers,
+        headers: (url) => client.headers(url),
         landed: () => {
           this.#pauses = 0; // it comes forward: the next fault is a first one
           this.#tools.landed(release);

@@ -50,9 +50,12 @@ function bench(onAcknowledged?: (reporter: Reporter, actionId: string) => void):
     timeoutMs: 1000,
     running: () => ({ version: "1.0.0", imageHash: "00".repeat(32) as DigestHex, confirmed: true }),
   });
-  const reporter: Reporter = new Reporter(client, (actionId) => {
-    acknowledged.push(actionId);
-    onAcknowledged?.(reporter, actionId);
+  const reporter: Reporter = new Reporter({
+    client,
+    acknowledged(actionId) {
+      acknowledged.push(actionId);
+      onAcknowledged?.(reporter, actionId);
+    },
   });
   const self: Bench = { reporter, acknowledged, sent, answer: { status: 200 } };
   return self;
