@@ -2,8 +2,8 @@
 export const sizeLimits = {
   /** 720 KiB, as published: half of what a slot holds. */
   imageBytesTarget: 720 * 1024,
-  /** Of the reference firmware: 1 % more than the 1,091,776 bytes that it had, so that growth is seen. */
-  imageBytesMax: 1_102_700,
+  /** Of the reference firmware: 1 % more than the 1,089,600 bytes that it had, so that growth is seen. */
+  imageBytesMax: 1_100_500,
   /** Code in RAM, static data, heap pool and stacks, of the chip's 301,568 bytes. */
   sramBytesMax: 230_000,
   bootloaderBytesMax: 65_536,
