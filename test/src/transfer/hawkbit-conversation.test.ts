@@ -121,5 +121,8 @@ for (const step of ofKind(/artifacts\/fw-1\.bin$/))
     );
     const isWanted = step.step === "artifact download, Range bytes=0-99";
     assert.equal(result.ok, isWanted);
-    assert.equal(got.length, isWanted ? 100 : 0);
+    // A shorter range from the same start is a part of what was asked for (RFC 9110, 15.3.7).
+    const found = step.response.headers.find(([name]) => name === "Content-Range");
+    const [, last] = /^bytes 0-(\d+)\//.exec(found?.[1] ?? "") ?? [];
+    assert.equal(got.length, last === undefined ? 0 : Number(last) + 1);
   });
