@@ -5,31 +5,9 @@ import { type TestContext, test } from "node:test";
 import type { FleetOptions } from "../../../../hosts/fleet/options.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { hardware, TestFleet } from "../test-fleet.ts";
+import { fleetOf, memberOf, old, rollOut } from "./rollout-scene.ts";
 
-const old = { version: "1.0.0", imageHash: "a".repeat(64) };
-const allAtOnce = [{ percent: 100, soakSeconds: 0 }];
 const anyShare = { rolledBackShare: 1, failedShare: 1, noLinkShare: 1 };
-
-async function fleetOf(t: TestContext, count: number, options: Partial<FleetOptions> = {}) {
-  const fleet = await TestFleet.open(t, options);
-  const devices = await fleet.addDevices(count);
-  for (const device of devices) {
-    device.runs(old.version, old.imageHash);
-    await device.poll();
-  }
-  return { fleet, devices };
-}
-
-async function rollOut(fleet: TestFleet, releaseVersion: string, more: object = {}) {
-  const wanted = { name: releaseVersion, releaseVersion, stages: allAtOnce, start: true, ...more };
-  return fleet.api("POST", "/rollouts", wanted);
-}
-
-async function memberOf(fleet: TestFleet, rollout: number, id: string) {
-  const { items } = await fleet.api("GET", `/rollouts/${rollout}/devices`);
-  const found = items.find((item: { deviceId: string }) => item.deviceId === id);
-  return found === undefined ? null : [found.state, found.reason];
-}
 
 async function kindsOf(fleet: TestFleet, rollout: number): Promise<string[]> {
   const { items } = await fleet.api("GET", "/events?limit=500");
