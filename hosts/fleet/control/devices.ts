@@ -4,15 +4,9 @@ import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { weakness } from "../tokens.ts";
+import { askToGiveBack, endAction, takenBack } from "./cancel.ts";
 import { findEntry, registerDevice } from "./contact.ts";
-import {
-  allowRetry,
-  askToGiveBack,
-  closeIfDone,
-  decideTask,
-  endAction,
-  takenBack,
-} from "./decide.ts";
+import { allowRetry, closeIfDone, decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";

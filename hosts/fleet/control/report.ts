@@ -18,14 +18,9 @@ import {
 import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
 import type { ActionStatus } from "../storage/tables.ts";
+import { cancelRejected, evidenceOfCancel, isUnconfirmed, lastingReports } from "./cancel.ts";
 import { isGone } from "./contact.ts";
-import {
-  cancelRejected,
-  decideTask,
-  evidenceOfCancel,
-  isUnconfirmed,
-  lastingReports,
-} from "./decide.ts";
+import { decideTask } from "./decide.ts";
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry, Image } from "./memory.ts";

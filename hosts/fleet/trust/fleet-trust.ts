@@ -2,35 +2,25 @@ import { parseVersion } from "../../../src/image/version.ts";
 import { type Assignment, directorRoleMember } from "../../../src/trust/director-document.ts";
 import { imageTargetName } from "../../../src/trust/target-names.ts";
 import type { AuditUse } from "../../release/keys/audit-entry.ts";
-import {
-  AuditLog,
-  AuditLogError,
-  recordedSigner,
-  usesPerEntryMax,
-} from "../../release/keys/audit-log.ts";
+import { AuditLog, AuditLogError, usesPerEntryMax } from "../../release/keys/audit-log.ts";
 import { type Signer, SignerError } from "../../release/keys/signer.ts";
 import {
   fileOf,
-  type RootDocument,
   type TargetJson,
   type TargetsDocument,
   type TrustDocument,
 } from "../../release/trust/document.ts";
 import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/expiry.ts";
-import { type SignedSet, signOnline } from "../../release/trust/online.ts";
-import {
-  delegatedRolesOf,
-  hashedName,
-  type LifeDays,
-  TrustRepository,
-} from "../../release/trust/repository.ts";
-import { type FleetClock, Stopwatch } from "../clock.ts";
+import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
+import type { FleetClock } from "../clock.ts";
 import type { Image } from "../control/memory.ts";
 import { DatabaseRefusedError } from "../storage/database-check.ts";
 import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
+import { NoticesOnce, type TrustNotice } from "./notices.ts";
+import { OnlineSchedule } from "./online-schedule.ts";
 
 export interface FleetTrustOptions {
   /** Signed metadata and the audit log. */
@@ -39,13 +29,6 @@ export interface FleetTrustOptions {
   readonly onlineSigner: Signer | null;
   /** Its successors and predecessors: those sign that the newest root names. */
   readonly moreOnlineSigners?: readonly Signer[];
-}
-
-/** A line for the log and the stream of events. */
-export interface TrustNotice {
-  readonly level: "info" | "warn";
-  readonly text: string;
-  readonly facts: Readonly<Record<string, string | number>>;
 }
 
 export interface TrustProblem {
@@ -58,26 +41,10 @@ export interface TrustProblem {
   readonly message: string;
 }
 
-interface SignedOnline {
-  readonly snapshot: TrustDocument | null;
-  readonly timestamp: TrustDocument | null;
-  readonly notices: readonly TrustNotice[];
-}
-
-const nothingSigned: SignedOnline = { snapshot: null, timestamp: null, notices: [] };
-
-/** After a signer failed. */
-const retryEveryMs = 10_000;
-/** A server that starts again so soon after it signed did not come from a backup. */
-const renewAfterSeconds = 60;
-/** How often expiry and what is due are looked at. */
-const checkEveryMs = 60_000;
 /** A key behind a command or in a token is one program for each signature. */
 const signingBounds = { atOnceMax: 8, waitingMax: 256 } as const;
 /** Uses of the online key that wait for the audit log; more are written at once. */
 const usesMax = 4096;
-/** Subjects of which something was told, so that it is not told twice. */
-const toldMax = 10_000;
 
 /**
  * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot
@@ -89,18 +56,15 @@ export class FleetTrust {
   readonly #signers: readonly Signer[];
   readonly #log: AuditLog;
   readonly #clock: FleetClock;
-  readonly #stopwatch: Stopwatch;
+  readonly #schedule: OnlineSchedule;
   readonly #files = new Map<string, Buffer>();
-  readonly #told = new Map<string, string>();
+  readonly #once = new NoticesOnce();
   readonly #signing = new Turns("questions to the director", signingBounds);
   #targets = new Map<string, TargetJson>();
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
-  #problem: string | null = null;
   #signerProblem: string | null = null;
   #logProblem: string | null = null;
-  #isRenewed = false;
-  #checkedAtMs = Number.NEGATIVE_INFINITY;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Throws `DatabaseRefusedError` when the folder holds something else. */
@@ -111,8 +75,14 @@ export class FleetTrust {
     const { onlineSigner, moreOnlineSigners = [] } = options;
     this.#signers = onlineSigner === null ? [] : [onlineSigner, ...moreOnlineSigners];
     this.#clock = clock;
-    this.#stopwatch = new Stopwatch(clock);
     this.#log = new AuditLog(`${options.folder}/audit.jsonl`, () => clock.unixMs());
+    this.#schedule = new OnlineSchedule({
+      repository: this.#repository,
+      signers: this.#signers,
+      log: this.#log,
+      clock,
+      notices: this.#once,
+    });
     this.#index();
   }
 
@@ -163,7 +133,7 @@ export class FleetTrust {
     const isUsed = this.hasRoot || this.#signers.length > 0;
     if (isUsed && !this.hasRoot)
       add("metadata-missing", 'there is no signed metadata yet; run "sluice trust publish"');
-    add("metadata-unsigned", this.#problem);
+    add("metadata-unsigned", this.#schedule.problem);
     add("signer-failing", this.#signerProblem);
     add("audit-log-failing", this.#logProblem);
     const expired = this.expiries.filter(({ level }) => level === "expired");
@@ -195,10 +165,12 @@ export class FleetTrust {
 
   /** Tells, once for each image and hardware, that a rollout offers what no device will install. */
   noteUnsigned({ version, fileSha256 }: Image, hardware: string): void {
-    if (this.#told.size >= toldMax) return;
+    if (this.#once.isFull) return;
     const text = `release ${version} is offered to ${hardware}, but is not among the signed targets: no device installs it; run "sluice trust add-release"`;
     const notice = { level: "warn", text, facts: { version, hardware } } as const;
-    this.#notices.push(...this.#once(`unsigned ${hardware} ${fileSha256}`, "told", notice));
+    this.#notices.push(
+      ...this.#once.unlessLast(`unsigned ${hardware} ${fileSha256}`, "told", notice),
+    );
   }
 
   /** Null without an online key that the root names for the director. */
@@ -242,10 +214,7 @@ export class FleetTrust {
       await this.#writeUses();
       const noted = this.#notices;
       this.#notices = [];
-      const passedMs = this.#stopwatch.passedMs();
-      const isFailing = this.#signerProblem !== null;
-      if (passedMs - this.#checkedAtMs < (isFailing ? retryEveryMs : checkEveryMs)) return noted;
-      this.#checkedAtMs = passedMs;
+      if (!this.#schedule.startsLook(this.#signerProblem !== null)) return noted;
       const signed = await this.#noteSigner(() => this.#signOver([]));
       return [...noted, ...signed, ...this.#expiryNotices()];
     });
@@ -278,7 +247,7 @@ export class FleetTrust {
    * timestamp before what it leads to.
    */
   async #signOver(fresh: readonly TrustDocument[]): Promise<readonly TrustNotice[]> {
-    const signed = await this.#signOnline(fresh);
+    const signed = await this.#schedule.sign(fresh);
     const isRoot = ({ role }: TrustDocument): boolean => role === "root";
     for (const document of fresh.filter((one) => !isRoot(one))) this.#repository.publish(document);
     if (signed.snapshot !== null) this.#repository.publish(signed.snapshot);
@@ -289,87 +258,17 @@ export class FleetTrust {
     return signed.notices;
   }
 
-  /**
-   * What is new of the two; null where the one that is there stays, or where nothing can be signed.
-   */
-  async #signOnline(fresh: readonly TrustDocument[]): Promise<SignedOnline> {
-    const set = this.#setWith(fresh);
-    if (set === null) return nothingSigned;
-    if (this.#signers.length === 0) {
-      this.#problem = "there is no online key; start the server with --online-key";
-      return nothingSigned;
-    }
-    const { keyids } = set.root.signed.roles.timestamp;
-    const named = this.#signers.filter(({ keyId }) => keyids.includes(keyId));
-    const signersFor = (purpose: string) =>
-      named.map((signer) => recordedSigner(signer, this.#log, purpose));
-    const now = this.#clock.unixMs();
-    const { lifeDays } = this.#repository;
-    // What a backup brought back may be older than what devices have seen: the first time, both are
-    // signed anew, with versions made of the time.
-    const versionMin = Math.floor(now / 1000);
-    const isOld = (set.timestamp?.signed.version ?? 0) < versionMin - renewAfterSeconds;
-    const always = !this.#isRenewed && isOld;
-    const result = await signOnline(set, { signersFor, now, lifeDays, always, versionMin });
-    if (result.ok) this.#isRenewed = true;
-    this.#problem = result.ok ? null : result.message;
-    if (!result.ok) {
-      const notice = { level: "warn", text: result.message, facts: {} } as const;
-      return { ...nothingSigned, notices: this.#once("online", result.reason, notice) };
-    }
-    this.#told.delete("online");
-    const isNew = (role: "snapshot" | "timestamp"): boolean => result.signed.includes(role);
-    const notices = result.signed.map((role): TrustNotice => {
-      const { version, expires } = result[role].signed;
-      const text = `signed ${role} version ${version}, valid to ${expires}`;
-      return { level: "info", text, facts: { role, version } };
-    });
-    return {
-      snapshot: isNew("snapshot") ? result.snapshot : null,
-      timestamp: isNew("timestamp") ? result.timestamp : null,
-      notices,
-    };
-  }
-
-  /** The newest document of each role, with these among them; null before there are any. */
-  #setWith(fresh: readonly TrustDocument[]): SignedSet | null {
-    const newest = (role: string): TrustDocument | null =>
-      fresh
-        .filter((document) => document.role === role)
-        .reduce<TrustDocument | null>(
-          (best, one) => (best === null || one.signed.version > best.signed.version ? one : best),
-          this.#repository.current(role),
-        );
-    const root = newest("root") as RootDocument | null;
-    const targets = newest("targets") as TargetsDocument | null;
-    if (root === null || targets === null) return null;
-    const delegated = new Map<string, TargetsDocument>();
-    for (const role of delegatedRolesOf(targets)) {
-      const document = newest(role);
-      if (document !== null) delegated.set(role, document as TargetsDocument);
-    }
-    const [snapshot, timestamp] = [newest("snapshot"), newest("timestamp")];
-    return { root, targets, delegated, snapshot, timestamp };
-  }
-
   #expiryNotices(): TrustNotice[] {
     return this.expiries.flatMap((expiry) => {
       const { role, version, level, lifeLeftPercent } = expiry;
       const facts = { role, version, expiry: level, lifeLeftPercent };
-      const told = this.#once(role, `${version} ${level}`, {
+      const told = this.#once.unlessLast(role, `${version} ${level}`, {
         level: "warn",
         text: describeExpiry(expiry),
         facts,
       });
       return level === "good" ? [] : told;
     });
-  }
-
-  /** The notice unless it was the last one of that subject. */
-  #once(subject: string, state: string, notice: TrustNotice): TrustNotice[] {
-    if (this.#told.get(subject) === state) return [];
-    this.#told.set(subject, state);
-    return [notice];
   }
 
   async #writeUses(): Promise<void> {

@@ -1,7 +1,36 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Fleet } from "../control/fleet.ts";
 import { addEvent } from "../storage/events.ts";
-import type { TrustNotice } from "./fleet-trust.ts";
+
+/** A line for the log and the stream of events. */
+export interface TrustNotice {
+  readonly level: "info" | "warn";
+  readonly text: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+/** Subjects of which something was told, so that it is not told twice. */
+const toldMax = 10_000;
+
+/** Keeps what was told last of each subject. */
+export class NoticesOnce {
+  readonly #told = new Map<string, string>();
+
+  get isFull(): boolean {
+    return this.#told.size >= toldMax;
+  }
+
+  /** The notice, unless that state was told last of the subject. */
+  unlessLast(subject: string, state: string, notice: TrustNotice): TrustNotice[] {
+    if (this.#told.get(subject) === state) return [];
+    this.#told.set(subject, state);
+    return [notice];
+  }
+
+  forget(subject: string): void {
+    this.#told.delete(subject);
+  }
+}
 
 /** Notices go into the log, and warnings into the stream of events too. */
 export async function tellNotices(
