@@ -21,6 +21,7 @@ import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts
 import { defaultActionSeconds } from "./rollout/definition.ts";
 import { noteRight, noteWrong, pauseOf, pauseText } from "./routes/attempts.ts";
 import { guardAgainstSites } from "./routes/browser-guard.ts";
+import { refuseCodedBodies } from "./routes/coded-bodies.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { certificateRules } from "./routes/ddi/certificate.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
@@ -168,6 +169,7 @@ async function buildApp(
   const app = fastify({ ...options, ...https } as FastifyServerOptions);
   app.setSchemaErrorFormatter(invalidRequest);
   answerErrors(app);
+  refuseCodedBodies(app);
   await app.register(swagger, openApi(settings));
   const device = { ...settings, fleet, certificates: certificateRules(settings.tls) };
   await app.register(

@@ -1,6 +1,7 @@
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import type { FastifySchema } from "fastify";
 import type { FleetSettings } from "../options.ts";
+import { codedBodyResponse } from "./coded-bodies.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -47,8 +48,14 @@ export function openApi(settings: FleetSettings): FastifyDynamicSwaggerOptions {
   };
 }
 
-/** Bytes are no JSON, so there is no schema that checks them; clients are told of them all the same. */
 function documented(schema: FastifySchema, body: object | undefined): FastifySchema {
+  const whole = withBody(schema, body);
+  if (whole?.body === undefined) return whole;
+  return { ...whole, response: { ...(whole.response as object), 415: codedBodyResponse } };
+}
+
+/** Bytes are no JSON, so there is no schema that checks them; clients are told of them all the same. */
+function withBody(schema: FastifySchema, body: object | undefined): FastifySchema {
   if (body !== undefined) return { ...schema, body };
   if (schema?.consumes?.includes(octets) !== true) return schema;
   return { ...schema, body: { type: "string", format: "binary" } };

@@ -5,6 +5,7 @@ import type { DeviceEntry } from "../../control/memory.ts";
 import { type Fault, faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
 import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts";
+import { CodedBodyError } from "../coded-bodies.ts";
 import { refuseOtherMethods } from "../other-methods.ts";
 import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
@@ -144,6 +145,8 @@ const unreadable = Symbol("unreadable body");
 
 function answerErrors(app: FastifyInstance, options: DeviceApiOptions): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (error instanceof CodedBodyError)
+      return answerProblem(request, reply, refusalOf(error, 415));
     if (error.statusCode === 415) {
       reply.header("accept", "application/json, application/cbor");
       return answerStatus(request, reply, options, 415, "Unsupported Media Type");
@@ -201,7 +204,7 @@ function faultProblem({ status, reason }: Fault): Problem {
   };
 }
 
-function refusalOf(error: FastifyError, status: number): Problem {
+function refusalOf(error: Pick<FastifyError, "code" | "message">, status: number): Problem {
   return {
     status,
     exceptionClass: "RequestRefused",

@@ -28,7 +28,7 @@ export function answerSchema<P extends Readonly<Record<string, object>>>(
   return { type: "object", required, properties } as const;
 }
 
-const error = answerSchema({
+export const error = answerSchema({
   error: { type: "string", description: "the reason, one word of a closed set" },
   message: { type: "string", description: "what happened, the value, the limit, the next step" },
 });

@@ -1,0 +1,50 @@
+import type { FastifyInstance, preParsingHookHandler } from "fastify";
+import { cutText } from "../control/texts.ts";
+import { error } from "./management/schemas/common.ts";
+
+const withBodies = ["POST", "PUT", "PATCH", "DELETE"];
+const shownCharactersMax = 60;
+
+/** The body is compressed, or coded in another way: nobody here decodes it (RFC 9110, 15.5.16). */
+export class CodedBodyError extends Error {
+  override readonly name = "CodedBodyError";
+  readonly statusCode = 415;
+  readonly code = "CODED_BODY";
+
+  constructor(coding: string) {
+    const shown = cutText(coding, shownCharactersMax);
+    super(`the body is in the coding "${shown}": send it as it is, without Content-Encoding`);
+  }
+}
+
+/**
+ * Refuses coded bodies on every route that reads one, before any byte of them is taken for what it
+ * stands for. Called first in the server.
+ */
+export function refuseCodedBodies(app: FastifyInstance): void {
+  app.addHook("onRoute", (route) => {
+    if (![route.method].flat().some((method) => withBodies.includes(method))) return;
+    route.preParsing = [refuseCoded, ...[route.preParsing ?? []].flat()];
+  });
+}
+
+const refuseCoded: preParsingHookHandler = (request, reply, _, done) => {
+  const coding = request.headers["content-encoding"] ?? "";
+  if (coding.split(",").every(isIdentity)) return done();
+  reply.header("accept-encoding", "identity");
+  done(new CodedBodyError(coding));
+};
+
+/** Also an empty member of the list, which stands for nothing (RFC 9110, 5.6.1). */
+function isIdentity(member: string): boolean {
+  return ["", "identity"].includes(member.trim().toLowerCase());
+}
+
+/** What the document of the API says of it. */
+export const codedBodyResponse = {
+  description: "The body is compressed, or of a type that is not read here: send it as it is",
+  ...error,
+  headers: {
+    "accept-encoding": { type: "string", description: "`identity`, when its coding is refused" },
+  },
+} as const;
