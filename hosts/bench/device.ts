@@ -1,10 +1,5 @@
-import type { HistoryName } from "../simulator/power-cuts/history.ts";
-import {
-  buildImages,
-  type HistoryKind,
-  historyKinds,
-  Proof,
-} from "../simulator/power-cuts/proof.ts";
+import type { HistoryName } from "../power-cuts/history.ts";
+import { buildImages, type HistoryKind, historyKinds, Proof } from "../power-cuts/proof.ts";
 
 /** The size of a real image with network and storage for an ESP32-C3, reached with a comment behind the code. */
 const imageBytesMin = 560_000;

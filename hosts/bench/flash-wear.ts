@@ -1,6 +1,6 @@
-import { sectorBytes } from "../simulator/flash/geometry.ts";
-import type { CleanOperation, CleanRun } from "../simulator/power-cuts/history.ts";
-import { trailerSectors } from "../simulator/power-cuts/layout.ts";
+import { sectorBytes } from "../flash/geometry.ts";
+import type { CleanOperation, CleanRun } from "../power-cuts/history.ts";
+import { trailerSectors } from "../power-cuts/layout.ts";
 import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
 import { benchDevice, benchHistory } from "./device.ts";
 

@@ -1,5 +1,5 @@
-import { cutKinds } from "../simulator/flash/operation.ts";
-import { Rig } from "../simulator/power-cuts/rig.ts";
+import { cutKinds } from "../flash/operation.ts";
+import { Rig } from "../power-cuts/rig.ts";
 import { atMost, type Benchmark } from "./benchmark.ts";
 import { benchDevice, benchHistory } from "./device.ts";
 

@@ -2,12 +2,6 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
-  certificatePem,
-  issueCertificate,
-  privateKeyNumber,
-  privateKeyPem,
-} from "../release/certificates.ts";
-import {
   boardBytes,
   boardHeapBytes,
   boardSlotBytes,
@@ -15,10 +9,16 @@ import {
   larger,
   noMemory,
   type XsMemory,
-} from "../simulator/moddable/instruments.ts";
-import { OneDevice, type OneDeviceOptions } from "../simulator/moddable/one-device.ts";
-import { until } from "../simulator/moddable/real-fleet.ts";
-import { findSdk, type ModdableSdk, projectRoot } from "../simulator/moddable/sdk.ts";
+} from "../moddable/instruments.ts";
+import { OneDevice, type OneDeviceOptions } from "../moddable/one-device.ts";
+import { until } from "../moddable/real-fleet.ts";
+import { findSdk, type ModdableSdk, projectRoot } from "../moddable/sdk.ts";
+import {
+  certificatePem,
+  issueCertificate,
+  privateKeyNumber,
+  privateKeyPem,
+} from "../release/certificates.ts";
 import { aboutAtMost, atMost, type Benchmark, type Measurement } from "./benchmark.ts";
 import { trustedReleases } from "./trust/trusted-releases.ts";
 

@@ -10,9 +10,11 @@ import { type BoardTools, findBoardTools } from "../esp32/board-tools.ts";
 import { type Board, boardNamed, boards } from "../esp32/boards.ts";
 import { readBootloaderFile } from "../esp32/bootloader-file.ts";
 import { factoryFlash } from "../esp32/flash-image.ts";
-import { partitionTable, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
-import { simulatorLayout } from "../esp32/simulator-layout.ts";
 import { sizeLimits, sizeText, sramRegion } from "../esp32/size-limits.ts";
+import { boardLayout } from "../flash/board-layout.ts";
+import { sectorBytes } from "../flash/geometry.ts";
+import { encodeLayout } from "../flash/layout.ts";
+import { partitionTable, writeBlockBytes } from "../flash/partitions.ts";
 import { signImage } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -89,7 +91,7 @@ async function build(flags: BuildFlags, command: Command): Promise<void> {
   makeFolder(flags.out);
   const files: Record<string, Uint8Array | string> = {
     "image.bin": image,
-    "layout.json": `${JSON.stringify(simulatorLayout(board.flashMiB), null, 2)}\n`,
+    "layout.json": `${JSON.stringify(encodeLayout(boardLayout(board.flashMiB)), null, 2)}\n`,
   };
   if (bootloader !== null) {
     const made = factoryFlash(board, { bootloader, image });
@@ -174,7 +176,7 @@ async function signedImage(
   const keys = await openImageSigners(flags);
   if (keys.length === 0)
     throw new CommandError("no key to sign with: give --key or --signer", exitCodes.usage);
-  const slotBytes = partitionTable(board).slot0.size;
+  const slotBytes = partitionTable(board).slot0.sizeBytes;
   const result = await reportingSigners(() =>
     signImage({
       payload: firmware.payload,

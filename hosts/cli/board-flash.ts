@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { flashMiBs, type Soc, socs } from "../esp32/partitions.ts";
-import { simulatorLayout } from "../esp32/simulator-layout.ts";
+import { boardLayout } from "../flash/board-layout.ts";
+import { encodeLayout } from "../flash/layout.ts";
+import { flashMiBs, type Soc, socs } from "../flash/partitions.ts";
 import { type FactoryFlags, factoryBytes } from "./board/factory-flash.ts";
 import { commandGroup } from "./command-group.ts";
 import { explain } from "./environment-error.ts";
@@ -95,7 +96,7 @@ async function flashFactory(image: string, flags: FlashFlags, command: Command):
     throw new CommandError("--simulated is for --file: no board starts it", exitCodes.usage);
   const bytes = factoryBytes(image, flags);
   if (layout !== undefined)
-    writeResult(layout, `${JSON.stringify(simulatorLayout(flags.flash), null, 2)}\n`);
+    writeResult(layout, `${JSON.stringify(encodeLayout(boardLayout(flags.flash)), null, 2)}\n`);
   if (file !== undefined) {
     writeResult(file, bytes);
     const next = flags.simulated === true ? "then sluice simulate --flash" : "then board flash";

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { simulatorLayouts } from "../esp32/simulator-layout.ts";
+import { deviceLayout } from "../flash/board-layout.ts";
+import { writeFlashFile } from "../flash/flash-file.ts";
+import { encodeLayout } from "../flash/layout.ts";
 import { xsEngineMissing } from "../simulator/engines/xs-engine.ts";
-import { writeFlashFile } from "../simulator/flash/flash-file.ts";
-import { deviceLayout } from "../simulator/layouts.ts";
 import { planFleet } from "./demo/plan.ts";
 import { Demo, type DemoOutcome, demoPollSeconds, isExpected } from "./demo/scenario.ts";
 import { DemoView } from "./demo/view.ts";
@@ -84,7 +84,7 @@ function writeResults(out: string, session: Session, summary: object): void {
   const write = (name: string, value: object): void =>
     writeFileSync(join(out, name), `${JSON.stringify(value, null, 2)}\n`);
   write("summary.json", summary);
-  write("layout.json", simulatorLayouts()[layoutName]);
+  write("layout.json", encodeLayout(deviceLayout(layoutName)));
   writeFileSync(join(out, "keys", "image-signing-pub.pem"), session.images.publicPem);
   for (const { id, device } of session.world.devices)
     writeFlashFile(join(out, "devices", `${id}.flash`), device.flash);

@@ -6,7 +6,7 @@ import {
   flashMiBs,
   type PartitionTable,
   partitionTable,
-} from "../esp32/partitions.ts";
+} from "../flash/partitions.ts";
 import { type Enrolment, EnrolmentError } from "../simulator/enrolment.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -73,7 +73,7 @@ async function enroll(id: string, flags: EnrollFlags, command: Command): Promise
   const tls = readTlsFiles(flags);
   checkScheme(server, tls, command);
   const table = partitionTable({ soc: "esp32c3", flashMiB: flags.flash });
-  const { offset, size } = table.storage;
+  const { offsetBytes: offset, sizeBytes: size } = table.storage;
   const enrolment = {
     serverUrl: server,
     tenant: flags.tenant,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
-import { type FlashMiB, flashMiBs } from "../esp32/partitions.ts";
+import { type FlashMiB, flashMiBs } from "../flash/partitions.ts";
 import { commandGroup } from "./command-group.ts";
 import { writeResult } from "./files.ts";
 import {

@@ -4,7 +4,7 @@ import { fromHex } from "../../src/image/hex.ts";
 import type { ImageVersion } from "../../src/image/version.ts";
 import { plainImage } from "../../src/image/writer.ts";
 import { buildFirmware } from "../release/build.ts";
-import { checkPayloadFits } from "../release/fit.ts";
+import { checkPayloadFits, type SlotDescription } from "../release/fit.ts";
 import {
   encodeManifest,
   type FirmwareVariant,
@@ -14,7 +14,6 @@ import {
 } from "../release/manifest.ts";
 import { notesFileName } from "../release/notes.ts";
 import { sbomFileName } from "../release/sbom.ts";
-import type { SlotDescription } from "../release/sign.ts";
 import { commandGroup } from "./command-group.ts";
 import {
   addEvidenceOptions,

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { flashMiBs, sectorBytes, writeBlockBytes } from "../esp32/partitions.ts";
-import { type LayoutName, simulatorLayouts } from "../esp32/simulator-layout.ts";
-import { checkSlot } from "../release/fit.ts";
-import type { SlotDescription } from "../release/sign.ts";
-import { parseDeviceLayout } from "../simulator/layout.ts";
+import { deviceLayout, layoutNames } from "../flash/board-layout.ts";
+import { sectorBytes } from "../flash/geometry.ts";
+import { parseDeviceLayout } from "../flash/layout.ts";
+import { writeBlockBytes } from "../flash/partitions.ts";
+import { checkSlot, type SlotDescription } from "../release/fit.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readJson } from "./files.ts";
 import { wholeNumber } from "./options.ts";
@@ -14,7 +14,6 @@ export interface SlotOptions {
   readonly slotSize?: number;
 }
 
-const layoutNames = flashMiBs.map((size): LayoutName => `esp32-${size}m`);
 const slotBytesMax = 16 * 1024 * 1024;
 
 /** The options that name the slot an image is for. */
@@ -48,7 +47,7 @@ export function imageBytesMaxOf(layout: string): number {
 
 function slotOfLayout(layout: string): SlotDescription {
   const name = layoutNames.find((known) => known === layout);
-  if (name !== undefined) return describe(simulatorLayouts()[name].primary.size);
+  if (name !== undefined) return describe(deviceLayout(name).primary.sizeBytes);
   if (!layout.endsWith(".json"))
     throw new CommandError(
       `the layout is "${layout}", must be one of ${layoutNames.join(", ")} or the path of a JSON file`,
@@ -56,7 +55,7 @@ function slotOfLayout(layout: string): SlotDescription {
     );
   const parsed = parseDeviceLayout(readJson(layout, "the layout"));
   if (!parsed.ok) throw new CommandError(`${layout} cannot be updated: ${parsed.message}`);
-  return describe(parsed.layout.primary.size);
+  return describe(parsed.layout.primary.sizeBytes);
 }
 
 function slotOfSize(slotBytes: number): SlotDescription {

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { hostLimits } from "../../src/trust/limits.ts";
 import { httpSource } from "../../src/trust/metadata-source.ts";
 import { accepted, refused, type Verdict } from "../../src/trust/refusal.ts";
-import type { TrustRules } from "../../src/trust/signed-document.ts";
+import type { TrustRules } from "../../src/trust/trust-rules.ts";
 import { type TrustedMetadata, TrustUpdater } from "../../src/trust/updater.ts";
 import { acceptTrustedRoot } from "../../src/trust/workflow.ts";
 import { metadataFolder } from "./tuf/metadata-folder.ts";

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { FlashMiB, Soc } from "./partitions.ts";
+import type { FlashMiB, Soc } from "../flash/partitions.ts";
 
 /** A board that `hosts/esp32/boards` has a folder for. */
 export interface Board {

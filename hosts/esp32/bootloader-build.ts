@@ -1,14 +1,9 @@
 // Which files of bootloader/ go into MCUboot's build for a chip and a flash size, and the command that says so.
+
+import { sectorBytes } from "../flash/geometry.ts";
+import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "../flash/partitions.ts";
 import { type MarkdownBlock, markdownTable } from "./markdown-block.ts";
 import { overlayPath } from "./overlay.ts";
-import {
-  type FlashMiB,
-  flashMiBs,
-  partitionTable,
-  type Soc,
-  sectorBytes,
-  socs,
-} from "./partitions.ts";
 
 /** The board in Zephyr that each chip is tried on; any other board with that chip takes the same files. */
 export const zephyrBoards: Readonly<Record<Soc, string>> = {
@@ -46,13 +41,13 @@ export function sectorsPath(flashMiB: FlashMiB): string {
 /** The fragment that tells MCUboot how many sectors a slot has: it plans the trailer with that number. */
 export function renderSectors(flashMiB: FlashMiB): string {
   const { slot0 } = partitionTable({ soc: socs[0], flashMiB });
-  return `# Generated from hosts/esp32/partitions.ts by \`npm run generate\`: ${flashMiB} MiB of flash.
+  return `# Generated from hosts/flash/partitions.ts by \`npm run generate\`: ${flashMiB} MiB of flash.
 
 # Exactly the sectors of a slot: with fewer MCUboot refuses every update (upstream's 512 do not cover 8 MiB), with
 # more the trailer grows and the largest image shrinks. Written out, because 2.3.0's files for ESP32 assign a number
 # too, which does not go together with counting automatically.
 CONFIG_BOOT_MAX_IMG_SECTORS_AUTO=n
-CONFIG_BOOT_MAX_IMG_SECTORS=${slot0.size / sectorBytes}
+CONFIG_BOOT_MAX_IMG_SECTORS=${slot0.sizeBytes / sectorBytes}
 `;
 }
 

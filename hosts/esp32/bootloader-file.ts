@@ -5,13 +5,8 @@ import {
   refusalOf,
   type UnknownBootloader,
 } from "../../src/slots/bootloader.ts";
-import {
-  type FlashMiB,
-  partitionTable,
-  type Soc,
-  sectorBytes,
-  writeBlockBytes,
-} from "./partitions.ts";
+import { sectorBytes } from "../flash/geometry.ts";
+import { type FlashMiB, partitionTable, type Soc, writeBlockBytes } from "../flash/partitions.ts";
 
 /** `BOOT_MAX_ALIGN` while flash encryption is off. */
 const maxAlignBytes = 8;
@@ -23,18 +18,18 @@ export function readBootloaderFile(
   unknown: UnknownBootloader = "refuse",
 ): { readonly text: string; readonly refusal: BootloaderRefusal | null } {
   const { boot, slot0, slot1 } = partitionTable(choice);
-  const partition = new Uint8Array(boot.size).fill(0xff);
-  partition.set(file.subarray(0, boot.size));
+  const partition = new Uint8Array(boot.sizeBytes).fill(0xff);
+  partition.set(file.subarray(0, boot.sizeBytes));
   const finding = findBootloader({
-    sizeBytes: boot.size,
+    sizeBytes: boot.sizeBytes,
     read: (offset, into) => into.set(partition.subarray(offset, offset + into.length)),
   });
   const refusal = refusalOf(finding, unknown, {
     maxAlignBytes,
     flash: {
-      primary: { sizeBytes: slot0.size },
-      secondary: { sizeBytes: slot1.size, sectorBytes, writeBlockBytes },
-      slotOffsets: { primary: slot0.offset, secondary: slot1.offset },
+      primary: { sizeBytes: slot0.sizeBytes },
+      secondary: { sizeBytes: slot1.sizeBytes, sectorBytes, writeBlockBytes },
+      slotOffsets: { primary: slot0.offsetBytes, secondary: slot1.offsetBytes },
     },
   });
   return { text: describeBootloader(finding), refusal };

@@ -1,15 +1,15 @@
 import { StorageError } from "../../src/ports/board.ts";
-import type { BoardStorage } from "../simulator/board/board-host.ts";
-import { type Enrolment, EnrolmentError, enroll } from "../simulator/enrolment.ts";
-import { NorFlash } from "../simulator/flash/nor-flash.ts";
-import { mountBoardStorage } from "../simulator/storage/board-storage.ts";
+import { NorFlash } from "../flash/nor-flash.ts";
 import {
   type FlashMiB,
   type PartitionTable,
   partitionTable,
   type Soc,
   writeBlockBytes,
-} from "./partitions.ts";
+} from "../flash/partitions.ts";
+import type { BoardStorage } from "../simulator/board/board-host.ts";
+import { type Enrolment, EnrolmentError, enroll } from "../simulator/enrolment.ts";
+import { mountBoardStorage } from "../simulator/storage/board-storage.ts";
 
 export type FlashImageResult =
   | { readonly ok: true; readonly flash: Uint8Array }
@@ -25,12 +25,13 @@ export function factoryFlash(
 ): FlashImageResult {
   const { boot, slot0 } = partitionTable(choice);
   const { bootloader, image } = parts;
-  if (bootloader.length > boot.size)
-    return refused("bootloader", bootloader.length, "its partition", boot.size);
-  if (image.length > slot0.size) return refused("image", image.length, "a slot", slot0.size);
+  if (bootloader.length > boot.sizeBytes)
+    return refused("bootloader", bootloader.length, "its partition", boot.sizeBytes);
+  if (image.length > slot0.sizeBytes)
+    return refused("image", image.length, "a slot", slot0.sizeBytes);
   const flash = new Uint8Array(choice.flashMiB * 1024 * 1024).fill(0xff);
-  flash.set(bootloader, boot.offset);
-  flash.set(image, slot0.offset);
+  flash.set(bootloader, boot.offsetBytes);
+  flash.set(image, slot0.offsetBytes);
   return { ok: true, flash };
 }
 
@@ -50,7 +51,7 @@ export function enrolledStorage(
   before: Uint8Array | null,
   enrolment: Enrolment,
 ): Uint8Array {
-  const { size } = table.storage;
+  const { sizeBytes: size } = table.storage;
   const chip =
     before === null
       ? new NorFlash({ sizeBytes: size, writeBlockBytes })

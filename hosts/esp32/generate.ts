@@ -1,12 +1,11 @@
 // Writes every file that repeats the partition table. Run by `npm run generate`; a test compares without writing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "../flash/partitions.ts";
 import { buildBlock, kitBuildBlock, renderSectors, sectorsPath } from "./bootloader-build.ts";
 import { tableDefect } from "./check-table.ts";
 import { hasBlock, withBlock } from "./markdown-block.ts";
 import { overlayPath, renderOverlay } from "./overlay.ts";
-import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "./partitions.ts";
-import { simulatorLayouts } from "./simulator-layout.ts";
 import { slotMapBlock } from "./slot-map.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -26,15 +25,11 @@ export function generatedFiles(): GeneratedFile[] {
       text: renderOverlay({ soc, flashMiB }),
     })),
   );
-  const layouts = {
-    path: "hosts/simulator/layouts.json",
-    text: `${JSON.stringify(simulatorLayouts(), null, 2)}\n`,
-  };
   const sectors = flashMiBs.map((flashMiB) => ({
     path: sectorsPath(flashMiB),
     text: renderSectors(flashMiB),
   }));
-  return [...overlays, ...sectors, layouts, ...pages()];
+  return [...overlays, ...sectors, ...pages()];
 }
 
 function refuseDefect(choice: { soc: Soc; flashMiB: FlashMiB }): void {

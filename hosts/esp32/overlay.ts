@@ -5,7 +5,7 @@ import {
   partitionPurposes,
   partitionTable,
   type Soc,
-} from "./partitions.ts";
+} from "../flash/partitions.ts";
 
 /** Names that Zephyr and MCUboot know: node label and `label` property of each partition. */
 const nodes: Readonly<Record<PartitionName, { node: string; label: string }>> = {
@@ -32,7 +32,7 @@ export function renderOverlay(choice: { soc: Soc; flashMiB: FlashMiB }): string 
   const table = partitionTable(choice);
   const flashBytes = `0x${(choice.flashMiB * 1024 * 1024).toString(16)}`;
   const partitions = partitionNames.map((name) => {
-    const { offset, size } = table[name];
+    const { offsetBytes: offset, sizeBytes: size } = table[name];
     return [
       `\t\t/* ${partitionPurposes[name]} */`,
       `\t\t${nodes[name].node}: partition@${offset.toString(16)} {`,
@@ -60,7 +60,7 @@ ${partitions.join("\n\n")}
 
 function preamble(choice: { soc: Soc; flashMiB: FlashMiB }): string {
   return `/* SPDX-License-Identifier: Apache-2.0 */
-/* Generated from hosts/esp32/partitions.ts by \`npm run generate\`: ${choice.soc}, ${choice.flashMiB} MiB of flash. */
+/* Generated from hosts/flash/partitions.ts by \`npm run generate\`: ${choice.soc}, ${choice.flashMiB} MiB of flash. */
 
 /* Zephyr 4.4 binds each partition by its own compatible, 4.3 and earlier bind the table. */
 #if __has_include(<zephyr/devicetree/partitions.h>)

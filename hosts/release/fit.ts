@@ -1,7 +1,15 @@
 import { checkSlotLayout, type LayoutRefusal } from "../../src/image/layout.ts";
+import type { TrailerShape } from "../../src/image/trailer.ts";
 import { type ImageOptions, writeImage } from "../../src/image/writer.ts";
 import { nodeCrypto } from "./node-crypto.ts";
-import type { SlotDescription } from "./sign.ts";
+
+/** The slot that an image is for, under swap-using-move. */
+export interface SlotDescription {
+  readonly slotBytes: number;
+  readonly sectorBytes: number;
+  readonly writeBlockBytes: number;
+  readonly maxAlignBytes: TrailerShape["maxAlignBytes"];
+}
 
 export type FitRefusal = LayoutRefusal | "too-large-for-slot";
 

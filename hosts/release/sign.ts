@@ -8,7 +8,6 @@ import { imageHeaderBytes, parseImageHeader } from "../../src/image/header.ts";
 import { toHex } from "../../src/image/hex.ts";
 import { moveTrailerShape } from "../../src/image/layout.ts";
 import { bytesSource } from "../../src/image/source.ts";
-import type { TrailerShape } from "../../src/image/trailer.ts";
 import { verifyImage } from "../../src/image/verify.ts";
 import {
   type ImageOptions,
@@ -17,16 +16,8 @@ import {
   type WriteRefusal,
   writeImage,
 } from "../../src/image/writer.ts";
-import { checkImageFits, type FitRefusal } from "./fit.ts";
+import { checkImageFits, type FitRefusal, type SlotDescription } from "./fit.ts";
 import { nodeCrypto } from "./node-crypto.ts";
-
-/** The slot that an image is for, under swap-using-move. */
-export interface SlotDescription {
-  readonly slotBytes: number;
-  readonly sectorBytes: number;
-  readonly writeBlockBytes: number;
-  readonly maxAlignBytes: TrailerShape["maxAlignBytes"];
-}
 
 export interface SignRequest {
   readonly payload: Uint8Array;

@@ -1,20 +1,20 @@
 import { imageHeaderBytes, parseImageHeader } from "../../src/image/header.ts";
 import type { ResetReason } from "../../src/ports/board.ts";
 import type { Crypto } from "../../src/ports/crypto.ts";
+import { sectorBytes } from "../flash/geometry.ts";
+import type { DeviceLayout, Extent } from "../flash/layout.ts";
+import type { NorFlash } from "../flash/nor-flash.ts";
+import { FlashRuleError, PowerCut } from "../flash/operation.ts";
+import type { BootOutcome } from "../mcuboot-model/boot.ts";
+import { watchdogMs } from "../mcuboot-model/bootloader-program.ts";
 import { type Battery, batteryRaw } from "./battery.ts";
 import { BoardHost, type BoardStorage } from "./board/board-host.ts";
 import { type BoardFacts, hostEvent, message } from "./board/host-calls.ts";
 import { type HandleKind, OpenHandles, ResourceLeak } from "./board/open-handles.ts";
 import { BoardSockets } from "./board-sockets.ts";
-import type { BootOutcome } from "./boot/boot.ts";
-import { watchdogMs } from "./boot/bootloader-program.ts";
 import type { Engine, EngineKind, HostCallHandler, TurnResult } from "./engines/engine.ts";
 import { NodeEngine } from "./engines/node-engine.ts";
 import { XsEngine } from "./engines/xs-engine.ts";
-import { sectorBytes } from "./flash/geometry.ts";
-import type { NorFlash } from "./flash/nor-flash.ts";
-import { FlashRuleError, PowerCut } from "./flash/operation.ts";
-import type { DeviceLayout, Extent } from "./layout.ts";
 import type { Network } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -211,7 +211,7 @@ class Boot {
     const { layout, flash } = this.#options;
     const roles = { primary: "image-0", secondary: "image-1", bootControl: "bootctl" };
     return {
-      partitions: namedExtents(layout).map(([label, { offset, size }]) => ({
+      partitions: namedExtents(layout).map(([label, { offsetBytes: offset, sizeBytes: size }]) => ({
         label,
         sizeBytes: size,
         sectorBytes,
@@ -227,7 +227,9 @@ class Boot {
 
   #partitions() {
     const { flash, layout } = this.#options;
-    return namedExtents(layout).map(([, { offset, size }]) => flash.area(offset, size));
+    return namedExtents(layout).map(([, { offsetBytes: offset, sizeBytes: size }]) =>
+      flash.area(offset, size),
+    );
   }
 
   /** Mounting the storage mends what an earlier cut left there: the power can fail in that as well. */

@@ -1,8 +1,8 @@
-import { bootloaderProgram, recordOf } from "./boot/bootloader-program.ts";
-import { sluiceConfig } from "./boot/sluice-config.ts";
+import type { DeviceLayout } from "../flash/layout.ts";
+import { NorFlash } from "../flash/nor-flash.ts";
+import { bootloaderProgram, recordOf } from "../mcuboot-model/bootloader-program.ts";
+import { sluiceConfig } from "../mcuboot-model/sluice-config.ts";
 import { type Enrolment, enroll } from "./enrolment.ts";
-import { NorFlash } from "./flash/nor-flash.ts";
-import type { DeviceLayout } from "./layout.ts";
 import { mountBoardStorage } from "./storage/board-storage.ts";
 
 /**
@@ -15,7 +15,7 @@ export function manufacture(
   enrolment: Enrolment,
 ): NorFlash {
   const flash = new NorFlash({ sizeBytes: layout.flashBytes, writeBlockBytes: 4 });
-  const primary = flash.area(layout.primary.offset, layout.primary.size);
+  const primary = flash.area(layout.primary.offsetBytes, layout.primary.sizeBytes);
   const padded = new Uint8Array(Math.ceil(image.length / 4) * 4).fill(0xff);
   padded.set(image);
   primary.write(0, padded);
@@ -23,9 +23,11 @@ export function manufacture(
     const algorithm = "ecdsa-p256" as const;
     const keys = enrolment.imageKeys.map((publicKey) => ({ algorithm, publicKey }));
     const program = bootloaderProgram(recordOf(sluiceConfig(layout, keys), flash.writeBlockBytes));
-    flash.area(layout.boot.offset, layout.boot.size).write(0, program);
+    flash.area(layout.boot.offsetBytes, layout.boot.sizeBytes).write(0, program);
   }
-  const storage = mountBoardStorage(flash.area(layout.storage.offset, layout.storage.size));
+  const storage = mountBoardStorage(
+    flash.area(layout.storage.offsetBytes, layout.storage.sizeBytes),
+  );
   enroll(storage, enrolment);
   return flash;
 }

@@ -4,13 +4,13 @@ import type { TrustedImageKey } from "../../src/image/keys.ts";
 import type { ResetReason } from "../../src/ports/board.ts";
 import type { Crypto } from "../../src/ports/crypto.ts";
 import type { TlsCredentials } from "../../src/tls/credentials.ts";
+import type { DeviceLayout } from "../flash/layout.ts";
+import type { NorFlash } from "../flash/nor-flash.ts";
+import type { BootOutcome } from "../mcuboot-model/boot.ts";
+import { bootDevice } from "../mcuboot-model/sluice-config.ts";
 import type { Battery } from "./battery.ts";
-import type { BootOutcome } from "./boot/boot.ts";
-import { bootDevice } from "./boot/sluice-config.ts";
 import { SimulatedDevice } from "./device.ts";
 import type { EngineKind } from "./engines/engine.ts";
-import type { NorFlash } from "./flash/nor-flash.ts";
-import type { DeviceLayout } from "./layout.ts";
 import { manufacture } from "./manufacture.ts";
 import type { Network } from "./network.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -113,7 +113,7 @@ export class World {
       ...(turnBudgetMs === undefined ? {} : { turnBudgetMs }),
       bootloader: (chip) => bootDevice(chip, layout, imageKeys),
       mountStorage: (chip) =>
-        mountBoardStorage(chip.area(layout.storage.offset, layout.storage.size)),
+        mountBoardStorage(chip.area(layout.storage.offsetBytes, layout.storage.sizeBytes)),
       observer: {
         booted: (outcome, reason) => this.observer.booted?.(known, outcome, reason),
         logged: (text) => {
@@ -145,7 +145,7 @@ export function runningImage(
   flash: NorFlash,
   layout: DeviceLayout,
 ): { readonly version: string; readonly imageHash: string | null } | null {
-  const read = readImageInfo(flash.area(layout.primary.offset, layout.primary.size));
+  const read = readImageInfo(flash.area(layout.primary.offsetBytes, layout.primary.sizeBytes));
   return read.ok ? { version: read.info.version, imageHash: read.info.imageHash } : null;
 }
 

@@ -2,7 +2,8 @@ import type { DirectorDocument } from "./director-document.ts";
 import { directorBytesMax, parseDirectorSigned } from "./director-document.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
-import { checkSignatures, parseSignedDocument, type TrustRules } from "./signed-document.ts";
+import { checkSignatures, parseSignedDocument } from "./signed-document.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 /** A server whose clock is this much behind the trusted time is still believed. */
 export const clockToleranceMs = 5 * 60_000;

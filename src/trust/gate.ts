@@ -15,8 +15,8 @@ import { accepted, type Refused, refused, type TrustRefusal, type Verdict } from
 import { parseReleaseCustom, type ReleaseTarget } from "./release-target.ts";
 import type { Root } from "./root.ts";
 import { SignatureMemory } from "./signature-memory.ts";
-import type { TrustRules } from "./signed-document.ts";
 import type { TrustCrypto } from "./trust-crypto.ts";
+import type { TrustRules } from "./trust-rules.ts";
 import { type FoundTarget, TrustUpdater } from "./updater.ts";
 
 export interface GateTools {

@@ -3,8 +3,8 @@ import { writeCanonicalJson } from "./canonical-json.ts";
 import { integerAt, objectAt, textAt, textsAt } from "./fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
-import type { TrustRules } from "./signed-document.ts";
 import { type PublicKey, sha256Of, type TrustCrypto } from "./trust-crypto.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 /** By key id. */
 export type Keyring = ReadonlyMap<string, PublicKey>;

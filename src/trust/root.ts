@@ -4,7 +4,7 @@ import type { JsonObject } from "./json.ts";
 import { type Common, parseCommon } from "./metadata.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
 import { parseKeys, parseRole, type Role } from "./role.ts";
-import type { TrustRules } from "./signed-document.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 export interface Root extends Common {
   readonly consistentSnapshot: boolean;

@@ -1,6 +1,11 @@
 import { toHex } from "../image/hex.ts";
-import type { Role } from "./role.ts";
 import { sha256Of, type TrustCrypto } from "./trust-crypto.ts";
+
+/** The keys that may sign a file, by their ids, and how many of them must. */
+export interface Authority {
+  readonly keyIds: readonly string[];
+  readonly threshold: number;
+}
 
 /**
  * Files whose signatures were found to suffice, in memory only: a device that checks again does not
@@ -16,7 +21,7 @@ export class SignatureMemory {
   }
 
   /** Names the file and those who may sign it: ids are hashes of keys. */
-  token(bytes: Uint8Array, role: Role, crypto: TrustCrypto): string {
+  token(bytes: Uint8Array, role: Authority, crypto: TrustCrypto): string {
     const file = sha256Of(crypto, (update) => update(bytes));
     const authority = `${role.threshold} ${[...role.keyIds].sort().join(" ")}`;
     const named = sha256Of(crypto, (update) => {

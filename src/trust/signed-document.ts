@@ -4,15 +4,8 @@ import { isJsonObject, type JsonObject, type JsonValue, parseStrictJson } from "
 import type { TrustLimits } from "./limits.ts";
 import { accepted, type Refused, refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
-import type { SignatureMemory } from "./signature-memory.ts";
-import { SignedPayload, type TrustCrypto } from "./trust-crypto.ts";
-
-export interface TrustRules {
-  readonly limits: TrustLimits;
-  readonly crypto: TrustCrypto;
-  /** Null checks every signature every time. */
-  readonly memory: SignatureMemory | null;
-}
+import { SignedPayload } from "./trust-crypto.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 /** A file in the form of clause 4.2.1, of which nothing is trusted yet. */
 export interface SignedDocument {

@@ -4,7 +4,7 @@ import type { TrustLimits } from "./limits.ts";
 import { type Common, type Hashes, parseCommon, parseHashes } from "./metadata.ts";
 import { accepted, refused, type Verdict } from "./refusal.ts";
 import { type Keyring, parseKeys, parseRole, type Role } from "./role.ts";
-import type { TrustRules } from "./signed-document.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 export interface TargetFile {
   readonly lengthBytes: number;

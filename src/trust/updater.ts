@@ -7,8 +7,8 @@ import type { MetadataStore } from "./metadata-store.ts";
 import { accepted, type Refused, refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
 import { lostKey, type Root } from "./root.ts";
-import type { TrustRules } from "./signed-document.ts";
 import type { TargetFile, Targets } from "./targets.ts";
+import type { TrustRules } from "./trust-rules.ts";
 import {
   acceptNextRoot,
   acceptTargets,

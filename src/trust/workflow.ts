@@ -10,13 +10,9 @@ import {
 import { accepted, type Refused, refused, type Verdict } from "./refusal.ts";
 import type { Role } from "./role.ts";
 import { parseRoot, type Root } from "./root.ts";
-import {
-  checkSignatures,
-  parseSignedDocument,
-  type SignedDocument,
-  type TrustRules,
-} from "./signed-document.ts";
+import { checkSignatures, parseSignedDocument, type SignedDocument } from "./signed-document.ts";
 import { parseTargets, type Targets } from "./targets.ts";
+import type { TrustRules } from "./trust-rules.ts";
 
 /*
  * The decisions of TUF's client workflow (1.0.34, section 5), each a function of what is trusted

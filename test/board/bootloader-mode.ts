@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
 import { layout, primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import { withChecksum } from "../../hosts/esp32/emulator/bootloader-key.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import {
   bootloaderRecordBytes,
   bootloaderRecordMagic,
@@ -85,7 +85,7 @@ async function checkRefused(stage: Stage, { what, says, change }: OtherBootloade
       assert.equal((await one.fleet.device(deviceId)).reason, "bootloader-mode");
       assert.deepEqual(one.starts, ["1.0.0 confirmed power-on"]);
       assert.equal(primaryVersion(one.readFlash()), "1.0.0");
-      assert.equal(one.readFlash()[layout.secondary.offset], 0xff, "the slot was written");
+      assert.equal(one.readFlash()[layout.secondary.offsetBytes], 0xff, "the slot was written");
       assert.deepEqual(one.fleet.ranges, []);
     });
   });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BoardDevice, type Checkpoint } from "../../hosts/esp32/emulator/board-device.ts";
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import type { EmulatedChip } from "../../hosts/esp32/emulator/emulated-chip.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import { Journal } from "../../src/update/journal.ts";
 import { identityKey } from "../../src/update/settings.ts";
 import {

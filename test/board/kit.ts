@@ -10,8 +10,8 @@ import { type Board, boardNamed } from "../../hosts/esp32/boards.ts";
 import type { BoardParts } from "../../hosts/esp32/emulator/board-device.ts";
 import { newKeys } from "../../hosts/esp32/emulator/board-image.ts";
 import { withImageKey } from "../../hosts/esp32/emulator/bootloader-key.ts";
-import { writeApplication } from "../../hosts/simulator/moddable/application.ts";
-import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { writeApplication } from "../../hosts/moddable/application.ts";
+import { projectRoot } from "../../hosts/moddable/sdk.ts";
 import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 
 export const board: Board = emulatedBoard();

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type BoardTools, findBoardTools } from "../../hosts/esp32/board-tools.ts";
 import { readBootloaderFile } from "../../hosts/esp32/bootloader-file.ts";
-import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { projectRoot } from "../../hosts/moddable/sdk.ts";
 import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 import { Checks } from "../moddable/checks.ts";
 import { answerScenarios } from "./answers.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { projectRoot } from "../../hosts/moddable/sdk.ts";
 
 /**
  * Slots and chunks together. Of `creation.static` (hosts/esp32/manifest.json: 106,496 bytes) XS has 93,184 for them; 3 KiB

@@ -2,8 +2,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { BootRecord } from "../../hosts/esp32/emulator/board-device.ts";
 import { layout } from "../../hosts/esp32/emulator/board-image.ts";
-import { bootDevice } from "../../hosts/simulator/boot/sluice-config.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
+import { bootDevice } from "../../hosts/mcuboot-model/sluice-config.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
 
 export interface ModelTask {
@@ -22,7 +22,7 @@ function difference({ before, after }: BootRecord, trusted: TrustedImageKey): st
   const flash = NorFlash.fromBytes(before, 4);
   const { outcome } = bootDevice(flash, layout, [trusted]);
   if (outcome !== "booted") return `the model ends with "${outcome}"`;
-  for (const [name, { offset, size }] of Object.entries(compared)) {
+  for (const [name, { offsetBytes: offset, sizeBytes: size }] of Object.entries(compared)) {
     const made = new Uint8Array(size);
     flash.area(offset, size).read(0, made);
     const at = made.findIndex((byte, index) => byte !== after[offset + index]);

@@ -4,10 +4,10 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { findBoardTools } from "../../hosts/esp32/board-tools.ts";
 import { nativePayload } from "../../hosts/esp32/native-sim/board.ts";
-import { deviceLayout } from "../../hosts/simulator/layouts.ts";
-import { deviceId, OneDevice } from "../../hosts/simulator/moddable/one-device.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { deviceLayout } from "../../hosts/flash/board-layout.ts";
+import { deviceId, OneDevice } from "../../hosts/moddable/one-device.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
+import { projectRoot } from "../../hosts/moddable/sdk.ts";
 import { Checks } from "../moddable/checks.ts";
 
 const pollSeconds = 60;
@@ -94,7 +94,7 @@ function startOf(range: string): number {
 
 /** Bytes of the download that are in the slot. */
 function landed(one: OneDevice): number {
-  const { offset, size } = layout.secondary;
+  const { offsetBytes: offset, sizeBytes: size } = layout.secondary;
   const slot = readFileSync(one.board.flashFile).subarray(offset, offset + size);
   return 1 + slot.findLastIndex((byte) => byte !== 0xff);
 }

@@ -9,7 +9,7 @@ import {
   type SignedBoardImage,
   signed,
 } from "../../hosts/esp32/emulator/board-image.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import type { Kit } from "./kit.ts";
 import { assertModelAgrees } from "./model.ts";
 import type { Scenario } from "./schedule.ts";
@@ -19,7 +19,7 @@ const refusalSeconds = 240;
 const bootMs = 120_000;
 const runningCounter = 5;
 const askedAgainMin = 4;
-const slotBytes = layout.primary.size;
+const slotBytes = layout.primary.sizeBytes;
 
 /** What the slot takes at most is 1,822,720 bytes; this one still ends before the trailer. */
 const oversizedBytes = 1_826_000;
@@ -110,7 +110,7 @@ async function refusedByFirmware(
       });
       assert.deepEqual(one.starts, ["1.0.0 confirmed power-on"]);
       assert.equal(primaryVersion(one.readFlash()), "1.0.0");
-      assert.equal(one.readFlash()[layout.secondary.offset], 0xff, "the slot was written");
+      assert.equal(one.readFlash()[layout.secondary.offsetBytes], 0xff, "the slot was written");
     });
   });
 }
@@ -121,7 +121,7 @@ async function refusedByBootloader(stage: Stage, bad: BadImage): Promise<void> {
   const directory = join(stage.directory, `bootloader-${folderOf(bad)}`);
   const one = await BoardDevice.start({ parts: kit, directory, image });
   await closing(checks, one, async (check) => {
-    one.changeFlash((flash) => flash.set(bad.planted, layout.secondary.offset));
+    one.changeFlash((flash) => flash.set(bad.planted, layout.secondary.offsetBytes));
     await check(`the bootloader refuses an image ${bad.name} in the slot`, async () => {
       const chip = await one.powerOn();
       await chip.waitFor(/^info: running 1\.0\.0 \(confirmed\)/, { timeoutMs: bootMs });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import type { OtherFirmware } from "./kit.ts";
 import { assertModelAgrees } from "./model.ts";
 import type { Scenario } from "./schedule.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { trustedReleases } from "../../hosts/bench/trust/trusted-releases.ts";
 import { BoardDevice, deviceId, memoryPeaks } from "../../hosts/esp32/emulator/board-device.ts";
 import { hardware, signed } from "../../hosts/esp32/emulator/board-image.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import { certificate, servedToDevices, withClient } from "../support/tls.ts";
 import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
 import type { Scenario } from "./schedule.ts";

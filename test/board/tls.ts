@@ -7,7 +7,7 @@ import {
   deviceId,
 } from "../../hosts/esp32/emulator/board-device.ts";
 import { hardware, signed } from "../../hosts/esp32/emulator/board-image.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import {
   authority,
   certificate,

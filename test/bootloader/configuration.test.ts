@@ -4,13 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { bootloaderBuild } from "../../hosts/esp32/bootloader-build.ts";
-import {
-  flashMiBs,
-  partitionTable,
-  type Soc,
-  sectorBytes,
-  socs,
-} from "../../hosts/esp32/partitions.ts";
+import { sectorBytes } from "../../hosts/flash/geometry.ts";
+import { flashMiBs, partitionTable, type Soc, socs } from "../../hosts/flash/partitions.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -114,7 +109,7 @@ for (const choice of choices) {
   });
 
   test(`${name}: MCUboot counts exactly the sectors of a slot`, () => {
-    const sectors = partitionTable(choice).slot0.size / sectorBytes;
+    const sectors = partitionTable(choice).slot0.sizeBytes / sectorBytes;
     assert.equal(merged(build.fragments).get("BOOT_MAX_IMG_SECTORS"), String(sectors));
   });
 
@@ -131,7 +126,9 @@ for (const choice of choices) {
     assert.match(board ?? "", /watchdog0 = &wdt0;/);
     assert.match(board ?? "", /&wdt0 \{\s*status = "okay";/);
     assert.match(board ?? "", /zephyr,uart-mcumgr = &uart0;/);
-    for (const [partition, { offset, size }] of Object.entries(partitionTable(choice)))
+    for (const [partition, { offsetBytes: offset, sizeBytes: size }] of Object.entries(
+      partitionTable(choice),
+    ))
       assert.match(
         partitions ?? "",
         new RegExp(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { OneDevice } from "../../hosts/simulator/moddable/one-device.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
-import type { ModdableSdk } from "../../hosts/simulator/moddable/sdk.ts";
+import { OneDevice } from "../../hosts/moddable/one-device.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
+import type { ModdableSdk } from "../../hosts/moddable/sdk.ts";
 import { AnswerServer } from "../support/answer-server.ts";
 import { firstDifference, httpAnswers } from "../support/http-answers.ts";
 import { askingApplication } from "./applications.ts";

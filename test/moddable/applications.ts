@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ModdableSdk, projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { type ModdableSdk, projectRoot } from "../../hosts/moddable/sdk.ts";
 
 // Manifests of applications that are built beside the reference firmware.
 
 export const referenceManifest = join(projectRoot, "manifest.json");
 
 const base = "$(MODDABLE)/examples/manifest_base.json";
-const simulator = join(projectRoot, "hosts/simulator/moddable/manifest.json");
+const simulator = join(projectRoot, "hosts/moddable/manifest.json");
 const firmware = join(projectRoot, "src/manifest.json");
 
 const threeLines = `import { startUpdates } from "sluice/sluice";

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { openDisplay } from "../../hosts/simulator/moddable/display.ts";
-import { type ModdableSdk, projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { openDisplay } from "../../hosts/moddable/display.ts";
+import { type ModdableSdk, projectRoot } from "../../hosts/moddable/sdk.ts";
 import { commandsOf } from "../support/document-commands.ts";
 import { freePort, Terminals } from "../support/terminals.ts";
 import type { Checks } from "./checks.ts";

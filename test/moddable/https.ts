@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { OneDevice, type OneDeviceOptions } from "../../hosts/moddable/one-device.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import type { Identity } from "../../hosts/release/certificates.ts";
-import { OneDevice, type OneDeviceOptions } from "../../hosts/simulator/moddable/one-device.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
 import type { TlsRefusal } from "../../src/tls/server-flight.ts";
 import { orders, renewals } from "../support/chains/orders.ts";
 import {

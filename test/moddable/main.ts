@@ -2,12 +2,7 @@
 // failed; the last line counts.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import {
-  findSdk,
-  type ModdableSdk,
-  projectRoot,
-  sdkVersion,
-} from "../../hosts/simulator/moddable/sdk.ts";
+import { findSdk, type ModdableSdk, projectRoot, sdkVersion } from "../../hosts/moddable/sdk.ts";
 import { checkAnswers } from "./answers.ts";
 import { brokenApplication, includingApplication, referenceManifest } from "./applications.ts";
 import { Checks } from "./checks.ts";

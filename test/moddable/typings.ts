@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type ModdableSdk, projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { type ModdableSdk, projectRoot } from "../../hosts/moddable/sdk.ts";
 import { typedApplication } from "./applications.ts";
 import type { Checks } from "./checks.ts";
 

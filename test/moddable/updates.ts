@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readFlashFile } from "../../hosts/simulator/flash/flash-file.ts";
-import type { CutKind } from "../../hosts/simulator/flash/operation.ts";
-import { deviceLayout } from "../../hosts/simulator/layouts.ts";
-import {
-  deviceId,
-  OneDevice,
-  type OneDeviceOptions,
-} from "../../hosts/simulator/moddable/one-device.ts";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { deviceLayout } from "../../hosts/flash/board-layout.ts";
+import { readFlashFile } from "../../hosts/flash/flash-file.ts";
+import type { CutKind } from "../../hosts/flash/operation.ts";
+import { deviceId, OneDevice, type OneDeviceOptions } from "../../hosts/moddable/one-device.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import { mountBoardStorage } from "../../hosts/simulator/storage/board-storage.ts";
 import type { Checks } from "./checks.ts";
 
@@ -206,7 +202,7 @@ async function updated(one: OneDevice, rollout: number, version = "1.1.0"): Prom
 
 /** The names in the key-value storage, read as the simulator's other engines read it. */
 function storedKeys(one: OneDevice): string[] {
-  const { offset, size } = deviceLayout("esp32-4m").storage;
+  const { offsetBytes: offset, sizeBytes: size } = deviceLayout("esp32-4m").storage;
   const chip = readFlashFile(one.board.flashFile);
   return [...mountBoardStorage(chip.area(offset, size)).keys()];
 }

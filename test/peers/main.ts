@@ -1,6 +1,6 @@
 // Other people's test suites against our commands: npm run test:peers. Exits 2 when a suite is
 // missing, 1 when a case failed; the last line counts.
-import { projectRoot } from "../../hosts/simulator/moddable/sdk.ts";
+import { projectRoot } from "../../hosts/moddable/sdk.ts";
 import { conformanceCasesMin, findConformance, runConformance } from "./tuf-conformance.ts";
 
 const found = findConformance(process.env);

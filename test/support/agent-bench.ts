@@ -1,5 +1,5 @@
-import { sectorBytes } from "../../hosts/simulator/flash/geometry.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
+import { sectorBytes } from "../../hosts/flash/geometry.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
 import { moveTrailerShape } from "../../src/image/layout.ts";
 import { trailerMagic, trailerOffsets } from "../../src/image/trailer.ts";
 import type { MemoryReading, PowerReading, ResetReason } from "../../src/ports/board.ts";

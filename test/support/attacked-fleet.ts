@@ -5,6 +5,7 @@ import type { TestContext } from "node:test";
 import { FleetClient } from "../../hosts/cli/fleet-client.ts";
 import type { DeviceView, RolloutView } from "../../hosts/cli/fleet-views.ts";
 import { ImageFactory, referenceFirmware } from "../../hosts/cli/simulation/images.ts";
+import { deviceLayout } from "../../hosts/flash/board-layout.ts";
 import { type Signer, sha256 } from "../../hosts/release/keys/signer.ts";
 import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
 import { initialize } from "../../hosts/release/trust/changes.ts";
@@ -18,13 +19,9 @@ import {
 } from "../../hosts/release/trust/repository.ts";
 import type { HttpCall } from "../../hosts/simulator/board/host-calls.ts";
 import { readAnswer } from "../../hosts/simulator/http-text.ts";
-import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import { LocalFleet } from "../../hosts/simulator/local-fleet.ts";
-import {
-  LoopbackNetwork,
-  type Network,
-  type NetworkAnswer,
-} from "../../hosts/simulator/network.ts";
+import { LoopbackNetwork } from "../../hosts/simulator/loopback-network.ts";
+import type { Network, NetworkAnswer } from "../../hosts/simulator/network.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { canonicalJson } from "../../src/trust/canonical-json.ts";
 import { metadataSigner, openTrust, signAll, trustSet } from "./trust-repository.ts";

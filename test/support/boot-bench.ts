@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { type BootOutcome, boot } from "../../hosts/simulator/boot/boot.ts";
-import type { BootConfig } from "../../hosts/simulator/boot/config.ts";
-import { sectorBytes } from "../../hosts/simulator/flash/geometry.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
-import type { FlashOperation } from "../../hosts/simulator/flash/operation.ts";
-import { type DeviceLayout, parseDeviceLayout } from "../../hosts/simulator/layout.ts";
+import { sectorBytes } from "../../hosts/flash/geometry.ts";
+import { type DeviceLayout, parseDeviceLayout } from "../../hosts/flash/layout.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
+import type { FlashOperation } from "../../hosts/flash/operation.ts";
+import { type BootOutcome, boot } from "../../hosts/mcuboot-model/boot.ts";
+import type { BootConfig } from "../../hosts/mcuboot-model/config.ts";
 import { parseVersion } from "../../src/image/version.ts";
 import { plainImage, writeImage } from "../../src/image/writer.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
@@ -72,9 +72,10 @@ export function makeChip(
   const { layout } = config;
   const writeBlockBytes = config.maxAlign === 8 ? 4 : config.maxAlign;
   const flash = new NorFlash({ sizeBytes: layout.flashBytes, writeBlockBytes });
-  flash.poke(layout.primary.offset, images.primary);
+  flash.poke(layout.primary.offsetBytes, images.primary);
   const start = config.mode === "swap-using-offset" ? sectorBytes : 0;
-  if (images.secondary !== undefined) flash.poke(layout.secondary.offset + start, images.secondary);
+  if (images.secondary !== undefined)
+    flash.poke(layout.secondary.offsetBytes + start, images.secondary);
   return flash;
 }
 
@@ -116,9 +117,13 @@ function areaAt(
 ): { area: string; offset: number; size: number } {
   for (const area of ["primary", "secondary", "scratch", "bootctl", "storage"] as const) {
     const extent = layout[area];
-    if (extent === null || address < extent.offset || address >= extent.offset + extent.size)
+    if (
+      extent === null ||
+      address < extent.offsetBytes ||
+      address >= extent.offsetBytes + extent.sizeBytes
+    )
       continue;
-    return { area, offset: address - extent.offset, size: extent.size };
+    return { area, offset: address - extent.offsetBytes, size: extent.sizeBytes };
   }
   throw new Error(`nothing lies at ${address}`);
 }

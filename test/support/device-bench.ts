@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
+import { deviceLayout } from "../../hosts/flash/board-layout.ts";
+import type { DeviceLayout } from "../../hosts/flash/layout.ts";
 import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
 import type { Battery } from "../../hosts/simulator/battery.ts";
 import { DdiServer, ddiDeviceId } from "../../hosts/simulator/ddi-server.ts";
 import type { EngineKind } from "../../hosts/simulator/engines/engine.ts";
-import type { DeviceLayout } from "../../hosts/simulator/layout.ts";
-import { deviceLayout } from "../../hosts/simulator/layouts.ts";
 import type { Network } from "../../hosts/simulator/network.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { parseVersion } from "../../src/image/version.ts";

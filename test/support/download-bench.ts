@@ -1,4 +1,4 @@
-import type { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
+import type { NorFlash } from "../../hosts/flash/nor-flash.ts";
 import type { BlockHashes } from "../../src/image/block-hashes.ts";
 import type { FlashArea } from "../../src/ports/flash.ts";
 import type { HttpRequest } from "../../src/ports/http.ts";

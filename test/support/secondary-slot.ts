@@ -1,5 +1,5 @@
-import { sectorBytes } from "../../hosts/simulator/flash/geometry.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
+import { sectorBytes } from "../../hosts/flash/geometry.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
 import { type FlashArea, FlashError } from "../../src/ports/flash.ts";
 
 /** Two equal slots and nothing else: small enough to cut the power at each operation. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
-import { cutAt, cutKinds, PowerCut } from "../../hosts/simulator/flash/operation.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
+import { cutAt, cutKinds, PowerCut } from "../../hosts/flash/operation.ts";
 import {
   keyCharactersMax,
   openKeyValue,

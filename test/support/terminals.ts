@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { until } from "../../hosts/simulator/moddable/real-fleet.ts";
+import { until } from "../../hosts/moddable/real-fleet.ts";
 import { type DocumentCommands, firstMissing } from "./document-commands.ts";
 
 interface Running {

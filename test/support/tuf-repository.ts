@@ -11,8 +11,8 @@ import type { MetadataStore } from "../../src/trust/metadata-store.ts";
 import { p256TrustCrypto } from "../../src/trust/p256-crypto.ts";
 import { refused } from "../../src/trust/refusal.ts";
 import { keyIdOf } from "../../src/trust/role.ts";
-import type { TrustRules } from "../../src/trust/signed-document.ts";
 import type { TrustCrypto } from "../../src/trust/trust-crypto.ts";
+import type { TrustRules } from "../../src/trust/trust-rules.ts";
 
 export const now = Date.UTC(2026, 10, 21, 12);
 const day = 86_400_000;

@@ -2,13 +2,17 @@ import { createPublicKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { setPending } from "../../hosts/simulator/boot/application.ts";
-import { boot } from "../../hosts/simulator/boot/boot.ts";
-import { sectorBytes } from "../../hosts/simulator/flash/geometry.ts";
-import { NorFlash } from "../../hosts/simulator/flash/nor-flash.ts";
-import { cutAt, cutKinds } from "../../hosts/simulator/flash/operation.ts";
-import { outcomeFields, traceEntry, trailerFields } from "../../hosts/simulator/vectors/compare.ts";
-import { flashDigest, flashId } from "../../hosts/simulator/vectors/vector-folder.ts";
+import { sectorBytes } from "../../hosts/flash/geometry.ts";
+import { NorFlash } from "../../hosts/flash/nor-flash.ts";
+import { cutAt, cutKinds } from "../../hosts/flash/operation.ts";
+import { setPending } from "../../hosts/mcuboot-model/application.ts";
+import { boot } from "../../hosts/mcuboot-model/boot.ts";
+import {
+  outcomeFields,
+  traceEntry,
+  trailerFields,
+} from "../../hosts/mcuboot-model/vectors/compare.ts";
+import { flashDigest, flashId } from "../../hosts/mcuboot-model/vectors/vector-folder.ts";
 import { encodePublicKey } from "../../src/image/keys.ts";
 import { makeConfig, makeImage, signers, smallLayout } from "./boot-bench.ts";
 
@@ -58,7 +62,7 @@ export async function recordVectors(): Promise<VectorFiles> {
     ["primary", "old"],
     ["secondary", "new"],
   ] as const) {
-    flash.poke(smallLayout[area].offset, images[image]);
+    flash.poke(smallLayout[area].offsetBytes, images[image]);
     record({ op: "program", area, image, at: 0, erase_area_first: true });
   }
   const writes = flash.startLog();
@@ -163,8 +167,16 @@ class SnapshotRecorder {
 }
 
 function layoutEntry(): unknown {
-  const { flashBytes, primary, secondary } = smallLayout;
-  return { flash_size: flashBytes, sector_size: sectorBytes, primary, secondary };
+  const slot = (name: "primary" | "secondary") => {
+    const { offsetBytes: offset, sizeBytes: size, sectors } = smallLayout[name];
+    return { offset, size, sectors };
+  };
+  return {
+    flash_size: smallLayout.flashBytes,
+    sector_size: sectorBytes,
+    primary: slot("primary"),
+    secondary: slot("secondary"),
+  };
 }
 
 function flags(): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { FleetClient } from "../../cli/fleet-client.ts";
-import type { TrustedReleases } from "../../simulator/moddable/one-device.ts";
+import type { TrustedReleases } from "../../moddable/one-device.ts";
 import { ReleaseMachine } from "./release-machine.ts";
 
 /** Root 2 of 3, targets 2 of 2 and one online key, all kept in that folder, for whatever is offered to that hardware. */

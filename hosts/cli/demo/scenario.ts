@@ -1,5 +1,5 @@
+import type { DeviceLayout } from "../../flash/layout.ts";
 import { PluggableBattery } from "../../simulator/battery.ts";
-import type { DeviceLayout } from "../../simulator/layout.ts";
 import { runningImage, type WorldDevice } from "../../simulator/world.ts";
 import type { DeviceView, RolloutView } from "../fleet-views.ts";
 import { referenceFirmware } from "../simulation/images.ts";

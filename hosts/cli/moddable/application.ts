@@ -4,10 +4,11 @@ import { basename, join, resolve } from "node:path";
 import { blockBytesDefault } from "../../../src/image/block-hashes.ts";
 import { formatVersion, type ImageVersion } from "../../../src/image/version.ts";
 import { plainImage } from "../../../src/image/writer.ts";
-import type { FlashMiB } from "../../esp32/partitions.ts";
-import { partitionTable, sectorBytes, writeBlockBytes } from "../../esp32/partitions.ts";
+import { sectorBytes } from "../../flash/geometry.ts";
+import type { FlashMiB } from "../../flash/partitions.ts";
+import { partitionTable, writeBlockBytes } from "../../flash/partitions.ts";
+import { findSdk, type ModdableSdk, sdkVersion } from "../../moddable/sdk.ts";
 import { type SignedImage, signImage } from "../../release/sign.ts";
-import { findSdk, type ModdableSdk, sdkVersion } from "../../simulator/moddable/sdk.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { type OpenKey, reportingSigners, signersFor } from "../signer-options.ts";
 
@@ -63,7 +64,7 @@ export async function buildApplication(
 function hintFor(output: string): string {
   const hosts = /sluice\/board|embedded:storage\/(?:flash|key-value)|embedded:io\/analog/;
   if (hosts.test(output))
-    return '\nthe manifest lacks its host: add "platforms": {"lin": {"include": ".../hosts/simulator/moddable/manifest.json"}}, see docs/moddable.md';
+    return '\nthe manifest lacks its host: add "platforms": {"lin": {"include": ".../hosts/moddable/manifest.json"}}, see docs/moddable.md';
   if (/sluice\/sluice/.test(output))
     return '\nthe manifest lacks the firmware: add ".../src/manifest.json" to "include", see docs/moddable.md';
   return "";
@@ -87,7 +88,7 @@ export async function signApplication(
       'no key to sign with: give --key PEM or --signer ADDRESS; "sluice keys create --out image.pem" makes one',
       exitCodes.usage,
     );
-  const slotBytes = partitionTable({ soc: "esp32c3", flashMiB }).slot0.size;
+  const slotBytes = partitionTable({ soc: "esp32c3", flashMiB }).slot0.sizeBytes;
   const buildId = createHash("sha256").update(payload).digest();
   const result = await reportingSigners(() =>
     signImage({

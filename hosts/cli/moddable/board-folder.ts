@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fromHex, toHex } from "../../../src/image/hex.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
-import { type FlashMiB, flashMiBs } from "../../esp32/partitions.ts";
-import { flashFileName } from "../../simulator/moddable/board.ts";
+import { type FlashMiB, flashMiBs } from "../../flash/partitions.ts";
+import { flashFileName } from "../../moddable/board.ts";
 import { CommandError } from "../exit.ts";
 import { makeFolder, readJson, writeResult } from "../files.ts";
 

@@ -1,7 +1,7 @@
 import { trailerMagic } from "../../../src/image/trailer.ts";
-import { signatureDefect } from "../../simulator/checkers/signed-image.ts";
-import type { NorFlash } from "../../simulator/flash/nor-flash.ts";
-import type { DeviceLayout } from "../../simulator/layout.ts";
+import type { DeviceLayout } from "../../flash/layout.ts";
+import type { NorFlash } from "../../flash/nor-flash.ts";
+import { signatureDefect } from "../../power-cuts/checkers/signed-image.ts";
 
 /** BOOT_MAX_ALIGN of the boards that are simulated: what each flag of the trailer takes. */
 const maxAlignBytes = 8;
@@ -17,12 +17,12 @@ export function holdsConfirmed(
   wanted: { readonly image: Uint8Array; readonly publicPem: string },
 ): boolean {
   const { image, publicPem } = wanted;
-  const stored = flash.peek(primary.offset, image.length);
+  const stored = flash.peek(primary.offsetBytes, image.length);
   if (Buffer.compare(stored, image) !== 0 || signatureDefect(stored, publicPem) !== null)
     return false;
   // The trailer ends with the magic; image_ok stands before it, copy_done before that (bootutil_public.h).
   const magic = trailerMagic(maxAlignBytes);
-  const end = primary.offset + primary.size;
+  const end = primary.offsetBytes + primary.sizeBytes;
   const [magicAt, imageOkAt] = [end - magic.length, end - magic.length - maxAlignBytes];
   const isSwapped = Buffer.compare(flash.peek(magicAt, magic.length), magic) === 0;
   return isSwapped && flash.peek(imageOkAt, 1)[0] === flagSet;

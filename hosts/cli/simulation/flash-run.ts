@@ -1,19 +1,20 @@
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import type { ResetReason } from "../../../src/ports/board.ts";
 import { readIdentity } from "../../../src/update/settings.ts";
-import { nodeCrypto } from "../../release/node-crypto.ts";
-import { trustedKeyFromPem } from "../../release/pem-keys.ts";
-import { type BootOutcome, boot } from "../../simulator/boot/boot.ts";
-import type { EngineKind } from "../../simulator/engines/engine.ts";
-import { readFlashFile, writeFlashFile } from "../../simulator/flash/flash-file.ts";
-import type { NorFlash } from "../../simulator/flash/nor-flash.ts";
+import { readFlashFile, writeFlashFile } from "../../flash/flash-file.ts";
 import {
   type DeviceLayout,
+  type Extent,
   type FlashLayout,
   parseDeviceLayout,
   parseFlashLayout,
-} from "../../simulator/layout.ts";
-import { LoopbackNetwork } from "../../simulator/network.ts";
+} from "../../flash/layout.ts";
+import type { NorFlash } from "../../flash/nor-flash.ts";
+import { type BootOutcome, boot } from "../../mcuboot-model/boot.ts";
+import { nodeCrypto } from "../../release/node-crypto.ts";
+import { trustedKeyFromPem } from "../../release/pem-keys.ts";
+import type { EngineKind } from "../../simulator/engines/engine.ts";
+import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
 import { openKeyValue } from "../../simulator/storage/key-value.ts";
 import { openSettings } from "../../simulator/storage/settings.ts";
 import { World } from "../../simulator/world.ts";
@@ -166,12 +167,9 @@ function bootloaderKeys(
 }
 
 /** What enrolment wrote into the storage partition, read on a copy: mounting may mend what a power cut left. */
-function enrolledKeys(
-  flash: NorFlash,
-  storage: { readonly offset: number; readonly size: number },
-): readonly TrustedImageKey[] {
+function enrolledKeys(flash: NorFlash, storage: Extent): readonly TrustedImageKey[] {
   try {
-    const area = flash.clone().area(storage.offset, storage.size);
+    const area = flash.clone().area(storage.offsetBytes, storage.sizeBytes);
     return readIdentity(openKeyValue(openSettings(area), "sluice"))?.imageKeys ?? [];
   } catch {
     return []; // no storage that a board could mount: the same as none

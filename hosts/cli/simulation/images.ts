@@ -6,10 +6,10 @@ import { fromHex } from "../../../src/image/hex.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
+import type { DeviceLayout } from "../../flash/layout.ts";
 import { buildFirmware } from "../../release/build.ts";
 import { type KeyPairPem, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
-import type { DeviceLayout } from "../../simulator/layout.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -71,7 +71,7 @@ export class ImageFactory {
       },
       signers: [this.signer],
       slot: {
-        slotBytes: this.#layout.primary.size,
+        slotBytes: this.#layout.primary.sizeBytes,
         sectorBytes: 4096,
         writeBlockBytes: 4,
         maxAlignBytes: 8,

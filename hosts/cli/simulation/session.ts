@@ -1,9 +1,10 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
+import type { DeviceLayout } from "../../flash/layout.ts";
 import { makeConfiguration, sealConfiguration } from "../../release/configuration.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
-import type { DeviceLayout } from "../../simulator/layout.ts";
 import { LocalFleet } from "../../simulator/local-fleet.ts";
-import { LoopbackNetwork, type Network } from "../../simulator/network.ts";
+import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
+import type { Network } from "../../simulator/network.ts";
 import { type NewDevice, World, type WorldDevice } from "../../simulator/world.ts";
 import { FleetClient } from "../fleet-client.ts";
 import type { DeviceView, Page, RolloutView } from "../fleet-views.ts";

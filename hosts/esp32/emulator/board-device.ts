@@ -2,11 +2,11 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import type { KeyValue } from "../../../src/ports/board.ts";
 import type { TlsCredentials } from "../../../src/tls/credentials.ts";
-import { writeFlashFile } from "../../simulator/flash/flash-file.ts";
-import { NorFlash } from "../../simulator/flash/nor-flash.ts";
+import { writeFlashFile } from "../../flash/flash-file.ts";
+import { NorFlash } from "../../flash/nor-flash.ts";
+import type { TrustedReleases } from "../../moddable/one-device.ts";
+import { RealFleet, type SecureServerOptions } from "../../moddable/real-fleet.ts";
 import { manufacture } from "../../simulator/manufacture.ts";
-import type { TrustedReleases } from "../../simulator/moddable/one-device.ts";
-import { RealFleet, type SecureServerOptions } from "../../simulator/moddable/real-fleet.ts";
 import { mountBoardStorage } from "../../simulator/storage/board-storage.ts";
 import { hostAddress } from "../wire/serial-network.ts";
 import { hardware, type KeyPair, layout, type SignedBoardImage } from "./board-image.ts";
@@ -184,7 +184,7 @@ export class BoardDevice {
 
   /** What the firmware finds in its storage, of the flash as it is now. */
   readStorage(): Pick<KeyValue, "read"> {
-    const { offset, size } = layout.storage;
+    const { offsetBytes: offset, sizeBytes: size } = layout.storage;
     const flash = NorFlash.fromBytes(this.readFlash(), 4); // mounting may write, into this copy
     const storage = mountBoardStorage(flash.area(offset, size));
     return { read: (key) => storage.read(`sluice/${key}`) };

@@ -3,9 +3,9 @@ import { blockBytesDefault } from "../../../src/image/block-hashes.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { parseVersion } from "../../../src/image/version.ts";
 import { type ImageSigner, plainImage } from "../../../src/image/writer.ts";
+import { deviceLayout } from "../../flash/board-layout.ts";
 import { createKeyPair, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
-import { deviceLayout } from "../../simulator/layouts.ts";
 
 export const layout = deviceLayout("esp32-4m");
 
@@ -58,7 +58,7 @@ export async function signed(
       blockBytes: blockBytesDefault,
     },
     signers: [keys.signer],
-    slot: { ...slot, slotBytes: options.slotBytes ?? layout.primary.size },
+    slot: { ...slot, slotBytes: options.slotBytes ?? layout.primary.sizeBytes },
     form: "file",
   });
   if (!result.ok) throw new Error(result.message);
@@ -69,7 +69,7 @@ const slot = { sectorBytes: 4096, writeBlockBytes: 4, maxAlignBytes: 8 } as cons
 
 /** From an image's header, which starts the primary slot (`struct image_version`, boot/bootutil/include/bootutil/image.h). */
 export function primaryVersion(flash: Uint8Array): string {
-  const at = layout.primary.offset + 20;
+  const at = layout.primary.offsetBytes + 20;
   const revision = (flash[at + 2] ?? 0) | ((flash[at + 3] ?? 0) << 8);
   return `${flash[at]}.${flash[at + 1]}.${revision}`;
 }

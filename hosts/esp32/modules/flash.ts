@@ -3,7 +3,7 @@
 /** The SDK's compiler turns `native("name").call(this, ...)` into the C function of that name. */
 declare function native(name: string): (...parameters: unknown[]) => unknown;
 
-/** native/flash.c, or hosts/simulator/moddable/flash-module.c: partitions go by their index. */
+/** native/flash.c, or hosts/moddable/flash-module.c: partitions go by their index. */
 const chip = Object.freeze({
   find(label: string) {
     return native("xs_sluice_flash_find").call(this, label) as number | undefined;

@@ -1,4 +1,4 @@
-// What the modules of the chip import beside what hosts/simulator/moddable/modules.d.ts declares.
+// What the modules of the chip import beside what hosts/moddable/modules.d.ts declares.
 
 declare module "embedded:network/interface/wifi" {
   export default class WiFi {

@@ -32,7 +32,8 @@ async function checkRecovery(stage: Stage, kind: ClientKind): Promise<void> {
   const one = await BoardDevice.start({ parts: kit, directory, image });
   one.changeFlash((flash) => {
     const { primary, secondary } = layout;
-    for (const slot of [primary, secondary]) flash.fill(0x5a, slot.offset, slot.offset + slot.size);
+    for (const slot of [primary, secondary])
+      flash.fill(0x5a, slot.offsetBytes, slot.offsetBytes + slot.sizeBytes);
   });
   const by = kind.kind === "own" ? "our own client" : kind.kind;
   await closing(checks, one, async (check) => {

@@ -6,9 +6,9 @@ import { after, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
 import { readBootloaderFile } from "../../../hosts/esp32/bootloader-file.ts";
 import { factoryFlash } from "../../../hosts/esp32/flash-image.ts";
-import { partitionTable } from "../../../hosts/esp32/partitions.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
+import { partitionTable } from "../../../hosts/flash/partitions.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
 import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storage.ts";
 import { readIdentity } from "../../../src/update/settings.ts";
 import { sluice } from "../../support/command-line.ts";
@@ -31,7 +31,7 @@ function enroll(...more: readonly string[]) {
 
 function identityIn(flash: Uint8Array) {
   const chip = NorFlash.fromBytes(flash, 4);
-  const storage = mountBoardStorage(chip.area(table.storage.offset, table.storage.size));
+  const storage = mountBoardStorage(chip.area(table.storage.offsetBytes, table.storage.sizeBytes));
   return readIdentity({
     read: (key) => storage.read(`sluice/${key}`),
     write: () => {},
@@ -44,8 +44,8 @@ test("lays bootloader and image where the chip looks for them", () => {
   assert.ok(made.ok);
   assert.equal(made.flash.length, 4 * 1024 * 1024);
   assert.equal(made.flash[0], 1);
-  assert.equal(made.flash[table.slot0.offset], 2);
-  assert.equal(made.flash[table.slot1.offset], 0xff);
+  assert.equal(made.flash[table.slot0.offsetBytes], 2);
+  assert.equal(made.flash[table.slot1.offsetBytes], 0xff);
 });
 
 test("refuses a bootloader that is larger than its partition, with the numbers", () => {
@@ -64,8 +64,8 @@ test("enrolls a device in a file of its whole flash, and leaves the rest alone",
   const flash = readFileSync(file);
   assert.equal(identityIn(flash)?.deviceId, "chip-7");
   assert.deepEqual(
-    flash.subarray(0, table.storage.offset),
-    Buffer.from(made.flash).subarray(0, table.storage.offset),
+    flash.subarray(0, table.storage.offsetBytes),
+    Buffer.from(made.flash).subarray(0, table.storage.offsetBytes),
   );
 });
 
@@ -83,7 +83,7 @@ test("makes a storage partition of its own", async () => {
   const out = join(folder, "storage.bin");
   const run = await enroll("--out", out);
   assert.equal(run.exitCode, exitCodes.ok, run.stderr);
-  assert.equal(readFileSync(out).length, table.storage.size);
+  assert.equal(readFileSync(out).length, table.storage.sizeBytes);
   assert.match(run.stderr, /--offset 0x3b0000/);
 });
 
@@ -192,7 +192,10 @@ test("makes the whole flash of a simulated board, whose record the firmware acce
   assert.equal(flashed.exitCode, 0, flashed.stderr);
   const boot = table.boot;
   const flash = new Uint8Array(readFileSync(file("whole.flash")));
-  const found = readBootloaderFile(choice, flash.slice(boot.offset, boot.offset + boot.size));
+  const found = readBootloaderFile(
+    choice,
+    flash.slice(boot.offsetBytes, boot.offsetBytes + boot.sizeBytes),
+  );
   assert.equal(found.refusal, null);
   assert.equal(JSON.parse(readFileSync(file("layout.json"), "utf8")).flash_size, flash.length);
 

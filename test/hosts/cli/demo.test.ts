@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readFlashFile } from "../../../hosts/flash/flash-file.ts";
+import { parseDeviceLayout } from "../../../hosts/flash/layout.ts";
+import { bootDevice } from "../../../hosts/mcuboot-model/sluice-config.ts";
 import { trustedKeyFromPem } from "../../../hosts/release/pem-keys.ts";
-import { bootDevice } from "../../../hosts/simulator/boot/sluice-config.ts";
 import { xsEngineMissing } from "../../../hosts/simulator/engines/xs-engine.ts";
-import { readFlashFile } from "../../../hosts/simulator/flash/flash-file.ts";
-import { parseDeviceLayout } from "../../../hosts/simulator/layout.ts";
 import { runningImage } from "../../../hosts/simulator/world.ts";
 
 const main = fileURLToPath(new URL("../../../hosts/cli/main.ts", import.meta.url));

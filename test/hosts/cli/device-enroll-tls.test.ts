@@ -4,12 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
 import {
   certificatePem,
   privateKeyNumber,
   privateKeyPem,
 } from "../../../hosts/release/certificates.ts";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
 import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storage.ts";
 import { readCredentials } from "../../../src/tls/credentials.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";

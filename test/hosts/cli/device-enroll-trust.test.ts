@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
 import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storage.ts";
 import { DocumentStore } from "../../../src/config/document-store.ts";
 import type { KeyValue } from "../../../src/ports/board.ts";

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/exit.ts";
 import { buildApplication, manifestOf } from "../../../hosts/cli/moddable/application.ts";
 import { readBoardFolder, writeBoardFolder } from "../../../hosts/cli/moddable/board-folder.ts";
-import { ModdableSdk } from "../../../hosts/simulator/moddable/sdk.ts";
+import { ModdableSdk } from "../../../hosts/moddable/sdk.ts";
 import { sluice } from "../../support/command-line.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-moddable-"));

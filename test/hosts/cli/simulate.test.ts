@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { simulatorLayouts } from "../../../hosts/esp32/simulator-layout.ts";
-import { setPending } from "../../../hosts/simulator/boot/application.ts";
-import { readFlashFile, writeFlashFile } from "../../../hosts/simulator/flash/flash-file.ts";
-import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
+import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
+import { readFlashFile, writeFlashFile } from "../../../hosts/flash/flash-file.ts";
+import { encodeLayout } from "../../../hosts/flash/layout.ts";
+import { setPending } from "../../../hosts/mcuboot-model/application.ts";
 import { manufacture } from "../../../hosts/simulator/manufacture.ts";
 import { sluice } from "../../support/command-line.ts";
 import { benchSigner, image, strangeSigner } from "../../support/device-bench.ts";
@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "sluice-simulate-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const path = (name: string): string => join(folder, name);
 const layoutFile = path("layout.json");
-writeFileSync(layoutFile, JSON.stringify(simulatorLayouts()["esp32-4m"]));
+writeFileSync(layoutFile, JSON.stringify(encodeLayout(deviceLayout("esp32-4m"))));
 
 function linesOf({ stdout }: { readonly stdout: string }): string[] {
   return stdout.trimEnd().split("\n");
@@ -79,7 +79,7 @@ test("says that a device ran on a copy when it ends on another image, unless --o
   const layout = deviceLayout("esp32-4m");
   const file = await flashFile("trial.flash", await image("1.0.0"));
   const flash = readFlashFile(file);
-  flash.poke(layout.secondary.offset, await image("1.1.0"));
+  flash.poke(layout.secondary.offsetBytes, await image("1.1.0"));
   const imageSectorsMax = Math.max(layout.primary.sectors, layout.secondary.sectors);
   const loader = { mode: "swap-using-move", layout, maxAlign: 8, imageSectorsMax } as const;
   const rest = { keys: [], validatePrimary: true, downgradePrevention: "none" } as const;

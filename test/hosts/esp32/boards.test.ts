@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { boards } from "../../../hosts/esp32/boards.ts";
-import { socs } from "../../../hosts/esp32/partitions.ts";
+import { socs } from "../../../hosts/flash/partitions.ts";
 
 test("every folder of a board is listed, and the other way round", () => {
   const folders = readdirSync(dirname(boards[0]!.folder));

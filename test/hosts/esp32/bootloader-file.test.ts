@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readBootloaderFile } from "../../../hosts/esp32/bootloader-file.ts";
-import { bootloaderProgram, recordOf } from "../../../hosts/simulator/boot/bootloader-program.ts";
-import { sluiceConfig } from "../../../hosts/simulator/boot/sluice-config.ts";
-import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
+import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
+import { bootloaderProgram, recordOf } from "../../../hosts/mcuboot-model/bootloader-program.ts";
+import { sluiceConfig } from "../../../hosts/mcuboot-model/sluice-config.ts";
 import { testSigner } from "../../support/image-signer.ts";
 
 const board = { soc: "esp32c3", flashMiB: 4 } as const;

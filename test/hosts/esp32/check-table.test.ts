@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableDefect } from "../../../hosts/esp32/check-table.ts";
-import { type PartitionTable, partitionTable } from "../../../hosts/esp32/partitions.ts";
+import { type PartitionTable, partitionTable } from "../../../hosts/flash/partitions.ts";
 
 const flashBytes = 4 * 1024 * 1024;
 const good = partitionTable({ soc: "esp32c3", flashMiB: 4 });
@@ -13,37 +13,40 @@ test("finds nothing wrong with the table of a board", () => {
 const refusals: ReadonlyArray<readonly [string, Partial<PartitionTable>, RegExp]> = [
   [
     "slots of unequal size",
-    { slot1: { offset: 0x1e0000, size: 0x1bf000 } },
+    { slot1: { offsetBytes: 0x1e0000, sizeBytes: 0x1bf000 } },
     /primary slot has 1835008 bytes, the secondary 1830912: make them equal/,
   ],
   [
     "slots that overlap",
-    { slot1: { offset: 0x1d0000, size: 0x1c0000 } },
+    { slot1: { offsetBytes: 0x1d0000, sizeBytes: 0x1c0000 } },
     /slot0 ends at 1966080, slot1 starts at 1900544/,
   ],
   [
     "a slot off the sectors",
-    { slot0: { offset: 0x20800, size: 0x1bf000 } },
+    { slot0: { offsetBytes: 0x20800, sizeBytes: 0x1bf000 } },
     /slot0, 1830912 bytes at 133120, does not lie on whole sectors of 4096 bytes/,
   ],
   [
     "slots too small for an image",
-    { slot0: { offset: 0x20000, size: 0x2000 }, slot1: { offset: 0x1e0000, size: 0x2000 } },
+    {
+      slot0: { offsetBytes: 0x20000, sizeBytes: 0x2000 },
+      slot1: { offsetBytes: 0x1e0000, sizeBytes: 0x2000 },
+    },
     /a slot of 2 sectors has no room for an image/,
   ],
   [
     "a partition behind the end of the flash",
-    { coredump: { offset: 0x3ff000, size: 0x2000 } },
+    { coredump: { offsetBytes: 0x3ff000, sizeBytes: 0x2000 } },
     /coredump ends at 4198400, the flash at 4194304/,
   ],
   [
     "a storage that reaches into bootctl",
-    { storage: { offset: 0x3b0000, size: 0x31000 } },
+    { storage: { offsetBytes: 0x3b0000, sizeBytes: 0x31000 } },
     /storage ends at 4067328, bootctl starts at 4063232/,
   ],
   [
     "a bootctl of two sectors",
-    { bootctl: { offset: 0x3e0000, size: 0x2000 } },
+    { bootctl: { offsetBytes: 0x3e0000, sizeBytes: 0x2000 } },
     /bootctl has 8192 bytes, not one sector of 4096/,
   ],
 ];

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootloaderProgram, recordOf } from "../../../hosts/simulator/boot/bootloader-program.ts";
-import { sluiceConfig } from "../../../hosts/simulator/boot/sluice-config.ts";
+import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
+import { type DeviceLayout, slotExtent } from "../../../hosts/flash/layout.ts";
+import { bootloaderProgram, recordOf } from "../../../hosts/mcuboot-model/bootloader-program.ts";
+import { sluiceConfig } from "../../../hosts/mcuboot-model/sluice-config.ts";
 import { type SeenRequest, text } from "../../../hosts/simulator/ddi-server.ts";
-import type { DeviceLayout } from "../../../hosts/simulator/layout.ts";
-import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
 import {
   type BootloaderRecord,
@@ -38,7 +38,7 @@ async function refusedAtOnce(file: Uint8Array, reason: string): Promise<void> {
   const bench = await refusedFor(file, reason);
   assert.ok(bench.server.artifactRanges.length <= 4, bench.server.artifactRanges.join(" "));
   const { secondary } = bench.world.layout;
-  assert.equal(bench.device.device.flash.sectorErases(secondary.offset), 0);
+  assert.equal(bench.device.device.flash.sectorErases(secondary.offsetBytes), 0);
 }
 
 test("refuses an unsigned image before the download", async () => {
@@ -74,16 +74,16 @@ test("refuses an image that is larger than swap-using-move can take, with the nu
 });
 
 const board = deviceLayout("esp32-4m");
-const slot = (offset: number, size: number) => ({ offset, size, sectors: size / 4096 });
+const slot = (offsetBytes: number, sizeBytes: number) => slotExtent({ offsetBytes, sizeBytes });
 const badSlots: ReadonlyArray<readonly [string, Partial<DeviceLayout>, RegExp]> = [
   [
     "are unequal",
-    { secondary: slot(board.secondary.offset, board.secondary.size - 4096) },
+    { secondary: slot(board.secondary.offsetBytes, board.secondary.sizeBytes - 4096) },
     /the primary slot has 1835008 bytes, the secondary 1830912: make them equal/,
   ],
   [
     "overlap",
-    { secondary: slot(board.secondary.offset - 4096, board.secondary.size) },
+    { secondary: slot(board.secondary.offsetBytes - 4096, board.secondary.sizeBytes) },
     /the primary slot, 131072 to 1966080, overlaps the secondary, 1961984 to 3796992/,
   ],
 ];
@@ -104,7 +104,7 @@ function restate(bench: DeviceBench, change: Partial<BootloaderRecord> | null): 
   const record = { ...recordOf(sluiceConfig(layout, [benchSigner.key]), 4), ...change };
   const program = bootloaderProgram(record);
   if (change === null) program.fill(0, program.length - bootloaderRecordBytes);
-  bench.device.device.flash.poke(layout.boot?.offset ?? 0, program);
+  bench.device.device.flash.poke(layout.boot?.offsetBytes ?? 0, program);
 }
 
 const bootloaders: ReadonlyArray<readonly [string, Partial<BootloaderRecord> | null, RegExp]> = [

@@ -137,8 +137,8 @@ test("writes each sector of the slot once and no more bytes than the image has",
   };
   flash.faultHook = (operation) => {
     const inSlot =
-      operation.address >= secondary.offset &&
-      operation.address < secondary.offset + secondary.size;
+      operation.address >= secondary.offsetBytes &&
+      operation.address < secondary.offsetBytes + secondary.sizeBytes;
     if (!swapping && inSlot && operation.kind === "write") programmed += operation.lengthBytes;
     if (inSlot && operation.kind === "erase" && !swapping) assert.fail("a blank slot was erased");
     return "proceed";
@@ -162,8 +162,8 @@ test("goes on after a power cut in the download with at most one block again", a
   flash.faultHook = (operation) => {
     if (
       operation.kind === "write" &&
-      operation.address >= secondary.offset &&
-      operation.address < secondary.offset + secondary.size
+      operation.address >= secondary.offsetBytes &&
+      operation.address < secondary.offsetBytes + secondary.sizeBytes
     )
       writes += 1;
     return writes === 60 ? "cut-half" : "proceed";
@@ -202,7 +202,7 @@ test("stays off when the power fails while the storage is mended at a start, and
   const { flash } = bench.device.device;
   const { storage } = bench.world.layout;
   // A sector that is not blank where the storage expects its erased one: the mount erases it.
-  flash.poke(storage.offset + 4096, new Uint8Array(16));
+  flash.poke(storage.offsetBytes + 4096, new Uint8Array(16));
   flash.faultHook = () => "cut-half";
   await bench.powerOn();
   await bench.pass(1);

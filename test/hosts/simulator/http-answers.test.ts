@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { xsEngineMissing } from "../../../hosts/simulator/engines/xs-engine.ts";
-import { LoopbackNetwork, type Network } from "../../../hosts/simulator/network.ts";
+import { LoopbackNetwork } from "../../../hosts/simulator/loopback-network.ts";
+import type { Network } from "../../../hosts/simulator/network.ts";
 import { AnswerServer, answerTo } from "../../support/answer-server.ts";
 import { DeviceBench } from "../../support/device-bench.ts";
 import { firstDifference, httpAnswers } from "../../support/http-answers.ts";

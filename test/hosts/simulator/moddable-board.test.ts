@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
+import { ModdableBoard } from "../../../hosts/moddable/board.ts";
+import type { Launch } from "../../../hosts/moddable/launch.ts";
 import {
   createKeyPair,
   signerFromPem,
   trustedKeyFromPem,
 } from "../../../hosts/release/pem-keys.ts";
 import { signImage } from "../../../hosts/release/sign.ts";
-import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import { manufacture } from "../../../hosts/simulator/manufacture.ts";
-import { ModdableBoard } from "../../../hosts/simulator/moddable/board.ts";
-import type { Launch } from "../../../hosts/simulator/moddable/launch.ts";
 import { plainImage } from "../../../src/image/writer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-moddable-board-"));
@@ -35,7 +35,7 @@ async function board(
     options: { ...plainImage, version, hardware: "moddable-lin", securityCounter: 1 },
     signers: [signer.signer],
     slot: {
-      ...{ slotBytes: layout.primary.size, sectorBytes: 4096 },
+      ...{ slotBytes: layout.primary.sizeBytes, sectorBytes: 4096 },
       ...{ writeBlockBytes: 4, maxAlignBytes: 8 },
     },
     form: "file",

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { RealFleet, until } from "../../../hosts/moddable/real-fleet.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
-import { RealFleet, until } from "../../../hosts/simulator/moddable/real-fleet.ts";
 import { certificate, servedToDevices } from "../../support/tls.ts";
 
 const waitSeconds = 60;

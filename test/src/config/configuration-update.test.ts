@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { PowerCut } from "../../../hosts/flash/operation.ts";
 import { Configuration } from "../../../src/config/configuration.ts";
 import {
   ConfigurationUpdate,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
+import type { NorFlash } from "../../../hosts/flash/nor-flash.ts";
 import { DocumentStore, storedValueBytesMax } from "../../../src/config/document-store.ts";
 import { type KeyValue, StorageError } from "../../../src/ports/board.ts";
 import {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootloaderProgram } from "../../../hosts/simulator/boot/bootloader-program.ts";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
+import { bootloaderProgram } from "../../../hosts/mcuboot-model/bootloader-program.ts";
 import {
   type BootloaderRecord,
   encodeBootloaderRecord,

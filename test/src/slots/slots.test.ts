@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allCutKinds, cutAt, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { allCutKinds, cutAt, PowerCut } from "../../../hosts/flash/operation.ts";
 import { moveTrailerShape } from "../../../src/image/layout.ts";
 import {
   readTrailer,

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
-import {
-  type CutKind,
-  cutAt,
-  cutKinds,
-  PowerCut,
-} from "../../../hosts/simulator/flash/operation.ts";
+import type { NorFlash } from "../../../hosts/flash/nor-flash.ts";
+import { type CutKind, cutAt, cutKinds, PowerCut } from "../../../hosts/flash/operation.ts";
 import { StagingSlot } from "../../../src/slots/staging.ts";
 import { twoSlots } from "../../support/secondary-slot.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
 import { readSpentBoots } from "../../../src/slots/trial-boots.ts";
 
 /** A page whose entries hold these bytes first, null for an erased one. */

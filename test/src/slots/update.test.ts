@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
+import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
+import { cutAt, cutKinds, PowerCut } from "../../../hosts/flash/operation.ts";
+import { bootDevice } from "../../../hosts/mcuboot-model/sluice-config.ts";
 import { nodeCrypto } from "../../../hosts/release/node-crypto.ts";
-import { bootDevice } from "../../../hosts/simulator/boot/sluice-config.ts";
-import { NorFlash } from "../../../hosts/simulator/flash/nor-flash.ts";
-import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
-import { deviceLayout } from "../../../hosts/simulator/layouts.ts";
 import { plainImage, writeImage } from "../../../src/image/writer.ts";
 import type { UpdatePartition } from "../../../src/slots/partition-area.ts";
 import { createUpdate, mcubootTarget, type UpdateTarget } from "../../../src/slots/update.ts";
@@ -18,7 +18,7 @@ const sectorBytes = 4096;
 /** ECMA-419 flash on one partition of a chip. */
 function openPartition(
   chip: NorFlash,
-  { offset, size } = layout.secondary,
+  { offsetBytes: offset, sizeBytes: size } = layout.secondary,
   isReadOnly = false,
 ): UpdatePartition & { close(): void } {
   const area = chip.area(offset, size);
@@ -116,7 +116,7 @@ test("open wants options, an open and writable partition, and a mode that it kno
 
 test("open takes a length from 0 to the size of the partition", () => {
   const partition = openPartition(newChip());
-  const { size } = layout.secondary;
+  const { sizeBytes: size } = layout.secondary;
   for (const byteLength of [Number.NaN, "abcd", -1, 0.5, 2 ** 32, size + 1])
     throwsExactly(RangeError, () => update.open({ partition, byteLength: anything(byteLength) }));
   throwsExactly(TypeError, () => update.open({ partition, byteLength: anything(Symbol()) }));
@@ -150,7 +150,7 @@ test("writes buffers and views of bytes and nothing else", () => {
   opened.write(bytes.slice(0, 4).buffer);
   opened.write(bytes.subarray(4, 8));
   opened.write(new DataView(bytes.buffer, 8, 4));
-  assert.deepEqual(chip.peek(layout.secondary.offset, 12), bytes);
+  assert.deepEqual(chip.peek(layout.secondary.offsetBytes, 12), bytes);
 });
 
 test("takes an offset in the mode w only, and there wants one", () => {
@@ -170,13 +170,13 @@ test("takes no byte beyond the length, or else beyond the partition", () => {
   const scattered = update.open({ partition, mode: "w", byteLength: 6 });
   throwsExactly(RangeError, () => scattered.write(new Uint8Array(2), 5));
   const open = update.open({ partition, mode: "w" });
-  throwsExactly(RangeError, () => open.write(new Uint8Array(4), layout.secondary.size));
+  throwsExactly(RangeError, () => open.write(new Uint8Array(4), layout.secondary.sizeBytes));
 });
 
 for (const pieceBytes of [1, 3, 4096 * 3 - 1, 100_000])
   test(`appends pieces of ${pieceBytes} bytes over flash that held something else`, () => {
     const chip = newChip();
-    const { offset, size } = layout.secondary;
+    const { offsetBytes: offset, sizeBytes: size } = layout.secondary;
     chip.poke(offset, new Uint8Array(size)); // every bit programmed
     const target = lenientTarget();
     const bytes = pattern(30_001);
@@ -197,7 +197,7 @@ for (const [name, order] of [
 ] as const)
   test(`takes pieces of odd size ${name} in the mode w`, () => {
     const chip = newChip();
-    const { offset, size } = layout.secondary;
+    const { offsetBytes: offset, sizeBytes: size } = layout.secondary;
     chip.poke(offset, new Uint8Array(size));
     const bytes = pattern(50_003);
     const pieceBytes = 4096 * 3 - 1;
@@ -242,7 +242,7 @@ test("completes only with all the bytes, and only once", () => {
 test("has the bootloader try an image that a trusted key signed", async () => {
   const chip = newChip();
   const first = await image(20_000);
-  chip.area(layout.primary.offset, layout.primary.size).write(0, padded(first));
+  chip.area(layout.primary.offsetBytes, layout.primary.sizeBytes).write(0, padded(first));
   const second = await image(61_000);
   const opened = update.open({ partition: openPartition(chip), byteLength: second.length });
   for (let at = 0; at < second.length; at += 1000) opened.write(second.subarray(at, at + 1000));
@@ -250,7 +250,7 @@ test("has the bootloader try an image that a trusted key signed", async () => {
   const outcome = bootDevice(chip, layout, [signer.key]);
   assert.equal(outcome.outcome, "booted");
   assert.equal(outcome.swapRan, true);
-  assert.deepEqual(chip.peek(layout.primary.offset, second.length), second);
+  assert.deepEqual(chip.peek(layout.primary.offsetBytes, second.length), second);
 });
 
 test("asks the bootloader for nothing when the image is refused, and names why", async () => {
@@ -280,7 +280,7 @@ test("asks for nothing when it was closed before it was complete", async () => {
 test("erases an earlier request before anything else, so that no cut can leave it over half an image", async () => {
   const before = newChip();
   const first = await image(9000);
-  before.area(layout.primary.offset, layout.primary.size).write(0, padded(first));
+  before.area(layout.primary.offsetBytes, layout.primary.sizeBytes).write(0, padded(first));
   const offered = update.open({ partition: openPartition(before) });
   offered.write(await image(30_000));
   offered.complete();
@@ -304,7 +304,7 @@ test("erases an earlier request before anything else, so that no cut can leave i
       const outcome = bootDevice(chip, layout, [signer.key]);
       assert.equal(outcome.outcome, "booted", `cut ${index} ${kind}`);
       // At the first erase the old request may still stand, and then over its whole image.
-      const runs = chip.peek(layout.primary.offset, first.length);
+      const runs = chip.peek(layout.primary.offsetBytes, first.length);
       if (index > 0) assert.deepEqual(runs, first, `cut ${index} ${kind}`);
     }
 });
@@ -324,5 +324,5 @@ function padded(bytes: Uint8Array): Uint8Array {
 }
 
 function trailerOf(chip: NorFlash): Uint8Array {
-  return chip.peek(layout.secondary.offset + layout.secondary.size - 64, 64);
+  return chip.peek(layout.secondary.offsetBytes + layout.secondary.sizeBytes - 64, 64);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { cutAt, cutKinds, PowerCut } from "../../../hosts/flash/operation.ts";
 import {
   type BlockHashes,
   decodeBlockHashes,

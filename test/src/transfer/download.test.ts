@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutAt, cutKinds, PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { cutAt, cutKinds, PowerCut } from "../../../hosts/flash/operation.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 import { StagingSlot } from "../../../src/slots/staging.ts";
 import { defaultDownloadSettings, download } from "../../../src/transfer/download.ts";

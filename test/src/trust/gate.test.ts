@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { PowerCut } from "../../../hosts/flash/operation.ts";
 import { gateMemory, isPassing } from "../../../src/trust/gate.ts";
 import { deviceLimits } from "../../../src/trust/limits.ts";
 import { CuttableKeyValue } from "../../support/storage-cuts.ts";

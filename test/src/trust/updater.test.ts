@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { PowerCut } from "../../../hosts/flash/operation.ts";
 import { DocumentStore } from "../../../src/config/document-store.ts";
 import { type KeyValue, StorageError } from "../../../src/ports/board.ts";
 import { deviceMetadataStore, type MetadataStore } from "../../../src/trust/metadata-store.ts";
 import { refused, type Verdict } from "../../../src/trust/refusal.ts";
 import { SignatureMemory } from "../../../src/trust/signature-memory.ts";
-import type { TrustRules } from "../../../src/trust/signed-document.ts";
+import type { TrustRules } from "../../../src/trust/trust-rules.ts";
 import {
   type FoundTarget,
   type TrustedMetadata,

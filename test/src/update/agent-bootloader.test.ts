@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootloaderProgram } from "../../../hosts/simulator/boot/bootloader-program.ts";
+import { bootloaderProgram } from "../../../hosts/mcuboot-model/bootloader-program.ts";
 import type { BootloaderRecord } from "../../../src/image/bootloader-record.ts";
 import { AgentBench, slotBytes } from "../../support/agent-bench.ts";
 import { smallImage } from "../../support/small-images.ts";

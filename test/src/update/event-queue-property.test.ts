@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { PowerCut } from "../../../hosts/simulator/flash/operation.ts";
+import { PowerCut } from "../../../hosts/flash/operation.ts";
 import { decodeEvents, type UpdateEvent } from "../../../src/protocol/events.ts";
 import {
   EventQueue,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { referenceFirmware } from "../../../../hosts/cli/simulation/images.ts";
 import { Session } from "../../../../hosts/cli/simulation/session.ts";
-import { deviceLayout } from "../../../../hosts/simulator/layouts.ts";
+import { deviceLayout } from "../../../../hosts/flash/board-layout.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 
 const hardware = "esp32c3-a";

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { holdsConfirmed } from "../../../../hosts/cli/simulation/flash-check.ts";
 import { ImageFactory } from "../../../../hosts/cli/simulation/images.ts";
-import { NorFlash } from "../../../../hosts/simulator/flash/nor-flash.ts";
-import { deviceLayout } from "../../../../hosts/simulator/layouts.ts";
+import { deviceLayout } from "../../../../hosts/flash/board-layout.ts";
+import { NorFlash } from "../../../../hosts/flash/nor-flash.ts";
 import { moveTrailerShape } from "../../../../src/image/layout.ts";
 import { confirmWrites, magicWrite, readTrailer } from "../../../../src/image/trailer.ts";
 
 const layout = deviceLayout("esp32-4m");
-const { offset, size } = layout.primary;
+const { offsetBytes: offset, sizeBytes: size } = layout.primary;
 const slot = { slotBytes: size, sectorBytes: 4096, writeBlockBytes: 4, maxAlignBytes: 8 } as const;
 const place = { shape: moveTrailerShape(slot), slotBytes: size };
 const factory = new ImageFactory(layout, 1);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NorFlash } from "../../../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../../../hosts/flash/nor-flash.ts";
 import { Nvs } from "../../../../hosts/simulator/storage/nvs.ts";
 import { toHex } from "../../../../src/image/hex.ts";
 import { StorageError } from "../../../../src/ports/board.ts";

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NorFlash } from "../../../../hosts/simulator/flash/nor-flash.ts";
-import {
-  type CutKind,
-  cutAt,
-  cutKinds,
-  PowerCut,
-} from "../../../../hosts/simulator/flash/operation.ts";
+import { NorFlash } from "../../../../hosts/flash/nor-flash.ts";
+import { type CutKind, cutAt, cutKinds, PowerCut } from "../../../../hosts/flash/operation.ts";
 import { openSettings, type Settings } from "../../../../hosts/simulator/storage/settings.ts";
 import { StorageError } from "../../../../src/ports/board.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NorFlash } from "../../../../hosts/simulator/flash/nor-flash.ts";
+import { NorFlash } from "../../../../hosts/flash/nor-flash.ts";
 import { openKeyValue } from "../../../../hosts/simulator/storage/key-value.ts";
 import { Nvs } from "../../../../hosts/simulator/storage/nvs.ts";
 import { openSettings, type Settings } from "../../../../hosts/simulator/storage/settings.ts";

@@ -1,2 +1,0 @@
-// The module has a name of its own, so that what it imports is found beside it.
-export { default } from "sluice-simulator/hosts/simulator/moddable/key-value";
