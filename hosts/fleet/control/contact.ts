@@ -8,8 +8,9 @@ import type { Queries } from "../storage/database.ts";
 import { findDevice, insertDevice } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
+import { changeDevice } from "./change-device.ts";
 import { decideTask } from "./decide.ts";
-import { DeviceChange } from "./device-change.ts";
+import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, newEntry } from "./memory.ts";
 
@@ -36,15 +37,14 @@ export async function noteContact(
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const isKnown = runningHeader === null || runningHeader === entry.runningHeader;
     if (isKnown && entry.decidedPlan === fleet.memory.planVersion) return;
-    await fleet.database.write(async (unit) => {
-      if (isGone(fleet, entry)) return;
+    const done = await changeDevice(fleet, entry, async (change) => {
       const { planVersion } = fleet.memory;
-      const change = new DeviceChange(unit, fleet, entry);
       if (runningHeader !== null && runningHeader !== entry.runningHeader)
         await learnRunning(change, runningHeader);
       await decideTask(change);
       await change.finish(planVersion);
     });
+    if (done === "gone") return;
   }
 }
 
@@ -64,11 +64,6 @@ export async function findEntry(
   const entry = fleet.memory.devices.get(id) ?? newEntry(row, action); // another request may have been faster
   fleet.memory.devices.set(id, entry);
   return entry;
-}
-
-/** The device was removed while a request of it waited for its turn. */
-export function isGone(fleet: Fleet, entry: DeviceEntry): boolean {
-  return fleet.memory.devices.get(entry.id) !== entry;
 }
 
 export interface NewDevice {

@@ -2,8 +2,8 @@ import { configurationAttribute, parseConfigurationVersion } from "../../../src/
 import { limits } from "../limits.ts";
 import { type AttributeMode, readAttributes, writeAttributes } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
+import { changeDevice } from "./change-device.ts";
 import { decideTask } from "./decide.ts";
-import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
 
@@ -15,12 +15,11 @@ export async function receiveAttributes(
   fleet: Fleet,
   entry: DeviceEntry,
   change: { readonly mode: AttributeMode; readonly data: Readonly<Record<string, string>> },
-): Promise<"accepted" | "too-many-attributes"> {
-  return fleet.database.write(async (unit) => {
+): Promise<"accepted" | "too-many-attributes" | "gone"> {
+  return changeDevice(fleet, entry, async (device) => {
     const { planVersion } = fleet.memory;
-    const device = new DeviceChange(unit, fleet, entry);
     const attributesMax = limits.attributesPerDeviceMax;
-    if (!(await writeAttributes(unit.db, entry.id, { ...change, attributesMax })))
+    if (!(await writeAttributes(device.unit.db, entry.id, { ...change, attributesMax })))
       return "too-many-attributes";
     const hardware = hardwareAttributes.map((key) => change.data[key]).find((value) => value);
     const isTold = change.mode !== "remove" && hardware !== undefined;
@@ -45,15 +44,15 @@ function configurationIn(change: {
 }
 
 /**
- * Notes what a device says that it has installed; true the first time. It is kept as attributes, because only
+ * Notes what a device says that it has installed; `new` the first time. It is kept as attributes, because only
  * `Sluice-Running` counts as the image that runs.
  */
 export async function receiveInstalled(
   fleet: Fleet,
   entry: DeviceEntry,
   installed: { readonly name: string; readonly version: string },
-): Promise<boolean> {
-  return fleet.database.write(async (unit) => {
+): Promise<"new" | "known" | "gone"> {
+  return changeDevice(fleet, entry, async ({ unit }) => {
     const before = await readAttributes(unit.db, entry.id);
     const data = { "installed-name": installed.name, "installed-version": installed.version };
     const isNew = Object.entries(data).some(([key, value]) => before[key] !== value);
@@ -65,7 +64,7 @@ export async function receiveInstalled(
         { kind: "device-says-installed", deviceId: entry.id, details: { ...installed } },
         unit.nowUnixMs,
       );
-    return isNew;
+    return isNew ? "new" : "known";
   });
 }
 
@@ -83,8 +82,8 @@ export async function receiveEvents(
   fleet: Fleet,
   entry: DeviceEntry,
   events: readonly DeviceEvent[],
-): Promise<{ accepted: number; duplicates: number }> {
-  return fleet.database.write(async (unit) => {
+): Promise<{ accepted: number; duplicates: number } | "gone"> {
+  return changeDevice(fleet, entry, async ({ unit }) => {
     let accepted = 0;
     for (const event of events) {
       const { id, type, atUptimeMs, unixMs, details } = event;

@@ -5,9 +5,9 @@ import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { weakness } from "../tokens.ts";
 import { askToGiveBack, endAction, takenBack } from "./cancel.ts";
+import { changeDevice } from "./change-device.ts";
 import { findEntry, registerDevice } from "./contact.ts";
 import { allowRetry, closeIfDone, decideTask } from "./decide.ts";
-import { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry, Rollout } from "./memory.ts";
@@ -43,10 +43,9 @@ export async function cancelAction(
   fleet: Fleet,
   entry: DeviceEntry,
   force: boolean,
-): Promise<"canceling" | "canceled" | "no-action"> {
-  return fleet.database.write(async (unit) => {
+): Promise<"canceling" | "canceled" | "no-action" | "gone"> {
+  return changeDevice(fleet, entry, async (change) => {
     const { planVersion } = fleet.memory;
-    const change = new DeviceChange(unit, fleet, entry);
     const { action } = change;
     const rollout = action && fleet.memory.rollouts.get(action.rollout_id);
     if (action === null || rollout == null) return "no-action";
@@ -70,10 +69,10 @@ export async function clearRefusal(
   fleet: Fleet,
   entry: DeviceEntry,
   releaseId: number,
-): Promise<"cleared" | "nothing-to-clear"> {
-  return fleet.database.write(async (unit) => {
+): Promise<"cleared" | "nothing-to-clear" | "gone"> {
+  return changeDevice(fleet, entry, async (change) => {
     const { planVersion } = fleet.memory;
-    const change = new DeviceChange(unit, fleet, entry);
+    const { unit } = change;
     const wasRefused = await deleteRefusals(unit.db, entry.id, releaseId);
     let isCleared = wasRefused;
     for (const member of await change.members()) {
@@ -115,8 +114,8 @@ export async function clearRollout(
 }
 
 /** Takes a device out of the fleet: its token is void and no stage waits for it any more. */
-export async function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<void> {
-  await fleet.database.write(async (unit) => {
+export function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<"removed" | "gone"> {
+  return changeDevice(fleet, entry, async ({ unit }) => {
     const members = await listMemberships(unit.db, entry.id);
     for (const member of members) await uncountMember(unit.db, member);
     await deleteDevice(unit.db, entry.id);
@@ -127,5 +126,6 @@ export async function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<vo
       fleet.memory.unwrittenContacts.delete(entry);
       fleet.memory.devicesCount -= 1;
     });
+    return "removed" as const;
   });
 }

@@ -19,9 +19,9 @@ import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
 import type { ActionStatus } from "../storage/tables.ts";
 import { cancelRejected, evidenceOfCancel, isUnconfirmed, lastingReports } from "./cancel.ts";
-import { isGone } from "./contact.ts";
+import { changeDevice } from "./change-device.ts";
 import { decideTask } from "./decide.ts";
-import { DeviceChange } from "./device-change.ts";
+import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry, Image } from "./memory.ts";
 import { readSaid, type Said } from "./said.ts";
@@ -181,12 +181,11 @@ export async function setAutoConfirm(
   fleet: Fleet,
   entry: DeviceEntry,
   consent: { readonly initiator: string | null; readonly remark: string | null } | null,
-): Promise<void> {
-  await fleet.database.write(async (unit) => {
+): Promise<"accepted" | "gone"> {
+  return changeDevice(fleet, entry, async (change) => {
     const { planVersion } = fleet.memory;
-    const change = new DeviceChange(unit, fleet, entry);
     change.set({
-      auto_confirm_at: consent === null ? null : unit.nowUnixMs,
+      auto_confirm_at: consent === null ? null : change.unit.nowUnixMs,
       auto_confirm_initiator: consent?.initiator ?? null,
       auto_confirm_remark: consent?.remark ?? null,
     });
@@ -194,6 +193,7 @@ export async function setAutoConfirm(
       await setStatus(change, change.action, "open", "auto-confirmed");
     await decideTask(change);
     await change.finish(planVersion);
+    return "accepted" as const;
   });
 }
 
@@ -217,14 +217,12 @@ async function onAction(
   actionId: number,
   work: (change: DeviceChange, action: ActionRow) => Promise<FeedbackResult>,
 ): Promise<FeedbackResult> {
-  return fleet.database.write(async (unit) => {
-    if (isGone(fleet, entry)) return "unknown-action";
+  const done = await changeDevice(fleet, entry, async (change) => {
     const { planVersion } = fleet.memory;
-    const change = new DeviceChange(unit, fleet, entry);
     const action =
       change.action?.id === actionId
         ? change.action
-        : await findAction(unit.db, entry.id, actionId);
+        : await findAction(change.unit.db, entry.id, actionId);
     if (action === null) return "unknown-action";
     const result = await work(change, action);
     if (result !== "accepted") return result;
@@ -232,6 +230,7 @@ async function onAction(
     await change.finish(planVersion);
     return result;
   });
+  return done === "gone" ? "unknown-action" : done;
 }
 
 async function keepReport(

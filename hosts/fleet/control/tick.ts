@@ -5,9 +5,10 @@ import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
 import { endAction, evidenceOfCancel } from "./cancel.ts";
+import { changeDevice } from "./change-device.ts";
 import { findEntry } from "./contact.ts";
 import { allowRetry } from "./decide.ts";
-import { DeviceChange } from "./device-change.ts";
+import type { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry, Rollout } from "./memory.ts";
@@ -64,9 +65,8 @@ export function pruneStream(fleet: Fleet): Promise<boolean> {
 async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
   const entry = await findEntry(fleet, deviceId);
   if (entry === null) return;
-  await fleet.database.write(async (unit) => {
+  await changeDevice(fleet, entry, async (change) => {
     const { planVersion } = fleet.memory;
-    const change = new DeviceChange(unit, fleet, entry);
     const member = await change.memberOf(rolloutId);
     if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
       return;

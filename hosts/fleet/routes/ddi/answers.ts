@@ -53,6 +53,11 @@ export function answerEmpty(reply: FastifyReply, status: number): FastifyReply {
   return reply.code(status).header("content-length", "0").send();
 }
 
+/** The device was removed since it was authenticated: its next request is refused in the same way. */
+export function answerGone(reply: FastifyReply): FastifyReply {
+  return answerEmpty(reply, 401);
+}
+
 export function notAcceptable(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   reply.header("accept", offered.join(", "));
   return answerProblem(request, reply, {

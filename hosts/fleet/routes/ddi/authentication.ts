@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { changeDevice } from "../../control/change-device.ts";
 import { findEntry, registerDevice } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
@@ -55,7 +56,7 @@ export async function authenticate(
 async function keepMac(fleet: Fleet, entry: DeviceEntry, token: string): Promise<void> {
   const columns = { token_mac: fleet.tokens.mac(token), token_sha256: null };
   try {
-    await fleet.database.write(async (unit) => {
+    await changeDevice(fleet, entry, async ({ unit }) => {
       await updateDevice(unit.db, entry.id, columns);
       unit.onCommit(() => {
         entry.row = { ...entry.row, ...columns };

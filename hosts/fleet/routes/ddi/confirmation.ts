@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { receiveConfirmation, setAutoConfirm } from "../../control/report.ts";
-import { answer, answerEmpty, answerProblem, problems } from "./answers.ts";
+import { answer, answerEmpty, answerGone, answerProblem, problems } from "./answers.ts";
 import { parseAutoConfirm, parseConfirmation } from "./bodies.ts";
 import { deploymentBody, deviceUrl } from "./deployment-body.ts";
 import {
@@ -28,8 +28,8 @@ export function confirmationResources(options: DeviceApiOptions): readonly Devic
         POST: async (request, reply) => {
           const consent = parseAutoConfirm(request.body);
           if (consent === null) return answerProblem(request, reply, problems.notReadable);
-          await setAutoConfirm(fleet, deviceOf(request), consent);
-          return answerEmpty(reply, 200);
+          const result = await setAutoConfirm(fleet, deviceOf(request), consent);
+          return result === "gone" ? answerGone(reply) : answerEmpty(reply, 200);
         },
       },
     },
@@ -37,8 +37,8 @@ export function confirmationResources(options: DeviceApiOptions): readonly Devic
       path: "/confirmationBase/deactivateAutoConfirm",
       methods: {
         POST: async (request, reply) => {
-          await setAutoConfirm(fleet, deviceOf(request), null);
-          return answerEmpty(reply, 200);
+          const result = await setAutoConfirm(fleet, deviceOf(request), null);
+          return result === "gone" ? answerGone(reply) : answerEmpty(reply, 200);
         },
       },
     },

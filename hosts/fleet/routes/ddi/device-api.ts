@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { isGone } from "../../control/change-device.ts";
 import { noteContact } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
@@ -7,7 +8,14 @@ import { limits } from "../../limits.ts";
 import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts";
 import { CodedBodyError } from "../coded-bodies.ts";
 import { refuseOtherMethods } from "../other-methods.ts";
-import { answerEmpty, answerProblem, negotiate, type Problem, problems } from "./answers.ts";
+import {
+  answerEmpty,
+  answerGone,
+  answerProblem,
+  negotiate,
+  type Problem,
+  problems,
+} from "./answers.ts";
 import { authenticate, type DeviceAccess } from "./authentication.ts";
 import { readCbor } from "./cbor.ts";
 import { type CertificateRules, judgeCertificate } from "./certificate.ts";
@@ -73,6 +81,7 @@ export function deviceApi(
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
+      return isGone(options.fleet, entry) ? answerGone(reply) : undefined;
     });
     for (const {
       path,

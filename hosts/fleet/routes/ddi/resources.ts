@@ -8,7 +8,14 @@ import {
 } from "../../control/report.ts";
 import { limits } from "../../limits.ts";
 import { type ActionRow, findAction, listReports } from "../../storage/actions.ts";
-import { answer, answerEmpty, answerProblem, problems, unknownAction } from "./answers.ts";
+import {
+  answer,
+  answerEmpty,
+  answerGone,
+  answerProblem,
+  problems,
+  unknownAction,
+} from "./answers.ts";
 import { parseConfigData, parseEvents, parseFeedback, parseInstalled } from "./bodies.ts";
 import { deploymentBody } from "./deployment-body.ts";
 import {
@@ -44,6 +51,7 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
           const data = parseConfigData(request.body);
           if (!data.ok) return answerProblem(request, reply, data.problem);
           const result = await receiveAttributes(fleet, deviceOf(request), data.value);
+          if (result === "gone") return answerGone(reply);
           return result === "accepted"
             ? answerEmpty(reply, 200)
             : answerProblem(request, reply, problems.tooManyAttributes);
@@ -84,8 +92,9 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
         PUT: async (request, reply) => {
           const installed = parseInstalled(request.body);
           if (installed === null) return answerProblem(request, reply, problems.notReadable);
-          const isNew = await receiveInstalled(fleet, deviceOf(request), installed);
-          return answerEmpty(reply, isNew ? 201 : 200);
+          const result = await receiveInstalled(fleet, deviceOf(request), installed);
+          if (result === "gone") return answerGone(reply);
+          return answerEmpty(reply, result === "new" ? 201 : 200);
         },
       },
     },
@@ -99,7 +108,8 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
         POST: async (request, reply) => {
           const events = parseEvents(request.body);
           if (events === null) return answerProblem(request, reply, problems.notReadable);
-          return answer(request, reply, await receiveEvents(fleet, deviceOf(request), events));
+          const result = await receiveEvents(fleet, deviceOf(request), events);
+          return result === "gone" ? answerGone(reply) : answer(request, reply, result);
         },
       },
     },

@@ -138,6 +138,7 @@ export function deviceRoutes(fleet: Fleet) {
         const entry = await findEntry(fleet, request.params.id);
         if (entry === null) return unknownDevice(reply, request.params.id);
         const status = await cancelAction(fleet, entry, request.body?.force ?? false);
+        if (status === "gone") return unknownDevice(reply, request.params.id);
         if (status !== "no-action") return { status };
         const message = `${entry.id} has nothing to do; "sluice rollout cancel" ends a whole rollout`;
         return answerRefusal(reply, 409, { reason: "no-action", message });
@@ -156,7 +157,8 @@ export function deviceRoutes(fleet: Fleet) {
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
         if (entry === null) return unknownDevice(reply, request.params.id);
-        await removeDevice(fleet, entry);
+        if ((await removeDevice(fleet, entry)) === "gone")
+          return unknownDevice(reply, request.params.id);
         return reply.code(204).send();
       },
     });
@@ -205,6 +207,7 @@ export function deviceRoutes(fleet: Fleet) {
         const release = fleet.memory.release(version);
         const result = release && (await clearRefusal(fleet, entry, release.id));
         if (result === "cleared") return reply.code(204).send();
+        if (result === "gone") return unknownDevice(reply, id);
         const message = `device ${id} refuses nothing of release ${version}`;
         return answerRefusal(reply, 404, { reason: "nothing-to-clear", message });
       },
