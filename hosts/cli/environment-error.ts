@@ -1,5 +1,5 @@
 import { FileHeldError } from "../files/file-lock.ts";
-import { AuditLogError } from "../release/keys/audit-log.ts";
+import { AuditLogError } from "../release/keys/audit-end.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 
 /**

@@ -61,7 +61,7 @@ export class Readiness {
 
   async #look(): Promise<void> {
     const found = [await this.#tryWriting(), await this.#lookForFiles()];
-    await this.#fleet.trust?.checkLog();
+    this.#fleet.trust?.checkLog();
     this.#found = found.filter((one) => one !== null);
   }
 
@@ -85,7 +85,7 @@ export class Readiness {
     }
   }
 
-  /** Images of rollouts that are not over, and what signed targets name. */
+  /** Images of rollouts, of which only a cancelled one serves nobody any more, and what signed targets name. */
   async #lookForFiles(): Promise<ReadinessProblem | null> {
     const wanted = this.#wantedFiles();
     for (const name of this.#missing.keys()) if (!wanted.has(name)) this.#missing.delete(name);
@@ -120,7 +120,7 @@ export class Readiness {
     const { memory, trust } = this.#fleet;
     const wanted = new Map<string, { bytes: number; name: string }>();
     for (const { state, releaseId } of memory.rollouts.values()) {
-      if (state !== "ready" && state !== "running" && state !== "paused") continue;
+      if (state === "cancelled") continue;
       for (const image of memory.releases.get(releaseId)?.images ?? [])
         wanted.set(image.fileSha256, { bytes: image.fileBytes, name: image.fileName });
     }

@@ -1,26 +1,23 @@
-import { constants } from "node:fs";
-import { access, open } from "node:fs/promises";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { readAuditEntry } from "../../release/keys/audit-entry.ts";
+import { readLogEnd } from "../../release/keys/audit-end.ts";
 
-const tailBytesMax = 256 * 1024;
-
-/** Why the next use of a key could not be written into the log, or null. Nothing is changed. */
-export async function auditLogProblem(path: string): Promise<string | null> {
+/**
+ * Why the next use of a key could not be written into the log, or null: judged as the writer will.
+ * Nothing is changed. Reads a quarter of a megabyte at most.
+ */
+export function auditLogProblem(path: string): string | null {
   try {
-    await access(dirname(path), constants.W_OK);
-    const file = await open(path, constants.O_RDWR);
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    return auditLogText(path, error);
+  }
+  try {
+    const file = openSync(path, "r+");
     try {
-      const { size } = await file.stat();
-      const tail = Buffer.alloc(Math.min(size, tailBytesMax));
-      await file.read(tail, 0, tail.length, size - tail.length);
-      const end = tail.lastIndexOf(0x0a);
-      const line = tail.subarray(tail.lastIndexOf(0x0a, end - 1) + 1, Math.max(end, 0)).toString();
-      // A longer line than that is none of a log of ours either.
-      if (line !== "" && readAuditEntry(line) === null)
-        throw new Error("its last line is no entry");
+      readLogEnd(file, path);
     } finally {
-      await file.close();
+      closeSync(file);
     }
     return null;
   } catch (error) {

@@ -1,8 +1,9 @@
 import { parseVersion } from "../../../src/image/version.ts";
 import { type Assignment, directorRoleMember } from "../../../src/trust/director-document.ts";
 import { imageTargetName } from "../../../src/trust/target-names.ts";
+import { AuditLogError } from "../../release/keys/audit-end.ts";
 import type { AuditUse } from "../../release/keys/audit-entry.ts";
-import { AuditLog, AuditLogError, usesPerEntryMax } from "../../release/keys/audit-log.ts";
+import { AuditLog, usesPerEntryMax } from "../../release/keys/audit-log.ts";
 import { type Signer, SignerError } from "../../release/keys/signer.ts";
 import {
   fileOf,
@@ -143,9 +144,9 @@ export class FleetTrust {
   }
 
   /** Could the next use of a key be written down? */
-  async checkLog(): Promise<void> {
+  checkLog(): void {
     if (this.#uses.length > 0) return; // the next tick writes, and tells
-    this.#logProblem = await auditLogProblem(this.#log.path);
+    this.#logProblem = this.hasRoot ? auditLogProblem(this.#log.path) : null;
   }
 
   get expiries(): readonly Expiry[] {

@@ -1,10 +1,8 @@
 import {
   closeSync,
-  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
-  readSync,
   renameSync,
   statSync,
   writeSync,
@@ -12,30 +10,18 @@ import {
 import { dirname } from "node:path";
 import { canonicalize } from "@tufjs/canonical-json";
 import { withFileLock } from "../../files/file-lock.ts";
-import {
-  type AuditEntry,
-  type AuditUse,
-  entryDigest,
-  entryStart,
-  genesisHash,
-  readAuditEntry,
-} from "./audit-entry.ts";
+import { type LogEnd, readLogEnd } from "./audit-end.ts";
+import { type AuditEntry, type AuditUse, entryDigest, genesisHash } from "./audit-entry.ts";
 import { segmentPath, segmentsOf } from "./audit-segments.ts";
-import { type Signer, sha256 } from "./signer.ts";
+import type { Signer } from "./signer.ts";
 
 /** Uses that one entry may tell of: a server notes what it signed within a second in one. */
 export const usesPerEntryMax = 256;
 
 /** A log that has this length becomes a segment, and the next entry begins another file. */
 const segmentBytesDefault = 64 * 1024 * 1024;
-const tailBytesMax = 256 * 1024;
 /** Longer than a person may take to touch a token. */
 const lockWaitMsMax = 150_000;
-
-/** The log ends with something that none of our programs wrote: nothing is built upon it. */
-export class AuditLogError extends Error {
-  override readonly name = "AuditLogError";
-}
 
 /**
  * A log of every use of a key: one JSON object per line, each with the hash of the line before it
@@ -66,7 +52,7 @@ export class AuditLog {
       sealFull(this.path, this.segmentBytes);
       const file = openSync(this.path, "a+", 0o600);
       try {
-        const last = cutToWholeLines(file, this.path) ?? endOfSegments(this.path);
+        const { last } = cutToWholeLines(file, this.path);
         const unsigned = {
           sequence: (last?.sequence ?? 0) + 1,
           at: new Date(this.now()).toISOString(),
@@ -101,18 +87,13 @@ export function recordedSigner(signer: Signer, log: AuditLog, purpose: string): 
   };
 }
 
-interface Last {
-  readonly sequence: number;
-  readonly hash: string;
-}
-
 /** A full log, if it is whole, becomes the next segment. A power cut leaves the one or the other name. */
 function sealFull(path: string, segmentBytes: number): void {
   const { size } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0 };
   if (size < segmentBytes) return;
   const file = openSync(path, "r+");
   try {
-    if (cutToWholeLines(file, path) === null) return;
+    if (cutToWholeLines(file, path).wholeBytes === 0) return;
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -126,59 +107,9 @@ function sealFull(path: string, segmentBytes: number): void {
   }
 }
 
-function endOfSegments(path: string): Last | null {
-  const newest = segmentsOf(path).at(-1);
-  if (newest === undefined) return null;
-  const file = openSync(newest.path, "r");
-  try {
-    const { tail } = readTail(file);
-    return lastOf(tail, tail.lastIndexOf(0x0a), newest.path);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Drops what a power cut left of a line; answers the last whole one. */
-function cutToWholeLines(file: number, path: string): Last | null {
-  const { tail, start } = readTail(file);
-  const end = tail.lastIndexOf(0x0a);
-  const last = lastOf(tail, end, path);
-  const rest = tail.toString("utf8", end + 1);
-  if (rest !== "") {
-    // What a power cut leaves is the beginning of an entry; anything else is somebody's.
-    if (!rest.startsWith(entryStart) && !entryStart.startsWith(rest)) throw damaged(path);
-    ftruncateSync(file, start + end + 1);
-  }
-  return last;
-}
-
-function readTail(file: number): { readonly tail: Buffer; readonly start: number } {
-  const { size } = fstatSync(file);
-  const start = Math.max(0, size - tailBytesMax);
-  const tail = Buffer.alloc(size - start);
-  for (let read = 0; read < tail.length; ) {
-    const bytes = readSync(file, tail, read, tail.length - read, start + read);
-    if (bytes === 0) throw new Error("the audit log became shorter while it was read");
-    read += bytes;
-  }
-  return { tail, start };
-}
-
-/** `end`: where the last line feed is in the tail. */
-function lastOf(tail: Buffer, end: number, path: string): Last | null {
-  if (end < 0) {
-    if (tail.length >= tailBytesMax) throw damaged(path);
-    return null;
-  }
-  const before = end === 0 ? -1 : tail.lastIndexOf(0x0a, end - 1);
-  const line = tail.subarray(before + 1, end);
-  const entry = readAuditEntry(line.toString());
-  if (entry === null) throw damaged(path);
-  return { sequence: entry.sequence, hash: sha256(line).toString("hex") };
-}
-
-function damaged(path: string): AuditLogError {
-  return new AuditLogError(
-    `the audit log ${path} does not end with an entry, so nothing is signed: look at it with "sluice audit verify", and move it away or take out what does not belong there`,
-  );
+/** Drops what a power cut left of a line. */
+function cutToWholeLines(file: number, path: string): LogEnd {
+  const end = readLogEnd(file, path);
+  if (end.cutBytes > 0) ftruncateSync(file, end.wholeBytes);
+  return end;
 }

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -69,6 +70,25 @@ test("an audit log that cannot be written, or ends in garbage, is told before it
   assert.deepEqual(await reasons(fleet), []);
 });
 
+test("whatever keeps the next use of a key out of the log is told before it is needed", async (t) => {
+  const { fleet, folder } = await ready(t);
+  const trustFolder = join(folder, "trust");
+  const log = join(trustFolder, "audit.jsonl");
+  const whole = readFileSync(log, "utf8");
+  const last = whole.trimEnd().split("\n").at(-1) ?? "";
+  for (const end of ["garbage", `${last}\n`]) {
+    writeFileSync(log, whole + end);
+    assert.deepEqual(await reasons(fleet), ["audit-log-failing"], end.slice(0, 20));
+  }
+  // What a power cut leaves is replaced by the next entry.
+  writeFileSync(log, whole + last.slice(0, 40));
+  assert.deepEqual(await reasons(fleet), []);
+  renameSync(trustFolder, `${trustFolder}.moved`);
+  assert.deepEqual(await reasons(fleet), ["audit-log-failing"]);
+  renameSync(`${trustFolder}.moved`, trustFolder);
+  assert.deepEqual(await reasons(fleet), []);
+});
+
 test("metadata that has expired is told, whatever role it is of", async (t) => {
   const { fleet } = await ready(t);
   fleet.nowUnixMs += 4000 * day;
@@ -127,6 +147,31 @@ test("a published file that is missing, cut off or damaged is told, and not begu
   rmSync(artifacts, { recursive: true });
   assert.equal((await device.request("GET", path)).statusCode, 503);
   assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+});
+
+test("the file of a rollout that is finished or halted is looked for: it has devices to serve still", async (t) => {
+  const { fleet, folder } = await ready(t);
+  const imageHash = await fleet.publish({ version: "2.0.0" });
+  const device = await fleet.addDevice("lamp");
+  const stages = [{ percent: 100, soakSeconds: 0 }];
+  const wanted = { name: "r", releaseVersion: "2.0.0", start: true, stages };
+  await fleet.api("POST", "/rollouts", wanted);
+  await device.updates("2.0.0", imageHash);
+  await fleet.server.tick();
+  const { images } = await fleet.api("GET", "/releases/2.0.0");
+  const files = readdirSync(join(folder, "artifacts"), { recursive: true, encoding: "utf8" });
+  const ours = files.filter((file) => file.endsWith(images[0].fileHash));
+  assert.equal(ours.length, 1, files.join(" "));
+  for (const file of ours) rmSync(join(folder, "artifacts", file));
+  const stateNow = async (): Promise<string> => (await fleet.api("GET", "/rollouts/1")).state;
+  assert.equal(await stateNow(), "finished");
+  assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+  device.runs("1.0.0", "a".repeat(64));
+  await device.poll();
+  assert.equal(await stateNow(), "halted");
+  assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+  await fleet.api("POST", "/rollouts/1/cancel");
+  assert.deepEqual(await reasons(fleet), []);
 });
 
 test("a database that cannot be written is told, and passes with the next tick after it can", async (t) => {

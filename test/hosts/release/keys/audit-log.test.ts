@@ -10,12 +10,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { AuditLogError } from "../../../../hosts/release/keys/audit-end.ts";
 import { genesisHash, verifyAuditLog } from "../../../../hosts/release/keys/audit-entry.ts";
-import {
-  AuditLog,
-  AuditLogError,
-  recordedSigner,
-} from "../../../../hosts/release/keys/audit-log.ts";
+import { AuditLog, recordedSigner } from "../../../../hosts/release/keys/audit-log.ts";
 import { verifyAuditFiles } from "../../../../hosts/release/keys/audit-segments.ts";
 import { isSignatureBy, type Signer, tufKeyId } from "../../../../hosts/release/keys/signer.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
@@ -136,6 +133,30 @@ test("garbage at the end of a log is told, and nothing is signed upon it", async
     await assert.rejects(recordedSigner(first, log, "image").sign(digest), AuditLogError);
     assert.equal(text(), before, "and nothing is changed");
   }
+});
+
+const brokenEnds: ReadonlyArray<readonly [string, (lines: string[]) => string[]]> = [
+  ["the last line twice", (l) => [...l, l[2]!]],
+  ["the line before the last gone", (l) => [l[0]!, l[2]!]],
+  ["all lines before the last gone", (l) => [l[2]!]],
+  ["the last two exchanged", (l) => [l[0]!, l[2]!, l[1]!]],
+  ["an older line again", (l) => [...l, l[0]!]],
+  ["the line before the last changed", (l) => [l[0]!, l[1]!.replace("1.0.1", "6.6.6"), l[2]!]],
+];
+for (const [what, change] of brokenEnds)
+  test(`nothing is signed upon a log with ${what}`, async (context) => {
+    const { path, text, log } = await logOf(context, 3);
+    const broken = `${change(text().trimEnd().split("\n")).join("\n")}\n`;
+    writeFileSync(path, broken);
+    await assert.rejects(recordedSigner(first, log, "image").sign(digest), AuditLogError);
+    assert.equal(text(), broken, "and nothing is changed");
+  });
+
+test("a log whose end is longer than what is read of it goes on", async (context) => {
+  const { path, log } = await logOf(context, 1);
+  const use = { purpose: "p".repeat(1000), digest: "00" };
+  for (let index = 0; index < 3; index += 1) await log.append(first, Array(250).fill(use));
+  assert.ok(verifyAuditFiles(path, known).ok);
 });
 
 /** Five entries, each a segment of its own but the last. */
