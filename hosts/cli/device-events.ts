@@ -4,7 +4,7 @@ import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts"
 import { type EventView, isEvent, isPageOf, type Page } from "./fleet-views.ts";
 import { pageLimit, wholeNumber } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
-import { formatTable } from "./table.ts";
+import { formatTable, isDate } from "./table.ts";
 import { printable } from "./terminal-text.ts";
 
 interface EventsFlags extends FleetFlags {
@@ -59,7 +59,7 @@ function tableOf(events: readonly EventView[]): string {
 /** The device's own time where it had one; else when the server got it. */
 function timeOf({ atUnixMs, details }: EventView): string {
   const own = details["unixMs"];
-  const unixMs = typeof own === "number" && own <= 8.64e15 ? own : atUnixMs;
+  const unixMs = typeof own === "number" && isDate(own) ? own : atUnixMs;
   const text = new Date(unixMs).toISOString().slice(0, 19).replace("T", " ");
   return own === unixMs ? text : `${text}?`;
 }

@@ -51,7 +51,14 @@ function fit(text: string, width: number, align: "right" | undefined): string {
 }
 
 export function formatTime(unixMs: number | null): string {
-  return unixMs === null ? "-" : `${new Date(unixMs).toISOString().slice(0, 16).replace("T", " ")}`;
+  if (unixMs === null) return "-";
+  if (!isDate(unixMs)) return String(unixMs);
+  return new Date(unixMs).toISOString().slice(0, 16).replace("T", " ");
+}
+
+/** What others say of a time may be any number, and a date reaches so far only (ECMA-262, 21.4.1.1). */
+export function isDate(unixMs: number): boolean {
+  return Math.abs(unixMs) <= 8.64e15;
 }
 
 /** The whole of a digest is in --json. */

@@ -304,6 +304,22 @@ test("shows what a device told of its updates, oldest first, without letting it 
   assert.match(unknown.stderr, /unknown-device/);
 });
 
+test("a time that no calendar has is not shown as one, whatever a device says of its own", async (t) => {
+  const { run, fleet } = await listening(t);
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
+  );
+  const lamp = new TestDevice(fleet, "lamp-1", "token-of-the-lamp");
+  const times = [-9e15, 9e15, -8.64e15, -1];
+  const body = times.map((unixMs, index) => ({ id: `b-${index}`, type: "x", details: { unixMs } }));
+  assert.equal((await lamp.request("POST", "events", { body })).statusCode, 200);
+  const { stdout } = await run("device", "events", "lamp-1");
+  const [, ...lines] = stdout.trimEnd().split("\n");
+  const isReceived = lines.map((line) => /^20.*\? /.test(line));
+  assert.deepEqual(isReceived, [true, true, false, false], stdout);
+  assert.match(lines[3] ?? "", /^1969-12-31 23:59:59 /);
+});
+
 test("plans a rollout with windows from a file", async (t) => {
   const { run, file, fleet } = await listening(t);
   const admin = { authorization: `Bearer ${adminToken}` };
