@@ -27,13 +27,14 @@ const tones = {
   unproven: "bad",
   stuck: "bad",
   "no-server": "wait",
+  "no-link": "wait",
   halted: "bad",
 };
 
 const barParts = [
   ["good", ["updated"]],
   ["busy", ["offered", "working", "activating", "trial", "reported"]],
-  ["wait", ["deferred", "no-server"]],
+  ["wait", ["deferred", "no-server", "no-link"]],
   ["bad", ["rolled-back", "failed", "unproven", "stuck"]],
 ];
 
@@ -160,7 +161,7 @@ function show(parent, items, build, empty) {
   );
 }
 
-const badStates = ["rolled-back", "failed", "unproven", "no-server", "stuck"];
+const badStates = ["rolled-back", "failed", "unproven", "no-server", "no-link", "stuck"];
 
 function wentBadly({ stages }) {
   return stages.some(({ counts }) => badStates.some((state) => counts[state] > 0));
@@ -281,9 +282,24 @@ function clock(unixMs) {
 function element(name, content, className) {
   const made = document.createElement(name);
   if (className !== undefined) made.className = className;
-  if (typeof content === "string") made.textContent = content;
-  else made.append(...content);
+  if (typeof content === "string") made.textContent = visible(content);
+  else made.append(...content.map((part) => (typeof part === "string" ? visible(part) : part)));
   return made;
+}
+
+/**
+ * Control characters, marks that turn the direction of writing and other invisible ones are written
+ * out, as on a terminal: no word of a device changes how those around it are read.
+ */
+function visible(text) {
+  return text.replace(/[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\u200c\u200d]]/gv, (character) =>
+    Array.from({ length: character.length }, (_, index) => unitOf(character, index)).join(""),
+  );
+}
+
+/** Of a character beyond the BMP there are two. */
+function unitOf(character, index) {
+  return `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`;
 }
 
 page.signIn.addEventListener("submit", (event) => {
