@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { blockBytesDefault } from "../../src/image/block-hashes.ts";
 import { formatVersion, type ImageVersion } from "../../src/image/version.ts";
 import { plainImage } from "../../src/image/writer.ts";
+import { readRedirectHosts } from "../../src/transfer/redirect-hosts.ts";
 import { buildFirmware, type FirmwareBuild } from "../esp32/board-build.ts";
 import { writeBoardSbom } from "../esp32/board-sbom.ts";
 import { type BoardTools, findBoardTools } from "../esp32/board-tools.ts";
@@ -80,8 +81,9 @@ async function build(flags: BuildFlags, command: Command): Promise<void> {
   const board = knownBoard(flags.board);
   if (board.tried !== "emulated") note(command, untried[board.tried](board.name));
   const bootloader = fittingBootloader(command, board, flags);
+  const settings = settingsOf(flags);
   const tools = await foundTools();
-  const firmware = await compiled(tools, board, flags);
+  const firmware = await compiled(tools, board, settings, flags);
   if (flags.withoutBlobs === true) {
     tellSizes(command, board, firmware, firmware.payload.length);
     note(command, "it was linked without Espressif's libraries and cannot run: nothing is written");
@@ -136,17 +138,25 @@ async function foundTools(): Promise<BoardTools> {
   return found.tools;
 }
 
-async function compiled(
-  tools: BoardTools,
-  board: Board,
-  flags: BuildFlags,
-): Promise<FirmwareBuild> {
+/** As the device will read them. */
+function settingsOf({ set }: BuildFlags): Readonly<Record<string, string>> {
   const settings: Record<string, string> = {};
-  for (const pair of flags.set) {
+  for (const pair of set) {
     const at = pair.indexOf("=");
     if (at < 1) throw new CommandError(`--set ${pair} is no key=value`, exitCodes.usage);
     settings[pair.slice(0, at)] = pair.slice(at + 1);
   }
+  const redirectHosts = readRedirectHosts(settings["redirectHosts"]);
+  if (!redirectHosts.ok) throw new CommandError(`--set ${redirectHosts.message}`, exitCodes.usage);
+  return settings;
+}
+
+async function compiled(
+  tools: BoardTools,
+  board: Board,
+  settings: Readonly<Record<string, string>>,
+  flags: BuildFlags,
+): Promise<FirmwareBuild> {
   const { manifest } = flags;
   const withoutBlobs = flags.withoutBlobs === true;
   const own = manifest === undefined ? {} : { manifest };

@@ -151,7 +151,8 @@ declare module "sluice/board" {
       readonly trialMs?: number;
       readonly firstPollMsMax?: number;
       readonly plainHttp?: boolean;
-      readonly redirectHosts?: readonly string[];
+      /** As a list, or as a text with commas between. */
+      readonly redirectHosts?: string | readonly string[] | undefined;
       readonly unknownBootloader?: "refuse" | "accept";
     };
     /** Bytes of the hardware's random generator. */

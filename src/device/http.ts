@@ -10,6 +10,8 @@ import type { TlsCredentials } from "../tls/credentials.ts";
 
 /** Read from the socket at once. */
 const pieceBytesMax = 1024;
+/** What `timeoutMs` is enough for: a longer answer has it again for each such part. */
+const timedBytes = 65_536;
 
 /**
  * HTTP/1.1 over the board's sockets: a connection per request, no redirects. Over TLS the server
@@ -62,7 +64,7 @@ class Exchange implements ResponseSink {
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
   readonly #clock: Clock;
-  readonly #timer: TimerHandle;
+  #timer: TimerHandle;
   readonly #reader: ResponseReader;
   readonly #piece = new Uint8Array(pieceBytesMax);
   #resolver: Resolver | null = null;
@@ -79,7 +81,11 @@ class Exchange implements ResponseSink {
     this.#receiver = receiver;
     this.#clock = clock;
     this.#reader = new ResponseReader(request.method, this);
-    this.#timer = clock.after(request.timeoutMs, () => this.#fail("timeout"));
+    this.#timer = this.#timed();
+  }
+
+  #timed(): TimerHandle {
+    return this.#clock.after(this.#request.timeoutMs, () => this.#fail("timeout"));
   }
 
   open(connect: Connect): void {
@@ -114,7 +120,12 @@ class Exchange implements ResponseSink {
   }
 
   body(bytes: Uint8Array): boolean {
+    const before = this.#receivedBytes;
     this.#receivedBytes += bytes.length;
+    if (Math.floor(before / timedBytes) < Math.floor(this.#receivedBytes / timedBytes)) {
+      this.#timer.cancel();
+      this.#timer = this.#timed();
+    }
     if (this.#receivedBytes > this.#request.bodyBytesMax) this.#fail("body-too-large");
     else if (!this.#tell(() => this.#receiver.body(bytes))) this.#fail("aborted");
     return !this.#ended;

@@ -5,6 +5,7 @@ import timer from "timer";
 import type { Clock, Log, Power, Random, Reset, ResetReason, TimerHandle } from "../ports/board.ts";
 import type { Ports } from "../ports/ports.ts";
 import { readCredentials } from "../tls/credentials.ts";
+import { readRedirectHosts } from "../transfer/redirect-hosts.ts";
 import { nativeCrypto } from "./crypto.ts";
 import { openPartitions } from "./flash.ts";
 import { openHttp } from "./http.ts";
@@ -31,9 +32,18 @@ export function openPorts(): Ports {
   };
 }
 
+type BoardSettings = NonNullable<typeof board.settings>;
+
 /** What the build of this board sets otherwise than the firmware does by itself. */
-export function boardSettings(): NonNullable<typeof board.settings> {
-  return board.settings ?? {};
+export function boardSettings(): Omit<BoardSettings, "redirectHosts"> & {
+  readonly redirectHosts?: readonly string[];
+} {
+  const { redirectHosts, ...settings } = board.settings ?? {};
+  if (redirectHosts === undefined) return settings;
+  const read = readRedirectHosts(redirectHosts);
+  if (read.ok) return { ...settings, redirectHosts: read.hosts };
+  log.write("error", `${read.message}: no redirect to another host is followed`);
+  return settings;
 }
 
 /** Before it (2025-01-01) the clock was never set: boards start in 1970. */

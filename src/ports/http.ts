@@ -29,7 +29,7 @@ export interface HttpRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
-  /** From the call to the last byte of the body. */
+  /** From the call to the last byte of the body; again for each 64 KiB of a longer one. */
   readonly timeoutMs: number;
   /** A longer body ends the exchange with `body-too-large`. */
   readonly bodyBytesMax: number;

@@ -37,6 +37,10 @@ export class StagingSlot {
     return this.#trailerSectors + Math.ceil(this.#imageBytes / this.#area.sectorBytes);
   }
 
+  get sectorBytes(): number {
+    return this.#area.sectorBytes;
+  }
+
   /** Bytes accepted so far, in flash or in the buffer of one sector. */
   get receivedBytes(): number {
     return this.#durableBytes + this.#bufferedBytes;
@@ -115,7 +119,7 @@ export class StagingSlot {
       this.#area.erase(toBytes + sector * sectorBytes, sectorBytes);
     this.#durableBytes = toBytes;
     this.#bufferedBytes = 0;
-    this.#suspectOffset = null;
+    if (this.#suspectOffset !== toBytes) this.#suspectOffset = null;
   }
 
   /** Copies durable bytes back, for the hash after a resume. */

@@ -102,28 +102,40 @@ async function fetchRest(
     if (tools.work.abandoned) return ending("network");
     await catchUp(slot, landing, tools);
     const before = slot.receivedBytes;
-    const result = await fetchBlock(release, slot, landing, settings, tools);
-    if (result.ok) {
-      failures = 0;
-      if (landing.blockEnded() === "bad") {
-        badBlocks += 1;
-        if (badBlocks >= badBlocksMax) return spoilt;
-        slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
-        tools.repeated?.();
-      } else {
-        badBlocks = 0;
-        tools.landed?.();
-      }
-      if (settings.pauseMs > 0) await tools.work.pause(settings.pauseMs);
+    const { result, isBad } = await fetchBlock(release, slot, landing, settings, tools);
+    if (tools.work.abandoned) return ending("network"); // the slot may be another's by now
+    const isUnproven = !result.ok && result.isUnproven === true;
+    if (isBad) slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
+    else if (isUnproven && slot.receivedBytes > before) takeBack(slot, landing, before);
+    if (slot.receivedBytes > before) failures = badBlocks = 0;
+    if (isBad && !isUnproven) {
+      badBlocks += 1;
+      if (badBlocks >= badBlocksMax) return spoilt;
+      tools.repeated?.();
+    } else if (!result.ok) {
+      const failure = isBad ? "response-invalid" : result.failure;
+      // What had to be taken back was written for nothing: flash does not take that often.
+      const isWear = isUnproven && failures > 0;
+      if (isWear || !isWorthRepeating(failure)) return ending(failure);
+      failures += 1;
+      if (failures >= settings.failuresMax) return ending(failure);
+      tools.repeated?.();
+      await tools.work.pause(retryWaitMs(failures, result.retryAfterMs, settings, tools.random));
       continue;
     }
-    if (!isWorthRepeating(result.failure)) return ending(result.failure);
-    failures = slot.receivedBytes > before ? 1 : failures + 1;
-    if (failures >= settings.failuresMax) return ending(result.failure);
-    tools.repeated?.();
-    await tools.work.pause(retryWaitMs(failures, result.retryAfterMs, settings, tools.random));
+    if (settings.pauseMs > 0) await tools.work.pause(settings.pauseMs);
   }
   return null;
+}
+
+/** Of what nobody vouches for, blocks stay that have their hash. */
+function takeBack(slot: StagingSlot, landing: Landing, beforeBytes: number): void {
+  const judged = blockStart(slot.receivedBytes, landing.blockBytes);
+  const keptBytes = landing.judgesBlockEndingAt(judged)
+    ? Math.max(judged, beforeBytes)
+    : beforeBytes;
+  landing.close();
+  slot.rewind(blockStart(keptBytes, slot.sectorBytes));
 }
 
 /**
@@ -170,18 +182,39 @@ export function retryWaitMs(
   return (retryAfterMs ?? 0) + backoffMs(failures, settings.backoff, random);
 }
 
-/** Fetches up to the end of the block that the download stands in. */
+/**
+ * Fetches up to the end of the block that the download stands in, or up to the end of the file from
+ * a server that sends all of it whatever is asked for. Blocks are judged as they end.
+ */
 async function fetchBlock(
   release: Release,
   slot: StagingSlot,
   landing: Landing,
   settings: DownloadSettings,
   tools: DownloadTools,
-): Promise<RangeResult> {
+): Promise<{ readonly result: RangeResult; readonly isBad: boolean }> {
   let flashError: unknown = null;
+  let isBad = false;
   const fromBytes = slot.receivedBytes;
-  const blockEnd = blockStart(fromBytes, landing.blockBytes) + landing.blockBytes;
-  const toBytes = Math.min(blockEnd, release.fileBytes);
+  const toBytes = Math.min(blockEnd(fromBytes, landing), release.fileBytes);
+  /** False when the rest is not wanted: nobody waits for it, or a block is spoilt. */
+  const taken = (bytes: Uint8Array): boolean => {
+    // Bounded by the bytes: each turn takes some of them, to the end of a block at most.
+    for (let at = 0; at < bytes.length && !isBad; ) {
+      if (tools.work.abandoned) return false;
+      const endBytes = Math.min(blockEnd(slot.receivedBytes, landing), release.fileBytes);
+      const part = bytes.subarray(at, at + endBytes - slot.receivedBytes);
+      if (part.length === 0 || !slot.append(part)) return false;
+      landing.update(part);
+      at += part.length;
+      if (slot.receivedBytes < endBytes) continue;
+      isBad = landing.blockEnded() === "bad";
+      if (isBad) return false;
+      tools.landed?.();
+      if (endBytes < release.fileBytes) landing.catchUpFrom(endBytes); // from here, where the next begins
+    }
+    return !isBad;
+  };
   const result = await fetchRange(
     tools.http,
     {
@@ -191,13 +224,11 @@ async function fetchBlock(
       toBytes,
       totalBytes: release.fileBytes,
       timeoutMs: settings.timeoutMs,
+      isRestWelcome: true,
     },
     (bytes) => {
-      if (tools.work.abandoned) return false;
       try {
-        if (!slot.append(bytes)) return false;
-        landing.update(bytes);
-        return true;
+        return taken(bytes);
       } catch (error) {
         flashError = error;
         return false;
@@ -205,9 +236,9 @@ async function fetchBlock(
     },
   );
   if (flashError !== null) throw flashError;
-  // A link that breaks behind the last byte has brought the block: it ended and is judged like any
-  // other.
-  return slot.receivedBytes === toBytes ? { ok: true } : result;
+  // A link that breaks behind the last byte has brought the block.
+  const isWhole = slot.receivedBytes === toBytes && !isBad && !("isUnproven" in result);
+  return { result: isWhole ? { ok: true } : result, isBad };
 }
 
 /**
@@ -249,6 +280,10 @@ async function readBack(
     landing.update(part);
     await tools.work.pause(0);
   }
+}
+
+function blockEnd(offsetBytes: number, { blockBytes }: Landing): number {
+  return blockStart(offsetBytes, blockBytes) + blockBytes;
 }
 
 function blockStart(offsetBytes: number, blockBytes: number): number {

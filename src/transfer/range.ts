@@ -10,9 +10,9 @@ export type RangeFailure =
   | "server-error"
   /** 404 or 410: the offer may have been withdrawn. */
   | "artifact-missing"
-  /** 401 or 403: an address that holds for a time only has expired, say. */
+  /** 400, 401, 403 and the like: an address that holds for a time only has expired, say. */
   | "artifact-denied"
-  /** Anything but the exact range that was asked for, a 200 included. */
+  /** An answer that is neither of the range that was asked for nor of the whole file. */
   | "response-invalid"
   /** It cannot be read as HTTP/1.1, or its head is too large, or it is in a coding: try again. */
   | ResponseDefect
@@ -29,7 +29,13 @@ export type RangeFailure =
 
 export type RangeResult =
   | { readonly ok: true }
-  | { readonly ok: false; readonly failure: RangeFailure; readonly retryAfterMs: number | null };
+  | {
+      readonly ok: false;
+      readonly failure: RangeFailure;
+      readonly retryAfterMs: number | null;
+      /** The length of the answer is another, or was not proven before it broke: what came may be anything. */
+      readonly isUnproven?: true;
+    };
 
 export interface RangeRequest {
   readonly url: string;
@@ -41,16 +47,18 @@ export interface RangeRequest {
   /** What the whole file must be long. */
   readonly totalBytes: number;
   readonly timeoutMs: number;
+  /** The rest of the file is welcome too where a server sends all of it whatever is asked for. */
+  readonly isRestWelcome?: boolean;
 }
 
 /** Parts that a server may make of one range: it need not send all that was asked for. */
 const partsMax = 64;
 
 /**
- * Fetches exactly one range (RFC 9110, 14.2). Bytes reach `sink` only after the status and
- * `Content-Range` proved that they are of the ones asked for, so a server that ignores ranges can
- * never write the start of a file into its middle. A server may send less than was asked for
- * (15.3.7): the rest is asked for again. The sink may keep what it got when the exchange then breaks.
+ * Fetches one range (RFC 9110, 14.2). Bytes reach `sink` only after the status, `Content-Range` and
+ * the length proved which ones they are. A server may send less than was asked for (15.3.7): the rest
+ * is asked for again. It may send more, or know no ranges (14.2): what lies before and behind is
+ * passed over. The sink may keep what it got when the exchange then breaks, but what is unproven.
  */
 export async function fetchRange(
   http: Http,
@@ -64,7 +72,7 @@ export async function fetchRange(
   };
   for (let parts = 0; parts < partsMax; parts += 1) {
     const result = await fetchPart(http, { ...request, fromBytes }, counted);
-    if (!result.ok || fromBytes === request.toBytes) return result;
+    if (!result.ok || fromBytes >= request.toBytes) return result;
   }
   return fail("response-invalid"); // what came of it stays
 }
@@ -75,7 +83,7 @@ function fetchPart(
   request: RangeRequest,
   sink: (bytes: Uint8Array) => boolean,
 ): Promise<RangeResult> {
-  const { fromBytes, toBytes } = request;
+  const { fromBytes, toBytes, totalBytes } = request;
   return new Promise((resolve) =>
     http.send(
       {
@@ -84,20 +92,31 @@ function fetchPart(
         headers: { ...request.headers, range: `bytes=${fromBytes}-${toBytes - 1}` },
         body: null,
         timeoutMs: request.timeoutMs,
-        bodyBytesMax: toBytes - fromBytes,
+        bodyBytesMax: totalBytes, // the receiver goes by what is granted
       },
       new PartReceiver(request, sink, resolve),
     ),
   );
 }
 
+/** What an answer brings of the file. */
+interface Grant {
+  readonly firstBytes: number;
+  /** Behind its last byte. */
+  readonly endBytes: number;
+  /** Only the end of the answer tells whether it is that long. */
+  readonly isLengthUnsaid: boolean;
+}
+
 class PartReceiver implements HttpReceiver {
   readonly #request: RangeRequest;
   readonly #sink: (bytes: Uint8Array) => boolean;
   readonly #resolve: (result: RangeResult) => void;
-  #receivedBytes = 0;
-  #grantedBytes = 0;
-  #refusal: RangeResult | null = null;
+  /** Of the file: the next byte that comes, and behind the last that the sink takes. */
+  #atBytes = 0;
+  #wantedEndBytes = 0;
+  #grant: Grant = { firstBytes: 0, endBytes: 0, isLengthUnsaid: false };
+  #ended: RangeResult | null = null;
 
   constructor(
     request: RangeRequest,
@@ -111,29 +130,53 @@ class PartReceiver implements HttpReceiver {
 
   head(head: HttpHead): boolean {
     const judged = judge(head, this.#request);
-    if (typeof judged === "number") this.#grantedBytes = judged;
-    else this.#refusal = judged;
-    return this.#refusal === null;
+    if ("ok" in judged) {
+      this.#ended = judged;
+      return false;
+    }
+    const { toBytes, totalBytes, isRestWelcome } = this.#request;
+    const isAll = head.status === 200 && isRestWelcome === true;
+    this.#grant = judged;
+    this.#atBytes = judged.firstBytes;
+    this.#wantedEndBytes = Math.min(isAll ? totalBytes : toBytes, judged.endBytes);
+    return true;
   }
 
   body(bytes: Uint8Array): boolean {
-    this.#receivedBytes += bytes.length;
-    if (this.#receivedBytes > this.#grantedBytes) this.#refusal = fail("response-invalid");
-    else if (!this.#sink(bytes)) this.#refusal = fail("refused");
-    return this.#refusal === null;
+    const { endBytes, isLengthUnsaid } = this.#grant;
+    const startBytes = this.#atBytes;
+    this.#atBytes += bytes.length;
+    const skipped = Math.max(0, this.#request.fromBytes - startBytes);
+    const wanted = Math.max(0, Math.min(bytes.length, this.#wantedEndBytes - startBytes));
+    const isOver = this.#wantedEndBytes < endBytes && this.#atBytes >= this.#wantedEndBytes;
+    if (this.#atBytes > endBytes) this.#ended = { ...fail("response-invalid"), isUnproven: true };
+    else if (skipped < wanted && !this.#sink(bytes.subarray(skipped, wanted)))
+      this.#ended = this.#fail("refused");
+    // What follows is not wanted, but as the proof of a length that was not said.
+    else if (isOver && !isLengthUnsaid) this.#ended = { ok: true };
+    return this.#ended === null;
   }
 
   done(): void {
-    const isCut = this.#receivedBytes < this.#grantedBytes;
-    this.#resolve(this.#refusal ?? (isCut ? fail("network") : { ok: true }));
+    const { endBytes, isLengthUnsaid } = this.#grant;
+    const cut = this.#fail(isLengthUnsaid ? "response-invalid" : "network");
+    this.#resolve(this.#ended ?? (this.#atBytes < endBytes ? cut : { ok: true }));
   }
 
   failed(failure: HttpFailure): void {
-    this.#resolve(this.#refusal ?? fail(failures[failure]));
+    this.#resolve(this.#ended ?? this.#fail(failures[failure]));
+  }
+
+  #fail(failure: RangeFailure): RangeResult {
+    const failed = fail(failure);
+    return this.#grant.isLengthUnsaid ? { ...failed, isUnproven: true } : failed;
   }
 }
 
-function fail(failure: RangeFailure, waitMs: number | null = null): RangeResult {
+function fail(
+  failure: RangeFailure,
+  waitMs: number | null = null,
+): Extract<RangeResult, { ok: false }> {
   return { ok: false, failure, retryAfterMs: waitMs };
 }
 
@@ -153,36 +196,38 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   "http-not-allowed": "http-not-allowed",
 };
 
-/** How many bytes the server grants, from the first that was asked for; else why it does not. */
-function judge(head: HttpHead, request: RangeRequest): number | RangeResult {
+/** What the server grants, the first byte that was asked for among it; else why it grants nothing. */
+function judge(head: HttpHead, request: RangeRequest): Grant | RangeResult {
   const { status, headers } = head;
   if (status === 404 || status === 410) return fail("artifact-missing");
-  if (status === 401 || status === 403) return fail("artifact-denied");
   if (status >= 500 || status === 408 || status === 425 || status === 429)
     return fail("server-error", retryAfterMs(head));
-  const { fromBytes, toBytes, totalBytes } = request;
+  // Stores of objects answer 400 or 403 for an address whose time is over.
+  if (status >= 400 && status !== rangeNotSatisfiable) return fail("artifact-denied");
+  const { fromBytes, totalBytes } = request;
   const length = headers.get("content-length");
   const saidBytes = length === undefined ? null : parseContentLength(length);
-  // A server need not know ranges; a whole file of the right length is what was asked for then.
-  const isWhole = fromBytes === 0 && toBytes === totalBytes;
-  const isSaidWhole = saidBytes === totalBytes || isChunked(headers);
-  if (status === 200 && isWhole && isSaidWhole) return totalBytes;
+  if (status === 200) {
+    const isFile = saidBytes === totalBytes || (saidBytes === null && !isPage(headers));
+    const grant = { firstBytes: 0, endBytes: totalBytes, isLengthUnsaid: saidBytes === null };
+    return isFile ? grant : fail("response-invalid");
+  }
   const range = parseContentRange(headers.get("content-range") ?? "");
   if (status !== 206 || range === null || isMultipart(headers)) return fail("response-invalid");
+  const { firstBytes, lastBytes } = range;
+  const endBytes = lastBytes + 1;
   const isOfFile = range.totalBytes === null || range.totalBytes === totalBytes;
-  const isAsked = range.firstBytes === fromBytes && range.lastBytes < toBytes;
-  const grantedBytes = range.lastBytes + 1 - range.firstBytes;
-  const isSaid = saidBytes === null || saidBytes === grantedBytes;
-  return isOfFile && isAsked && isSaid ? grantedBytes : fail("response-invalid");
+  const isAsked = firstBytes <= fromBytes && fromBytes < endBytes && endBytes <= totalBytes;
+  const isSaid = saidBytes === null || saidBytes === endBytes - firstBytes;
+  if (!isOfFile || !isAsked || !isSaid) return fail("response-invalid");
+  return { firstBytes, endBytes, isLengthUnsaid: false };
 }
 
-/**
- * The length of such a body is known at its end only, which is seen. A page for people is none of
- * ours, however long it is.
- */
-function isChunked(headers: ReadonlyMap<string, string>): boolean {
-  const isPage = (headers.get("content-type") ?? "").toLowerCase().includes("html");
-  return !isPage && !headers.has("content-length") && headers.has("transfer-encoding");
+const rangeNotSatisfiable = 416;
+
+/** A page for people is none of ours, however long it is. */
+function isPage(headers: ReadonlyMap<string, string>): boolean {
+  return (headers.get("content-type") ?? "").toLowerCase().includes("html");
 }
 
 /** Several ranges in a frame of their own, which nobody asked for. */

@@ -1,4 +1,3 @@
-import { letters, partsAtStart } from "../image/text-parts.ts";
 import type { Http, HttpFailure, HttpHead, HttpReceiver, HttpRequest } from "../ports/http.ts";
 import { type HttpAddress, parseHttpAddress } from "../protocol/http-address.ts";
 import { runningHeader } from "../protocol/running.ts";
@@ -83,15 +82,37 @@ function redirected(
   return { ...request, url, headers: Object.fromEntries(headers) };
 }
 
-/** A reference to where it leads (RFC 3986, 5.2), without its fragment; dots are left to the server. */
+/** A reference to where it leads (RFC 3986, 5.2), without its fragment. */
 function resolved(from: HttpAddress, reference: string): string {
   const [location = ""] = reference.split("#");
   const scheme = from.isSecure ? "https:" : "http:";
   const [path = ""] = from.path.split("?");
-  if (partsAtStart(location, [[letters, 1, 5], "://"]) !== null) return location;
-  if (location.startsWith("//")) return `${scheme}${location}`;
   const origin = `${scheme}//${from.host}:${from.port}`;
-  if (location.startsWith("/")) return `${origin}${location}`;
-  if (location === "" || location.startsWith("?")) return `${origin}${path}${location}`;
-  return `${origin}${path.slice(0, path.lastIndexOf("/") + 1)}${location}`;
+  if (hasScheme(location)) return withoutDots(location);
+  if (location.startsWith("//")) return withoutDots(`${scheme}${location}`);
+  if (location.startsWith("/")) return withoutDots(`${origin}${location}`);
+  if (location === "") return `${origin}${from.path}`;
+  if (location.startsWith("?")) return `${origin}${path}${location}`;
+  return withoutDots(`${origin}${path.slice(0, path.lastIndexOf("/") + 1)}${location}`);
+}
+
+/** Whether a colon stands in its first part: `a:b` is no path. */
+function hasScheme(location: string): boolean {
+  const [[first = ""] = []] = location.split("?").map((part) => part.split("/"));
+  return first.includes(":");
+}
+
+/** The path of an absolute address without its `.` and `..`; those beyond the root are dropped (5.2.4). */
+function withoutDots(url: string): string {
+  const [before = "", ...query] = url.split("?");
+  const [scheme = "", empty = "", authority = "", ...parts] = before.split("/");
+  const kept: string[] = [];
+  for (const [index, part] of parts.entries()) {
+    const isDots = part === "." || part === "..";
+    if (part === "..") kept.pop();
+    if (!isDots) kept.push(part);
+    else if (index === parts.length - 1) kept.push("");
+  }
+  const path = [scheme, empty, authority, ...kept].join("/");
+  return [path, ...query].join("?");
 }

@@ -160,6 +160,11 @@ export class AgentParts implements AllTools {
     return this.state.kind === "trial";
   }
 
+  waits(): boolean {
+    const { state } = this;
+    return state.kind === "deferred" || (state.kind === "failed" && state.resume !== null);
+  }
+
   waitsUntilMs(): number | null {
     return this.state.kind === "deferred" ? this.state.untilUnixMs : null;
   }

@@ -25,6 +25,12 @@ const openingSpreadMs = 60_000;
 /** Polls in a row whose offer could not be read before the server is told. */
 const unreadableMax = 3;
 
+/**
+ * While an update waits, for a window or a charger say, what was read of it counts for so long: the
+ * address of its file may hold for a time only, and a window must not pass with one that is over.
+ */
+const waitingReadMsMax = 600_000;
+
 type AnyDeployment = Deployment | ConfigurationDeployment;
 
 export interface PollerTools {
@@ -37,6 +43,8 @@ export interface PollerTools {
   reached(): void;
   /** Called with the end of each poll, before anything of an answer is followed. */
   pollEnded(outcome: PollOutcome): void;
+  /** The update stands still until something else is so. */
+  waits(): boolean;
   /** When what the update waits for is expected, or null. */
   waitsUntilMs(): number | null;
   /** What the server wants to know of the device. */
@@ -61,7 +69,11 @@ export class Poller {
   #failures = 0;
   #windowOpen = false;
   #unreadable = 0;
-  #deployment: { readonly link: string; readonly deployment: AnyDeployment } | null = null;
+  #deployment: {
+    readonly link: string;
+    readonly deployment: AnyDeployment;
+    readonly readMs: number;
+  } | null = null;
 
   constructor(tools: PollerTools) {
     this.#tools = tools;
@@ -178,14 +190,19 @@ export class Poller {
     else this.#log("warn", `cancellation not read: ${cancel.reason}`);
   }
 
-  /** A link changes with its content, so what it led to is asked once, until a transfer fails. */
+  /**
+   * A link changes with its content, so what it led to is asked once, until a transfer fails or it
+   * becomes old.
+   */
   async #offer(link: string): Promise<void> {
-    const { client } = this.#tools;
-    if (this.#deployment?.link !== link) {
+    const { client, ports } = this.#tools;
+    const nowMs = ports.clock.uptimeMs();
+    const oldMs = this.#tools.waits() ? waitingReadMsMax : Number.POSITIVE_INFINITY;
+    if (this.#deployment?.link !== link || nowMs - this.#deployment.readMs >= oldMs) {
       const parsed = parsedOf(await client.deployment(link));
       if (!parsed.ok) return this.#refused(link, parsed);
       const { deployment } = parsed;
-      this.#deployment = { link, deployment };
+      this.#deployment = { link, deployment, readMs: nowMs };
     }
     this.#unreadable = 0;
     const { deployment } = this.#deployment;

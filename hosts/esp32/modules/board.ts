@@ -80,6 +80,7 @@ export default Object.freeze({
     trialMs: (config.trialSeconds ?? 60) * 1000,
     firstPollMsMax: (config.firstPollSeconds ?? 10) * 1000,
     plainHttp: config.plainHttp ?? false,
+    redirectHosts: config.redirectHosts,
     unknownBootloader: config.unknownBootloader ?? "refuse",
   }),
   entropy(byteLength: number): ArrayBuffer {

@@ -25,6 +25,8 @@ declare module "mc/config" {
     readonly password?: string;
     /** For trials: tokens and images then travel unencrypted. */
     readonly plainHttp?: boolean;
+    /** Other hosts to which a server may redirect: a list, or with commas between. */
+    readonly redirectHosts?: string | readonly string[];
     /** Whether to install under a bootloader that does not say how it swaps. */
     readonly unknownBootloader?: "refuse" | "accept";
   };

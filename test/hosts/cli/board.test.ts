@@ -165,6 +165,17 @@ function program(file: string, script: string): void {
   writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
+for (const [set, says] of [
+  ["redirectHosts=https://cdn.example", /"https:\/\/cdn.example" is no name of a host/],
+  ["redirectHosts", /--set redirectHosts is no key=value/],
+] as const)
+  test(`refuses --set ${set} before it builds anything`, async () => {
+    const what = ["--board", "esp32c3_devkitm", "--version", "1.0.0", "--security-counter", "1"];
+    const run = await sluice("board", "build", ...what, "--set", set);
+    assert.equal(run.exitCode, exitCodes.usage);
+    assert.match(run.stderr, says);
+  });
+
 test("knows no board that has no folder", async () => {
   const what = ["--board", "esp8266", "--version", "1.0.0", "--security-counter", "1"];
   const run = await sluice("board", "build", ...what);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { PluggableBattery } from "../../../hosts/simulator/battery.ts";
 import { type SeenRequest, text } from "../../../hosts/simulator/ddi-server.ts";
 import type { NetworkAnswer } from "../../../hosts/simulator/network.ts";
 import { DeviceBench, image } from "../../support/device-bench.ts";
@@ -52,6 +53,85 @@ function expiring(requests: number): Oddity {
   };
 }
 
+/** As a store whose addresses hold for so long, by a clock of its own, and which answers this afterwards. */
+function holdingFor(
+  minutes: number,
+  nowMs: () => number,
+  refusal: NetworkAnswer,
+): { readonly odd: Oddity; readonly refused: string[] } {
+  const refused: string[] = [];
+  const odd: Oddity = (request, own) => {
+    if (request.path.includes("/deploymentBase/") && request.method === "GET") {
+      const until = nowMs() + minutes * 60_000;
+      const address = `$&?X-Amz-Signature=${"a".repeat(1400)}&until=${until}`;
+      const body = new TextDecoder().decode(own.body).replace(/\/artifact\/1/, address);
+      return text(200, body);
+    }
+    if (!isFile(request) || nowMs() < Number(request.path.split("&until=")[1])) return null;
+    refused.push(request.headers["range"] ?? "");
+    return refusal;
+  };
+  return { odd, refused };
+}
+
+const xml = (status: number, code: string): NetworkAnswer =>
+  text(status, `<?xml version="1.0"?>\n<Error><Code>${code}</Code></Error>`, {
+    "content-type": "application/xml",
+  });
+
+for (const [name, refusal] of [
+  ["403", xml(403, "AccessDenied")],
+  ["400", xml(400, "ExpiredToken")],
+  ["410", xml(410, "Gone")],
+  ["401", xml(401, "Unauthorized")],
+  ["422", xml(422, "Expired")],
+] as const)
+  test(`reads the deployment again when its address ended with ${name} while the battery was low`, async () => {
+    const battery = new PluggableBattery(10, 100);
+    const bench = await DeviceBench.start({ battery });
+    const { scheduler } = bench.world;
+    const { odd, refused } = holdingFor(15, () => scheduler.nowMs, refusal);
+    bench.server.interfere = (request, own) => (own.kind === "response" ? odd(request, own) : null);
+    bench.server.pollSleep = "02:00:00";
+    await bench.powerOn();
+    bench.offer("1", "1.1.0", newer);
+    await bench.pass(150);
+    assert.equal(bench.running, "1.0.0");
+    battery.plugIn(scheduler.nowMs);
+    await bench.pass(300);
+    assert.equal(bench.running, "1.1.0", bench.server.reports.join("\n"));
+    assert.ok(refused.length >= 1 && refused.length <= 2, refused.join(" "));
+    bench.world.close();
+  });
+
+test("an address that ends in the middle costs no byte twice", async () => {
+  const bench = await DeviceBench.start();
+  const { scheduler } = bench.world;
+  // Shorter than the three blocks take at the pace of a slow link.
+  const { odd, refused } = holdingFor(0.04, () => scheduler.nowMs, xml(403, "AccessDenied"));
+  bench.server.interfere = (request, own) => (own.kind === "response" ? odd(request, own) : null);
+  await bench.powerOn();
+  bench.offer("1", "1.1.0", newer);
+  await bench.pass(400);
+  assert.equal(bench.running, "1.1.0", bench.server.reports.join("\n"));
+  assert.ok(refused.length > 0);
+  const { requests } = bench.server;
+  const blocks = requests.filter(({ path, headers }) => {
+    const [from = 0, to = 0] = (headers["range"] ?? "").slice(6).split("-").map(Number);
+    return isFile({ path } as SeenRequest) && to - from > 8192;
+  });
+  const given = blocks.map(({ headers }) => headers["range"] ?? "");
+  assert.equal(
+    given.length - refused.filter((range) => given.includes(range)).length,
+    new Set(given).size,
+  );
+  bench.world.close();
+});
+
+function wholeFile(headers: Readonly<Record<string, string>>): Oddity {
+  return (request, own) => (isFile(request) ? { ...own, status: 200, headers, body: newer } : null);
+}
+
 for (const [name, odd] of [
   ["with addresses that expire after three requests", expiring(3)],
   ["with addresses that expire after two requests", expiring(2)],
@@ -70,6 +150,8 @@ for (const [name, odd] of [
       };
     },
   ],
+  ["that knows no ranges", wholeFile({ "content-length": `${newer.length}` })],
+  ["that knows no ranges and tells no length", wholeFile({})],
   [
     "that counts in BYTES and does not tell the total",
     (request, own) => {
@@ -93,8 +175,11 @@ for (const [name, odd, reason] of [
     "content-encoded",
   ],
   [
-    "answers ranges with the whole file",
-    (request, own) => (isFile(request) ? { ...own, status: 200, headers: {}, body: newer } : null),
+    "answers ranges with another file of no said length",
+    (request, own) => {
+      const body = newer.subarray(0, -1).map((byte) => byte ^ 1);
+      return isFile(request) ? { ...own, status: 200, headers: {}, body } : null;
+    },
     "response-invalid",
   ],
   [
@@ -129,6 +214,19 @@ test("gives no verdict while polls and deployments are gzipped or pages", async 
   }, 600);
   assert.equal(bench.running, "1.1.0");
   assert.match(bench.verdict ?? "", /closed success/);
+});
+
+test("a server without ranges whose link breaks further and further comes to an end", async () => {
+  let asked = 0;
+  const whole = wholeFile({ "content-length": `${newer.length}` });
+  const bench = await offered((request, own) => {
+    const answer = whole(request, own);
+    if (answer?.kind !== "response") return answer;
+    asked += 1;
+    // The check reads both ends first: it is the download whose link breaks.
+    return asked <= 2 ? answer : { ...answer, brokenAfterBytes: 20_000 * (asked - 2) };
+  }, 120);
+  assert.equal(bench.running, "1.1.0", bench.server.reports.join("\n"));
 });
 
 /** The deployment names its file by an address of so many characters. */

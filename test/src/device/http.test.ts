@@ -342,6 +342,23 @@ test("ends an exchange that takes too long, and hears nothing of it afterwards",
   assert.equal(socket.closed, 1);
 });
 
+test("gives a long answer its time for each 64 KiB, and none for what comes more slowly", () => {
+  const length = 3 * 65_536;
+  const { clock, told, socket } = run({ bodyBytesMax: length });
+  socket.receive(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`);
+  clock.nowMs = 900;
+  socket.receive("x".repeat(65_535));
+  assert.equal(clock.nextMs, 1000);
+  socket.receive("x");
+  assert.deepEqual([clock.nextMs, clock.pending], [1900, 1]);
+  clock.nowMs = 1800;
+  socket.receive("x".repeat(65_536));
+  assert.equal(clock.nextMs, 2800);
+  clock.fireNext();
+  assert.equal(told.at(-1), "timeout");
+  assert.deepEqual([clock.pending, socket.closed], [0, 1]);
+});
+
 test("fails after send on a board without a network, or without a free socket", (t) => {
   FakeSocket.openError = new Error("no free socket");
   t.after(() => {

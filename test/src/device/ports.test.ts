@@ -43,9 +43,31 @@ function openBoard(startTicks: number, facts: object = {}) {
     ecp: class {},
     ecdsa: class {},
   };
-  const { openPorts } = loadDeviceModule<{ openPorts(): Ports }>("ports.ts", modules);
-  return { board, ports: openPorts() };
+  const { openPorts, boardSettings } = loadDeviceModule<{
+    openPorts(): Ports;
+    boardSettings(): Readonly<Record<string, unknown>>;
+  }>("ports.ts", modules);
+  return { board, ports: openPorts(), boardSettings };
 }
+
+test("reads the hosts of redirects from the settings of a build, and none of a wrong list", (t) => {
+  const said: string[] = [];
+  const trace = Reflect.get(globalThis, "trace");
+  Reflect.set(globalThis, "trace", (line: string) => said.push(line));
+  t.after(() => Reflect.set(globalThis, "trace", trace));
+  const read = (redirectHosts?: string | readonly string[]) =>
+    openBoard(0, { settings: { trialMs: 5, redirectHosts } }).boardSettings();
+  assert.deepEqual(read("cdn.example, Files.example"), {
+    trialMs: 5,
+    redirectHosts: ["cdn.example", "files.example"],
+  });
+  assert.deepEqual(read(["cdn.example"]), { trialMs: 5, redirectHosts: ["cdn.example"] });
+  assert.deepEqual(read(""), { trialMs: 5, redirectHosts: [] });
+  assert.deepEqual(read(), { trialMs: 5 });
+  assert.deepEqual(said, []);
+  assert.deepEqual(read("cdn.example,https://x"), { trialMs: 5 });
+  assert.match(said.join(""), /error: redirectHosts: "https:\/\/x" is no name of a host/);
+});
 
 test("counts its uptime from its start, whatever the ticks begin with", () => {
   const { board, ports } = openBoard(1_800_000_000_123);

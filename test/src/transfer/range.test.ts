@@ -40,15 +40,33 @@ test("asks for exactly the range and hands over its bytes", async () => {
   const [sent] = http.requests;
   assert.equal(sent?.headers["range"], "bytes=4096-8191");
   assert.equal(sent?.headers["authorization"], "TargetToken t");
-  assert.equal(sent?.bodyBytesMax, 4096);
+  assert.equal(sent?.bodyBytesMax, file.length);
 });
 
 for (const [name, script, expected] of [
-  ["the whole file under 200", { status: 200, body: file }, failed("response-invalid")],
   [
     "the range under 200",
-    { status: 200, headers: whole, body: file.subarray(4096, 8192) },
+    {
+      status: 200,
+      headers: { ...whole, "content-length": "4096" },
+      body: file.subarray(4096, 8192),
+    },
     failed("response-invalid"),
+  ],
+  [
+    "another file under 200",
+    { status: 200, headers: { "content-length": "9999" }, body: file.subarray(1) },
+    failed("response-invalid"),
+  ],
+  [
+    "a page under 200",
+    { status: 200, headers: { "content-type": "text/HTML" }, body: file },
+    failed("response-invalid"),
+  ],
+  [
+    "a short answer under 200 whose length is not said",
+    { status: 200, body: file.subarray(0, 4096) },
+    { ...failed("response-invalid"), isUnproven: true },
   ],
   [
     "206 without Content-Range",
@@ -65,12 +83,17 @@ for (const [name, script, expected] of [
     failed("response-invalid"),
   ],
   [
-    "a longer range",
+    "a range that begins behind",
     {
       status: 206,
-      headers: { "content-range": "bytes 4096-8192/10000" },
-      body: file.subarray(4096, 8193),
+      headers: { "content-range": "bytes 4097-8191/10000" },
+      body: file.subarray(4097, 8192),
     },
+    failed("response-invalid"),
+  ],
+  [
+    "a range that goes on behind the file",
+    { status: 206, headers: { "content-range": "bytes 4096-10000/*" }, body: file },
     failed("response-invalid"),
   ],
   [
@@ -123,6 +146,7 @@ for (const [name, script, expected] of [
     { status: 302, headers: { location: "http://elsewhere/" } },
     failed("response-invalid"),
   ],
+  ["400", { status: 400, body: "<Error><Code>ExpiredToken" }, failed("artifact-denied")],
   ["401", { status: 401 }, failed("artifact-denied")],
   ["403", { status: 403 }, failed("artifact-denied")],
   ["404", { status: 404 }, failed("artifact-missing")],
@@ -141,11 +165,6 @@ for (const [name, script, expected] of [
   ["a timeout", { failure: "timeout" }, failed("network")],
   ["no connection", { failure: "connection" }, failed("network")],
   ["an address that cannot be fetched", { failure: "bad-url" }, failed("unsupported-url")],
-  [
-    "a longer body",
-    { status: 206, headers: whole, body: file.subarray(4096, 8193) },
-    failed("response-invalid"),
-  ],
 ] as const)
   test(`answers ${expected.failure} for ${name}, and no byte reaches the sink`, async () => {
     const { result, got } = await fetched(script);
@@ -186,7 +205,7 @@ test("never hands over more than the range when a port does not hold the bound",
     request,
     (bytes) => got.push(...bytes) > 0,
   );
-  assert.deepEqual(result, failed("response-invalid"));
+  assert.deepEqual(result, { ...failed("response-invalid"), isUnproven: true });
   assert.equal(got.length, 4096);
 });
 
@@ -248,30 +267,74 @@ test("gives up a server that gives a byte at a time, and keeps what came", async
   assert.deepEqual([http.requests.length, bytes], [64, 64]);
 });
 
-test("takes a whole file under 200 where the whole file was asked for", async () => {
-  const asked = { ...request, fromBytes: 0, toBytes: file.length };
-  const answers = [
-    { status: 200, headers: { "content-length": "10000" }, body: file },
-    { status: 200, headers: { "content-length": "9999" }, body: file.subarray(1) },
-    { status: 200, body: file },
-  ];
-  const results = [];
-  for (const answer of answers)
-    results.push(await fetchRange(new ScriptedHttp(() => answer), asked, () => true));
-  const refused = failed("response-invalid");
-  assert.deepEqual(results, [{ ok: true }, refused, refused]);
+/** What one answer gives to the sink, and how it ends. */
+async function taken(script: Script, changes: Partial<RangeRequest> = {}) {
+  const got: number[] = [];
+  const http = new ScriptedHttp(() => script);
+  const result = await fetchRange(http, { ...request, ...changes }, (bytes) => {
+    got.push(...bytes);
+    return true;
+  });
+  return { result, got, deliveredBytes: http.deliveredBytes };
+}
+
+const said = { "content-length": "10000" };
+const chunked = { "transfer-encoding": "chunked" };
+
+for (const [name, script] of [
+  ["a whole file under 200", { status: 200, headers: said, body: file }],
+  ["a whole file in chunks", { status: 200, headers: chunked, body: file }],
+  ["a whole file until the close", { status: 200, body: file }],
+  [
+    "a longer range",
+    {
+      status: 206,
+      headers: { "content-range": "bytes 100-9000/10000" },
+      body: file.subarray(100, 9001),
+    },
+  ],
+] as const satisfies readonly (readonly [string, Script])[])
+  test(`takes what was asked for out of ${name}`, async () => {
+    const { result, got } = await taken(script);
+    assert.deepEqual(result, { ok: true });
+    assert.deepEqual(got, [...file.subarray(4096, 8192)]);
+  });
+
+test("breaks off behind what it wants, where the length was said before", async () => {
+  const { deliveredBytes } = await taken({ status: 200, headers: said, body: file });
+  assert.equal(deliveredBytes, 9000); // in pieces of 1,500
 });
 
-test("takes a whole file in chunks under 200, and neither a page nor another length", async () => {
-  const asked = { ...request, fromBytes: 0, toBytes: file.length };
-  const chunked = { "transfer-encoding": "chunked" };
-  const ends = async (body: Uint8Array, headers: Readonly<Record<string, string>> = chunked) => {
-    const http = new ScriptedHttp(() => ({ status: 200, headers, body }));
-    const result = await fetchRange(http, asked, () => true);
-    return result.ok ? "ok" : result.failure;
-  };
-  assert.equal(await ends(file), "ok");
-  assert.equal(await ends(file.subarray(1)), "network");
-  assert.equal(await ends(Uint8Array.of(...file, 1)), "response-invalid");
-  assert.equal(await ends(file, { ...chunked, "content-type": "text/HTML" }), "response-invalid");
+test("takes all that follows where the rest is welcome and the server knows no ranges", async () => {
+  const welcome = { isRestWelcome: true };
+  for (const headers of [said, chunked]) {
+    const { result, got } = await taken({ status: 200, headers, body: file }, welcome);
+    assert.deepEqual(result, { ok: true });
+    assert.deepEqual(got, [...file.subarray(4096)]);
+  }
+  const headers = { "content-range": "bytes 0-9999/10000" };
+  const { got } = await taken({ status: 206, headers, body: file }, welcome);
+  assert.deepEqual(got, [...file.subarray(4096, 8192)]);
+});
+
+for (const [name, script, failure] of [
+  ["breaks", { status: 200, headers: chunked, body: file, brokenAfterBytes: 6000 }, "network"],
+  ["ends early", { status: 200, headers: chunked, body: file.subarray(1) }, "response-invalid"],
+  ["is too long", { status: 200, body: Uint8Array.of(...file, 1) }, "response-invalid"],
+] as const satisfies readonly (readonly [string, Script, string])[])
+  test(`calls unproven what came of an answer without a length that ${name}`, async () => {
+    const { result } = await taken(script);
+    assert.deepEqual(result, { ...failed(failure), isUnproven: true });
+  });
+
+test("calls unproven what came of a range whose body goes on behind it", async () => {
+  const { result } = await taken({ status: 206, headers: whole, body: file.subarray(4096, 8193) });
+  assert.deepEqual(result, { ...failed("response-invalid"), isUnproven: true });
+});
+
+test("keeps what came of a whole file whose link breaks", async () => {
+  const script = { status: 200, headers: said, body: file, brokenAfterBytes: 6000 };
+  const { result, got } = await taken(script);
+  assert.deepEqual(result, failed("network"));
+  assert.deepEqual(got, [...file.subarray(4096, 6000)]);
 });

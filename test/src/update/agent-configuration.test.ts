@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { AgentBench } from "../../support/agent-bench.ts";
 import { ConfigurationSigner } from "../../support/configuration-signer.ts";
 import { smallImage } from "../../support/small-images.ts";
+import { deploymentBody, json } from "../../support/small-server.ts";
 import { stateText } from "./notation.ts";
 
 const running = await smallImage("1.0.0", 3000);
@@ -185,6 +186,24 @@ test("a download window holds up the download itself, and ends one that is too s
   assert.equal(stateText(bench.state), "deferred window-closed > downloading 7");
   assert.ok(bench.http.deliveredBytes < 20_000);
   await bench.untilRestart(24 * 60 * minute);
+});
+
+test("a window that opens finds an address that holds, where one holds for an hour only", async () => {
+  const download = night.windows.install;
+  const bench = await configured({ windows: { ...night.windows, download } }, mondayNoon);
+  const place = (): string => `hour-${Math.floor(bench.clock.nowMs / (60 * minute))}`;
+  bench.server.interfere = ({ url, method }) => {
+    if (url.includes("/deploymentBase/") && method === "GET")
+      return json(deploymentBody({ actionId: "7", image: newer, place: place() }));
+    return url.includes("/file/") && !url.endsWith(place()) ? { status: 403 } : null;
+  };
+  bench.server.offer = { actionId: "7", image: newer };
+  bench.server.revision += 1;
+  await bench.untilKind("deferred");
+  await bench.untilRestart(24 * 60 * minute);
+  const hour = (bench.clock.nowMs / (60 * minute) + 12) % 24;
+  assert.ok(hour >= 2 && hour < 2.1, `at ${hour}`);
+  assert.ok(bench.server.reports.every((report) => !report.includes("artifact-denied")));
 });
 
 test("a release that cannot read the stored configuration's schema is refused", async () => {

@@ -125,13 +125,23 @@ test("asks once what a link leads to, and again when the link changes", async ()
     fresh.power = () => ({ batteryPercent: 5, charging: false });
     fresh.server.offer = { actionId: "7", image: newer };
   });
-  await bench.pass(16 * minute);
+  await bench.pass(9 * minute);
   const deployments = (): number =>
     bench.requests.filter((request) => request.startsWith("GET /deploymentBase/")).length;
   assert.equal(deployments(), 1);
   bench.server.revision += 1;
-  await bench.pass(10 * minute);
+  await bench.pass(3 * minute);
   assert.equal(deployments(), 2);
+});
+
+test("asks anew every ten minutes what a link leads to while the update waits", async () => {
+  const bench = booted((fresh) => {
+    fresh.power = () => ({ batteryPercent: 5, charging: false });
+    fresh.server.offer = { actionId: "7", image: newer };
+  });
+  await bench.pass(32 * minute);
+  const reads = bench.requests.filter((request) => request.startsWith("GET /deploymentBase/"));
+  assert.equal(reads.length, 4);
 });
 
 /** Answers every deployment with this, whatever is offered. */
