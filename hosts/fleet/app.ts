@@ -51,6 +51,7 @@ import { readAlive } from "./storage/outages.ts";
 import { setMissingDues } from "./storage/rollouts.ts";
 import { serverTls } from "./tls-options.ts";
 import { isSameDigest, openTokenKey, type TokenKey, tokenSha256 } from "./tokens.ts";
+import { DirectorTimes } from "./trust/director-times.ts";
 import { FleetTrust } from "./trust/fleet-trust.ts";
 import { tellNotices } from "./trust/notices.ts";
 
@@ -76,9 +77,11 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   const settings = readOptions(options);
   const lock = await holdData(options);
   try {
-    const trust = options.trust === undefined ? null : new FleetTrust(options.trust, clock);
     const database = await FleetDatabase.open(options.databaseFile, clock, options.durability);
     try {
+      const times = new DirectorTimes(database, clock);
+      const trust =
+        options.trust === undefined ? null : new FleetTrust(options.trust, clock, times);
       const time = new ServiceTime(clock, {
         startMs: (await readAlive(database.queries))?.serviceMs ?? 0,
         ticksEveryMs: options.ticksEveryMs ?? null,

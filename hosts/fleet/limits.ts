@@ -35,6 +35,10 @@ export const limits = {
   reasonCharactersMax: 128,
   /** Actions of one device that are kept, with their reports; the oldest go first. */
   actionHistoryMax: 50,
+  /** Devices that are gone whose director versions are kept, the last ones removed. */
+  removedTimesKeptMax: 10_000,
+  /** Devices ahead of the signed metadata that are counted. */
+  devicesAheadCountedMax: 1000,
   /** Times in which the server was away, the newest. */
   outagesKeptMax: 64,
   /** Different reasons that a rollout shows; the rarest go first. */

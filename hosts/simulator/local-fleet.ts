@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
+import type { FleetClock } from "../fleet/clock.ts";
 import type { FleetTrustOptions } from "../fleet/trust/fleet-trust.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -14,6 +15,8 @@ export interface LocalFleetOptions {
   readonly tenant: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** The scheduler's when absent: another one is wrong. */
+  readonly clock?: FleetClock;
   /** Signed metadata and the online key, for devices that go by them. */
   readonly trust?: FleetTrustOptions;
 }
@@ -34,7 +37,7 @@ export class LocalFleet {
       databaseFile: join(options.directory, "fleet.sqlite"),
       durability: "off", // nothing but this process can fail here, and thousands of devices write much
       artifactsFolder: join(options.directory, "artifacts"),
-      clock: options.scheduler,
+      clock: options.clock ?? options.scheduler,
       simulatedTime: true,
       pollSeconds: options.pollSeconds,
       tenant: options.tenant,

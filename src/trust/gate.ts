@@ -187,6 +187,8 @@ const passing: readonly TrustRefusal[] = [
   "metadata-missing",
   "expired",
   "director-expired",
+  // A server that came back from a backup counts on.
+  "director-rollback",
   "time-set-back",
   "response-malformed",
   "content-encoded",

@@ -89,6 +89,9 @@ export class AttackedFleet {
   /** Paths that the device asked for, of trust. */
   readonly asked: string[] = [];
   readonly world: World;
+  /** How far the server's wall clock is ahead of the world's. */
+  serverAheadMs = 0;
+  readonly #folder: string;
   readonly #loopback = new LoopbackNetwork();
   #fleet: LocalFleet | null = null;
   #client: FleetClient | null = null;
@@ -99,18 +102,19 @@ export class AttackedFleet {
     options: AttackedFleetOptions = {},
   ): Promise<AttackedFleet> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-attack-"));
-    const fleet = new AttackedFleet(join(folder, "offline"));
+    const fleet = new AttackedFleet(folder);
     context.after(async () => {
       await fleet.#close();
       rmSync(folder, { recursive: true });
     });
     await fleet.#signOffline(options);
-    await fleet.#serve(folder);
+    await fleet.#serve();
     return fleet;
   }
 
-  private constructor(trustFolder: string) {
-    this.repository = openTrust(trustFolder);
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.repository = openTrust(join(folder, "offline"));
     const network: Network = { exchange: (call, body) => this.#exchange(call, body) };
     this.world = new World({
       seed: 1,
@@ -238,16 +242,39 @@ export class AttackedFleet {
     await this.client.post("/trust/metadata", { documents, lifeDays: { snapshot, timestamp } });
   }
 
-  async #serve(folder: string): Promise<void> {
-    this.#fleet = await LocalFleet.start({
-      directory: folder,
-      scheduler: this.world.scheduler,
+  /** The server ends and starts again where it was. */
+  async restartServer(signers: readonly [Signer, ...Signer[]] = keys.online): Promise<void> {
+    const port = Number(new URL(this.#fleet?.url ?? "").port);
+    await this.#fleet?.close();
+    this.#fleet = await this.#start(port, signers);
+    // Connections of before are found dead at their next use.
+    const asks = async (left: number): Promise<unknown> =>
+      this.client.get("/server").catch((error) => {
+        if (left === 0) throw error;
+        return asks(left - 1);
+      });
+    await asks(10);
+  }
+
+  #start(port: number, [onlineSigner, ...moreOnlineSigners]: readonly [Signer, ...Signer[]]) {
+    const { scheduler } = this.world;
+    return LocalFleet.start({
+      directory: this.#folder,
+      scheduler,
+      clock: {
+        unixMs: () => scheduler.unixMs() + this.serverAheadMs,
+        monotonicMs: () => scheduler.unixMs(),
+      },
       pollSeconds,
       imageKeys: [factory.publicPem],
       tenant,
-      port: 0,
-      trust: { folder: join(folder, "trust"), onlineSigner: keys.online[0] },
+      port,
+      trust: { folder: join(this.#folder, "trust"), onlineSigner, moreOnlineSigners },
     });
+  }
+
+  async #serve(): Promise<void> {
+    this.#fleet = await this.#start(0, keys.online);
     this.#client = new FleetClient({ fleet: this.#fleet.url });
     await this.publish({ version: "1.0.0" }, { version: "1.1.0" });
     const { token } = await this.#client.post<{ token: string }>("/devices", {

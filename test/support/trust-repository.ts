@@ -81,8 +81,9 @@ export function trustSet(repository: TrustRepository): TrustSet {
 export async function signOnlineNow(
   repository: TrustRepository,
   now: number,
-  signers: readonly Signer[] = trustKeys.online,
+  options: { readonly signers?: readonly Signer[]; readonly toldUnixMs?: number } = {},
 ) {
+  const { signers = trustKeys.online, toldUnixMs = now } = options;
   const { root, targets } = repository;
   assert.ok(root !== null && targets !== null);
   const set = { ...trustSet(repository), root, targets };
@@ -92,6 +93,7 @@ export async function signOnlineNow(
     now,
     lifeDays,
     always: false,
+    toldUnixMs,
   });
   assert.ok(result.ok, result.ok ? "" : result.message);
   if (result.signed.includes("snapshot")) repository.publish(result.snapshot);

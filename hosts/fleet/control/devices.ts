@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { limits } from "../limits.ts";
 import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
+import { noteRemovedTime } from "../storage/director-times.ts";
 import { addEvent } from "../storage/events.ts";
 import { listBadMembers, listMemberships, uncountMember } from "../storage/rollouts.ts";
 import { weakness } from "../tokens.ts";
@@ -119,6 +120,7 @@ export function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<"removed
     const members = await listMemberships(unit.db, entry.id);
     for (const member of members) await uncountMember(unit.db, member);
     await deleteDevice(unit.db, entry.id);
+    await noteRemovedTime(unit.db, entry.id, fleet.time.nowMs());
     await addEvent(unit.db, { kind: "device-removed", deviceId: entry.id }, unit.nowUnixMs);
     for (const member of members) await evaluateRollout(unit, fleet, member.rollout_id);
     unit.onCommit(() => {

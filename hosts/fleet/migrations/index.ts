@@ -7,6 +7,7 @@ import * as tokenMacs from "./0005-token-macs.ts";
 import * as serviceTime from "./0006-service-time.ts";
 import * as countedEvents from "./0007-counted-events.ts";
 import * as endsAndRetries from "./0008-ends-and-retries.ts";
+import * as directorTimes from "./0009-director-times.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -18,6 +19,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0006-service-time": serviceTime,
   "0007-counted-events": countedEvents,
   "0008-ends-and-retries": endsAndRetries,
+  "0009-director-times": directorTimes,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -52,6 +52,14 @@ function addTrust(registry: Registry, trust: FleetTrust): void {
     },
   });
   new Gauge({
+    name: "sluice_trust_devices_ahead",
+    help: "Devices that learnt a later time from a wrong clock than signed metadata is good for",
+    registers,
+    collect() {
+      this.set(trust.ahead?.count ?? 0);
+    },
+  });
+  new Gauge({
     name: "sluice_trust_life_left_ratio",
     help: "What is left of the life of a signed document, 1 to 0",
     labelNames,

@@ -19,6 +19,7 @@ export interface Tables {
   action_reports: ActionReportTable;
   events: EventTable;
   event_counts: EventCountTable;
+  director_times: DirectorTimeTable;
   server_alive: ServerAliveTable;
   server_outages: ServerOutageTable;
 }
@@ -203,6 +204,18 @@ export interface EventTable {
 export interface EventCountTable {
   device_id: string;
   count: number;
+}
+
+/** What the director told a device last. */
+export interface DirectorTimeTable {
+  device_id: string;
+  version: number;
+  /** Wall time, in milliseconds since 1970. */
+  told_time: number;
+  /** Ids of the keys that the root named for the director then, sorted, with commas between them. */
+  director_keys: string;
+  /** When the device was removed from this server. */
+  removed_service_ms: number | null;
 }
 
 /** One row: when the server last noted that it runs. */

@@ -6,6 +6,7 @@ import {
 } from "../../../src/trust/director-document.ts";
 import { type Signer, sha256 } from "../../release/keys/signer.ts";
 import type { RootDocument } from "../../release/trust/document.ts";
+import type { DirectorTime } from "./director-times.ts";
 
 export interface DirectorQuestion {
   readonly deviceId: string;
@@ -15,26 +16,24 @@ export interface DirectorQuestion {
   readonly assignment: Assignment | null;
 }
 
-/** How long an answer may be acted on. */
+/** How long an answer may be acted on, by the time that it tells. */
 const lifeMs = 60 * 60_000;
 
 /**
- * The document for one device, and the digest that was signed. Its version is the time in seconds:
- * it grows from answer to answer without anything to remember, on every node of a fleet and after a
- * backup was restored. Null when the root names another key for the director.
+ * The document for one device, and the digest that was signed. Null when the root names another key
+ * for the director.
  */
 export async function directorAnswer(
   question: DirectorQuestion,
   root: RootDocument,
   signer: Signer,
-  now: number,
+  { version, timeUnixMs }: DirectorTime,
 ): Promise<{ readonly bytes: Uint8Array; readonly digest: string } | null> {
   const { keyids, threshold } = root.signed[directorRoleMember];
   if (threshold !== 1 || !keyids.includes(signer.keyId)) return null;
-  const timeUnixMs = Math.floor(now / 1000) * 1000;
   const document = {
     ...question,
-    version: timeUnixMs / 1000,
+    version,
     timeUnixMs,
     expiresUnixMs: timeUnixMs + lifeMs,
   };

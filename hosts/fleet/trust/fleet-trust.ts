@@ -20,8 +20,9 @@ import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
+import { type DevicesAhead, type DirectorTimes, describeAhead } from "./director-times.ts";
 import { NoticesOnce, type TrustNotice } from "./notices.ts";
-import { OnlineSchedule } from "./online-schedule.ts";
+import { firstExpiry, OnlineSchedule } from "./online-schedule.ts";
 
 export interface FleetTrustOptions {
   /** Signed metadata and the audit log. */
@@ -57,6 +58,7 @@ export class FleetTrust {
   readonly #signers: readonly Signer[];
   readonly #log: AuditLog;
   readonly #clock: FleetClock;
+  readonly #times: DirectorTimes;
   readonly #schedule: OnlineSchedule;
   readonly #files = new Map<string, Buffer>();
   readonly #once = new NoticesOnce();
@@ -64,18 +66,20 @@ export class FleetTrust {
   #targets = new Map<string, TargetJson>();
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
+  #ahead: DevicesAhead | null = null;
   #signerProblem: string | null = null;
   #logProblem: string | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Throws `DatabaseRefusedError` when the folder holds something else. */
-  constructor(options: FleetTrustOptions, clock: FleetClock) {
+  constructor(options: FleetTrustOptions, clock: FleetClock, times: DirectorTimes) {
     const opened = TrustRepository.open(options.folder);
     if (!opened.ok) throw new DatabaseRefusedError(opened.message);
     this.#repository = opened.repository;
     const { onlineSigner, moreOnlineSigners = [] } = options;
     this.#signers = onlineSigner === null ? [] : [onlineSigner, ...moreOnlineSigners];
     this.#clock = clock;
+    this.#times = times;
     this.#log = new AuditLog(`${options.folder}/audit.jsonl`, () => clock.unixMs());
     this.#schedule = new OnlineSchedule({
       repository: this.#repository,
@@ -83,6 +87,7 @@ export class FleetTrust {
       log: this.#log,
       clock,
       notices: this.#once,
+      times,
     });
     this.#index();
   }
@@ -149,6 +154,14 @@ export class FleetTrust {
     this.#logProblem = this.hasRoot ? auditLogProblem(this.#log.path) : null;
   }
 
+  /**
+   * Devices that were told a time, by a clock that was wrong, which what the offline keys signed does
+   * not reach; or null.
+   */
+  get ahead(): DevicesAhead | null {
+    return this.#ahead;
+  }
+
   get expiries(): readonly Expiry[] {
     return this.#documents().map((document) => expiryLevel(document, this.#clock.unixMs()));
   }
@@ -182,9 +195,10 @@ export class FleetTrust {
     if (signer === undefined || root === null) return null;
     if (this.#logProblem !== null) throw new AuditLogError(this.#logProblem);
     if (this.#uses.length >= usesMax) await this.#inTurn(() => this.#writeUses());
-    const answer = await this.#signing.run(() =>
-      this.#noteSigner(() => directorAnswer(question, root, signer, this.#clock.unixMs())),
-    );
+    const answer = await this.#signing.run(async () => {
+      const told = await this.#times.next(question.deviceId, keyIds);
+      return this.#noteSigner(() => directorAnswer(question, root, signer, told));
+    });
     if (answer === null) return null;
     const purpose = `director document for ${question.deviceId}`;
     this.#uses.push({ signer, use: { purpose, digest: answer.digest } });
@@ -217,7 +231,7 @@ export class FleetTrust {
       this.#notices = [];
       if (!this.#schedule.startsLook(this.#signerProblem !== null)) return noted;
       const signed = await this.#noteSigner(() => this.#signOver([]));
-      return [...noted, ...signed, ...this.#expiryNotices()];
+      return [...noted, ...signed, ...this.#expiryNotices(), ...(await this.#lookAhead())];
     });
   }
 
@@ -257,6 +271,25 @@ export class FleetTrust {
     this.#files.delete("timestamp.json");
     this.#index();
     return signed.notices;
+  }
+
+  async #lookAhead(): Promise<TrustNotice[]> {
+    const { root } = this.#repository;
+    const offline = this.#documents().filter(({ role }) => !isOnline(role));
+    if (root === null) return [];
+    const { keyids } = root.signed[directorRoleMember];
+    const endUnixMs = firstExpiry(offline);
+    // What has expired for all is told as that.
+    const isExpired = endUnixMs <= this.#clock.unixMs();
+    this.#ahead = isExpired ? null : await this.#times.ahead(keyids, endUnixMs);
+    if (this.#ahead === null) {
+      this.#once.forget("ahead");
+      return [];
+    }
+    const { count, latestUnixMs } = this.#ahead;
+    const facts = { count, until: new Date(latestUnixMs).toISOString() };
+    const text = describeAhead(this.#ahead, endUnixMs);
+    return this.#once.unlessLast("ahead", `${count}`, { level: "warn", text, facts });
   }
 
   #expiryNotices(): TrustNotice[] {
@@ -315,4 +348,8 @@ export class FleetTrust {
     this.#last = result.catch(() => {}); // the caller gets the error
     return result;
   }
+}
+
+function isOnline(role: string): boolean {
+  return role === "snapshot" || role === "timestamp";
 }

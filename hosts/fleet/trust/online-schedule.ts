@@ -1,9 +1,16 @@
+import { directorRoleMember } from "../../../src/trust/director-document.ts";
 import { type AuditLog, recordedSigner } from "../../release/keys/audit-log.ts";
 import type { Signer } from "../../release/keys/signer.ts";
-import type { RootDocument, TargetsDocument, TrustDocument } from "../../release/trust/document.ts";
+import {
+  expiryOf,
+  type RootDocument,
+  type TargetsDocument,
+  type TrustDocument,
+} from "../../release/trust/document.ts";
 import { type SignedSet, signOnline } from "../../release/trust/online.ts";
 import { delegatedRolesOf, type TrustRepository } from "../../release/trust/repository.ts";
 import { type FleetClock, Stopwatch } from "../clock.ts";
+import type { DirectorTimes } from "./director-times.ts";
 import type { NoticesOnce, TrustNotice } from "./notices.ts";
 
 export interface OnlineScheduleParts {
@@ -13,6 +20,7 @@ export interface OnlineScheduleParts {
   readonly log: AuditLog;
   readonly clock: FleetClock;
   readonly notices: NoticesOnce;
+  readonly times: DirectorTimes;
 }
 
 /** What is new of the two; null where the one that is there stays, or where nothing can be signed. */
@@ -78,7 +86,9 @@ export class OnlineSchedule {
     const versionMin = Math.floor(now / 1000);
     const isOld = (set.timestamp?.signed.version ?? 0) < versionMin - renewAfterSeconds;
     const always = !this.#isRenewed && isOld;
-    const result = await signOnline(set, { signersFor, now, lifeDays, always, versionMin });
+    const toldUnixMs = await this.#latestTold(set);
+    const options = { signersFor, now, lifeDays, always, versionMin, toldUnixMs };
+    const result = await signOnline(set, options);
     this.#problem = result.ok ? null : result.message;
     if (!result.ok) {
       const notice = { level: "warn", text: result.message, facts: {} } as const;
@@ -93,6 +103,18 @@ export class OnlineSchedule {
       notices: result.signed.map((role) => signedNotice(role, result[role])),
     };
   }
+
+  /** Of devices that are ahead of what the offline keys signed nothing here would be good for. */
+  async #latestTold({ root, targets, delegated }: SignedSet): Promise<number> {
+    const offline = [root, targets, ...delegated.values()];
+    const { keyids } = root.signed[directorRoleMember];
+    return this.#parts.times.latest(keyids, firstExpiry(offline));
+  }
+}
+
+/** When the first of them expires. */
+export function firstExpiry(documents: readonly TrustDocument[]): number {
+  return Math.min(...documents.map(expiryOf));
 }
 
 function signedNotice(role: string, { signed }: TrustDocument): TrustNotice {

@@ -94,11 +94,11 @@ export function isRoleName(name: string): boolean {
   return !isTopLevel && /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
 }
 
-/** The fields of a signed part that is valid from now on for so long. */
-export function lifeOf(now: number, lifeMs: number) {
+/** The fields of a signed part that is valid for so long, from now on or from a later time. */
+export function lifeOf(now: number, lifeMs: number, fromUnixMs = now) {
   return {
     spec_version: "1.0.34",
-    expires: formatDateTime(now + lifeMs),
+    expires: formatDateTime(fromUnixMs + lifeMs),
     [issuedMember]: formatDateTime(now),
   } as const;
 }

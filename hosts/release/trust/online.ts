@@ -33,6 +33,8 @@ export interface OnlineOptions {
   readonly always: boolean;
   /** New versions are at least this: of the time, so that they move past what a lost disk had. */
   readonly versionMin?: number;
+  /** The latest time that a device was told: what is signed outlives it, whatever the clock says. */
+  readonly toldUnixMs?: number;
 }
 
 /**
@@ -105,7 +107,7 @@ async function newSnapshot(
   const signed: SnapshotJson = {
     _type: "snapshot",
     version: versionAfter(before, options),
-    ...lifeOf(options.now, options.lifeDays.snapshot * dayMs),
+    ...lifeOf(options.now, options.lifeDays.snapshot * dayMs, startOf(options)),
     meta: { ...before?.signed.meta, ...meta },
   };
   return signAll({ role: "snapshot", signed, signatures: [] }, options);
@@ -119,7 +121,7 @@ async function newTimestamp(
   const signed: TimestampJson = {
     _type: "timestamp",
     version: versionAfter(before, options),
-    ...lifeOf(options.now, options.lifeDays.timestamp * dayMs),
+    ...lifeOf(options.now, options.lifeDays.timestamp * dayMs, startOf(options)),
     meta: { "snapshot.json": { version: snapshot.signed.version } },
   };
   return signAll({ role: "timestamp", signed, signatures: [] }, options);
@@ -142,14 +144,25 @@ async function signAll<T extends AnySignedJson>(
 /** Clocks of two machines may differ by this much. */
 const aheadMsMax = 5 * 60_000;
 
-function isDue(root: RootDocument, document: TrustDocument, options: OnlineOptions): boolean {
+/** When the life of what is signed begins: for a device that was told a later time, that is now. */
+function startOf({ now, toldUnixMs = now }: OnlineOptions): number {
+  return Math.max(now, toldUnixMs);
+}
+
+function isDue(
+  root: RootDocument,
+  document: TrustDocument<SnapshotJson | TimestampJson>,
+  options: OnlineOptions,
+): boolean {
   if (options.always || !isSignedFor(root, document.role, document)) return true;
   const expires = expiryOf(document);
   const issued = issuedAt(document) ?? options.now;
   // Signed by a clock that was ahead: by the right one it would be left alone for as long.
   if (issued - options.now > aheadMsMax) return true;
-  const life = expires - issued;
-  return expires - options.now < life / 2;
+  const start = startOf(options);
+  if (start === options.now) return expires - start < (expires - issued) / 2;
+  const half = (options.lifeDays[document.signed._type] * dayMs) / 2;
+  return expires - start < half || options.now - issued > half;
 }
 
 function isSameMeta(before: SnapshotJson["meta"], after: SnapshotJson["meta"]): boolean {

@@ -297,6 +297,8 @@ test("what nobody signed ends no check for good", () => {
     "server-error",
     "metadata-missing",
     "response-malformed",
+    "director-rollback",
+    "time-set-back",
   ] as const)
     assert.ok(isPassing(reason), reason);
   for (const reason of ["too-few-signatures", "hash-mismatch", "director-replayed"] as const)

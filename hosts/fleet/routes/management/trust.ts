@@ -121,6 +121,7 @@ function trustView(trust: FleetTrust): object {
   return {
     ready: trust.hasRoot && trust.problem === null,
     problem: trust.problem,
+    ahead: trust.ahead,
     roles: trust.expiries.map(({ expiresUnixMs, lifeLeftPercent, level, role, version }) => ({
       role,
       version,

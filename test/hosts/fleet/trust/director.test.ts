@@ -87,3 +87,16 @@ test("the director answers no device without its token, no bad nonce, and none w
   const unknown = await fleet.inject({ method: "GET", url, headers: { host: "x", ...gateway } });
   assert.equal(unknown.statusCode, 404);
 });
+
+test("a device that is removed and comes back is told no less than before", async (context) => {
+  const { fleet, repository } = await places(context);
+  await publish(fleet, repository);
+  const device = await fleet.addDevice("device-1");
+  await fleet.step(30 * 86_400);
+  const far = fleet.nowUnixMs;
+  const before = await directorOf(fleet, device);
+  await fleet.step(-30 * 86_400);
+  await fleet.api("DELETE", "/devices/device-1");
+  const answer = await directorOf(fleet, await fleet.addDevice("device-1"), far);
+  assert.ok(answer.version > before.version);
+});

@@ -72,6 +72,7 @@ export const nonce = "00112233445566778899aabbccddeeff";
 export async function directorOf(
   fleet: TestFleet,
   device: Awaited<ReturnType<TestFleet["addDevice"]>>,
+  timeUnixMs = fleet.nowUnixMs,
 ) {
   const answer = await device.request("GET", `director?nonce=${nonce}`);
   assert.equal(answer.statusCode, 200, answer.body);
@@ -83,6 +84,6 @@ export async function directorOf(
   const [{ keyid, sig }] = signatures;
   assert.equal(keyid, online.keyId);
   assert.ok(isSignatureBy(online.publicKey, digest, Buffer.from(sig, "hex")));
-  assert.equal(parsed.value.timeUnixMs, fleet.nowUnixMs);
+  assert.equal(parsed.value.timeUnixMs, timeUnixMs);
   return parsed.value;
 }

@@ -104,7 +104,7 @@ test("a replaced online key makes snapshot and timestamp be signed again", async
   assert.ok(removeKey(repository, "online", online.keyId, now).ok);
   await signAll(repository);
   assert.deepEqual(repository.root?.signed[directorRoleMember].keyids, [successor.keyId]);
-  const result = await signOnlineNow(repository, now, [successor]);
+  const result = await signOnlineNow(repository, now, { signers: [successor] });
   assert.deepEqual(result.signed, ["snapshot", "timestamp"]);
   assert.deepEqual(problemsOf(repository), []);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addKey, removeKey } from "../../../../hosts/release/trust/changes.ts";
+import { expiryOf } from "../../../../hosts/release/trust/document.ts";
 import { expiryLevel } from "../../../../hosts/release/trust/expiry.ts";
 import { signOnline } from "../../../../hosts/release/trust/online.ts";
 import { addRelease } from "../../../../hosts/release/trust/releases.ts";
@@ -28,6 +29,28 @@ test("nothing is signed again while it is good, and each role at half of its own
   assert.deepEqual(await signedAt(4), ["snapshot", "timestamp"]);
   assert.equal(repository.current("timestamp")?.signed.version, 3);
   assert.equal(repository.current("snapshot")?.signed.version, 2);
+});
+
+test("while a device was told a later time, what is signed outlives that and is renewed as ever", async (context) => {
+  const repository = await signedRepository(temporaryFolder(context), now);
+  const { snapshot, timestamp } = repository.lifeDays;
+  const toldUnixMs = now + 30 * day;
+  const signedAt = async (days: number) =>
+    (await signOnlineNow(repository, now + days * day, { toldUnixMs })).signed;
+  const lives = () =>
+    (["snapshot", "timestamp"] as const).map((role) => {
+      const document = repository.current(role) ?? assert.fail(role);
+      return (expiryOf(document) - toldUnixMs) / day;
+    });
+  assert.deepEqual(await signedAt(0), ["snapshot", "timestamp"], "theirs end too early");
+  assert.deepEqual(lives(), [snapshot, timestamp]);
+  assert.deepEqual(await signedAt(0.45), []);
+  assert.deepEqual(await signedAt(0.55), ["timestamp"]);
+  assert.deepEqual(await signedAt(4), ["snapshot", "timestamp"]);
+  assert.deepEqual(lives(), [snapshot, timestamp]);
+  assert.deepEqual(await signedAt(29.8), ["snapshot", "timestamp"]);
+  assert.deepEqual(await signedAt(30.2), [], "the clock is there");
+  assert.deepEqual(await signedAt(30.6), ["timestamp"]);
 });
 
 test("a new release makes a new snapshot, which keeps every role of the one before", async (context) => {

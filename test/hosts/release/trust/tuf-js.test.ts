@@ -83,7 +83,7 @@ test("tuf-js follows a rotation of every role and a later release", async (conte
   const images = [await signedImage("1.1.0", "esp32c3-b")];
   assert.ok(addRelease(repository, { images, evidence: [], energy: null, now }).ok);
   await signAll(repository, [fresh.targets]);
-  await signOnlineNow(repository, now, [fresh.online]);
+  await signOnlineNow(repository, now, { signers: [fresh.online] });
   const updater = client();
   await updater.refresh();
   assert.ok(await updater.getTargetInfo("esp32c3-b/1.1.0.img"));

@@ -9,9 +9,20 @@ const expirySchema = answerSchema({
   level: { type: "string", enum: ["good", "half", "soon", "expired"] },
 });
 
+const aheadSchema = answerSchema({
+  count: { type: "integer", description: "1,000 stands for more, too" },
+  latestUnixMs: { type: "integer", description: "milliseconds since 1970" },
+  deviceIds: { type: "array", items: { type: "string" }, description: "a few of them" },
+});
+
 export const trustSchema = answerSchema({
   ready: { type: "boolean", description: "devices find all that they need" },
   problem: textOrNull,
+  ahead: {
+    description:
+      "devices that learnt a later time from a wrong clock than what the offline keys signed is good for, or null",
+    anyOf: [aheadSchema, { type: "null" }],
+  },
   roles: { type: "array", items: expirySchema },
   targets: { type: "integer" },
 });
