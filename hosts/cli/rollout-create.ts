@@ -28,6 +28,7 @@ interface CreateFlags extends FleetFlags {
   readonly retryRolledBack?: true;
   readonly acceptReported?: true;
   readonly start?: true;
+  readonly beside?: true;
 }
 
 const defaultPercents = [1, 10, 50, 100];
@@ -64,6 +65,10 @@ export function registerRolloutCreate(program: Command): void {
       .option("--time-zone <rule>", 'of the windows, such as "CET-1CEST,M3.5.0,M10.5.0/3"')
       .option("--retry-rolled-back", "also to devices that rolled it back before")
       .option("--accept-reported", "believe devices that never say which image they run")
+      .option(
+        "--beside",
+        "also where a rollout of the same release has some of the devices already",
+      )
       .option("--start", "open the first stage at once"),
   ).action(create);
 }
@@ -93,6 +98,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     windows: windowsOf(flags),
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
+    ...(flags.beside === undefined ? {} : { beside: true }),
   };
   const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
   printAnswer(command, flags, rollout, rolloutText);

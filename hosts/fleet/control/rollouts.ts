@@ -27,6 +27,7 @@ import { whyNotOffered } from "./eligible.ts";
 import { announce, openNext, stageEvent } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import { imageFor, type Release, type Rollout, rolloutOfRow } from "./memory.ts";
+import { Overlap, type Wanted } from "./overlap.ts";
 
 export interface NewRollout {
   readonly name: string;
@@ -34,6 +35,8 @@ export interface NewRollout {
   readonly stages: readonly StageDefinition[];
   readonly definition: RolloutDefinition;
   readonly start: boolean;
+  /** Also where another open rollout brings the release to the same devices. */
+  readonly beside: boolean;
 }
 
 export type RolloutRefusal =
@@ -41,6 +44,7 @@ export type RolloutRefusal =
   | "unknown-rollout"
   | "stages-not-rising"
   | "no-eligible-devices"
+  | "overlaps"
   | "too-many-rollouts"
   | "wrong-state"
   | "over-threshold"
@@ -66,9 +70,13 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
       );
     if (fleet.memory.rollouts.size >= limits.rolloutsMax)
       return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
-    const { found, left } = await eligibleDevices(unit.db, fleet, release, wanted.definition);
+    const overlap = wanted.beside ? null : new Overlap(fleet.memory, release);
+    const devices = { release, definition: wanted.definition, overlap };
+    const { found, left } = await eligibleDevices(unit.db, fleet, devices);
     if (found.length === 0)
       return refuse("no-eligible-devices", noDevicesText(release, wanted.definition, left));
+    const overlaps = overlap?.refusal ?? null;
+    if (overlaps !== null) return refuse("overlaps", overlaps);
     const rollout = await plan(unit, fleet, wanted, release, found);
     if (!wanted.start) {
       unit.onCommit(() => fleet.memory.setRollout(rollout));
@@ -232,9 +240,13 @@ function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
 async function eligibleDevices(
   db: Queries,
   fleet: Fleet,
-  release: Release,
-  definition: RolloutDefinition,
+  wanted: {
+    readonly release: Release;
+    readonly definition: RolloutDefinition;
+    readonly overlap: Overlap | null;
+  },
 ): Promise<{ found: Candidate[]; left: ReadonlyMap<Ineligibility, number> }> {
+  const { release, definition, overlap } = wanted;
   const left = new Map<Ineligibility, number>();
   const hardware =
     release.configurationVersion === null
@@ -246,15 +258,18 @@ async function eligibleDevices(
   for (;;) {
     // Bounded by the devices: every page begins after the last device of the one before.
     const page = await listCandidates(db, hardware, { after, limit: candidatesPerPage });
+    const taken: Wanted[] = [];
     for (const row of page) {
       const image = imageFor(release, row.hardware);
       if (image === null || !selects(definition.selector, row)) continue;
       const refusedImages = refusedBy.has(row.id) ? new Set([image.imageHash]) : nothing;
       const offer = { image, definition, refusedImages };
       const reason = whyNotOffered(fleet.memory, row, offer);
-      if (reason === null) found.push({ deviceId: row.id });
+      if (reason === null) taken.push({ row, refusedImages });
       else left.set(reason, (left.get(reason) ?? 0) + 1);
     }
+    for (const { row } of taken) found.push({ deviceId: row.id });
+    await overlap?.add(db, taken);
     const last = page.at(-1);
     if (last === undefined || page.length < candidatesPerPage) return { found, left };
     after = last.id;

@@ -175,6 +175,11 @@ export function isTriedAgain(state: MemberState): boolean {
   return state === "no-server" || state === "no-link";
 }
 
+/** Its rollout brings the release to it still, or waits for how that ends. */
+export function isUnderWay(state: MemberState): boolean {
+  return isOfferable(state) || isOpen(state) || awaitsProof(state) || isTriedAgain(state);
+}
+
 /** Ended badly; an operator can clear it. */
 export function isOver(state: MemberState): boolean {
   return (

@@ -138,6 +138,30 @@ export async function listMembers(
   return query.execute();
 }
 
+export type MemberStanding = Pick<MemberRow, "state" | "reason">;
+
+/** Of the devices in a range of ids, both ends included, in these rollouts: by rollout and device. */
+export async function mapMembers(
+  db: Queries,
+  rolloutIds: readonly number[],
+  range: { readonly from: string; readonly to: string },
+): Promise<ReadonlyMap<number, ReadonlyMap<string, MemberStanding>>> {
+  const found = new Map<number, Map<string, MemberStanding>>(
+    rolloutIds.map((id) => [id, new Map()]),
+  );
+  if (rolloutIds.length === 0) return found;
+  const rows = await db
+    .selectFrom("rollout_members")
+    .select(["rollout_id", "device_id", "state", "reason"])
+    .where("rollout_id", "in", rolloutIds)
+    .where("device_id", ">=", range.from)
+    .where("device_id", "<=", range.to)
+    .execute();
+  for (const { rollout_id: rollout, device_id: device, state, reason } of rows)
+    found.get(rollout)?.set(device, { state, reason });
+  return found;
+}
+
 export interface Outcome {
   readonly state: MemberState;
   readonly reason: string | null;

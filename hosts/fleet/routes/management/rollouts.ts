@@ -55,6 +55,7 @@ interface NewRolloutBody extends Partial<Omit<RolloutDefinition, "halt" | "strag
   readonly haltThreshold?: Partial<HaltThreshold>;
   readonly stragglers?: Partial<RolloutDefinition["stragglers"]>;
   readonly start?: boolean;
+  readonly beside?: boolean;
 }
 
 export function rolloutRoutes(fleet: Fleet) {
@@ -247,6 +248,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
     releaseVersion,
     stages: body.stages ?? defaultStages,
     start: body.start ?? false,
+    beside: body.beside ?? false,
     definition: {
       selector: body.selector ?? {},
       halt: { ...defaultHaltThreshold, ...body.haltThreshold },
@@ -271,6 +273,7 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "unknown-rollout": 404,
   "stages-not-rising": 400,
   "no-eligible-devices": 409,
+  overlaps: 409,
   "too-many-rollouts": 403,
   "wrong-state": 409,
   "over-threshold": 409,

@@ -172,6 +172,7 @@ test("never offers a device again what it rolled back, until an operator clears 
   await fleet.api("POST", "/rollouts", {
     name: "again",
     releaseVersion: "1.1.0",
+    beside: true,
     stages: [{ percent: 100, soakSeconds: 0 }],
     start: true,
   });

@@ -31,7 +31,7 @@ test("an earlier rollout takes no device back to its other image of the same rel
   });
   await rollOut(fleet, "1.1.0", { stages: twoStages });
   const own = await fleet.publish({ version: "1.1.0", fill: 1 });
-  await rollOut(fleet, "1.1.0");
+  await rollOut(fleet, "1.1.0", { beside: true });
   for (const device of devices) await device.updates("1.1.0", own);
   await fleet.wait(1);
   for (const device of devices) {
@@ -60,7 +60,7 @@ test("silence that one rollout of a release excuses is held against no other of 
   const [device] = devices;
   assert.ok(device);
   const imageHash = await fleet.publish({ version: "1.1.0" });
-  for (const _ of [1, 2]) await rollOut(fleet, "1.1.0", { haltThreshold: anyShare });
+  for (const _ of [1, 2]) await rollOut(fleet, "1.1.0", { haltThreshold: anyShare, beside: true });
   const actionId = await device.installs("1.1.0", imageHash);
   device.runs(old.version, old.imageHash);
   await device.poll();

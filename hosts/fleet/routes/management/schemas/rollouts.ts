@@ -107,6 +107,11 @@ export const newRolloutSchema = {
     },
     acceptReported: { type: "boolean" },
     start: { type: "boolean" },
+    beside: {
+      type: "boolean",
+      description:
+        "also where an open rollout of the same release has some of the devices; else that is refused (409, `overlaps`)",
+    },
   },
 } as const;
 
