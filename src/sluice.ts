@@ -1,7 +1,7 @@
 import { boardSettings, openPorts } from "./device/ports.ts";
 import type { Ports } from "./ports/ports.ts";
 import { withoutPlainHttp } from "./transfer/plain-http.ts";
-import { Agent, type AgentOptions } from "./update/agent.ts";
+import { Agent, type AgentOptions } from "./update/agent/agent.ts";
 import { defaultSettings, type Identity, readIdentity, type Settings } from "./update/settings.ts";
 
 /** What an application holds of its updater. */

@@ -1,11 +1,12 @@
 import type { BlockHashes } from "../image/block-hashes.ts";
+import type { FailureReason } from "../offer/failure-reasons.ts";
+import type { Release } from "../offer/offer.ts";
 import { type Backoff, backoffMs } from "../policy/retry.ts";
 import type { Random } from "../ports/board.ts";
 import type { Crypto } from "../ports/crypto.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
 import type { StagingSlot } from "../slots/staging.ts";
-import type { FailureReason, Release } from "../update/release.ts";
 import { BlockLanding, FileLanding, type Landing } from "./landing.ts";
 import type { LongWork } from "./long-work.ts";
 import { fetchRange, type RangeFailure, type RangeResult } from "./range.ts";

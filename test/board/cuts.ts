@@ -5,7 +5,7 @@ import { BoardDevice, type Checkpoint } from "../../hosts/esp32/emulator/board-d
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import type { EmulatedChip } from "../../hosts/esp32/emulator/emulated-chip.ts";
 import { until } from "../../hosts/moddable/real-fleet.ts";
-import { Journal } from "../../src/update/journal.ts";
+import { Journal } from "../../src/update/machine/journal.ts";
 import { identityKey } from "../../src/update/settings.ts";
 import {
   type CutMoment,

@@ -109,7 +109,7 @@ for (;;);
 `,
   // Runs and feeds the watchdog; its server is not where it looks.
   "never-healthy": `import { boardSettings, openPorts } from "sluice/device/ports";
-import { Agent } from "sluice/update/agent";
+import { Agent } from "sluice/update/agent/agent";
 import { defaultSettings, readIdentity } from "sluice/update/settings";
 
 const ports = openPorts();

@@ -1,5 +1,6 @@
 import type { NorFlash } from "../../hosts/flash/nor-flash.ts";
 import type { BlockHashes } from "../../src/image/block-hashes.ts";
+import type { Release } from "../../src/offer/offer.ts";
 import type { FlashArea } from "../../src/ports/flash.ts";
 import type { HttpRequest } from "../../src/ports/http.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
@@ -12,7 +13,6 @@ import {
   download,
 } from "../../src/transfer/download.ts";
 import { LongWork } from "../../src/transfer/long-work.ts";
-import type { Release } from "../../src/update/release.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 import { fixedRandom } from "./plain-ports.ts";
 import { rangeOf, type Script, ScriptedHttp } from "./scripted-http.ts";

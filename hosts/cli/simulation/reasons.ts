@@ -1,4 +1,5 @@
-import { deferralReasons, failureReasons, rollbackReasons } from "../../../src/update/release.ts";
+import { failureReasons } from "../../../src/offer/failure-reasons.ts";
+import { deferralReasons, rollbackReasons } from "../../../src/update/machine/reasons.ts";
 
 /** The reasons that a device has for not running a release, by the state in which the server shows it: a closed list. */
 const listed: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([

@@ -14,7 +14,7 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ["hosts/fleet/control/service-time.ts", "const aheadMs = this.#clock.unixMs() - passedMs;"],
   ["hosts/fleet/control/outages.ts", "const awayMs = now.unixMs - before.unixMs;"],
   ["hosts/fleet/control/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
-  ["src/update/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
+  ["src/update/agent/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
   ["src/trust/director.ts", "if (timeUnixMs < question.trustedUnixMs - clockToleranceMs)"],
   ["hosts/bench/xs-memory.ts", "notBeforeUnixMs: Date.now() - dayMs"],
 ]);

@@ -4,7 +4,7 @@ import { DataStore } from "../../../src/config/data-store.ts";
 import { Migrations } from "../../../src/config/migrations.ts";
 import type { Clock, KeyValue } from "../../../src/ports/board.ts";
 import type { Crypto } from "../../../src/ports/crypto.ts";
-import { EventQueue } from "../../../src/update/event-queue.ts";
+import { EventQueue } from "../../../src/update/agent/event-queue.ts";
 
 // Runs configuration, migrations and events on an engine, and says what came of it in one line each.
 declare const trace: (text: string) => void;

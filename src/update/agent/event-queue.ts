@@ -1,0 +1,240 @@
+import { isOf, lowerHex } from "../../image/text-parts.ts";
+import { type Clock, type KeyValue, type Random, StorageError } from "../../ports/board.ts";
+import {
+  decodeEvent,
+  encodeEvent,
+  eventBytesMax,
+  type UpdateEvent,
+  type UpdateEventType,
+} from "../../protocol/events.ts";
+import {
+  encodeJson,
+  integerAt,
+  type JsonObject,
+  objectAt,
+  parseJsonObject,
+  stringAt,
+} from "../../protocol/json.ts";
+
+/** Events that wait in memory, encoded: at most 12 KiB. */
+export const eventsWaitingMax = 24;
+/** Of them kept in the storage, one value each: at most 6.5 KiB. */
+export const milestonesKeptMax = 12;
+/** Events of one request: at most 4 KiB. */
+export const eventsPerBatchMax = 8;
+/** Writes of the storage in one boot, the boot's own number included. */
+export const eventWritesPerBootMax = 32;
+/** Of them kept for `lastWords`, so that a long life with many failures cannot use them up. */
+export const lastWordsWritesReserved = 8;
+
+const recordKey = "events";
+const recordFormat = 1;
+const recordBytesMax = 128;
+const valueBytesMax = eventBytesMax + 32;
+
+/** Told in passing; a restart may lose them, and a full queue drops them first. */
+const intermediate: readonly UpdateEventType[] = [
+  "update.check.started",
+  "update.check.completed",
+  "update.download.started",
+  "update.download.progress",
+  "update.install.started",
+];
+/** A restart follows them at once. */
+const lastWords: readonly UpdateEventType[] = [
+  "update.reboot.started",
+  "update.health.failed",
+  "update.rollback.triggered",
+];
+
+/** What the board knows beside the time; null where it does not. */
+export interface EventConditions {
+  readonly signalDbm: number | null;
+  readonly batteryPercent: number | null;
+}
+
+export interface EventQueuePorts {
+  readonly keyValue: KeyValue;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The oldest events, to be sent as they are. */
+export interface EventBatch {
+  readonly ids: readonly string[];
+  /** The body of `POST .../events`. */
+  readonly body: Uint8Array;
+}
+
+interface Waiting {
+  readonly id: string;
+  readonly json: string;
+  readonly isIntermediate: boolean;
+  /** Its number among the stored ones, or null. */
+  readonly serial: number | null;
+}
+
+/** The value under `events`. */
+interface Stored {
+  /** Drawn when the storage was new, so that a lost storage repeats no id. */
+  readonly life: string;
+  readonly boot: number;
+  /** The last serial that the server has. */
+  readonly delivered: number;
+}
+
+/**
+ * Events on their way to the server: in order, each at least once, under ids that never change.
+ *
+ *   key         value
+ *   events      { v, life, boot, delivered }    written once a boot, and when milestones were delivered
+ *   event.N     { n: serial, e: event }         N = serial % 12, written over in a circle
+ *
+ * Intermediate events are in memory only. Every other one, a milestone, is written once, when it
+ * happens: a power cut at that write leaves it or not, later ones leave it. One between the server's
+ * answer and the write of `delivered` has it sent again under the same id, which the server drops.
+ * A full queue drops the oldest intermediate event first; the gap in the sequence tells. A storage
+ * that refuses a write leaves the event in memory. There are at most `eventWritesPerBootMax` writes
+ * in a boot; an update without failures takes 7 in its first boot and 5 in its second.
+ */
+export class EventQueue {
+  /** `<life>.<boot>` of this boot. */
+  readonly bootId: string;
+  /** Writes in this boot. */
+  writes = 0;
+  readonly #ports: EventQueuePorts;
+  readonly #conditions: () => EventConditions;
+  #stored: Stored;
+  #waiting: Waiting[];
+  #sequence = 0;
+  #nextSerial: number;
+
+  constructor(ports: EventQueuePorts, conditions: () => EventConditions) {
+    this.#ports = ports;
+    this.#conditions = conditions;
+    const found = readRecord(ports.keyValue);
+    const next = found ?? { life: drawLife(ports.random), boot: 0, delivered: 0 };
+    this.#stored = { ...next, boot: next.boot + 1 };
+    // A boot that cannot be counted draws a name of its own, so that its ids are its own as well.
+    const isCounted = this.#write(recordKey, encodeRecord(this.#stored), eventWritesPerBootMax);
+    if (!isCounted) this.#stored = { ...next, life: drawLife(ports.random) };
+    this.bootId = `${this.#stored.life}.${this.#stored.boot}`;
+    const kept = readMilestones(ports.keyValue);
+    this.#nextSerial = Math.max(this.#stored.delivered, ...kept.map(({ serial }) => serial)) + 1;
+    this.#waiting = kept.filter(({ serial }) => serial > this.#stored.delivered);
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Takes an event as having happened now; answers its id. */
+  add(event: UpdateEvent): string {
+    const { clock } = this.#ports;
+    this.#sequence += 1;
+    const id = `${this.bootId}-${this.#sequence}`;
+    const [atUptimeMs, unixMs] = [clock.uptimeMs(), clock.unixMs()];
+    const encoded = encodeEvent({ id, event, atUptimeMs, unixMs, ...this.#conditions() });
+    const isIntermediate = intermediate.includes(event.type);
+    const serial = isIntermediate ? null : this.#keep(encoded, event.type);
+    this.#waiting.push({ id, json: JSON.stringify(encoded), isIntermediate, serial });
+    if (this.#waiting.length > eventsWaitingMax) this.#dropOne();
+    return id;
+  }
+
+  /** The oldest events that wait; the same ones again until they are `delivered`. */
+  batch(): EventBatch | null {
+    const oldest = this.#waiting.slice(0, eventsPerBatchMax);
+    if (oldest.length === 0) return null;
+    const body = new TextEncoder().encode(`[${oldest.map(({ json }) => json).join(",")}]`);
+    return { ids: oldest.map(({ id }) => id), body };
+  }
+
+  /** The server has a batch, or will never take it: its events are forgotten. */
+  delivered(batch: EventBatch): void {
+    const isGone = ({ id }: Waiting): boolean => batch.ids.includes(id);
+    const serials = this.#waiting.filter(isGone).map(({ serial }) => serial ?? 0);
+    this.#waiting = this.#waiting.filter((waiting) => !isGone(waiting));
+    const delivered = Math.max(this.#stored.delivered, ...serials);
+    if (delivered === this.#stored.delivered) return;
+    this.#stored = { ...this.#stored, delivered };
+    // Not written, they are sent again after a restart, which the server tells by their ids.
+    this.#write(recordKey, encodeRecord(this.#stored), ordinaryWritesMax);
+  }
+
+  /** Stores a milestone; answers its serial, or null when it is in memory only. */
+  #keep(encoded: JsonObject, type: UpdateEventType): number | null {
+    const serial = this.#nextSerial;
+    const writesMax = lastWords.includes(type) ? eventWritesPerBootMax : ordinaryWritesMax;
+    const value = encodeJson({ n: serial, e: encoded });
+    if (!this.#write(milestoneKey(serial), value, writesMax)) return null;
+    this.#nextSerial += 1;
+    const overwritten = serial - milestonesKeptMax;
+    this.#waiting = this.#waiting.map((waiting) =>
+      waiting.serial === overwritten ? { ...waiting, serial: null } : waiting,
+    );
+    return serial;
+  }
+
+  #dropOne(): void {
+    const index = this.#waiting.findIndex(({ isIntermediate }) => isIntermediate);
+    this.#waiting.splice(Math.max(index, 0), 1);
+  }
+
+  #write(key: string, value: Uint8Array, writesMax: number): boolean {
+    if (this.writes >= writesMax) return false;
+    try {
+      this.#ports.keyValue.write(key, value);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return false;
+    }
+    this.writes += 1;
+    return true;
+  }
+}
+
+const ordinaryWritesMax = eventWritesPerBootMax - lastWordsWritesReserved;
+const serialMax = Number.MAX_SAFE_INTEGER - milestonesKeptMax;
+
+function milestoneKey(serial: number): string {
+  return `event.${serial % milestonesKeptMax}`;
+}
+
+/** 32 random bits in hex. */
+function drawLife(random: Random): string {
+  return Math.floor(random.next() * 2 ** 32)
+    .toString(16)
+    .padStart(8, "0");
+}
+
+function encodeRecord(stored: Stored): Uint8Array {
+  return encodeJson({ v: recordFormat, ...stored });
+}
+
+function readRecord(keyValue: KeyValue): Stored | null {
+  const bytes = keyValue.read(recordKey);
+  const record = bytes === null ? null : parseJsonObject(bytes, recordBytesMax);
+  if (record === null || integerAt(record, "v", recordFormat, recordFormat) === null) return null;
+  const life = stringAt(record, "life", 8);
+  const boot = integerAt(record, "boot", 0, 0xffff_fffe);
+  const delivered = integerAt(record, "delivered", 0, serialMax);
+  if (life === null || !isOf(life, lowerHex, 8) || boot === null || delivered === null) return null;
+  return { life, boot, delivered };
+}
+
+/** What the storage holds of earlier boots, oldest first; what cannot be read is not there. */
+function readMilestones(keyValue: KeyValue): (Waiting & { readonly serial: number })[] {
+  const kept: (Waiting & { readonly serial: number })[] = [];
+  for (let place = 0; place < milestonesKeptMax; place += 1) {
+    const bytes = keyValue.read(milestoneKey(place));
+    const value = bytes === null ? null : parseJsonObject(bytes, valueBytesMax);
+    const serial = value === null ? null : integerAt(value, "n", 1, serialMax);
+    const encoded = value === null ? null : objectAt(value, "e");
+    const recorded = encoded === null ? null : decodeEvent(encoded);
+    if (serial === null || recorded === null || serial % milestonesKeptMax !== place) continue;
+    const json = JSON.stringify(encodeEvent(recorded));
+    kept.push({ id: recorded.id, json, isIntermediate: false, serial });
+  }
+  return kept.sort((one, other) => one.serial - other.serial);
+}

@@ -1,0 +1,178 @@
+import type { FailureReason } from "../../offer/failure-reasons.ts";
+import { asRelease, type Offer, type Release } from "../../offer/offer.ts";
+import { type Obstacle, obstacleTo } from "./conditions.ts";
+import type { Effect, Report } from "./effect.ts";
+import type { Context } from "./event.ts";
+import type { RefusedImage } from "./refused-images.ts";
+import {
+  type ActivatingState,
+  type CheckingState,
+  type ConfirmedState,
+  type DownloadingState,
+  offerOf,
+  type ResumableState,
+  type RolledBackState,
+  type StagedState,
+  type State,
+} from "./state.ts";
+
+/** What `transition` answers: the state to store, then what to do. */
+export interface Transition {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+/** A new offer, or none. */
+export function take(offer: Offer | null, context: Context): Transition {
+  if (offer === null) return idle();
+  const release = asRelease(offer);
+  if (release !== null && release.imageHash === context.running.imageHash)
+    return enter({ kind: "confirmed", release });
+  const checking = { kind: "checking", offer } as const;
+  if (release === null) return begin(checking, context);
+  return past(release, context) ?? pardoned(release, context, begin(checking, context));
+}
+
+/** What keeps an image that was rolled back here from another try, for good or for now; null if nothing does. */
+export function past(release: Release, context: Context): Transition | null {
+  const refused = refusalOf(release, context);
+  if (refused === undefined || release.retry || refused.waitSeconds === 0) return null;
+  return refused.waitSeconds === null
+    ? fail(release, "rolled-back-before")
+    : pause({ kind: "checking", offer: release }, "rolled-back-before", null);
+}
+
+/** The same, after the image is cleared if the server says so. */
+export function pardoned(release: Release, context: Context, next: Transition): Transition {
+  const { imageHash, retry } = release;
+  const isPardoned = retry && refusalOf(release, context) !== undefined;
+  return isPardoned ? after({ kind: "pardon", imageHash }, next) : next;
+}
+
+function refusalOf({ imageHash }: Release, { refused }: Context): RefusedImage | undefined {
+  return refused.find((image) => image.imageHash === imageHash);
+}
+
+const firstTime = { wasDeferred: false };
+
+/** Starts a step, or takes it up again, and tells the server. */
+export function begin(state: ResumableState, context: Context, options = firstTime): Transition {
+  if (state.kind === "staged") return activate(state, context, options);
+  const next = proceed(state, context, options);
+  return next.state === state ? { state, effects: [...reportsOf(state), ...next.effects] } : next;
+}
+
+/** Goes on with a step that the server knows of, if nothing is in its way. */
+export function proceed(
+  state: CheckingState | DownloadingState,
+  context: Context,
+  options = firstTime,
+): Transition {
+  const obstacle = obstacleTo(state, context, options);
+  if (obstacle !== null) return defer(state, obstacle);
+  if (state.kind === "checking") return { state, effects: [{ kind: "check", offer: state.offer }] };
+  const kind = state.prepared ? "download" : "prepare";
+  return { state, effects: [{ kind, release: state.release }] };
+}
+
+/** Swaps only with consent, inside the window and with the charge for it. */
+export function activate(state: StagedState, context: Context, options = firstTime): Transition {
+  const obstacle = obstacleTo(state, context, options);
+  if (obstacle !== null) return defer(state, obstacle);
+  const { release } = state;
+  const next: ActivatingState = {
+    kind: "activating",
+    release,
+    requests: state.requests + 1,
+    requested: false,
+    networkWasDown: context.networkDown,
+  };
+  return { state: next, effects: [...reportsOf(next), { kind: "prepareRequest", release }] };
+}
+
+export function defer(resume: ResumableState, obstacle: Obstacle): Transition {
+  const { reason, untilUnixMs, detail } = obstacle;
+  const state: State = { kind: "deferred", reason, untilUnixMs, resume };
+  return { state, effects: reportsOf(state, detail) };
+}
+
+/** Ends the release. */
+export function fail(offer: Offer, reason: FailureReason): Transition {
+  const state: State = { kind: "failed", offer, reason, resume: null, retryAtUnixMs: null };
+  return { state, effects: reportsOf(state) };
+}
+
+/** Pauses it: what failed can work later. */
+export function pause(
+  resume: CheckingState | DownloadingState,
+  reason: FailureReason,
+  retryAtUnixMs: number | null,
+): Transition {
+  const offer = resume.kind === "checking" ? resume.offer : resume.release;
+  const state: State = { kind: "failed", offer, reason, resume, retryAtUnixMs };
+  return { state, effects: reportsOf(state) };
+}
+
+/** A state in which there is nothing to do but to tell the server. */
+export function enter(state: ConfirmedState | RolledBackState): Transition {
+  return { state, effects: reportsOf(state) };
+}
+
+export function idle(): Transition {
+  return { state: { kind: "idle" }, effects: [] };
+}
+
+export function stay(state: State): Transition {
+  return { state, effects: [] };
+}
+
+/** The same, with one thing to do before. */
+export function after(effect: Effect, next: Transition): Transition {
+  return { state: next.state, effects: [effect, ...next.effects] };
+}
+
+/** What the server hears on entering a state (hawkBit DDI v1 executions). */
+export function reportsOf(state: State, detail: string | null = null): readonly Effect[] {
+  const offer = offerOf(state);
+  if (offer === null) return [];
+  const { actionId, version } = offer;
+  const say = (
+    execution: Report["execution"],
+    finished: Report["finished"],
+    reason: Report["reason"],
+  ): readonly Effect[] => {
+    const report = { actionId, execution, finished, state: state.kind, reason, detail, version };
+    return [{ kind: "report", report }];
+  };
+  switch (state.kind) {
+    case "idle":
+      return [];
+    case "checking":
+    case "activating":
+    case "trial":
+      return say("proceeding", "none", null);
+    case "rollingBack":
+      return say("proceeding", "none", state.reason);
+    case "downloading":
+      return say("download", "none", null);
+    case "verifying":
+    case "staged":
+      return say("downloaded", "none", null);
+    case "confirmed":
+      return say("closed", "success", null);
+    case "rolledBack":
+      return say("closed", "failure", state.reason);
+    case "deferred":
+      return say("scheduled", "none", state.reason);
+    case "failed":
+      return state.resume === null
+        ? say("closed", "failure", state.reason)
+        : say("proceeding", "none", state.reason);
+    default:
+      return unreachable(state);
+  }
+}
+
+export function unreachable(state: never): never {
+  throw new Error(`no such state: ${JSON.stringify(state)}`);
+}
