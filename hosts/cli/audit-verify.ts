@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import type { AuditEntry } from "../release/keys/audit-entry.ts";
 import { type AuditLogVerdict, verifyAuditFiles } from "../release/keys/audit-segments.ts";
-import { pointOfPem, tufKeyId } from "../release/keys/signer.ts";
+import { tufKeyId } from "../release/keys/signer.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { readText } from "./files.ts";
 import * as parse from "./options.ts";
 import { note, print, printJson } from "./output.ts";
 import { addKeyringOptions, type KeyringFlags, openKeyring } from "./signer-options.ts";
+import { readPublicPoint } from "./signing-keys.ts";
 import { formatTable } from "./table.ts";
 
 interface AuditFlags extends KeyringFlags {
@@ -122,9 +122,7 @@ function readFlags(flags: AuditFlags): {
   const path = flags.log ?? keyring.auditLogPath;
   const names = new Map(keyring.entries.map(({ keyId, name }) => [keyId, name]));
   const given = flags.key.map((file) => {
-    const point = pointOfPem(readText(file, "the key"));
-    if (point === null) throw new CommandError(`${file} is no P-256 key in PEM`);
-    return tufKeyId(point);
+    return tufKeyId(readPublicPoint("--key", file));
   });
   const known = given.length === 0 ? new Set(names.keys()) : new Set(given);
   return { path, known, names };

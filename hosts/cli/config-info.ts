@@ -26,7 +26,7 @@ export function registerConfigInfo(program: Command): void {
 }
 
 function info(file: string, flags: InfoFlags, command: Command): void {
-  const keys = readTrustedKeys(flags.key).map(({ publicKey }) => publicKey);
+  const keys = readTrustedKeys("--key", flags.key).map(({ publicKey }) => publicKey);
   const opened = openConfiguration(readInput(file, "the configuration"), keys);
   if (!opened.ok)
     throw new CommandError(

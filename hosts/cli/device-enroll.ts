@@ -127,7 +127,7 @@ function checkScheme(server: string, tls: TlsCredentials | null, command: Comman
 }
 
 function imagePoints(files: readonly string[]): Uint8Array[] {
-  return readTrustedKeys(files).map((key) => {
+  return readTrustedKeys("--image-key", files).map((key) => {
     if (key.algorithm === "ecdsa-p256") return key.publicKey;
     throw new CommandError("a board takes images of P-256 keys only");
   });

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type FleetTls, isReadByDevices } from "../fleet/tls-options.ts";
-import { trustedKeyFromPem } from "../release/pem-keys.ts";
+import { isEncryptedPem } from "../release/keys/encrypted-key.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError, explain } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -12,6 +12,7 @@ import { collect, hardwareId } from "./options.ts";
 import { note, print } from "./output.ts";
 import { secretVariable } from "./secrets.ts";
 import { addKeyringOptions, type KeyringFlags, openSignersAt } from "./signer-options.ts";
+import { readPublicKey, refuseWithoutPrivateKey } from "./signing-keys.ts";
 import { imageBytesMaxOf } from "./slot-option.ts";
 
 interface ServeFlags extends KeyringFlags {
@@ -136,7 +137,7 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
     pollSeconds,
     tenant: flags.tenant,
     logLevel,
-    imageKeys: (flags.imageKey ?? []).map((file) => readPublicPem("--image-key", file)),
+    imageKeys: (flags.imageKey ?? []).map((file) => readPublicKey("--image-key", file).pem),
     ...configurationKeysOf(flags),
     imageBytesMax: flags.slot,
     trust: { folder: join(flags.data, "trust"), onlineSigner, moreOnlineSigners },
@@ -203,7 +204,7 @@ function readTls(flags: ServeFlags): FleetTls | null {
     throw new CommandError("for https give --tls-cert and --tls-key", exitCodes.usage);
   return {
     certificate: readPem("--tls-cert", tlsCert),
-    key: readPem("--tls-key", tlsKey),
+    key: readPrivatePem("--tls-key", tlsKey),
     ...(clientCa === undefined ? {} : { clientAuthorities: readPem("--client-ca", clientCa) }),
     certificateIsEnough: deviceCertificates,
     gatewayNames: gatewayName,
@@ -214,22 +215,19 @@ function configurationKeysOf({ configurationKey: files }: ServeFlags): {
   configurationKeys?: readonly string[];
 } {
   if (files === undefined) return {};
-  return { configurationKeys: files.map((file) => readPublicPem("--configuration-key", file)) };
+  return { configurationKeys: files.map((file) => readPublicKey("--configuration-key", file).pem) };
 }
 
 function readPem(flag: string, file: string): string {
   return readText(file, flag);
 }
 
-/** A private key is refused: it signs, and has no business on a machine that serves devices. */
-function readPublicPem(flag: string, file: string): string {
-  const pem = readText(file, flag);
-  const found = trustedKeyFromPem(pem);
-  if (found.ok ? !/PRIVATE KEY-----/.test(pem) : found.reason === "not-p256") return pem;
-  const what =
-    found.ok || found.reason === "encrypted" ? "a private key, which signs" : "no key in PEM";
+function readPrivatePem(flag: string, file: string): string {
+  const pem = readPem(flag, file);
+  refuseWithoutPrivateKey(flag, file, pem);
+  if (!isEncryptedPem(pem)) return pem;
   throw new CommandError(
-    `${flag} ${file} holds ${what}; a server needs the public half: "sluice keys public PEM --out FILE" writes it`,
+    `${flag} ${file} is encrypted, and nobody is there to open it when the server starts: give one without a passphrase that its owner alone may read`,
     exitCodes.usage,
   );
 }

@@ -31,7 +31,7 @@ export function registerImageVerify(program: Command): void {
           throw new CommandError("give the key to verify with: --key PEM", exitCodes.usage);
         const bytes = readInput(file, "the image");
         const verdict = verifyImage(bytesSource(bytes), {
-          keys: readTrustedKeys(options.key),
+          keys: readTrustedKeys("--key", options.key),
           crypto: nodeCrypto,
           verifyEd25519: nodeVerifyEd25519,
           imageBytesMax: options.maxSize,

@@ -4,7 +4,6 @@ import { parseSignerAddress } from "../release/keys/address.ts";
 import { decryptPrivateKey, isEncryptedPem } from "../release/keys/encrypted-key.ts";
 import { pkcs11PublicKey } from "../release/keys/external-signer.ts";
 import type { KeyRole, KeyringEntry } from "../release/keys/keyring.ts";
-import { pointOfPem } from "../release/keys/signer.ts";
 import { signerFromKey } from "../release/pem-keys.ts";
 import { commandGroup } from "./command-group.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -18,6 +17,7 @@ import {
   openKeyring,
   reportingSigners,
 } from "./signer-options.ts";
+import { readPublicPoint, refuseWithoutPrivateKey } from "./signing-keys.ts";
 
 interface ImportFlags extends KeyringFlags {
   readonly name: string;
@@ -69,11 +69,12 @@ async function readPrivateKey(pem: string, file: string, flags: ImportFlags): Pr
     if (key !== null) return key;
     throw new CommandError(`the passphrase does not open ${file}, or it is damaged`);
   }
+  refuseWithoutPrivateKey("--file", file, pem);
   try {
     return createPrivateKey(pem);
   } catch {
     // OpenSSL tells only which of its parsers gave up last.
-    throw new CommandError(`${file} is no private key in PEM; --public takes public ones`);
+    throw new CommandError(`${file} is no private key in PEM that can be read`);
   }
 }
 
@@ -103,7 +104,5 @@ async function publicKeyOf(flags: ImportFlags): Promise<Uint8Array> {
     if (address?.kind === "pkcs11") return pkcs11PublicKey(address);
     throw new CommandError("give --public PEM, the public half of the key", exitCodes.usage);
   }
-  const point = pointOfPem(readText(flags.public, "the public key"));
-  if (point !== null) return point;
-  throw new CommandError(`${flags.public} is no P-256 public key in PEM`);
+  return readPublicPoint("--public", flags.public);
 }

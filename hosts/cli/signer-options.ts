@@ -6,9 +6,10 @@ import { Keyring, type KeyringEntry } from "../release/keys/keyring.ts";
 import { openSigner } from "../release/keys/open-signer.ts";
 import { pointOfPem, type Signer, SignerError } from "../release/keys/signer.ts";
 import { CommandError, exitCodes } from "./exit.ts";
-import { makeFolder, readText } from "./files.ts";
+import { makeFolder } from "./files.ts";
 import * as parse from "./options.ts";
 import { addPassphraseOptions, type PassphraseFlags, readPassphrase } from "./passphrase.ts";
+import { readPublicPoint } from "./signing-keys.ts";
 
 export interface KeyringFlags extends PassphraseFlags {
   readonly keyring: string;
@@ -103,8 +104,9 @@ async function openAddresses(
   const opened: OpenKey[] = [];
   for (const address of addresses) {
     const isCommand = address.kind === "command";
-    const publicPem = isCommand ? (publicPems.shift() ?? null) : null;
-    opened.push(await openAddress(address, flags, publicPem));
+    const file = isCommand ? publicPems.shift() : undefined;
+    const given = file === undefined ? null : readPublicPoint(publicOption, file);
+    opened.push(await openAddress(address, flags, given));
   }
   if (publicPems.length > 0)
     throw new CommandError(`${publicOption} is given without an exec: signer`, exitCodes.usage);
@@ -166,15 +168,12 @@ function addressOf(text: string): SignerAddress {
 async function openAddress(
   address: SignerAddress,
   flags: KeyringFlags & { auditLog?: string },
-  publicPem: string | null,
+  given: Uint8Array | null,
 ): Promise<OpenKey> {
   const named = address.kind === "keyring" ? namedEntry(openKeyring(flags), address.name) : null;
   const place = named?.place ?? (address.kind === "keyring" ? null : address);
   if (place === null) throw new TypeError("a name was not looked up");
-  const known = named?.entry.publicPem ?? (publicPem === null ? null : readText(publicPem, "key"));
-  const publicKey = known === null ? null : pointOfPem(known);
-  if (known !== null && publicKey === null)
-    throw new CommandError(`${publicPem} is no P-256 public key in PEM`);
+  const publicKey = named === null ? given : pointOfPem(named.entry.publicPem);
   const opened = await reportingSigners(() =>
     openSigner(place, { publicKey, passphrase: (what) => readPassphrase(flags, what) }),
   );

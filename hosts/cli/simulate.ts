@@ -9,6 +9,7 @@ import { CommandError, exitCodes } from "./exit.ts";
 import { readText } from "./files.ts";
 import { wholeNumber } from "./options.ts";
 import { note, print } from "./output.ts";
+import { readPublicKey } from "./signing-keys.ts";
 import { bootFlashFile } from "./simulation/flash-run.ts";
 import { type DeviceOutcome, type FleetRunResult, runFleet } from "./simulation/fleet-run.ts";
 
@@ -160,7 +161,7 @@ async function runFlash(flags: SimulateFlags, command: Command): Promise<void> {
   const end = await bootFlashFile({
     flashFile: flags.flash,
     layoutJson: readText(flags.layout, "the layout"),
-    keyPem: flags.key === undefined ? null : readText(flags.key, "the key"),
+    key: flags.key === undefined ? null : readPublicKey("--key", flags.key).key,
     outFile: flags.out ?? null,
     engine: flags.engine,
     seed: flags.seed,

@@ -3,6 +3,7 @@ import { parseCertificate } from "../../src/tls/certificate.ts";
 import type { ClientCredentials, TlsCredentials } from "../../src/tls/credentials.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readInput } from "./files.ts";
+import { refuseWithoutPrivateKey } from "./signing-keys.ts";
 
 /** What a device is enrolled with for https, as files in PEM. */
 export interface TlsFlags {
@@ -60,11 +61,12 @@ function certificatesIn(file: string, flag: string): X509Certificate[] {
 }
 
 function privateKeyIn(file: string): KeyObject {
+  const pem = Buffer.from(readInput(file, "--client-key")).toString("latin1");
+  refuseWithoutPrivateKey("--client-key", file, pem);
   let key: KeyObject;
   try {
-    key = createPrivateKey(Buffer.from(readInput(file, "--client-key")));
+    key = createPrivateKey(pem);
   } catch (error) {
-    if (error instanceof CommandError) throw error;
     throw new CommandError(
       `--client-key ${file}: ${(error as Error).message}; give a private key in PEM without a passphrase`,
     );

@@ -62,7 +62,7 @@ function simulatedFlash(imageFile: string, image: Uint8Array, flags: FactoryFlag
       "give the public key that the simulated bootloader is built with: --image-key PEM",
       exitCodes.usage,
     );
-  const keys: readonly TrustedImageKey[] = readTrustedKeys(flags.imageKey);
+  const keys: readonly TrustedImageKey[] = readTrustedKeys("--image-key", flags.imageKey);
   const layout = deviceLayout(`esp32-${flashMiB}m`);
   const program = bootloaderProgram(recordOf(sluiceConfig(layout, keys), writeBlockBytes));
   const bytes = whole({ soc, flashMiB }, program, image);

@@ -12,7 +12,6 @@ import {
 import type { NorFlash } from "../../flash/nor-flash.ts";
 import { type BootOutcome, boot } from "../../mcuboot-model/boot.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
-import { trustedKeyFromPem } from "../../release/pem-keys.ts";
 import type { EngineKind } from "../../simulator/engines/engine.ts";
 import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
 import { openKeyValue } from "../../simulator/storage/key-value.ts";
@@ -25,7 +24,7 @@ export interface FlashRunOptions {
   readonly flashFile: string;
   readonly layoutJson: string;
   /** The key of the bootloader; null takes the keys that the storage partition enrols. */
-  readonly keyPem: string | null;
+  readonly key: TrustedImageKey | null;
   readonly engine: EngineKind;
   readonly seed: number;
   readonly runMs: number;
@@ -61,7 +60,7 @@ export async function bootFlashFile(options: FlashRunOptions): Promise<FlashRunE
     throw new CommandError(
       `${options.flashFile} has ${flash.sizeBytes} bytes, the layout is for ${layout.layout.flashBytes}`,
     );
-  const keys = bootloaderKeys(options.keyPem, flash, layout.layout);
+  const keys = bootloaderKeys(options.key, flash, layout.layout);
   const device = parseDeviceLayout(json);
   const end = device.ok
     ? await runFirmware(options, flash, device.layout, keys)
@@ -148,15 +147,11 @@ function tell(outcome: BootOutcome): string {
 }
 
 function bootloaderKeys(
-  pem: string | null,
+  given: TrustedImageKey | null,
   flash: NorFlash,
   { storage }: FlashLayout,
 ): readonly TrustedImageKey[] {
-  if (pem !== null) {
-    const key = trustedKeyFromPem(pem);
-    if (!key.ok) throw new CommandError(`--key: ${key.reason}; give a P-256 key in PEM`);
-    return [key.key];
-  }
+  if (given !== null) return [given];
   const keys = storage === null ? [] : enrolledKeys(flash, storage);
   if (keys.length === 0)
     throw new CommandError(

@@ -92,7 +92,7 @@ async function readPrivateKey(
     if (trustedKeyFromPem(pem).ok)
       return refuse(
         "not-a-key",
-        `cannot sign with ${path}: it holds a public key; give the file of its private half`,
+        `cannot sign with ${path}: it holds ${/-----BEGIN [A-Z ]*CERTIFICATE-----/.test(pem) ? "a certificate" : "a public key"}; give the file of its private half`,
       );
     // OpenSSL tells only which of its parsers gave up last.
     return refuse(

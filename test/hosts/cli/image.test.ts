@@ -15,6 +15,7 @@ interface Workplace {
   readonly key: string;
   readonly publicKey: string;
   readonly otherKey: string;
+  readonly otherPublicKey: string;
   /** 5,000 bytes without a header area. */
   readonly binary: string;
   readonly out: string;
@@ -31,6 +32,7 @@ function workplace(context: Parameters<typeof temporaryFolder>[0]): Workplace {
     key: file("key.pem", keys.privatePem),
     publicKey: file("public.pem", keys.publicPem),
     otherKey: file("other.pem", otherKeys.privatePem),
+    otherPublicKey: file("other-public.pem", otherKeys.publicPem),
     binary: file(
       "app.bin",
       Uint8Array.from({ length: 5000 }, (_, i) => (i * 31) & 0xff),
@@ -71,10 +73,10 @@ test("signs with one key, tells what it signed, and verifies it", async (context
 });
 
 test("an image that is not valid ends with 1 and the reason", async (context) => {
-  const { key, publicKey, otherKey, binary, out } = workplace(context);
+  const { key, publicKey, otherPublicKey, binary, out } = workplace(context);
   await sluice("image", "sign", "-k", key, ...everything, binary, out);
   const verify = (...rest: string[]) => sluice("image", "verify", out, ...rest);
-  const wrongKey = await verify("--key", otherKey);
+  const wrongKey = await verify("--key", otherPublicKey);
   assert.equal(wrongKey.exitCode, 1);
   assert.match(wrongKey.stderr, /app\.image is not valid: signature-untrusted: no signature is by/);
   const large = await verify("--key", publicKey, "--max-size", "5000");
@@ -93,9 +95,9 @@ test("an image that is not valid ends with 1 and the reason", async (context) =>
 });
 
 test("two keys give two signatures, each of which is enough", async (context) => {
-  const { key, otherKey, binary, out } = workplace(context);
+  const { key, otherKey, publicKey, otherPublicKey, binary, out } = workplace(context);
   await sluice("image", "sign", "-k", key, "-k", otherKey, ...everything, binary, out);
-  for (const path of [key, otherKey])
+  for (const path of [publicKey, otherPublicKey])
     assert.equal((await sluice("image", "verify", out, "--key", path)).exitCode, 0);
 });
 
@@ -171,7 +173,7 @@ describe("beside MCUboot's imgtool", { skip: skipWithoutImgtool }, () => {
   });
 
   test("both write the same image but for the signature, and verify each other's", async (context) => {
-    const { key, binary, out } = workplace(context);
+    const { key, publicKey, binary, out } = workplace(context);
     assert.equal(
       (await sluice("image", "sign", "-k", key, ...everything, binary, out)).exitCode,
       0,
@@ -187,7 +189,7 @@ describe("beside MCUboot's imgtool", { skip: skipWithoutImgtool }, () => {
     const verified = imgtool("verify", "-k", key, out);
     assert.equal(verified.exitCode, 0, verified.output);
     assert.match(verified.output, /correctly validated.*1\.2\.3\+4/s);
-    assert.equal((await sluice("image", "verify", theirs, "--key", key)).exitCode, 0);
+    assert.equal((await sluice("image", "verify", theirs, "--key", publicKey)).exitCode, 0);
   });
 
   test("padded and confirmed slots have the same size, magic and flags", async (context) => {

@@ -19,6 +19,7 @@ function workplace(context: TestContext): {
   root: string;
   out: string;
   key: string;
+  publicKey: string;
   image: string;
 } {
   const folder = temporaryFolder(context);
@@ -27,7 +28,9 @@ function workplace(context: TestContext): {
   writeFileSync(join(root, "main.ts"), 'import log from "log";\nlog("hello");\n');
   const key = join(folder, "key.pem");
   writeFileSync(key, keys.privatePem);
-  return { root, out: join(folder, "out"), key, image: join(folder, "app.image") };
+  const publicKey = join(folder, "public.pem");
+  writeFileSync(publicKey, keys.publicPem);
+  return { root, out: join(folder, "out"), key, publicKey, image: join(folder, "app.image") };
 }
 
 const build = (root: string, out: string, ...rest: string[]) =>
@@ -37,7 +40,7 @@ const build = (root: string, out: string, ...rest: string[]) =>
   );
 
 test("builds and signs an image that says what it is, and that verifies", async (context) => {
-  const { root, out, key, image } = workplace(context);
+  const { root, out, key, publicKey, image } = workplace(context);
   const built = await build(root, out, "--json");
   assert.equal(built.exitCode, 0, built.stderr);
   const manifest = JSON.parse(built.stdout);
@@ -53,7 +56,7 @@ test("builds and signs an image that says what it is, and that verifies", async 
   const info = JSON.parse((await sluice("image", "info", image, "--json")).stdout);
   assert.equal(info.imageHash, told.imageHash);
   assert.equal(info.buildId, manifest.artifacts[0].buildId);
-  assert.equal((await sluice("image", "verify", image, "--key", key)).exitCode, 0);
+  assert.equal((await sluice("image", "verify", image, "--key", publicKey)).exitCode, 0);
 });
 
 test("several hardwares give several payloads and a folder of images", async (context) => {
@@ -170,7 +173,7 @@ test("builds for a layout from a file, and nothing that its slots cannot swap", 
 });
 
 test("what a release says of itself is given to the build or when it is signed, and shown", async (context) => {
-  const { root, out, key, image } = workplace(context);
+  const { root, out, key, publicKey, image } = workplace(context);
   const wishes = ["--breaking", "--stepping-stone", "1.2.0", "--schema-min", "2"];
   assert.equal((await build(root, out, ...wishes)).exitCode, 0);
   const more = ["--override-window", "--also-hardware", "esp32c3-a", "--bootloader-min", "2.1.0"];
@@ -190,7 +193,7 @@ test("what a release says of itself is given to the build or when it is signed, 
   const { stdout } = await sluice("image", "info", image);
   for (const line of [/^runs on +esp32c3-b, esp32c3-a$/m, /^schemas +2 to 65535$/m, /^breaking /m])
     assert.match(stdout, line);
-  assert.equal((await sluice("image", "verify", image, "--key", key)).exitCode, 0);
+  assert.equal((await sluice("image", "verify", image, "--key", publicKey)).exitCode, 0);
 });
 
 test("refuses what no device could follow", async (context) => {

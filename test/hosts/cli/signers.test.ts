@@ -114,11 +114,14 @@ test("every signature stands in the audit log, which a change makes invalid", as
 test("a key file signs with its log beside it, and --audit-log puts it elsewhere", async (context) => {
   const place = workplace(context);
   const key = join(place.folder, "release.pem");
-  writeFileSync(key, createKeyPair().privatePem);
+  const { privatePem, publicPem } = createKeyPair();
+  const publicKey = join(place.folder, "release-pub.pem");
+  writeFileSync(key, privatePem);
+  writeFileSync(publicKey, publicPem);
   assert.equal((await place.sign("--key", key)).exitCode, 0);
   const log = join(place.folder, "audit.jsonl");
   assert.ok(existsSync(log));
-  const verified = await sluice("audit", "verify", "--log", log, "--key", key);
+  const verified = await sluice("audit", "verify", "--log", log, "--key", publicKey);
   assert.equal(verified.exitCode, 0, verified.stderr);
   const refused = await place.sign("--key", key, "--audit-log", "/nowhere/audit.jsonl");
   assert.equal(refused.exitCode, 65);
