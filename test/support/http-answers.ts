@@ -188,6 +188,44 @@ answer(
 answer("chunked, gzip", `${ok}transfer-encoding: chunked, gzip\r\n\r\nxx`, "content-encoded");
 answer("gzip until the close", `${ok}transfer-encoding: gzip\r\n\r\nxx`, "content-encoded");
 
+// ---- heads of common servers and proxies
+answer(
+  "names as haproxy writes them when told",
+  `${ok}CONTENT-LENGTH: 2\r\nCoNtEnT-TyPe: application/json\r\nvia: 1.1 x\r\n\r\nok`,
+  "200 ok",
+  open,
+);
+answer(
+  "a cache with its age, its way and two of a header",
+  `${two}Age: 12\r\nVia: 1.1 a, 1.0 b (B/7.1)\r\nVia: 1.1 c\r\nX-Varnish: 32770 3\r\n\r\nok`,
+  "200 ok",
+  open,
+);
+answer(
+  "a connection that is to be kept",
+  `${two}Keep-Alive: timeout=5, max=100\r\nConnection: Keep-Alive\r\n\r\nok`,
+  "200 ok",
+  open,
+);
+answer(
+  "a redirect with a page in chunks, to nowhere near",
+  `HTTP/1.1 302 Moved Temporarily\r\nlocation: http://10.255.255.1/x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<html\r\n0\r\n\r\n`,
+  "302 <html",
+  open,
+);
+answer(
+  "a part of a file with trailers",
+  "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-1/2\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n",
+  "206 ok",
+  open,
+);
+answer(
+  "417 with interim answers that promise more",
+  "HTTP/1.1 100 Continue\r\nexpect: more\r\n\r\nHTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n",
+  "417 ",
+  open,
+);
+
 // ---- segments
 answer("a byte a segment", bytewise(hello), "200 hello", open);
 answer(
