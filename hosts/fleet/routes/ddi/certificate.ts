@@ -1,4 +1,4 @@
-import type { TLSSocket } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { FastifyRequest } from "fastify";
 import { cutText, oneLine } from "../../control/texts.ts";
 import { limits } from "../../limits.ts";
@@ -24,13 +24,23 @@ export type Shown =
 
 /**
  * A certificate is the identity of the one device whose id is its common name (RFC 5280, 4.1.2.6); that of a gateway is
- * named to the server. Node judged in the handshake whether one of the authorities issued it.
+ * named to the server. Node judged in the handshake whether one of the authorities issued it; a session that is taken
+ * up again has that judgement and that certificate, whatever is shown with it. The certificate's end is looked at here, since
+ * connections and sessions outlive it.
  */
-export function judgeCertificate(rules: CertificateRules, request: FastifyRequest): Shown {
+export function judgeCertificate(
+  rules: CertificateRules,
+  request: FastifyRequest,
+  nowUnixMs: number,
+): Shown {
   const { socket } = request.raw;
   if (!("authorized" in socket) || socket.authorized !== true) return refused(noCertificate);
+  // Null once the connection is gone.
+  const certificate: PeerCertificate | null = (socket as TLSSocket).getPeerCertificate();
   // Two names in one certificate are a list, which is nobody's id.
-  const name: unknown = (socket as TLSSocket).getPeerCertificate().subject?.CN;
+  const name: unknown = certificate?.subject?.CN;
+  const validTo = certificate?.valid_to ?? "";
+  if (nowUnixMs > Date.parse(validTo)) return refused(expired(validTo));
   const { deviceId = "" } = request.params as Record<string, string>;
   if (typeof name === "string" && name === deviceId) return { ok: true, by: "device" };
   if (typeof name === "string" && rules.gatewayNames.has(name)) return { ok: true, by: "gateway" };
@@ -49,6 +59,15 @@ const noCertificate: Problem = {
   errorCode: "sluice.error.certificateMissing",
   message: "Show a client certificate that one of the server's client authorities issued",
 };
+
+function expired(validTo: string): Problem {
+  return {
+    status: 403,
+    exceptionClass: "RequestRefused",
+    errorCode: "sluice.error.certificateExpired",
+    message: `The certificate was valid until ${validTo}: connect anew, with one that is valid`,
+  };
+}
 
 function refused(problem: Problem): Shown {
   return { ok: false, problem };

@@ -66,8 +66,11 @@ export function deviceApi(
     app.addHook("onRequest", async (request, reply) => {
       if (options.externalUrl === null && !/^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host))
         return answerProblem(request, reply, badHost);
-      const { certificates } = options;
-      const shown = certificates === null ? null : judgeCertificate(certificates, request);
+      const { certificates, fleet } = options;
+      const shown =
+        certificates === null
+          ? null
+          : judgeCertificate(certificates, request, fleet.clock.unixMs());
       if (shown?.ok === false) return answerProblem(request, reply, shown.problem);
       const subject = subjectOf(request);
       const pauseSeconds = subject === null ? 0 : pauseOf(options.fleet, request, subject);
