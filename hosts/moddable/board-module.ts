@@ -30,7 +30,7 @@ export default Object.freeze({
   partitions: Object.freeze({
     primary: "image-0",
     secondary: "image-1",
-    bootControl: "bootctl",
+    bootctl: "bootctl",
     /** Only on a chip whose layout says where it lies. */
     get bootloader(): string | undefined {
       const layout = host.environment("SLUICE_PARTITIONS") ?? "";

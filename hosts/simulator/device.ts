@@ -209,7 +209,7 @@ class Boot {
 
   #facts(): BoardFacts {
     const { layout, flash } = this.#options;
-    const roles = { primary: "image-0", secondary: "image-1", bootControl: "bootctl" };
+    const roles = { primary: "image-0", secondary: "image-1", bootctl: "bootctl" };
     return {
       partitions: namedExtents(layout).map(([label, { offsetBytes: offset, sizeBytes: size }]) => ({
         label,

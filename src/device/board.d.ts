@@ -116,7 +116,7 @@ declare module "sluice/board" {
     readonly partitions: {
       readonly primary: string;
       readonly secondary: string;
-      readonly bootControl: string | undefined;
+      readonly bootctl: string | undefined;
       /** Of the bootloader itself, on boards that ship ours: it can be read, never written. */
       readonly bootloader?: string | undefined;
     };

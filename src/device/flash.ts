@@ -7,13 +7,12 @@ export function openPartitions(): FlashPartitions {
   const { partitions } = board;
   const primary = new Partition(partitions.primary);
   const secondary = new Partition(partitions.secondary);
-  const bootControl =
-    partitions.bootControl === undefined ? null : new Partition(partitions.bootControl);
+  const bootctl = partitions.bootctl === undefined ? null : new Partition(partitions.bootctl);
   const bootloader =
     partitions.bootloader === undefined
       ? {}
       : { bootloader: new Partition(partitions.bootloader, "r") };
-  const slots = { primary, secondary, bootControl, ...bootloader };
+  const slots = { primary, secondary, bootctl, ...bootloader };
   const offsets = { primary: primary.chipOffset, secondary: secondary.chipOffset };
   return offsets.primary === undefined || offsets.secondary === undefined
     ? slots

@@ -19,7 +19,7 @@ export interface Offer {
 }
 
 /** An offer whose header and TLVs were read and found fit for this device. */
-export interface Release extends Offer {
+export interface AcceptedOffer extends Offer {
   /** The SHA-256 TLV of the image: what will run. */
   readonly imageHash: DigestHex;
   /** Signed as a security fix that a server may force outside the windows. */
@@ -39,7 +39,7 @@ export function isSameOffer(a: Offer | null, b: Offer | null): boolean {
 }
 
 /** Null while the hash of the image is not known. */
-export function asRelease(offer: Offer): Release | null {
+export function accepted(offer: Offer): AcceptedOffer | null {
   if (offer.imageHash === null) return null;
   return { overridesWindows: false, ...offer, imageHash: offer.imageHash };
 }

@@ -24,7 +24,7 @@ export interface FlashPartitions {
   readonly primary: FlashArea;
   readonly secondary: FlashArea;
   /** The page in which the bootloader counts trial boots; absent where the bootloader has no such hook. */
-  readonly bootControl: FlashArea | null;
+  readonly bootctl: FlashArea | null;
   /** Where the bootloader itself lies, to be read only; absent where the board does not tell. */
   readonly bootloader?: Pick<FlashArea, "sizeBytes" | "read">;
   /** Where the slots begin on the chip, in bytes, if the board tells. */

@@ -109,11 +109,11 @@ export class Slots {
    * bootloader does not count, and when its page cannot be read.
    */
   trialBoot(): number | null {
-    const { primary, bootControl } = this.#flash;
-    if (bootControl === null) return null;
+    const { primary, bootctl } = this.#flash;
+    if (bootctl === null) return null;
     try {
       if (!isTrial(readTrailer(primary, this.#place.shape))) return null;
-      return readSpentBoots(bootControl).extraBoots + 1;
+      return readSpentBoots(bootctl).extraBoots + 1;
     } catch (error) {
       if (!(error instanceof FlashError)) throw error;
       return null;
@@ -171,7 +171,7 @@ export class Slots {
    * swap, which asks for nothing yet. A torn earlier request is erased first. Safe to repeat after
    * a power cut.
    */
-  prepareRequest(): RequestResult {
+  prepareSwap(): RequestResult {
     const { secondary } = this.#flash;
     try {
       if (readTrailer(secondary, this.#place.shape).magic === "bad") this.#eraseTrailer(secondary);
@@ -188,7 +188,7 @@ export class Slots {
    * Second half: the magic. From here on the bootloader will swap at the next reset. A power cut
    * leaves a prepared request, with its magic whole, torn or missing; a swap erases all of it.
    */
-  requestUpgrade(): RequestResult {
+  requestSwap(): RequestResult {
     const { secondary } = this.#flash;
     try {
       const { magic } = readTrailer(secondary, this.#place.shape);

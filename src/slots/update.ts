@@ -33,7 +33,7 @@ export interface UpdateTarget {
  */
 export function mcubootTarget(trust: () => Pick<ImageTrust, "keys" | "crypto">): UpdateTarget {
   const slotsOf = (slot: FlashArea): Slots =>
-    new Slots({ primary: slot, secondary: slot, bootControl: null });
+    new Slots({ primary: slot, secondary: slot, bootctl: null });
   return {
     trailerBytes: (slot) => slotsOf(slot).trailerBytes,
     validate(slot): ImageRefusal | null {
@@ -42,7 +42,7 @@ export function mcubootTarget(trust: () => Pick<ImageTrust, "keys" | "crypto">):
       return verdict.ok ? null : verdict.reason;
     },
     request(slot) {
-      const requested = slotsOf(slot).requestUpgrade();
+      const requested = slotsOf(slot).requestSwap();
       return requested.ok ? null : requested.reason;
     },
   };

@@ -1,6 +1,6 @@
 import type { BlockHashes } from "../image/block-hashes.ts";
 import type { FailureReason } from "../offer/failure-reasons.ts";
-import type { Release } from "../offer/offer.ts";
+import type { AcceptedOffer } from "../offer/offer.ts";
 import { type Backoff, backoffMs } from "../policy/retry.ts";
 import type { Random } from "../ports/board.ts";
 import type { Crypto } from "../ports/crypto.ts";
@@ -61,7 +61,7 @@ const badBlocksMax = 3;
  * slot ends.
  */
 export async function download(
-  release: Release,
+  offer: AcceptedOffer,
   blocks: BlockHashes | null,
   slot: StagingSlot,
   settings: DownloadSettings,
@@ -69,12 +69,12 @@ export async function download(
 ): Promise<DownloadResult> {
   const landing =
     blocks === null
-      ? new FileLanding(tools.crypto, release.fileHash, settings.blockBytes)
+      ? new FileLanding(tools.crypto, offer.fileHash, settings.blockBytes)
       : new BlockLanding(tools.crypto, blocks);
   try {
     slot.resume();
     await keepWholeBlock(slot, landing, tools);
-    const failure = await fetchRest(release, slot, landing, settings, tools);
+    const failure = await fetchRest(offer, slot, landing, settings, tools);
     if (failure !== null) return failure;
     return landing.fileEnded() ? { ok: true } : spoilt;
   } catch (error) {
@@ -89,7 +89,7 @@ const spoilt: DownloadResult = { ok: false, reason: "hash-mismatch", passing: fa
 
 /** Null when every byte of the file is in the slot. */
 async function fetchRest(
-  release: Release,
+  offer: AcceptedOffer,
   slot: StagingSlot,
   landing: Landing,
   settings: DownloadSettings,
@@ -99,11 +99,11 @@ async function fetchRest(
   let badBlocks = 0;
   // Bounded: every turn brings the download forward, or counts towards `failuresMax` or
   // `badBlocksMax`.
-  while (slot.receivedBytes < release.fileBytes) {
+  while (slot.receivedBytes < offer.fileBytes) {
     if (tools.work.abandoned) return ending("network");
     await catchUp(slot, landing, tools);
     const before = slot.receivedBytes;
-    const { result, isBad } = await fetchBlock(release, slot, landing, settings, tools);
+    const { result, isBad } = await fetchBlock(offer, slot, landing, settings, tools);
     if (tools.work.abandoned) return ending("network"); // the slot may be another's by now
     const isUnproven = !result.ok && result.isUnproven === true;
     if (isBad) slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
@@ -188,7 +188,7 @@ export function retryWaitMs(
  * a server that sends all of it whatever is asked for. Blocks are judged as they end.
  */
 async function fetchBlock(
-  release: Release,
+  offer: AcceptedOffer,
   slot: StagingSlot,
   landing: Landing,
   settings: DownloadSettings,
@@ -197,13 +197,13 @@ async function fetchBlock(
   let flashError: unknown = null;
   let isBad = false;
   const fromBytes = slot.receivedBytes;
-  const toBytes = Math.min(blockEnd(fromBytes, landing), release.fileBytes);
+  const toBytes = Math.min(blockEnd(fromBytes, landing), offer.fileBytes);
   /** False when the rest is not wanted: nobody waits for it, or a block is spoilt. */
   const taken = (bytes: Uint8Array): boolean => {
     // Bounded by the bytes: each turn takes some of them, to the end of a block at most.
     for (let at = 0; at < bytes.length && !isBad; ) {
       if (tools.work.abandoned) return false;
-      const endBytes = Math.min(blockEnd(slot.receivedBytes, landing), release.fileBytes);
+      const endBytes = Math.min(blockEnd(slot.receivedBytes, landing), offer.fileBytes);
       const part = bytes.subarray(at, at + endBytes - slot.receivedBytes);
       if (part.length === 0 || !slot.append(part)) return false;
       landing.update(part);
@@ -212,18 +212,18 @@ async function fetchBlock(
       isBad = landing.blockEnded() === "bad";
       if (isBad) return false;
       tools.landed?.();
-      if (endBytes < release.fileBytes) landing.catchUpFrom(endBytes); // from here, where the next begins
+      if (endBytes < offer.fileBytes) landing.catchUpFrom(endBytes); // from here, where the next begins
     }
     return !isBad;
   };
   const result = await fetchRange(
     tools.http,
     {
-      url: release.url,
-      headers: tools.headers(release.url),
+      url: offer.url,
+      headers: tools.headers(offer.url),
       fromBytes,
       toBytes,
-      totalBytes: release.fileBytes,
+      totalBytes: offer.fileBytes,
       timeoutMs: settings.timeoutMs,
       isRestWelcome: true,
     },

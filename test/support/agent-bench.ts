@@ -226,7 +226,7 @@ export class AgentBench {
         secondary,
         guarded((...at) => this.flashFails(...at)),
       ),
-      bootControl: null,
+      bootctl: null,
       ...(this.bootloader !== null && { bootloader: readOnlyArea(this.bootloader) }),
     };
   }

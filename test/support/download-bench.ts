@@ -1,6 +1,6 @@
 import type { NorFlash } from "../../hosts/flash/nor-flash.ts";
 import type { BlockHashes } from "../../src/image/block-hashes.ts";
-import type { Release } from "../../src/offer/offer.ts";
+import type { AcceptedOffer } from "../../src/offer/offer.ts";
 import type { FlashArea } from "../../src/ports/flash.ts";
 import type { HttpRequest } from "../../src/ports/http.ts";
 import { nobleCrypto } from "../../src/ports/noble-crypto.ts";
@@ -28,7 +28,7 @@ export function fileOf(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, index) => (index * 13 + (index >> 9)) % 255);
 }
 
-export function releaseOf(bytes: Uint8Array): Release {
+export function acceptedOfferOf(bytes: Uint8Array): AcceptedOffer {
   return {
     actionId: "7",
     version: "1.1.0",
@@ -59,7 +59,7 @@ export interface RunOptions {
   readonly blocks?: BlockHashes | null;
   readonly settings?: Partial<DownloadSettings>;
   readonly area?: FlashArea;
-  readonly release?: Release;
+  readonly offer?: AcceptedOffer;
   readonly work?: (clock: ManualClock) => LongWork;
   /** Counts over several runs, also over one that the power cut. */
   readonly sum?: { transferredBytes: number };
@@ -99,14 +99,14 @@ export class DownloadBench {
       (request) => options.answer?.(request, http.requests.length - 1) ?? rangeOf(bytes, request),
     );
     const work = options.work?.(clock) ?? new LongWork(clock);
-    const release = options.release ?? releaseOf(bytes);
-    const slot = new StagingSlot(options.area ?? this.area, release.fileBytes, 500);
+    const offer = options.offer ?? acceptedOfferOf(bytes);
+    const slot = new StagingSlot(options.area ?? this.area, offer.fileBytes, 500);
     const settings = { ...defaultDownloadSettings, ...options.settings };
     const headers = (url: string): Record<string, string> => ({ "x-for": url });
     const tools = { http, random: fixedRandom(0.999), crypto: nobleCrypto, work, headers };
     let result: DownloadResult | null = null;
     let thrown: unknown = null;
-    void download(release, blocks, slot, settings, tools).then(
+    void download(offer, blocks, slot, settings, tools).then(
       (ended) => {
         result = ended;
       },

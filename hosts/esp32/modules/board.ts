@@ -51,7 +51,7 @@ export default Object.freeze({
   partitions: Object.freeze({
     primary: "image-0",
     secondary: "image-1",
-    bootControl: "bootctl",
+    bootctl: "bootctl",
     bootloader: "mcuboot",
   }),
   get resetReason(): string {

@@ -72,7 +72,7 @@ export interface BoardFacts {
   readonly roles: {
     readonly primary: string;
     readonly secondary: string;
-    readonly bootControl: string | undefined;
+    readonly bootctl: string | undefined;
     /** Absent on a board that does not tell where its bootloader lies. */
     readonly bootloader?: string;
   };

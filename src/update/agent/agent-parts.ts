@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import type { DeviceProfile } from "../../policy/compatibility.ts";
 import type { LogLevel } from "../../ports/board.ts";
 import type { Http } from "../../ports/http.ts";
@@ -25,15 +25,15 @@ import { offerOf, type State } from "../machine/state.ts";
 import type { Turn } from "../machine/turn.ts";
 import type { Identity, Settings } from "../settings.ts";
 import { Configured, type ConfiguredTools } from "./configured.ts";
-import { Consent } from "./consent.ts";
 import { type DataDeclaration, DataUpdate } from "./data-update.ts";
 import { patientLog } from "./patient-log.ts";
 import { Poller, type PollerTools } from "./poller.ts";
 import { Reporter, type ReporterTools } from "./reporter.ts";
 import { Restart, type RestartTools } from "./restart.ts";
 import { Situation, type SituationTools } from "./situation.ts";
-import { prepareSwap, requestSwap, requestSwapBack } from "./swap-request.ts";
+import { prepareSwap, requestRollback, requestSwap } from "./swap-request.ts";
 import { type DownloadProgress, Telemetry, type TelemetryTools } from "./telemetry.ts";
+import { UserApproval } from "./user-approval.ts";
 import { UpdateWork, type WorkTools } from "./work.ts";
 
 type AllTools = ConfiguredTools &
@@ -59,7 +59,7 @@ export class AgentParts implements AllTools {
   readonly journal: Journal;
   readonly refused: RefusedImages;
   readonly data: DataUpdate | null;
-  readonly consent: Consent;
+  readonly approval: UserApproval;
   readonly client: DdiClient;
   readonly vitals: Vitals;
   readonly configured: Configured;
@@ -87,7 +87,7 @@ export class AgentParts implements AllTools {
     this.journal = new Journal(ports.keyValue);
     this.refused = new RefusedImages(ports);
     this.data = data === undefined ? null : new DataUpdate(ports, data);
-    this.consent = new Consent(ports.keyValue);
+    this.approval = new UserApproval(ports.keyValue);
     this.http = oneAtATime(followingRedirect(ports.http, settings.redirectHosts), ports.log);
     this.client = new DdiClient(this.http, {
       serverUrl: identity.serverUrl,
@@ -131,8 +131,8 @@ export class AgentParts implements AllTools {
     this.happened(event);
   }
 
-  landed(release: Release): void {
-    this.telemetry.landed(release.version, this.#progress());
+  landed(offer: AcceptedOffer): void {
+    this.telemetry.landed(offer.version, this.#progress());
   }
 
   turned(turn: Turn): void {
@@ -215,12 +215,12 @@ export class AgentParts implements AllTools {
         this.refused.pardon(effect.imageHash);
         break;
       case "requestRollback":
-        this.happened(requestSwapBack(this.slots));
+        this.happened(requestRollback(this.slots));
         break;
-      case "prepareRequest":
-        this.happened(prepareSwap(this.slots, effect.release));
+      case "prepareSwap":
+        this.happened(prepareSwap(this.slots, effect.offer));
         break;
-      case "requestUpgrade":
+      case "requestSwap":
         this.happened(requestSwap(this.slots));
         break;
       case "restart":
@@ -262,7 +262,7 @@ export class AgentParts implements AllTools {
     this.facts = { ...this.facts, confirmed };
     if (confirmed) {
       this.data?.confirmed();
-      this.vitals.confirmed(this.state.kind === "trial" ? this.state.release : null);
+      this.vitals.confirmed(this.state.kind === "trial" ? this.state.offer : null);
     }
     this.happened({ kind: confirmed ? "confirmWritten" : "confirmFailed" });
   }

@@ -117,7 +117,7 @@ export class Agent {
    */
   approve(): boolean {
     const offer = this.state.kind === "deferred" ? offerOf(this.state) : null;
-    if (offer === null || !this.#parts.consent.approve(offer.fileHash)) return false;
+    if (offer === null || !this.#parts.approval.approve(offer.fileHash)) return false;
     this.#parts.happened({ kind: "approved" });
     return true;
   }

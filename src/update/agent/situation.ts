@@ -8,8 +8,8 @@ import type { Context } from "../machine/event.ts";
 import type { RefusedImages } from "../machine/refused-images.ts";
 import type { Identity, Settings } from "../settings.ts";
 import type { Configured } from "./configured.ts";
-import type { Consent } from "./consent.ts";
 import type { Poller } from "./poller.ts";
+import type { UserApproval } from "./user-approval.ts";
 import type { UpdateWork } from "./work.ts";
 
 export interface SituationTools {
@@ -17,7 +17,7 @@ export interface SituationTools {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly refused: RefusedImages;
-  readonly consent: Consent;
+  readonly approval: UserApproval;
   readonly vitals: Vitals;
   readonly configured: Configured;
   readonly facts: SlotFacts;
@@ -34,7 +34,7 @@ export class Situation {
   }
 
   context(): Context {
-    const { ports, settings, refused, consent, vitals, configured, poller } = this.#tools;
+    const { ports, settings, refused, approval, vitals, configured, poller } = this.#tools;
     const { version, imageHash, confirmed, secondary, image } = this.#tools.facts;
     const { header } = image;
     return {
@@ -51,7 +51,7 @@ export class Situation {
       // A configuration on trial has to be judged under the image that it was made for.
       windowOpen: poller.windowOpen && !configured.onTrial,
       asksBeforeInstall: settings.askBeforeInstall,
-      approvedFile: consent.approvedFile,
+      approvedFile: approval.approvedFile,
       networkDown: poller.networkDown,
       refused: refused.list(),
       soaking: vitals.soaking,

@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import type { Log } from "../../ports/board.ts";
 import type { RequestResult, Slots } from "../../slots/slots.ts";
 import type { Event } from "../machine/event.ts";
@@ -25,27 +25,25 @@ export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event)
  * First half of a request. Looks once more at what would be swapped in, and by what: the slot may be
  * another's when the storage lost a state, the bootloader another since the image was staged.
  */
-export function prepareSwap(slots: Slots, release: Release): Event {
+export function prepareSwap(slots: Slots, offer: AcceptedOffer): Event {
   const stored = slots.secondaryFacts();
   const { bootloaderRefusal } = slots;
-  if (bootloaderRefusal !== null)
-    return { kind: "upgradeFailed", reason: bootloaderRefusal.reason };
-  if (stored === null) return { kind: "upgradeFailed", reason: "flash-error" };
-  if (stored.imageHash !== release.imageHash)
-    return { kind: "upgradeFailed", reason: "hash-mismatch" };
-  return eventOf("requestPrepared", slots.prepareRequest());
+  if (bootloaderRefusal !== null) return { kind: "swapFailed", reason: bootloaderRefusal.reason };
+  if (stored === null) return { kind: "swapFailed", reason: "flash-error" };
+  if (stored.imageHash !== offer.imageHash) return { kind: "swapFailed", reason: "hash-mismatch" };
+  return eventOf("swapPrepared", slots.prepareSwap());
 }
 
 /** Second half: from here on the bootloader may swap. */
 export function requestSwap(slots: Slots): Event {
-  return eventOf("upgradeRequested", slots.requestUpgrade());
+  return eventOf("swapRequested", slots.requestSwap());
 }
 
 /** The image before this one, for good. */
-export function requestSwapBack(slots: Slots): Event {
+export function requestRollback(slots: Slots): Event {
   return { kind: slots.requestRollback().ok ? "rollbackRequested" : "rollbackFailed" };
 }
 
-function eventOf(done: "requestPrepared" | "upgradeRequested", result: RequestResult): Event {
-  return result.ok ? { kind: done } : { kind: "upgradeFailed", reason: result.reason };
+function eventOf(done: "swapPrepared" | "swapRequested", result: RequestResult): Event {
+  return result.ok ? { kind: done } : { kind: "swapFailed", reason: result.reason };
 }

@@ -87,7 +87,7 @@ function ofBoot({ before, after, context }: Turn): readonly UpdateEvent[] {
     events.push({ type: "update.install.completed", version });
   if (after.kind === "rolledBack" && before.kind !== "rolledBack") {
     const { reason } = after;
-    const fromVersion = after.release.version;
+    const fromVersion = after.offer.version;
     // The bootloader decided this one: the trial's boots were used up.
     if (before.kind !== "rollingBack")
       events.push({ type: "update.rollback.triggered", fromVersion, toVersion: version, reason });
@@ -124,7 +124,7 @@ function ofWork(turn: Turn, progress: DownloadProgress): readonly UpdateEvent[] 
     events.push(...failed(version, event.reason, progress));
   if (before.kind === "verifying" && event.kind === "verifyFailed")
     events.push(...failed(version, event.reason, progress));
-  if (does("prepareRequest")) events.push({ type: "update.install.started", version });
+  if (does("prepareSwap")) events.push({ type: "update.install.started", version });
   if (before.kind === "trial") events.push(...ofTrial(event, fromVersion));
   if (after.kind === "rollingBack" && before.kind !== "rollingBack")
     events.push({

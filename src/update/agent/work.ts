@@ -1,7 +1,7 @@
 import type { EnvelopeRefusal } from "../../image/envelope.ts";
 import { type ImageTrust, ImageVerification } from "../../image/verify.ts";
 import type { FailureReason } from "../../offer/failure-reasons.ts";
-import { addressNotKept, type Offer, type Release } from "../../offer/offer.ts";
+import { type AcceptedOffer, addressNotKept, type Offer } from "../../offer/offer.ts";
 import {
   type DeviceProfile,
   describeIncompatibility,
@@ -27,19 +27,19 @@ import type { ReleaseTarget } from "../../trust/release-target.ts";
 import type { Effect } from "../machine/effect.ts";
 import type { Event } from "../machine/event.ts";
 import { BlockMemory } from "./block-memory.ts";
-import type { Consent } from "./consent.ts";
 import { ReleaseTrust, type ReleaseTrustTools } from "./release-trust.ts";
+import type { UserApproval } from "./user-approval.ts";
 
 export interface WorkTools extends ReleaseTrustTools {
   readonly slots: Slots;
   /** Of the image that runs, as they are now. */
   readonly facts: SlotFacts;
   /** Knows the file that the user of the device agreed to. */
-  readonly consent: Consent;
+  readonly approval: UserApproval;
   /** What the rules of compatibility look at. */
   profile(): DeviceProfile;
   /** A block of the release landed in the slot. */
-  landed(release: Release): void;
+  landed(offer: AcceptedOffer): void;
   workEnded(event: Event): void;
   /** Takes a promise that nobody waits for. */
   unattended(work: Promise<void>): void;
@@ -126,11 +126,11 @@ export class UpdateWork {
       case "check":
         return this.#check(effect.offer, work);
       case "prepare":
-        return this.#prepare(effect.release, work);
+        return this.#prepare(effect.offer, work);
       case "download":
-        return this.#download(effect.release, work);
+        return this.#download(effect.offer, work);
       case "verify":
-        return this.#verify(effect.release, work);
+        return this.#verify(effect.offer, work);
       default:
         return effect satisfies never;
     }
@@ -212,24 +212,23 @@ export class UpdateWork {
     if (imageHash === null || imageHash !== expected) return checkFailed("offer-mismatch");
     const facts = signed ?? info.release;
     const overridesWindows = facts.windowOverride;
-    const release: Release = { ...offer, imageHash, overridesWindows };
-    const { consent, ports } = this.#tools;
+    const checked = { kind: "checked", offer: { ...offer, imageHash, overridesWindows } } as const;
+    const { approval, ports } = this.#tools;
     // What runs cannot be refused by any rule.
-    if (imageHash === this.#tools.facts.image.imageHash)
-      return { kind: "checked", release, consent: null };
-    const approved = offer.approved || consent.approvedFile === offer.fileHash;
+    if (imageHash === this.#tools.facts.image.imageHash) return { ...checked, lacks: null };
+    const approved = offer.approved || approval.approvedFile === offer.fileHash;
     const profile = this.#tools.profile();
     const found = findIncompatibility(releaseFacts(info, facts), profile, { approved });
-    if (found === null) return { kind: "checked", release, consent: null };
+    if (found === null) return { ...checked, lacks: null };
     ports.log.write("warn", `${offer.version}: ${describeIncompatibility(found)}`);
     const { rule } = found;
     return rule === "major-not-approved" || rule === "breaking-not-approved"
-      ? { kind: "checked", release, consent: rule }
+      ? { ...checked, lacks: rule }
       : checkFailed(rule);
   }
 
-  async #prepare(release: Release, work: LongWork): Promise<Event> {
-    const slot = this.#staging(release);
+  async #prepare(offer: AcceptedOffer, work: LongWork): Promise<Event> {
+    const slot = this.#staging(offer);
     try {
       for (let step = 0; step < slot.prepareSteps && !work.abandoned; step += 1) {
         slot.prepareSector(step);
@@ -242,11 +241,11 @@ export class UpdateWork {
     }
   }
 
-  async #download(release: Release, work: LongWork): Promise<Event> {
-    if (release.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
+  async #download(offer: AcceptedOffer, work: LongWork): Promise<Event> {
+    if (offer.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
     const { ports, http, settings, client } = this.#tools;
-    if (this.#memory.recall(release.fileHash) === null) {
-      const ends = await this.#fetchEnds(release, work);
+    if (this.#memory.recall(offer.fileHash) === null) {
+      const ends = await this.#fetchEnds(offer, work);
       if (!ends.ok && ends.kind === "transfer")
         return {
           kind: "downloadFailed",
@@ -254,12 +253,12 @@ export class UpdateWork {
         };
       if (!ends.ok) return downloadFailed(imageReason(ends.refusal));
     }
-    const blocks = this.#memory.recall(release.fileHash)?.blocks ?? null;
-    const slot = this.#staging(release);
+    const blocks = this.#memory.recall(offer.fileHash)?.blocks ?? null;
+    const slot = this.#staging(offer);
     this.#slot = slot;
     let result: DownloadResult;
     try {
-      result = await download(release, blocks, slot, settings.download, {
+      result = await download(offer, blocks, slot, settings.download, {
         http,
         random: ports.random,
         crypto: ports.crypto,
@@ -267,7 +266,7 @@ export class UpdateWork {
         headers: (url) => client.headers(url),
         landed: () => {
           this.#pauses = 0; // it comes forward: the next fault is a first one
-          this.#tools.landed(release);
+          this.#tools.landed(offer);
         },
         repeated: () => {
           this.#retries += 1;
@@ -291,7 +290,7 @@ export class UpdateWork {
     this.#slot = null;
   }
 
-  async #verify(release: Release, work: LongWork): Promise<Event> {
+  async #verify(offer: AcceptedOffer, work: LongWork): Promise<Event> {
     const verification = new ImageVerification(this.#tools.ports.flash.secondary, this.#trust());
     try {
       // Bounded: each step hashes a block of an image that fits the slot, or answers.
@@ -303,7 +302,7 @@ export class UpdateWork {
           continue;
         }
         if (!verdict.ok) return { kind: "verifyFailed", reason: imageReason(verdict.reason) };
-        if (verdict.info.imageHash !== release.imageHash)
+        if (verdict.info.imageHash !== offer.imageHash)
           return { kind: "verifyFailed", reason: "hash-mismatch" };
         return { kind: "verified" };
       }
@@ -330,9 +329,9 @@ export class UpdateWork {
     return backoffMs(this.#pauses - 1, pauseBackoff, this.#tools.ports.random);
   }
 
-  #staging(release: Release): StagingSlot {
+  #staging(offer: AcceptedOffer): StagingSlot {
     const { ports, slots } = this.#tools;
-    return new StagingSlot(ports.flash.secondary, release.fileBytes, slots.trailerBytes);
+    return new StagingSlot(ports.flash.secondary, offer.fileBytes, slots.trailerBytes);
   }
 
   #trust(): ImageTrust {

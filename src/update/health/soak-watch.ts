@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import { failingAfterConfirm } from "../../policy/health.ts";
 import {
   beginWatch,
@@ -16,13 +16,13 @@ import type { Ports } from "../../ports/ports.ts";
 import { encodeJson, parseJsonObject } from "../../protocol/json.ts";
 import type { SecondaryFacts, SlotFacts } from "../../slots/slots.ts";
 import type { Event } from "../machine/event.ts";
-import { decodeRelease, encodeOffer } from "../machine/journal.ts";
+import { acceptedKey, decodeAccepted, encodeOffer } from "../machine/journal.ts";
 import type { Settings } from "../settings.ts";
 import type { HealthChecks } from "./health-checks.ts";
 
 const historyKey = "stability";
-const releaseKey = "soak";
-const releaseBytesMax = 1024;
+const soakKey = "soak";
+const soakBytesMax = 1024;
 
 export interface SoakTools {
   readonly ports: Ports;
@@ -36,27 +36,27 @@ export interface SoakTools {
 
 /**
  * The watch over a confirmed image: keeps its history (`policy/stability`) in the storage, under
- * `stability`, and the release that it is about under `soak`. A power cut leaves the history as it
+ * `stability`, and the offer that it is about under `soak`. A power cut leaves the history as it
  * was stored last; what happened since is lost, and never counts against the image.
  */
 export class SoakWatch {
   readonly #tools: SoakTools;
   readonly #checks: HealthChecks;
   #history: StabilityHistory | null;
-  #release: Release | null;
+  #soaking: AcceptedOffer | null;
 
   constructor(tools: SoakTools, checks: HealthChecks) {
     this.#tools = tools;
     this.#checks = checks;
     const bytes = tools.ports.keyValue.read(historyKey);
     this.#history = bytes === null ? null : decodeHistory(bytes);
-    this.#release = readRelease(tools.ports);
+    this.#soaking = readSoaking(tools.ports);
   }
 
-  /** The release whose image runs, when its action is known. */
-  get release(): Release | null {
+  /** The offer whose image runs, when its action is known. */
+  get offer(): AcceptedOffer | null {
     const { imageHash } = this.#tools.facts;
-    return this.#release?.imageHash === imageHash ? this.#release : null;
+    return this.#soaking?.imageHash === imageHash ? this.#soaking : null;
   }
 
   /** Something was counted against the image, or fails now. */
@@ -72,7 +72,7 @@ export class SoakWatch {
   }
 
   /** The image that runs was just confirmed. */
-  begin(release: Release | null, facts: { readonly serverReached: boolean }): void {
+  begin(offer: AcceptedOffer | null, facts: { readonly serverReached: boolean }): void {
     const { ports, settings } = this.#tools;
     const previousImageHash = this.#tools.secondary()?.imageHash ?? null;
     if (previousImageHash === null || settings.stability.soakMs <= 0) return;
@@ -84,10 +84,10 @@ export class SoakWatch {
       unixMs: clock.unixMs(),
       serverReached: facts.serverReached,
     });
-    this.#release = release;
+    this.#soaking = offer;
     this.#attempt(() => {
-      if (release === null) keyValue.delete(releaseKey);
-      else keyValue.write(releaseKey, encodeJson({ release: encodeOffer(release) }));
+      if (offer === null) keyValue.delete(soakKey);
+      else keyValue.write(soakKey, encodeJson({ [acceptedKey]: encodeOffer(offer) }));
     });
     this.#history = history;
     this.#attempt(() => keyValue.write(historyKey, encodeHistory(history)));
@@ -148,8 +148,8 @@ function eventOf(decision: Exclude<StabilityDecision, { kind: "none" }>): Event 
   return { kind: decision.kind === "rollback" ? "destabilized" : "rollbackBarred", trigger };
 }
 
-function readRelease({ keyValue }: Ports): Release | null {
-  const bytes = keyValue.read(releaseKey);
-  const root = bytes === null ? null : parseJsonObject(bytes, releaseBytesMax);
-  return root === null ? null : decodeRelease(root);
+function readSoaking({ keyValue }: Ports): AcceptedOffer | null {
+  const bytes = keyValue.read(soakKey);
+  const root = bytes === null ? null : parseJsonObject(bytes, soakBytesMax);
+  return root === null ? null : decodeAccepted(root);
 }

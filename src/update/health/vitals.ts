@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import type { HealthVerdict } from "../../policy/health.ts";
 import { tickMsMax } from "../../policy/stability-settings.ts";
 import type { TimerHandle } from "../../ports/board.ts";
@@ -51,8 +51,8 @@ export class Vitals {
   }
 
   /** The release whose image was confirmed here last and runs, when its action is known. */
-  get soaking(): Release | null {
-    return this.#soak.release;
+  get soaking(): AcceptedOffer | null {
+    return this.#soak.offer;
   }
 
   get onTrial(): boolean {
@@ -74,8 +74,8 @@ export class Vitals {
   }
 
   /** The image was confirmed in flash: its soak begins. */
-  confirmed(release: Release | null): void {
-    this.#soak.begin(release, { serverReached: this.checks.serverReached });
+  confirmed(offer: AcceptedOffer | null): void {
+    this.#soak.begin(offer, { serverReached: this.checks.serverReached });
   }
 
   /** The device is about to restart, or to sleep so long. */

@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import { decidePower, describeDeferral, type PowerStep } from "../../policy/power.ts";
 import { decideWindow, type WindowStep } from "../../policy/windows.ts";
 import type { Context } from "./event.ts";
@@ -16,9 +16,9 @@ export interface Obstacle {
 
 /**
  * What keeps the step of this state from beginning or going on, or null. The charge goes first, as
- * a window that opens is of no use without it; consent goes before both, as it can take longest.
+ * a window that opens is of no use without it; approval goes before both, as it can take longest.
  *
- * | step        | consent | charge for all that is left | window   |
+ * | step        | approval | charge for all that is left | window   |
  * | checking    |         | yes                         |          |
  * | downloading |         | yes                         | download |
  * | staged      | yes     | yes, and its own threshold  | install, and the server's |
@@ -37,18 +37,18 @@ export function obstacleTo(
         context,
       );
     case "downloading": {
-      const { fileBytes } = state.release;
+      const { fileBytes } = state.offer;
       const landed = state.prepared ? Math.min(context.landedBytes, fileBytes) : 0;
       const left = (fileBytes - landed) / fileBytes;
       const size = { bytes: fileBytes, left, wasDeferred };
-      return weakBattery("download", size, context) ?? closed("download", state.release, context);
+      return weakBattery("download", size, context) ?? closed("download", state.offer, context);
     }
     case "staged": {
-      const size = { bytes: state.release.fileBytes, left: 0, wasDeferred };
+      const size = { bytes: state.offer.fileBytes, left: 0, wasDeferred };
       return (
-        missingConsent(state.release, context) ??
+        missingApproval(state.offer, context) ??
         weakBattery("activate", size, context) ??
-        closed("install", state.release, context)
+        closed("install", state.offer, context)
       );
     }
     default:
@@ -89,9 +89,9 @@ function weakBattery(step: PowerStep, size: Size, context: Context): Obstacle | 
   return { reason: decision.reason, untilUnixMs: null, detail: describeDeferral(decision) };
 }
 
-function closed(step: WindowStep, release: Release, context: Context): Obstacle | null {
+function closed(step: WindowStep, offer: AcceptedOffer, context: Context): Obstacle | null {
   const { windows, unixMs, windowOpen } = context;
-  const fix = { byServer: release.forced, bySignedRelease: release.overridesWindows };
+  const fix = { byServer: offer.forced, bySignedRelease: offer.overridesWindows };
   const decision = decideWindow(step, windows, unixMs, fix);
   if (!decision.allowed)
     return { reason: decision.reason, untilUnixMs: decision.opensAtUnixMs, detail: null };
@@ -100,8 +100,8 @@ function closed(step: WindowStep, release: Release, context: Context): Obstacle 
   return { reason: "window-closed", untilUnixMs: null, detail: "by the server" };
 }
 
-function missingConsent(release: Release, context: Context): Obstacle | null {
+function missingApproval(offer: AcceptedOffer, context: Context): Obstacle | null {
   const { asksBeforeInstall, approvedFile } = context;
-  if (!asksBeforeInstall || approvedFile === release.fileHash) return null;
+  if (!asksBeforeInstall || approvedFile === offer.fileHash) return null;
   return { reason: "approval", untilUnixMs: null, detail: null };
 }

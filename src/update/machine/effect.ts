@@ -1,5 +1,5 @@
 import type { FailureReason } from "../../offer/failure-reasons.ts";
-import type { Offer, Release } from "../../offer/offer.ts";
+import type { AcceptedOffer, Offer } from "../../offer/offer.ts";
 import type { Execution } from "../../protocol/ddi.ts";
 import type { DigestHex } from "../../protocol/digest.ts";
 import type { DeferralReason, RollbackImpossible, RollbackReason } from "./reasons.ts";
@@ -14,21 +14,21 @@ export type Effect =
   /** Fetch the image's header and TLVs and judge them: `checked` or `checkFailed`. */
   | { readonly kind: "check"; readonly offer: Offer }
   /** Erase what is not blank of the slot: `prepared`. */
-  | { readonly kind: "prepare"; readonly release: Release }
+  | { readonly kind: "prepare"; readonly offer: AcceptedOffer }
   /** Stream the rest of the file into the slot: `downloaded` or `downloadFailed`. */
-  | { readonly kind: "download"; readonly release: Release }
+  | { readonly kind: "download"; readonly offer: AcceptedOffer }
   /** Hash the slot and check the signature: `verified` or `verifyFailed`. */
-  | { readonly kind: "verify"; readonly release: Release }
+  | { readonly kind: "verify"; readonly offer: AcceptedOffer }
   /** Stop whatever of the above is under way; its result will not come. */
   | { readonly kind: "abandon" }
   /**
-   * Name the swap in the trailer, without asking for it yet: `requestPrepared` or `upgradeFailed`.
+   * Name the swap in the trailer, without asking for it yet: `swapPrepared` or `swapFailed`.
    */
-  | { readonly kind: "prepareRequest"; readonly release: Release }
+  | { readonly kind: "prepareSwap"; readonly offer: AcceptedOffer }
   /**
-   * Write the magic that asks the bootloader for a trial: `upgradeRequested` or `upgradeFailed`.
+   * Write the magic that asks the bootloader for a trial: `swapRequested` or `swapFailed`.
    */
-  | { readonly kind: "requestUpgrade"; readonly release: Release }
+  | { readonly kind: "requestSwap"; readonly offer: AcceptedOffer }
   | { readonly kind: "restart" }
   /**
    * Run the health checks until they pass or the time of this boot is over: `healthy` or

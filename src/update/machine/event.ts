@@ -1,5 +1,5 @@
 import type { FailureReason } from "../../offer/failure-reasons.ts";
-import type { Offer, Release } from "../../offer/offer.ts";
+import type { AcceptedOffer, Offer } from "../../offer/offer.ts";
 import type { PowerFacts, PowerPolicy } from "../../policy/power.ts";
 import type { StabilityTrigger } from "../../policy/stability-history.ts";
 import type { MaintenanceWindows } from "../../policy/windows.ts";
@@ -26,11 +26,11 @@ export type Event =
       readonly reason: DeploymentRefusal;
     }
   | { readonly kind: "cancelled"; readonly actionId: string }
-  /** `consent` is what the release needs and does not have, or null. */
+  /** `lacks` is the approval that the offer needs and does not have, or null. */
   | {
       readonly kind: "checked";
-      readonly release: Release;
-      readonly consent: "major-not-approved" | "breaking-not-approved" | null;
+      readonly offer: AcceptedOffer;
+      readonly lacks: "major-not-approved" | "breaking-not-approved" | null;
     }
   | ({ readonly kind: "checkFailed" } & TransferFailed)
   | { readonly kind: "prepared" }
@@ -38,9 +38,9 @@ export type Event =
   | ({ readonly kind: "downloadFailed" } & TransferFailed)
   | { readonly kind: "verified" }
   | { readonly kind: "verifyFailed"; readonly reason: FailureReason }
-  | { readonly kind: "requestPrepared" }
-  | { readonly kind: "upgradeRequested" }
-  | { readonly kind: "upgradeFailed"; readonly reason: FailureReason }
+  | { readonly kind: "swapPrepared" }
+  | { readonly kind: "swapRequested" }
+  | { readonly kind: "swapFailed"; readonly reason: FailureReason }
   /** Every health check of the trial passed, or the rest may pass without the server. */
   | { readonly kind: "healthy" }
   | { readonly kind: "trialEnded"; readonly reason: RollbackReason }
@@ -82,7 +82,7 @@ export interface Context {
   readonly powerPolicy: PowerPolicy;
   /** What a trial of this device may take, for the estimate of its energy. */
   readonly trial: { readonly boots: number; readonly secondsPerBoot: number };
-  /** Bytes of the release under way that are in the slot already. */
+  /** Bytes of the offer under way that are in the slot already. */
   readonly landedBytes: number;
   /** Of the image that runs, which a swap moves too. */
   readonly runningBytes: number;
@@ -99,6 +99,6 @@ export interface Context {
   readonly networkDown: boolean;
   /** Images that were rolled back on this device. */
   readonly refused: readonly RefusedImage[];
-  /** The release whose image is in its soak, or null. */
-  readonly soaking: Release | null;
+  /** The offer whose image is in its soak, or null. */
+  readonly soaking: AcceptedOffer | null;
 }

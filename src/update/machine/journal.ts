@@ -1,5 +1,5 @@
 import { failureReasons } from "../../offer/failure-reasons.ts";
-import { addressNotKept, asRelease, type Offer, type Release } from "../../offer/offer.ts";
+import { type AcceptedOffer, accepted, addressNotKept, type Offer } from "../../offer/offer.ts";
 import type { KeyValue } from "../../ports/board.ts";
 import { parseActionId, parseUrl } from "../../protocol/ddi.ts";
 import { parseDigestHex } from "../../protocol/digest.ts";
@@ -101,8 +101,8 @@ export class Journal {
 
 /** Without the address of the file, which each offer may tell anew. */
 function unaddressed(inner: JsonObject): string {
-  const of = objectAt(inner, "release") ?? objectAt(inner, "offer");
-  return JSON.stringify({ ...inner, release: null, offer: { ...of, u: null } });
+  const of = objectAt(inner, acceptedKey) ?? objectAt(inner, "offer");
+  return JSON.stringify({ ...inner, [acceptedKey]: null, offer: { ...of, u: null } });
 }
 
 /** The same work on the same file for the same order. */
@@ -145,8 +145,8 @@ function encodeInner(state: State): JsonObject {
         : { kind, reason, at: retryAtUnixMs, resume: encodeInner(resume) };
     }
     default: {
-      const { release, ...fields } = state;
-      return { ...fields, release: release === null ? null : encodeOffer(release) };
+      const { offer, ...fields } = state;
+      return { ...fields, [acceptedKey]: offer === null ? null : encodeOffer(offer) };
     }
   }
 }
@@ -154,8 +154,11 @@ function encodeInner(state: State): JsonObject {
 /** What an offer says with yes or no. */
 const offerFlags = { a: "approved", f: "forced", r: "retry", w: "overridesWindows" } as const;
 
+/** The member of a stored state that holds its accepted offer; journals in the field have it. */
+export const acceptedKey = "release";
+
 /** With names of one letter, so that the longest offer fits a value. */
-export function encodeOffer(offer: Offer | Release): JsonObject {
+export function encodeOffer(offer: Offer | AcceptedOffer): JsonObject {
   const { actionId: a, version: v, fileHash: f, fileBytes: b, url, imageHash: i } = offer;
   const u = url.length > keptUrlLengthMax ? addressNotKept : url;
   const said = { overridesWindows: false, ...offer };
@@ -182,35 +185,36 @@ function decodeInner(object: JsonObject): State | null {
   if (kind === "failed") return decodeFailed(object);
   if (kind === "trial") return decodeTrial(object);
   if (kind === "rollingBack") return decodeRollingBack(object);
-  const offer = decodeOffer(objectAt(object, kind === "checking" ? "offer" : "release"));
+  if (kind === "checking") {
+    const offer = decodeOffer(objectAt(object, "offer"));
+    return offer === null ? null : { kind, offer };
+  }
+  const offer = decodeAccepted(object);
   if (offer === null) return null;
-  if (kind === "checking") return { kind, offer };
-  const release = releaseOf(object, offer);
-  if (release === null) return null;
   const hashFailures = integerAt(object, "hashFailures", 0, countMax);
   const requests = integerAt(object, "requests", 0, countMax);
   switch (kind) {
     case "downloading": {
       const prepared = booleanAt(object, "prepared");
       if (hashFailures === null || prepared === null) return null;
-      return { kind, release, hashFailures, prepared };
+      return { kind, offer, hashFailures, prepared };
     }
     case "verifying":
-      return hashFailures === null ? null : { kind, release, hashFailures };
+      return hashFailures === null ? null : { kind, offer, hashFailures };
     case "staged":
-      return requests === null ? null : { kind, release, requests };
+      return requests === null ? null : { kind, offer, requests };
     case "activating": {
       const requested = booleanAt(object, "requested");
       const networkWasDown = booleanAt(object, "networkWasDown") ?? false;
       return requests === null || requested === null
         ? null
-        : { kind, release, requests, requested, networkWasDown };
+        : { kind, offer, requests, requested, networkWasDown };
     }
     case "confirmed":
-      return { kind, release };
+      return { kind, offer };
     case "rolledBack": {
       const reason = wordAt(object, "reason", rollbackReasons);
-      return reason === null ? null : { kind, release, reason };
+      return reason === null ? null : { kind, offer, reason };
     }
     default:
       return null;
@@ -220,7 +224,7 @@ function decodeInner(object: JsonObject): State | null {
 function decodeTrial(object: JsonObject): State | null {
   const lastFailure = wordAt(object, "lastFailure", rollbackReasons);
   const networkWasDown = booleanAt(object, "networkWasDown") ?? false;
-  return { kind: "trial", release: decodeRelease(object), lastFailure, networkWasDown };
+  return { kind: "trial", offer: decodeAccepted(object), lastFailure, networkWasDown };
 }
 
 function decodeRollingBack(object: JsonObject): State | null {
@@ -228,7 +232,7 @@ function decodeRollingBack(object: JsonObject): State | null {
   const waitsForPower = booleanAt(object, "waitsForPower") ?? false;
   return reason === null
     ? null
-    : { kind: "rollingBack", release: decodeRelease(object), reason, waitsForPower };
+    : { kind: "rollingBack", offer: decodeAccepted(object), reason, waitsForPower };
 }
 
 function decodeDeferred(object: JsonObject): State | null {
@@ -261,16 +265,12 @@ function decodeResumable(
     : null;
 }
 
-/** The release of a state, or null. */
-export function decodeRelease(object: JsonObject): Release | null {
-  const offer = decodeOffer(objectAt(object, "release"));
-  return offer === null ? null : releaseOf(object, offer);
-}
-
-function releaseOf(object: JsonObject, offer: Offer): Release | null {
-  const release = asRelease(offer);
-  const flags = flagsOf(objectAt(object, "release"));
-  return release && { ...release, overridesWindows: flags.includes("w") };
+/** The accepted offer of a state, or null. */
+export function decodeAccepted(object: JsonObject): AcceptedOffer | null {
+  const inner = objectAt(object, acceptedKey);
+  const read = decodeOffer(inner);
+  const offer = read === null ? null : accepted(read);
+  return offer && { ...offer, overridesWindows: flagsOf(inner).includes("w") };
 }
 
 function flagsOf(object: JsonObject | null): string {

@@ -1,4 +1,4 @@
-import type { Release } from "../../offer/offer.ts";
+import type { AcceptedOffer } from "../../offer/offer.ts";
 import type { StabilityTrigger } from "../../policy/stability-history.ts";
 import { canAffordRollback } from "./conditions.ts";
 import type { Context, Event } from "./event.ts";
@@ -23,7 +23,7 @@ export function rollBack(state: State, trigger: StabilityTrigger, context: Conte
     default: {
       const next: RollingBackState = {
         kind: "rollingBack",
-        release: context.soaking,
+        offer: context.soaking,
         reason: `late-rollback:${trigger}`,
         waitsForPower: false,
       };
@@ -43,7 +43,7 @@ export function inRollingBack(state: RollingBackState, event: Event, context: Co
     case "rollbackRequested":
       return { state, effects: [{ kind: "restart" }] };
     case "rollbackFailed":
-      return tellImpossible({ kind: "idle" }, "rollback-impossible: flash-error", state.release);
+      return tellImpossible({ kind: "idle" }, "rollback-impossible: flash-error", state.offer);
     default:
       return stay(state); // too late for another offer
   }
@@ -52,23 +52,23 @@ export function inRollingBack(state: RollingBackState, event: Event, context: Co
 /** After a reset: the image before it runs, or the swap has not come about yet. */
 export function recoverRollback(state: RollingBackState, context: Context): Transition {
   const { running, refused } = context;
-  const { release, reason } = state;
+  const { offer, reason } = state;
   const isRefused = refused.some(({ imageHash }) => imageHash === running.imageHash);
-  if (release === null) return isRefused ? stay(state) : idle();
+  if (offer === null) return isRefused ? stay(state) : idle();
   // The watch counts how often the swap was asked for, and decides about it again.
-  if (running.imageHash === release.imageHash) return stay(state);
-  return refuseRolledBack({ kind: "rolledBack", release, reason });
+  if (running.imageHash === offer.imageHash) return stay(state);
+  return refuseRolledBack({ kind: "rolledBack", offer, reason });
 }
 
 /** The image before it runs again: it is refused, and the server is told. */
 export function refuseRolledBack(state: RolledBackState): Transition {
-  const { release, reason } = state;
-  const { imageHash } = release;
-  return after({ kind: "refuse", imageHash, cause: causeOf(reason, release) }, enter(state));
+  const { offer, reason } = state;
+  const { imageHash } = offer;
+  return after({ kind: "refuse", imageHash, cause: causeOf(reason, offer) }, enter(state));
 }
 
-function causeOf(reason: RollbackReason, release: Release | null): RefusalCause {
-  return { isSilence: isSilence(reason), actionId: release?.actionId ?? null };
+function causeOf(reason: RollbackReason, offer: AcceptedOffer | null): RefusalCause {
+  return { isSilence: isSilence(reason), actionId: offer?.actionId ?? null };
 }
 
 /** Told once, beside whatever the device is at. */
@@ -85,10 +85,10 @@ function request(state: RollingBackState, context: Context): Transition {
 function tellImpossible(
   state: State,
   reason: RollbackImpossible,
-  release: RollingBackState["release"],
+  offer: RollingBackState["offer"],
 ): Transition {
-  if (release === null) return stay(state);
-  const { actionId, version } = release;
+  if (offer === null) return stay(state);
+  const { actionId, version } = offer;
   const report = {
     actionId,
     execution: "proceeding",

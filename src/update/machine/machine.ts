@@ -86,7 +86,7 @@ export class Machine {
       if (!(error instanceof StorageError)) throw error;
       ports.log.write("error", `journal: ${error.message}`);
       if (state.kind !== "activating") return true;
-      this.#events.push({ kind: "upgradeFailed", reason: "storage-error" });
+      this.#events.push({ kind: "swapFailed", reason: "storage-error" });
       return false;
     }
   }

@@ -50,7 +50,8 @@ export function freshened(state: ResumableState, offer: Offer | null): Resumable
   if (offer === null) return state;
   const { url, approved, forced, retry } = offer;
   const fresh = { url, approved, forced, retry };
+  // Narrowed, for a checked offer stays one.
   return state.kind === "checking"
     ? { ...state, offer: { ...state.offer, ...fresh } }
-    : { ...state, release: { ...state.release, ...fresh } };
+    : { ...state, offer: { ...state.offer, ...fresh } };
 }

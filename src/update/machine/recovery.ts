@@ -1,4 +1,4 @@
-import { asRelease, type Release } from "../../offer/offer.ts";
+import { type AcceptedOffer, accepted } from "../../offer/offer.ts";
 import type { Context } from "./event.ts";
 import { recoverRollback, refuseRolledBack } from "./late-rollback.ts";
 import { isSilence, type RollbackReason } from "./reasons.ts";
@@ -19,7 +19,7 @@ import {
  * A swap is requested this often at most; more would mean that the restart never reaches the
  * bootloader.
  */
-export const upgradeRequestsMax = 3;
+export const swapRequestsMax = 3;
 
 /** The state after a reset: what the flash says goes before what the journal says. */
 export function recover(state: State, context: Context): Transition {
@@ -33,13 +33,13 @@ export function recover(state: State, context: Context): Transition {
     case "downloading":
       return proceed(state, context);
     case "verifying":
-      return { state, effects: [{ kind: "verify", release: state.release }] };
+      return { state, effects: [{ kind: "verify", offer: state.offer }] };
     case "staged":
       return activate(state, context);
     case "activating":
       return recoverActivation(state, context);
     case "trial":
-      return state.release === null ? idle() : endTrial(state.release, state.lastFailure, context);
+      return state.offer === null ? idle() : endTrial(state.offer, state.lastFailure, context);
     case "rollingBack":
       return recoverRollback(state, context);
     case "confirmed":
@@ -61,7 +61,7 @@ function beginTrial(state: State, context: Context): Transition {
   const isKnown = offer !== null && offer.imageHash === running.imageHash;
   const trial: TrialState = {
     kind: "trial",
-    release: isKnown ? asRelease(offer) : null,
+    offer: isKnown ? accepted(offer) : null,
     lastFailure: state.kind === "trial" ? failureOf(state.lastFailure, context) : null,
     networkWasDown: "networkWasDown" in state && state.networkWasDown,
   };
@@ -73,28 +73,27 @@ function beginTrial(state: State, context: Context): Transition {
  * (again).
  */
 function recoverActivation(state: ActivatingState, context: Context): Transition {
-  const { release, requests, requested } = state;
+  const { offer, requests, requested } = state;
   const { secondary } = context;
-  if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
+  if (context.running.imageHash === offer.imageHash) return enter({ kind: "confirmed", offer });
   // A refused image was erased by the bootloader; after a revert it is in the secondary slot again,
   // not pending.
-  if (secondary !== null && secondary.imageHash !== release.imageHash)
-    return fail(release, "bootloader-refused");
+  if (secondary !== null && secondary.imageHash !== offer.imageHash)
+    return fail(offer, "bootloader-refused");
   // Only a swap erases a request that was begun, and this one was when `requested` was stored.
-  if (secondary !== null && requested && !secondary.prepared)
-    return endTrial(release, null, context);
-  if (requests >= upgradeRequestsMax) return fail(release, "activation-not-started");
-  return activate({ kind: "staged", release, requests }, context);
+  if (secondary !== null && requested && !secondary.prepared) return endTrial(offer, null, context);
+  if (requests >= swapRequestsMax) return fail(offer, "activation-not-started");
+  return activate({ kind: "staged", offer, requests }, context);
 }
 
 function endTrial(
-  release: Release,
+  offer: AcceptedOffer,
   lastFailure: RollbackReason | null,
   context: Context,
 ): Transition {
-  if (context.running.imageHash === release.imageHash) return enter({ kind: "confirmed", release });
+  if (context.running.imageHash === offer.imageHash) return enter({ kind: "confirmed", offer });
   const reason = failureOf(lastFailure, context) ?? "not-confirmed";
-  return refuseRolledBack({ kind: "rolledBack", release, reason });
+  return refuseRolledBack({ kind: "rolledBack", offer, reason });
 }
 
 /** What the boots of a trial ended with: silence in one of them does not hide a crash in another. */

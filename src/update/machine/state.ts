@@ -1,5 +1,5 @@
 import type { FailureReason } from "../../offer/failure-reasons.ts";
-import type { Offer, Release } from "../../offer/offer.ts";
+import type { AcceptedOffer, Offer } from "../../offer/offer.ts";
 import type { DeferralReason, RollbackReason } from "./reasons.ts";
 
 /**
@@ -40,7 +40,7 @@ export interface CheckingState {
 
 export interface DownloadingState {
   readonly kind: "downloading";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
   /**
    * The slot is erased as far as the image reaches, so what it holds now are bytes of this image.
    */
@@ -52,21 +52,21 @@ export interface DownloadingState {
 /** Every byte is in the slot; the image there is hashed and its signature checked. */
 export interface VerifyingState {
   readonly kind: "verifying";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
   readonly hashFailures: number;
 }
 
 /** The slot holds a valid image that nobody asked the bootloader to swap in yet. */
 export interface StagedState {
   readonly kind: "staged";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
   /** How often its swap was requested already, without effect. */
   readonly requests: number;
 }
 
 export interface ActivatingState {
   readonly kind: "activating";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
   /** How often the swap was requested for this release, this time included. */
   readonly requests: number;
   /**
@@ -82,7 +82,7 @@ export interface ActivatingState {
 export interface TrialState {
   readonly kind: "trial";
   /** Null when the journal was lost: the image is then tried all the same. */
-  readonly release: Release | null;
+  readonly offer: AcceptedOffer | null;
   /** What an earlier boot of this trial ended with, for the report if the old image comes back. */
   readonly lastFailure: RollbackReason | null;
   readonly networkWasDown: boolean;
@@ -91,14 +91,14 @@ export interface TrialState {
 /** Confirmed in flash; the server does not know yet. */
 export interface ConfirmedState {
   readonly kind: "confirmed";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
 }
 
 /** A confirmed image proved bad within its soak: the image before it is to come back for good. */
 export interface RollingBackState {
   readonly kind: "rollingBack";
   /** What is given up; null when nothing is known of its action. */
-  readonly release: Release | null;
+  readonly offer: AcceptedOffer | null;
   readonly reason: RollbackReason;
   /** It waits for the charge that a swap needs; `reason` stands. */
   readonly waitsForPower: boolean;
@@ -107,7 +107,7 @@ export interface RollingBackState {
 /** The old image runs again; the server does not know yet. */
 export interface RolledBackState {
   readonly kind: "rolledBack";
-  readonly release: Release;
+  readonly offer: AcceptedOffer;
   readonly reason: RollbackReason;
 }
 
@@ -143,12 +143,9 @@ export function offerOf(state: State): Offer | null {
   switch (state.kind) {
     case "idle":
       return null;
-    case "checking":
-    case "failed":
-      return state.offer;
     case "deferred":
       return offerOf(state.resume);
     default:
-      return state.release;
+      return state.offer;
   }
 }

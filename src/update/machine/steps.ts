@@ -1,5 +1,5 @@
 import type { FailureReason } from "../../offer/failure-reasons.ts";
-import { asRelease, type Offer, type Release } from "../../offer/offer.ts";
+import { type AcceptedOffer, accepted, type Offer } from "../../offer/offer.ts";
 import { type Obstacle, obstacleTo } from "./conditions.ts";
 import type { Effect, Report } from "./effect.ts";
 import type { Context } from "./event.ts";
@@ -25,31 +25,31 @@ export interface Transition {
 /** A new offer, or none. */
 export function take(offer: Offer | null, context: Context): Transition {
   if (offer === null) return idle();
-  const release = asRelease(offer);
-  if (release !== null && release.imageHash === context.running.imageHash)
-    return enter({ kind: "confirmed", release });
+  const known = accepted(offer);
+  if (known !== null && known.imageHash === context.running.imageHash)
+    return enter({ kind: "confirmed", offer: known });
   const checking = { kind: "checking", offer } as const;
-  if (release === null) return begin(checking, context);
-  return past(release, context) ?? pardoned(release, context, begin(checking, context));
+  if (known === null) return begin(checking, context);
+  return past(known, context) ?? pardoned(known, context, begin(checking, context));
 }
 
 /** What keeps an image that was rolled back here from another try, for good or for now; null if nothing does. */
-export function past(release: Release, context: Context): Transition | null {
-  const refused = refusalOf(release, context);
-  if (refused === undefined || release.retry || refused.waitSeconds === 0) return null;
+export function past(offer: AcceptedOffer, context: Context): Transition | null {
+  const refused = refusalOf(offer, context);
+  if (refused === undefined || offer.retry || refused.waitSeconds === 0) return null;
   return refused.waitSeconds === null
-    ? fail(release, "rolled-back-before")
-    : pause({ kind: "checking", offer: release }, "rolled-back-before", null);
+    ? fail(offer, "rolled-back-before")
+    : pause({ kind: "checking", offer }, "rolled-back-before", null);
 }
 
 /** The same, after the image is cleared if the server says so. */
-export function pardoned(release: Release, context: Context, next: Transition): Transition {
-  const { imageHash, retry } = release;
-  const isPardoned = retry && refusalOf(release, context) !== undefined;
+export function pardoned(offer: AcceptedOffer, context: Context, next: Transition): Transition {
+  const { imageHash, retry } = offer;
+  const isPardoned = retry && refusalOf(offer, context) !== undefined;
   return isPardoned ? after({ kind: "pardon", imageHash }, next) : next;
 }
 
-function refusalOf({ imageHash }: Release, { refused }: Context): RefusedImage | undefined {
+function refusalOf({ imageHash }: AcceptedOffer, { refused }: Context): RefusedImage | undefined {
   return refused.find((image) => image.imageHash === imageHash);
 }
 
@@ -72,22 +72,22 @@ export function proceed(
   if (obstacle !== null) return defer(state, obstacle);
   if (state.kind === "checking") return { state, effects: [{ kind: "check", offer: state.offer }] };
   const kind = state.prepared ? "download" : "prepare";
-  return { state, effects: [{ kind, release: state.release }] };
+  return { state, effects: [{ kind, offer: state.offer }] };
 }
 
-/** Swaps only with consent, inside the window and with the charge for it. */
+/** Swaps only with approval, inside the window and with the charge for it. */
 export function activate(state: StagedState, context: Context, options = firstTime): Transition {
   const obstacle = obstacleTo(state, context, options);
   if (obstacle !== null) return defer(state, obstacle);
-  const { release } = state;
+  const { offer } = state;
   const next: ActivatingState = {
     kind: "activating",
-    release,
+    offer,
     requests: state.requests + 1,
     requested: false,
     networkWasDown: context.networkDown,
   };
-  return { state: next, effects: [...reportsOf(next), { kind: "prepareRequest", release }] };
+  return { state: next, effects: [...reportsOf(next), { kind: "prepareSwap", offer }] };
 }
 
 export function defer(resume: ResumableState, obstacle: Obstacle): Transition {
@@ -108,7 +108,7 @@ export function pause(
   reason: FailureReason,
   retryAtUnixMs: number | null,
 ): Transition {
-  const offer = resume.kind === "checking" ? resume.offer : resume.release;
+  const { offer } = resume;
   const state: State = { kind: "failed", offer, reason, resume, retryAtUnixMs };
   return { state, effects: reportsOf(state) };
 }

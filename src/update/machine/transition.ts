@@ -40,7 +40,7 @@ import {
   unreachable,
 } from "./steps.ts";
 
-export { upgradeRequestsMax } from "./recovery.ts";
+export { swapRequestsMax } from "./recovery.ts";
 export type { Transition } from "./steps.ts";
 
 /** A release whose whole download had a wrong hash this often is given up. */
@@ -94,15 +94,14 @@ function inChecking(state: CheckingState, event: Event, context: Context): Trans
     case "polled":
       return replaced(state, event.offer, context);
     case "checked": {
-      const { release, consent } = event;
-      const { imageHash } = release;
-      if (imageHash === context.running.imageHash) return enter({ kind: "confirmed", release });
-      const refusal = past(release, context);
+      const { offer, lacks } = event;
+      const { imageHash } = offer;
+      if (imageHash === context.running.imageHash) return enter({ kind: "confirmed", offer });
+      const refusal = past(offer, context);
       if (refusal !== null) return refusal;
-      if (consent !== null)
-        return defer(state, { reason: consent, untilUnixMs: null, detail: null });
-      const first = { kind: "downloading", release, prepared: false, hashFailures: 0 } as const;
-      return pardoned(release, context, begin(first, context));
+      if (lacks !== null) return defer(state, { reason: lacks, untilUnixMs: null, detail: null });
+      const first = { kind: "downloading", offer, prepared: false, hashFailures: 0 } as const;
+      return pardoned(offer, context, begin(first, context));
     }
     case "checkFailed":
       return event.passing
@@ -120,15 +119,15 @@ function inDownloading(state: DownloadingState, event: Event, context: Context):
     case "prepared":
       return proceed({ ...state, prepared: true }, context);
     case "downloaded": {
-      const { release, hashFailures } = state;
-      const next: VerifyingState = { kind: "verifying", release, hashFailures };
-      return { state: next, effects: [...reportsOf(next), { kind: "verify", release }] };
+      const { offer, hashFailures } = state;
+      const next: VerifyingState = { kind: "verifying", offer, hashFailures };
+      return { state: next, effects: [...reportsOf(next), { kind: "verify", offer }] };
     }
     case "downloadFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
       return event.passing
         ? pause(state, event.reason, retryAt(event, context))
-        : fail(state.release, event.reason);
+        : fail(state.offer, event.reason);
     case "tick": {
       const obstacle = obstacleTo(state, context, { wasDeferred: false });
       return obstacle === null ? stay(state) : abandonFor(defer(state, obstacle));
@@ -143,11 +142,11 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
     case "polled":
       return replaced(state, event.offer, context);
     case "verified":
-      return activate({ kind: "staged", release: state.release, requests: 0 }, context);
+      return activate({ kind: "staged", offer: state.offer, requests: 0 }, context);
     case "verifyFailed":
       if (event.reason === "hash-mismatch") return downloadAgain(state, context);
       if (event.reason === "internal-error") return verifyAgain(state, context);
-      return fail(state.release, event.reason);
+      return fail(state.offer, event.reason);
     default:
       return stay(state);
   }
@@ -159,34 +158,34 @@ function retryAt(event: { readonly retryAfterMs: number }, context: Context): nu
 }
 
 function downloadAgain(state: DownloadingState | VerifyingState, context: Context): Transition {
-  const { release } = state;
+  const { offer } = state;
   const hashFailures = state.hashFailures + 1;
-  if (hashFailures >= hashFailuresMax) return fail(release, "hash-mismatch");
-  return begin({ kind: "downloading", release, prepared: false, hashFailures }, context);
+  if (hashFailures >= hashFailuresMax) return fail(offer, "hash-mismatch");
+  return begin({ kind: "downloading", offer, prepared: false, hashFailures }, context);
 }
 
 /** A defect of ours, or memory that was short: it says nothing of the bytes in the slot. */
-function verifyAgain({ release, hashFailures }: VerifyingState, context: Context): Transition {
+function verifyAgain({ offer, hashFailures }: VerifyingState, context: Context): Transition {
   const failures = hashFailures + 1;
-  if (failures >= hashFailuresMax) return fail(release, "internal-error");
-  const resume = { kind: "downloading", release, prepared: true, hashFailures: failures } as const;
+  if (failures >= hashFailuresMax) return fail(offer, "internal-error");
+  const resume = { kind: "downloading", offer, prepared: true, hashFailures: failures } as const;
   return pause(resume, "internal-error", retryAt({ retryAfterMs: 0 }, context));
 }
 
 function inActivating(state: ActivatingState, event: Event, context: Context): Transition {
   switch (event.kind) {
-    case "requestPrepared":
+    case "swapPrepared":
       if (state.requested) return stay(state);
       return {
         state: { ...state, requested: true },
-        effects: [{ kind: "requestUpgrade", release: state.release }],
+        effects: [{ kind: "requestSwap", offer: state.offer }],
       };
-    case "upgradeRequested":
+    case "swapRequested":
       return state.requested ? { state, effects: [{ kind: "restart" }] } : stay(state);
-    case "upgradeFailed":
+    case "swapFailed":
       return event.reason === "storage-error"
         ? waitForStorage(state, context)
-        : fail(state.release, event.reason);
+        : fail(state.offer, event.reason);
     default:
       return stay(state); // the swap may begin at any moment: too late for another offer
   }
@@ -196,8 +195,8 @@ function inActivating(state: ActivatingState, event: Event, context: Context): T
 const storagePauseMs = 3600_000;
 
 /** The image is in the slot: it is verified once more then, and its swap asked for. */
-function waitForStorage({ release }: ActivatingState, context: Context): Transition {
-  const resume = { kind: "downloading", release, prepared: true, hashFailures: 0 } as const;
+function waitForStorage({ offer }: ActivatingState, context: Context): Transition {
+  const resume = { kind: "downloading", offer, prepared: true, hashFailures: 0 } as const;
   return pause(resume, "storage-error", retryAt({ retryAfterMs: storagePauseMs }, context));
 }
 
@@ -206,7 +205,7 @@ function inTrial(state: TrialState, event: Event): Transition {
     case "healthy":
       return { state, effects: [{ kind: "confirm" }] };
     case "confirmWritten":
-      return state.release === null ? idle() : enter({ kind: "confirmed", release: state.release });
+      return state.offer === null ? idle() : enter({ kind: "confirmed", offer: state.offer });
     case "confirmFailed":
       return { state: { ...state, lastFailure: "confirm-failed" }, effects: [{ kind: "restart" }] };
     case "trialEnded": {
@@ -264,7 +263,7 @@ function inDeferred(state: DeferredState, event: Event, context: Context): Trans
 /** Goes on if the obstacle is gone; one that stays is not told again. */
 function reconsider(state: DeferredState, offer: Offer | null, context: Context): Transition {
   const resume = freshened(state.resume, offer);
-  if (lacksConsent(state, resume, context)) return stay(state);
+  if (lacksApproval(state, resume, context)) return stay(state);
   const next = begin(resume, context, { wasDeferred: isForPower(state) });
   return next.state.kind === "deferred" && next.state.reason === state.reason ? stay(state) : next;
 }
@@ -274,13 +273,13 @@ function isForPower({ reason }: DeferredState): boolean {
 }
 
 /** The release needs an approval, and neither the server nor the user gave it. */
-function lacksConsent(
+function lacksApproval(
   { reason }: DeferredState,
   resume: ResumableState,
   context: Context,
 ): boolean {
   if (reason !== "major-not-approved" && reason !== "breaking-not-approved") return false;
-  const { approved, fileHash } = resume.kind === "checking" ? resume.offer : resume.release;
+  const { approved, fileHash } = resume.offer;
   return !approved && context.approvedFile !== fileHash;
 }
 
@@ -329,7 +328,7 @@ function cancel(state: State, actionId: string): Transition {
     case "rollingBack":
       return { state, effects: [answer(!isOwn)] };
     case "trial": // of an unknown action: most likely of the one that is to be stopped
-      return { state, effects: [answer(!isOwn && state.release !== null)] };
+      return { state, effects: [answer(!isOwn && state.offer !== null)] };
     case "idle":
       return { state, effects: [answer(true)] };
     case "checking":

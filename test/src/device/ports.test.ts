@@ -18,7 +18,7 @@ function openBoard(startTicks: number, facts: object = {}) {
     "embedded:io/analog": class {},
     "sluice/secure-socket": class {},
     "sluice/board": {
-      partitions: { primary: "image-0", secondary: "image-1", bootControl: undefined },
+      partitions: { primary: "image-0", secondary: "image-1", bootctl: undefined },
       network: { socket: { io: class {} }, dns: {} },
       entropy: () => board.entropy.slice().buffer,
       ...facts,

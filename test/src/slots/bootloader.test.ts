@@ -117,7 +117,7 @@ const built = {
   flash: {
     primary: chip.area(0x20000, slotBytes),
     secondary: chip.area(0x1e0000, slotBytes),
-    bootControl: null,
+    bootctl: null,
     slotOffsets: { primary: 0x20000, secondary: 0x1e0000 },
   },
 };

@@ -35,7 +35,7 @@ function board(): TwoSlots {
 }
 
 function slotsOf({ primary, secondary }: TwoSlots): Slots {
-  return new Slots({ primary, secondary, bootControl: null });
+  return new Slots({ primary, secondary, bootctl: null });
 }
 
 /** The trailer of the primary slot as a test swap leaves it. */
@@ -66,7 +66,7 @@ test("leaves room for the trailer and for the sector that the swap moves through
 
 test("finds nothing wrong with equal slots, wherever the board says that they lie", () => {
   const { primary, secondary } = board();
-  const slots = { primary, secondary, bootControl: null };
+  const slots = { primary, secondary, bootctl: null };
   assert.equal(new Slots(slots).defect, null);
   const slotOffsets = { primary: 0x20000, secondary: 0x20000 + slotBytes };
   assert.equal(new Slots({ ...slots, slotOffsets }).defect, null);
@@ -95,7 +95,7 @@ for (const [name, change, says] of [
     const { primary, secondary } = board();
     const changed: { primary?: object; secondary?: object; slotOffsets?: object } = change;
     const slots = {
-      bootControl: null,
+      bootctl: null,
       ...change,
       primary: changedArea(primary, changed.primary),
       secondary: changedArea(secondary, changed.secondary),
@@ -167,39 +167,39 @@ test("finds no image in a secondary slot that is blank or torn", () => {
 test("runs on with a secondary slot that cannot be read, and concludes nothing from it", () => {
   const { primary, secondary } = board();
   const broken = failingArea(secondary, (operation) => operation === "read");
-  const slots = new Slots({ primary, secondary: broken, bootControl: null });
+  const slots = new Slots({ primary, secondary: broken, bootctl: null });
   assert.equal(slots.facts()?.secondary, null);
   assert.equal(slots.facts()?.imageHash, oldImage.imageHash);
-  assert.deepEqual(slots.requestUpgrade(), { ok: false, reason: "flash-error" });
+  assert.deepEqual(slots.requestSwap(), { ok: false, reason: "flash-error" });
 });
 
 test("throws for a primary slot that cannot be read", () => {
   const { primary, secondary } = board();
   const broken = failingArea(primary, () => true);
-  const slots = new Slots({ primary: broken, secondary, bootControl: null });
+  const slots = new Slots({ primary: broken, secondary, bootctl: null });
   assert.throws(() => slots.facts(), FlashError);
 });
 
 test("requests a test swap in two halves as the bootloader reads it, and only once", () => {
   const slots = board();
-  assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
+  assert.deepEqual(slotsOf(slots).prepareSwap(), { ok: true });
   assert.equal(readTrailer(slots.secondary, shape).magic, "unset");
   assert.equal(slotsOf(slots).facts()?.secondary?.prepared, true);
-  assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+  assert.deepEqual(slotsOf(slots).requestSwap(), { ok: true });
   const trailer = readTrailer(slots.secondary, shape);
   assert.equal(trailer.magic, "good");
   assert.equal(trailer.swapType, "test");
   assert.equal(trailer.imageOk, "unset");
   const { writes } = slots.chip.counts;
-  assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
-  assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+  assert.deepEqual(slotsOf(slots).prepareSwap(), { ok: true });
+  assert.deepEqual(slotsOf(slots).requestSwap(), { ok: true });
   assert.equal(slots.chip.counts.writes, writes);
 });
 
 test("leaves the bytes that boot_set_pending leaves", () => {
   const slots = board();
-  slotsOf(slots).prepareRequest();
-  slotsOf(slots).requestUpgrade();
+  slotsOf(slots).prepareSwap();
+  slotsOf(slots).requestSwap();
   const theirs = board();
   const place = { shape, slotBytes };
   const plan = upgradeRequestWrites(readTrailer(theirs.secondary, shape), place, "test");
@@ -210,8 +210,8 @@ test("leaves the bytes that boot_set_pending leaves", () => {
 
 test("a request that the power cut can be repeated, and never asks for a permanent swap", () => {
   const request = (slots: TwoSlots): void => {
-    assert.deepEqual(slotsOf(slots).prepareRequest(), { ok: true });
-    assert.deepEqual(slotsOf(slots).requestUpgrade(), { ok: true });
+    assert.deepEqual(slotsOf(slots).prepareSwap(), { ok: true });
+    assert.deepEqual(slotsOf(slots).requestSwap(), { ok: true });
   };
   const clean = board();
   request(clean);
@@ -235,9 +235,9 @@ test("a request that the power cut can be repeated, and never asks for a permane
 test("answers flash-error when the trailer cannot be written or erased", () => {
   const { primary, secondary } = board();
   const broken = failingArea(secondary, (operation) => operation === "write");
-  const slots = new Slots({ primary, secondary: broken, bootControl: null });
-  assert.deepEqual(slots.prepareRequest(), { ok: false, reason: "flash-error" });
-  assert.deepEqual(slots.requestUpgrade(), { ok: false, reason: "flash-error" });
+  const slots = new Slots({ primary, secondary: broken, bootctl: null });
+  assert.deepEqual(slots.prepareSwap(), { ok: false, reason: "flash-error" });
+  assert.deepEqual(slots.requestSwap(), { ok: false, reason: "flash-error" });
 });
 
 test("confirms a trial, and a second time without a write", () => {
@@ -266,5 +266,5 @@ test("answers that a confirmation failed when its flag cannot be written", () =>
   swapped(slots, { copyDone: 0x01, imageOk: 0xff });
   const { primary, secondary } = slots;
   const broken = failingArea(primary, (operation) => operation === "write");
-  assert.equal(new Slots({ primary: broken, secondary, bootControl: null }).confirm(), false);
+  assert.equal(new Slots({ primary: broken, secondary, bootctl: null }).confirm(), false);
 });

@@ -5,7 +5,7 @@ import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 import { StagingSlot } from "../../../src/slots/staging.ts";
 import { defaultDownloadSettings, download } from "../../../src/transfer/download.ts";
 import { LongWork } from "../../../src/transfer/long-work.ts";
-import { DownloadBench, fileOf, releaseOf } from "../../support/download-bench.ts";
+import { acceptedOfferOf, DownloadBench, fileOf } from "../../support/download-bench.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { fixedRandom } from "../../support/plain-ports.ts";
 import { rangeOf, ScriptedHttp } from "../../support/scripted-http.ts";
@@ -40,7 +40,7 @@ test("programs hardly more bytes than the image has, and erases nothing of a bla
 
 test("ends with hash-mismatch when the file is another", async () => {
   const other = file.map((byte, index) => (index === 100_000 ? byte ^ 1 : byte));
-  const { result } = await bench().run({ bytes: other, release: releaseOf(file) });
+  const { result } = await bench().run({ bytes: other, offer: acceptedOfferOf(file) });
   assert.deepEqual(result, failure("hash-mismatch", false));
 });
 
@@ -257,7 +257,7 @@ test("frees its hasher however it ends", async () => {
       headers: () => ({}),
     };
     const slot = new StagingSlot(bench().area, file.length, 500);
-    await download(releaseOf(file), null, slot, defaultDownloadSettings, tools);
+    await download(acceptedOfferOf(file), null, slot, defaultDownloadSettings, tools);
     assert.equal(open, 0);
   }
 });

@@ -1,4 +1,4 @@
-import type { Offer, Release } from "../../../../src/offer/offer.ts";
+import type { AcceptedOffer, Offer } from "../../../../src/offer/offer.ts";
 import { defaultPowerPolicy } from "../../../../src/policy/power.ts";
 import { noWindows } from "../../../../src/policy/windows.ts";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
@@ -22,7 +22,7 @@ export const offer: Offer = {
   forced: false,
   retry: false,
 };
-export const release: Release = { ...offer, imageHash: newHash, overridesWindows: false };
+export const accepted: AcceptedOffer = { ...offer, imageHash: newHash, overridesWindows: false };
 
 export const otherOffer: Offer = {
   ...offer,
@@ -39,16 +39,16 @@ export const checking = { kind: "checking", offer } as const;
 export const blindChecking = { kind: "checking", offer: blindOffer } as const;
 export const downloading = {
   kind: "downloading",
-  release,
+  offer: accepted,
   prepared: false,
   hashFailures: 0,
 } as const;
 export const prepared = { ...downloading, prepared: true } as const;
-export const verifying = { kind: "verifying", release, hashFailures: 0 } as const;
-export const staged = { kind: "staged", release, requests: 0 } as const;
+export const verifying = { kind: "verifying", offer: accepted, hashFailures: 0 } as const;
+export const staged = { kind: "staged", offer: accepted, requests: 0 } as const;
 export const activating = {
   kind: "activating",
-  release,
+  offer: accepted,
   requests: 1,
   requested: false,
   networkWasDown: false,
@@ -56,20 +56,20 @@ export const activating = {
 export const requested = { ...activating, requested: true } as const;
 export const trial = {
   kind: "trial",
-  release,
+  offer: accepted,
   lastFailure: null,
   networkWasDown: false,
 } as const;
-export const unknownTrial = { ...trial, release: null } as const;
-export const confirmed = { kind: "confirmed", release } as const;
+export const unknownTrial = { ...trial, offer: null } as const;
+export const confirmed = { kind: "confirmed", offer: accepted } as const;
 export const rollingBack = {
   kind: "rollingBack",
-  release,
+  offer: accepted,
   reason: "late-rollback:health",
   waitsForPower: false,
 } as const;
 export const waitingToRollBack = { ...rollingBack, waitsForPower: true } as const;
-export const rolledBack = { kind: "rolledBack", release, reason: "crashed" } as const;
+export const rolledBack = { kind: "rolledBack", offer: accepted, reason: "crashed" } as const;
 export const deferred = {
   kind: "deferred",
   reason: "low-battery",
@@ -97,7 +97,7 @@ export const failed = {
 } as const;
 export const passing = {
   kind: "failed",
-  offer: release,
+  offer: accepted,
   reason: "network",
   resume: prepared,
   retryAtUnixMs: null,
@@ -144,16 +144,16 @@ export const events: Readonly<Record<EventKind, Event>> = {
   polled: { kind: "polled", offer },
   offerRefused: { kind: "offerRefused", actionId: "7", reason: "malformed-deployment" },
   cancelled: { kind: "cancelled", actionId: "7" },
-  checked: { kind: "checked", release, consent: null },
+  checked: { kind: "checked", offer: accepted, lacks: null },
   checkFailed: { kind: "checkFailed", reason: "key-unknown", passing: false, retryAfterMs: 0 },
   prepared: { kind: "prepared" },
   downloaded: { kind: "downloaded" },
   downloadFailed: { kind: "downloadFailed", reason: "network", passing: true, retryAfterMs: 0 },
   verified: { kind: "verified" },
   verifyFailed: { kind: "verifyFailed", reason: "signature-invalid" },
-  requestPrepared: { kind: "requestPrepared" },
-  upgradeRequested: { kind: "upgradeRequested" },
-  upgradeFailed: { kind: "upgradeFailed", reason: "flash-error" },
+  swapPrepared: { kind: "swapPrepared" },
+  swapRequested: { kind: "swapRequested" },
+  swapFailed: { kind: "swapFailed", reason: "flash-error" },
   healthy: { kind: "healthy" },
   trialEnded: { kind: "trialEnded", reason: "no-server" },
   confirmWritten: { kind: "confirmWritten" },

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { failureReasons } from "../../../../src/offer/failure-reasons.ts";
-import { addressNotKept, type Offer, type Release } from "../../../../src/offer/offer.ts";
+import { type AcceptedOffer, addressNotKept, type Offer } from "../../../../src/offer/offer.ts";
 import { StorageError } from "../../../../src/ports/board.ts";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
 import { encodeJson } from "../../../../src/protocol/json.ts";
@@ -17,13 +18,13 @@ import { deferralReasons, rollbackReasons } from "../../../../src/update/machine
 import type { State } from "../../../../src/update/machine/state.ts";
 import { MemoryKeyValue, valueBytesMax } from "../../../support/memory-key-value.ts";
 import {
+  accepted,
   activating,
   blindChecking,
   deferredStaged,
   offer,
   passing,
   prepared,
-  release,
   states,
 } from "./examples.ts";
 
@@ -49,7 +50,7 @@ const variants: readonly (readonly [string, State])[] = [
   ],
   [
     "trial that failed",
-    { kind: "trial", release, lastFailure: "confirm-failed", networkWasDown: false },
+    { kind: "trial", offer: accepted, lastFailure: "confirm-failed", networkWasDown: false },
   ],
   ["third download", { ...prepared, hashFailures: 2 }],
   ["third request", { ...activating, requests: 3, requested: true, networkWasDown: true }],
@@ -72,7 +73,7 @@ for (const reason of failureReasons)
     assert.deepEqual(decodeState(stored(state)), state);
     const later: State = {
       kind: "failed",
-      offer: release,
+      offer: accepted,
       reason,
       resume: prepared,
       retryAtUnixMs: null,
@@ -82,7 +83,7 @@ for (const reason of failureReasons)
 
 for (const reason of rollbackReasons)
   test(`reads back a rollback with ${reason}`, () => {
-    const state: State = { kind: "rolledBack", release, reason };
+    const state: State = { kind: "rolledBack", offer: accepted, reason };
     assert.deepEqual(decodeState(stored(state)), state);
   });
 
@@ -92,7 +93,7 @@ for (const reason of rollbackReasons)
  * The longest offer that the protocol lets through, every quote of its version escaped in the
  * journal.
  */
-const longRelease: Release = {
+const longAccepted: AcceptedOffer = {
   actionId: "9".repeat(20),
   version: '"'.repeat(64),
   fileHash: "f".repeat(64) as DigestHex,
@@ -105,12 +106,12 @@ const longRelease: Release = {
   overridesWindows: true,
 };
 
-const { overridesWindows: _, ...longOffer } = longRelease;
+const { overridesWindows: _, ...longOffer } = longAccepted;
 
 function lengthened(state: State): State {
   const text = JSON.stringify(state, (key, value) => {
-    if (value !== null && key === "release") return longRelease;
-    if (value !== null && key === "offer") return longOffer;
+    if (value !== null && key === "offer")
+      return "overridesWindows" in value ? longAccepted : longOffer;
     if (key === "hashFailures" || key === "requests") return 16;
     if (key === "prepared" || key === "requested") return false;
     if (key === "lastFailure") return longest(rollbackReasons);
@@ -122,7 +123,7 @@ function lengthened(state: State): State {
   switch (long.kind) {
     case "failed": {
       const { resume } = long;
-      const own = resume?.kind === "downloading" ? resume.release : long.offer;
+      const own = resume?.kind === "downloading" ? resume.offer : long.offer;
       const retryAtUnixMs = resume === null ? null : long.retryAtUnixMs;
       return { ...long, offer: own, reason: longest(failureReasons), retryAtUnixMs };
     }
@@ -174,49 +175,72 @@ test("takes random bytes and random JSON for nothing", () => {
   );
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      assert.equal(decodeState(new TextEncoder().encode(JSON.stringify({ v: 1, s: value }))), null);
+      assert.equal(decodeState(new TextEncoder().encode(JSON.stringify({ v: 2, s: value }))), null);
     }),
   );
 });
 
-const withOffer = (changes: object): unknown => ({
-  kind: "checking",
-  offer: { ...release, ...changes },
-});
+/** The stored text of a state, its members by their stored names changed. */
+const spoiled = (state: State, change: (inner: StoredMembers) => object): unknown => {
+  const root = JSON.parse(new TextDecoder().decode(stored(state)));
+  return { ...root, s: change(root.s) };
+};
+const innerOf = (state: State): object => JSON.parse(new TextDecoder().decode(stored(state))).s;
+type StoredMembers = Readonly<Record<string, object>>;
+const withOffer = (changes: object): unknown =>
+  spoiled(blindChecking, (inner) => ({ ...inner, offer: { ...inner["offer"], ...changes } }));
+const changed = (state: State, changes: object): unknown =>
+  spoiled(state, (inner) => ({ ...inner, ...changes }));
+const rolledBack: State = { kind: "rolledBack", offer: accepted, reason: "crashed" };
 for (const [name, value] of [
   ["another format", { v: 3, s: { kind: "idle" } }],
   ["no format", { s: { kind: "idle" } }],
-  ["no state", { v: 1 }],
-  ["a kind that is none", { v: 1, s: { kind: "waiting" } }],
-  ["an action that is no number", { v: 1, s: withOffer({ actionId: "../7" }) }],
-  ["an address that is none", { v: 1, s: withOffer({ url: "file" }) }],
-  ["a size of 0", { v: 1, s: withOffer({ fileBytes: 0 }) }],
-  ["no file hash", { v: 1, s: withOffer({ fileHash: "" }) }],
+  ["no state", { v: 2 }],
+  ["a kind that is none", changed(prepared, { kind: "waiting" })],
+  ["an action that is no number", withOffer({ a: "../7" })],
+  ["an address that is none", withOffer({ u: "file" })],
+  ["a size of 0", withOffer({ b: 0 })],
+  ["no file hash", withOffer({ f: "" })],
   [
     "a download without an image hash",
-    { v: 1, s: { ...prepared, release: { ...release, imageHash: null } } },
+    spoiled(prepared, (inner) => ({ ...inner, release: { ...inner["release"], i: null } })),
   ],
-  ["a count beyond reason", { v: 1, s: { ...prepared, hashFailures: 17 } }],
-  ["a negative count", { v: 1, s: { ...prepared, hashFailures: -1 } }],
-  ["prepared that is no truth value", { v: 1, s: { ...prepared, prepared: 1 } }],
-  ["a reason that is none", { v: 1, s: { kind: "rolledBack", release, reason: "bored" } }],
-  ["a deferral without what to resume", { v: 1, s: { kind: "deferred", reason: "low-battery" } }],
+  ["a count beyond reason", changed(prepared, { hashFailures: 17 })],
+  ["a negative count", changed(prepared, { hashFailures: -1 })],
+  ["prepared that is no truth value", changed(prepared, { prepared: 1 })],
+  ["a reason that is none", changed(rolledBack, { reason: "bored" })],
+  ["a deferral without what to resume", changed(deferredStaged, { resume: null })],
   [
     "a deferral of a trial",
-    {
-      v: 1,
-      s: { kind: "deferred", reason: "low-battery", untilUnixMs: null, resume: states["trial"] },
-    },
+    changed(deferredStaged, { resume: innerOf(states["trial"] ?? rolledBack) }),
   ],
   [
     "a failure that resumes what is staged",
-    { v: 1, s: { ...passing, resume: deferredStaged.resume } },
+    changed(passing, { resume: innerOf(deferredStaged.resume) }),
   ],
-  ["a deferral of a deferral", { v: 1, s: { ...deferredStaged, resume: deferredStaged } }],
+  ["a deferral of a deferral", changed(deferredStaged, { resume: innerOf(deferredStaged) })],
 ] as const)
   test(`takes ${name} for nothing`, () => {
     assert.equal(decodeState(new TextEncoder().encode(JSON.stringify(value))), null);
   });
+
+test("takes each of these states before it was spoiled", () => {
+  for (const state of [blindChecking, prepared, rolledBack, deferredStaged, passing]) {
+    const text = JSON.stringify(changed(state, {}));
+    assert.deepEqual(decodeState(new TextEncoder().encode(text)), state);
+  }
+});
+
+// ---- what devices in the field hold
+
+test("reads the journals that devices in the field hold", () => {
+  const journals: Readonly<Record<string, string>> = JSON.parse(
+    readFileSync(new URL("./stored-journals.json", import.meta.url), "utf8"),
+  );
+  assert.deepEqual(Object.keys(journals), Object.keys(states));
+  for (const [name, text] of Object.entries(journals))
+    assert.deepEqual(decodeState(new TextEncoder().encode(text)), states[name], name);
+});
 
 // ---- the journal in its storage
 
@@ -252,7 +276,7 @@ test("keeps the old state when a write is refused, and tries the same one again"
   const journal = new Journal(keyValue);
   journal.write(prepared);
   keyValue.refuses = () => true;
-  const trial: State = { kind: "trial", release, lastFailure: null, networkWasDown: false };
+  const trial: State = { kind: "trial", offer: accepted, lastFailure: null, networkWasDown: false };
   assert.throws(() => journal.write(trial), StorageError);
   assert.deepEqual(new Journal(keyValue).read(), prepared);
   keyValue.refuses = () => false;
@@ -301,14 +325,14 @@ test("a server that tells another address at each offer gives no attempt up", ()
   const journal = new Journal(keyValue);
   for (let round = 0; round < 200; round += 1) {
     const url = `http://server/file?signature=${round}`;
-    const moved: State = { ...prepared, release: { ...release, url } };
+    const moved: State = { ...prepared, offer: { ...accepted, url } };
     assert.equal(journal.write(moved), true, `round ${round}`);
     assert.equal(journal.write({ ...passing, resume: moved }), true, `round ${round}`);
   }
   assert.ok(journal.writes <= 34, `${journal.writes} writes`);
   const stored = new Journal(keyValue).read();
   assert.equal(stored.kind === "downloading" && stored.prepared, true);
-  assert.equal(journal.write({ kind: "verifying", release, hashFailures: 0 }), true);
+  assert.equal(journal.write({ kind: "verifying", offer: accepted, hashFailures: 0 }), true);
 });
 
 test("counts an attempt across resets, and another action anew", () => {

@@ -25,7 +25,7 @@ export function stateText(state: State): string {
       words.push(`#${state.requests}`, state.requested ? "requested" : null);
       break;
     case "trial":
-      words.push(state.release === null ? "unknown" : null, state.lastFailure);
+      words.push(state.offer === null ? "unknown" : null, state.lastFailure);
       break;
     case "rollingBack":
       words.push(state.reason, state.waitsForPower ? "waits for power" : null);
@@ -51,9 +51,9 @@ export function effectText(effect: Effect): string {
     case "prepare":
     case "download":
     case "verify":
-    case "prepareRequest":
-    case "requestUpgrade":
-      return `${effect.kind} ${effect.release.actionId}`;
+    case "prepareSwap":
+    case "requestSwap":
+      return `${effect.kind} ${effect.offer.actionId}`;
     case "refuse": {
       const silently = effect.cause.isSilence ? " after silence" : "";
       return `refuse ${effect.imageHash.slice(0, 2)}${silently}`;

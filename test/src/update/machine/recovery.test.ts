@@ -3,8 +3,9 @@ import { test } from "node:test";
 import type { ResetReason } from "../../../../src/ports/board.ts";
 import type { Context } from "../../../../src/update/machine/event.ts";
 import type { State } from "../../../../src/update/machine/state.ts";
-import { transition, upgradeRequestsMax } from "../../../../src/update/machine/transition.ts";
+import { swapRequestsMax, transition } from "../../../../src/update/machine/transition.ts";
 import {
+  accepted,
   activating,
   checking,
   confirmed,
@@ -18,7 +19,6 @@ import {
   otherHash,
   passing,
   prepared,
-  release,
   requested,
   rolledBack,
   staged,
@@ -128,7 +128,7 @@ test("an image that is no longer in the slot was refused by the bootloader", () 
 });
 
 test("a request that the power cut before its end is made again", () => {
-  const again = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
+  const again = "activating 7 #2: report 7 proceeding activating, prepareSwap 7";
   assert.equal(boot(activating, holding(newHash, false)), again);
   assert.equal(boot(activating, holding(newHash, true)), again);
   assert.equal(boot(requested, holding(newHash, true)), again);
@@ -144,7 +144,7 @@ test("a secondary slot that cannot be read proves nothing: the swap is asked for
 });
 
 test("a swap that never comes is asked for three times", () => {
-  assert.equal(upgradeRequestsMax, 3);
+  assert.equal(swapRequestsMax, 3);
   let state: State = activating;
   const seen: string[] = [];
   for (let boots = 0; boots < 4; boots += 1) {
@@ -167,7 +167,7 @@ test("deferrals do not start the count of requests again", () => {
   for (let boots = 0; boots < 3; boots += 1) {
     state = transition(state, { kind: "booted" }, closed).state;
     seen.push(stateText(state));
-    state = transition(state, { kind: "polled", offer: release }, facts).state;
+    state = transition(state, { kind: "polled", offer: accepted }, facts).state;
     seen.push(stateText(state));
   }
   assert.deepEqual(seen, [

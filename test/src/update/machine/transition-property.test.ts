@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { failureReasons } from "../../../../src/offer/failure-reasons.ts";
-import type { Offer, Release } from "../../../../src/offer/offer.ts";
+import type { AcceptedOffer, Offer } from "../../../../src/offer/offer.ts";
 import { noWindows } from "../../../../src/policy/windows.ts";
 import type { Context, Event } from "../../../../src/update/machine/event.ts";
 import { rollbackReasons } from "../../../../src/update/machine/reasons.ts";
 import type { State } from "../../../../src/update/machine/state.ts";
 import { transition } from "../../../../src/update/machine/transition.ts";
 import {
+  accepted,
   context,
   newHash,
   offer,
   otherHash,
   otherOffer,
-  release,
   runningHash,
   states,
 } from "./examples.ts";
@@ -26,8 +26,8 @@ const offers: readonly Offer[] = [
   { ...offer, imageHash: null },
   { ...otherOffer, approved: true, retry: true },
 ];
-const releases: readonly Release[] = [
-  release,
+const acceptedOffers: readonly AcceptedOffer[] = [
+  accepted,
   { ...otherOffer, imageHash: otherHash, overridesWindows: true },
 ];
 const hashes = [runningHash, newHash, otherHash];
@@ -43,8 +43,8 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
     { kind: "prepared" },
     { kind: "downloaded" },
     { kind: "verified" },
-    { kind: "requestPrepared" },
-    { kind: "upgradeRequested" },
+    { kind: "swapPrepared" },
+    { kind: "swapRequested" },
     { kind: "healthy" },
     { kind: "confirmWritten" },
     { kind: "confirmFailed" },
@@ -66,13 +66,13 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ kind: fc.constant("reported"), actionId }),
   fc.record({
     kind: fc.constant("checked"),
-    release: fc.constantFrom(...releases),
-    consent: fc.constantFrom(null, "major-not-approved", "breaking-not-approved"),
+    offer: fc.constantFrom(...acceptedOffers),
+    lacks: fc.constantFrom(null, "major-not-approved", "breaking-not-approved"),
   }),
   fc.record({ kind: fc.constant("checkFailed"), reason, passing, retryAfterMs: fc.nat(60_000) }),
   fc.record({ kind: fc.constant("downloadFailed"), reason, passing, retryAfterMs: fc.nat(60_000) }),
   fc.record({ kind: fc.constant("verifyFailed"), reason }),
-  fc.record({ kind: fc.constant("upgradeFailed"), reason }),
+  fc.record({ kind: fc.constant("swapFailed"), reason }),
   fc.record({ kind: fc.constant("trialEnded"), reason: fc.constantFrom(...rollbackReasons) }),
 );
 
@@ -112,7 +112,7 @@ const anyContext: fc.Arbitrary<Context> = fc.record({
     }),
     { selector: ({ imageHash }) => imageHash },
   ),
-  soaking: fc.constantFrom(null, release),
+  soaking: fc.constantFrom(null, accepted),
 });
 
 const anyState = fc.constantFrom(...Object.values(states));
@@ -136,7 +136,7 @@ test("no sequence of events throws, and every state that comes of one can be nam
   );
 });
 
-const rebooting = ["requestUpgrade", "requestRollback", "restart"];
+const rebooting = ["requestSwap", "requestRollback", "restart"];
 
 test("nothing that may reboot is done before the state has changed, so that it is stored first", () => {
   fc.assert(
@@ -147,7 +147,7 @@ test("nothing that may reboot is done before the state has changed, so that it i
         const isRepeat = JSON.stringify(before) === JSON.stringify(state);
         // A repeat of the very same event finds its state stored already.
         const wasStored =
-          (event.kind === "upgradeRequested" && state.kind === "activating" && state.requested) ||
+          (event.kind === "swapRequested" && state.kind === "activating" && state.requested) ||
           (state.kind === "trial" && state.lastFailure !== null) ||
           (before.kind === "rollingBack" && state.kind === "rollingBack");
         assert.ok(!isRepeat || wasStored, `${stateText(before)} on ${event.kind}`);
@@ -156,19 +156,19 @@ test("nothing that may reboot is done before the state has changed, so that it i
   );
 });
 
-test("a swap is asked for only from a state that names its release, with power and in the window", () => {
+test("a swap is asked for only from a state that names its offer, with power and in the window", () => {
   fc.assert(
     fc.property(anyState, steps, (from, list) => {
       for (const { facts, state, effects } of run(from, list))
         for (const effect of effects) {
-          if (effect.kind !== "prepareRequest") continue;
+          if (effect.kind !== "prepareSwap") continue;
           assert.ok(state.kind === "activating" && !state.requested);
-          assert.equal(state.release, effect.release);
-          const overrides = state.release.forced && state.release.overridesWindows;
+          assert.equal(state.offer, effect.offer);
+          const overrides = state.offer.forced && state.offer.overridesWindows;
           assert.ok(overrides || (facts.windowOpen && facts.windows.install === null));
           const { batteryPercent, supply } = facts.power;
           assert.ok(supply === "mains" || batteryPercent === null || batteryPercent >= 30);
-          assert.ok(!facts.asksBeforeInstall || facts.approvedFile === state.release.fileHash);
+          assert.ok(!facts.asksBeforeInstall || facts.approvedFile === state.offer.fileHash);
         }
     }),
   );
@@ -211,7 +211,7 @@ test("without a new offer everything comes to rest: no event is answered by itse
   // Each effect is answered by the event that it leads to; a poll is not among them.
   const answers: Readonly<Record<string, readonly Event[]>> = {
     check: [
-      { kind: "checked", release, consent: null },
+      { kind: "checked", offer: accepted, lacks: null },
       { kind: "checkFailed", reason: "network", passing: true, retryAfterMs: 0 },
     ],
     prepare: [
@@ -223,11 +223,8 @@ test("without a new offer everything comes to rest: no event is answered by itse
       { kind: "downloadFailed", reason: "hash-mismatch", passing: false, retryAfterMs: 0 },
     ],
     verify: [{ kind: "verified" }, { kind: "verifyFailed", reason: "hash-mismatch" }],
-    prepareRequest: [{ kind: "requestPrepared" }, { kind: "upgradeFailed", reason: "flash-error" }],
-    requestUpgrade: [
-      { kind: "upgradeRequested" },
-      { kind: "upgradeFailed", reason: "flash-error" },
-    ],
+    prepareSwap: [{ kind: "swapPrepared" }, { kind: "swapFailed", reason: "flash-error" }],
+    requestSwap: [{ kind: "swapRequested" }, { kind: "swapFailed", reason: "flash-error" }],
     requestRollback: [{ kind: "rollbackRequested" }, { kind: "rollbackFailed" }],
     confirm: [{ kind: "confirmWritten" }, { kind: "confirmFailed" }],
     report: [{ kind: "reported", actionId: "7" }],

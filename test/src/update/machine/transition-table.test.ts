@@ -33,7 +33,7 @@ const faces: Readonly<Record<string, Event>> = {
   },
   "verifyFailed hash": { kind: "verifyFailed", reason: "hash-mismatch" },
   "verifyFailed inside": { kind: "verifyFailed", reason: "internal-error" },
-  "upgradeFailed storage": { kind: "upgradeFailed", reason: "storage-error" },
+  "swapFailed storage": { kind: "swapFailed", reason: "storage-error" },
   "reported other": { kind: "reported", actionId: "8" },
 };
 
@@ -45,7 +45,7 @@ const check7 = "checking 7: report 7 proceeding checking, check 7";
 const download7 = "downloading 7: report 7 download downloading, prepare 7";
 const abandoned8 = "checking 8: abandon, report 8 proceeding checking, check 8";
 const abandoned7 = "checking 7: abandon, report 7 proceeding checking, check 7";
-const requestAgain = "activating 7 #2: report 7 proceeding activating, prepareRequest 7";
+const requestAgain = "activating 7 #2: report 7 proceeding activating, prepareSwap 7";
 const network = "report 7 proceeding failed network";
 
 const unstored =
@@ -126,7 +126,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   verifying: {
     ...ofWork,
     booted: "verifying 7: verify 7",
-    verified: "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
+    verified: "activating 7 #1: report 7 proceeding activating, prepareSwap 7",
     verifyFailed: "failed 7 signature-invalid: report 7 closed failure failed signature-invalid",
     "verifyFailed hash": "downloading 7 again 1: report 7 download downloading, prepare 7",
     "verifyFailed inside":
@@ -134,23 +134,23 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   staged: {
     ...ofWork,
-    booted: "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
+    booted: "activating 7 #1: report 7 proceeding activating, prepareSwap 7",
   },
   activating: {
     booted: "failed 7 bootloader-refused: report 7 closed failure failed bootloader-refused",
     cancelled: "activating 7 #1: reject cancel 7",
     "cancelled other": "activating 7 #1: accept cancel 8",
-    requestPrepared: "activating 7 #1 requested: requestUpgrade 7",
-    upgradeFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
-    "upgradeFailed storage": unstored,
+    swapPrepared: "activating 7 #1 requested: requestSwap 7",
+    swapFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
+    "swapFailed storage": unstored,
   },
   requested: {
     booted: "failed 7 bootloader-refused: report 7 closed failure failed bootloader-refused",
     cancelled: "activating 7 #1 requested: reject cancel 7",
     "cancelled other": "activating 7 #1 requested: accept cancel 8",
-    upgradeRequested: "activating 7 #1 requested: restart",
-    upgradeFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
-    "upgradeFailed storage": unstored,
+    swapRequested: "activating 7 #1 requested: restart",
+    swapFailed: "failed 7 flash-error: report 7 closed failure failed flash-error",
+    "swapFailed storage": unstored,
   },
   trial: {
     booted:

@@ -10,6 +10,7 @@ import {
   transition,
 } from "../../../../src/update/machine/transition.ts";
 import {
+  accepted,
   blindChecking,
   blindOffer,
   checking,
@@ -26,7 +27,6 @@ import {
   passing,
   pausing,
   prepared,
-  release,
   rolledBack,
   staged,
   trial,
@@ -52,7 +52,7 @@ test("an update goes its whole way, one state at a time", () => {
   const way: readonly (readonly [Event, Context, string])[] = [
     [polled, context, "checking 7: report 7 proceeding checking, check 7"],
     [
-      { kind: "checked", release, consent: null },
+      { kind: "checked", offer: accepted, lacks: null },
       context,
       "downloading 7: report 7 download downloading, prepare 7",
     ],
@@ -61,10 +61,10 @@ test("an update goes its whole way, one state at a time", () => {
     [
       { kind: "verified" },
       context,
-      "activating 7 #1: report 7 proceeding activating, prepareRequest 7",
+      "activating 7 #1: report 7 proceeding activating, prepareSwap 7",
     ],
-    [{ kind: "requestPrepared" }, context, "activating 7 #1 requested: requestUpgrade 7"],
-    [{ kind: "upgradeRequested" }, context, "activating 7 #1 requested: restart"],
+    [{ kind: "swapPrepared" }, context, "activating 7 #1 requested: requestSwap 7"],
+    [{ kind: "swapRequested" }, context, "activating 7 #1 requested: restart"],
     [
       { kind: "booted" },
       { ...updated, running: { ...updated.running, confirmed: false } },
@@ -90,7 +90,11 @@ test("an offer of the image that runs is done before it begins", () => {
 });
 
 test("a check that finds the image that runs ends the update as done", () => {
-  const found = transition(blindChecking, { kind: "checked", release, consent: null }, updated);
+  const found = transition(
+    blindChecking,
+    { kind: "checked", offer: accepted, lacks: null },
+    updated,
+  );
   assert.equal(told(found), "confirmed 7: report 7 closed success confirmed");
 });
 
@@ -98,7 +102,7 @@ test("an image that was rolled back here is refused, before the check or by it",
   const expected = "failed 7 rolled-back-before: report 7 closed failure failed rolled-back-before";
   assert.equal(told(transition(idle, polled, refusing)), expected);
   assert.equal(
-    told(transition(blindChecking, { kind: "checked", release, consent: null }, refusing)),
+    told(transition(blindChecking, { kind: "checked", offer: accepted, lacks: null }, refusing)),
     expected,
   );
 });
@@ -158,9 +162,9 @@ for (const reason of failureReasons) {
 test("what failed for now goes on from the address of the new offer", () => {
   const url = "http://elsewhere/file?signature=2";
   const next = transition(passing, { kind: "polled", offer: { ...offer, url } }, context);
-  assert.deepEqual(next.state, { ...prepared, release: { ...release, url } });
+  assert.deepEqual(next.state, { ...prepared, offer: { ...accepted, url } });
   const effect = next.effects.find(({ kind }) => kind === "download");
-  assert.deepEqual(effect, { kind: "download", release: { ...release, url } });
+  assert.deepEqual(effect, { kind: "download", offer: { ...accepted, url } });
   const fromCheck: State = {
     kind: "failed",
     offer,
@@ -236,7 +240,11 @@ test("wrong hashes are counted across pauses", () => {
 test("an update waits for power before it checks, erases or downloads", () => {
   for (const [state, event, expected] of [
     [idle, polled, "deferred low-battery > checking 7"],
-    [checking, { kind: "checked", release, consent: null }, "deferred low-battery > downloading 7"],
+    [
+      checking,
+      { kind: "checked", offer: accepted, lacks: null },
+      "deferred low-battery > downloading 7",
+    ],
     [downloading, { kind: "prepared" }, "deferred low-battery > downloading 7 prepared"],
     [passing, polled, "deferred low-battery > downloading 7 prepared"],
   ] as const) {
@@ -259,12 +267,16 @@ test("an update waits for power, then for the window, before it asks for the swa
     "deferred window-closed > staged 7: report 7 scheduled deferred window-closed",
   );
   const third = transition(second.state, polled, context);
-  assert.equal(told(third), "activating 7 #1: report 7 proceeding activating, prepareRequest 7");
+  assert.equal(told(third), "activating 7 #1: report 7 proceeding activating, prepareSwap 7");
 });
 
 test("a closed window keeps nobody from downloading", () => {
   assert.equal(stateText(transition(idle, polled, closedWindow).state), "checking 7");
-  const next = transition(checking, { kind: "checked", release, consent: null }, closedWindow);
+  const next = transition(
+    checking,
+    { kind: "checked", offer: accepted, lacks: null },
+    closedWindow,
+  );
   assert.equal(stateText(next.state), "downloading 7");
 });
 
@@ -299,7 +311,7 @@ test("a cancelled update leaves nothing behind but the answer, up to the request
 
 test("from the request for the swap on, a cancellation is refused and the update goes on", () => {
   const activating = transition(verifying, { kind: "verified" }, context).state;
-  const requested = transition(activating, { kind: "requestPrepared" }, context).state;
+  const requested = transition(activating, { kind: "swapPrepared" }, context).state;
   for (const state of [activating, requested, trial, confirmed]) {
     const next = transition(state, { kind: "cancelled", actionId: "7" }, context);
     assert.deepEqual(next.state, state);
@@ -325,7 +337,7 @@ const bar = "failed 7 rolled-back-before";
 const pauseOfSeven = `${bar} > checking 7: report 7 proceeding failed rolled-back-before`;
 const closedSeven = `${bar}: report 7 closed failure failed rolled-back-before`;
 const check7 = "checking 7: report 7 proceeding checking, check 7";
-const checked: Event = { kind: "checked", release, consent: null };
+const checked: Event = { kind: "checked", offer: accepted, lacks: null };
 const download7 = "downloading 7: report 7 download downloading, prepare 7";
 
 for (const [from, event, facts, expected] of [

@@ -5,7 +5,7 @@ import { type DigestHex, parseDigestHex } from "../../protocol/digest.ts";
 const approvedKey = "approved";
 
 /** What the user of the device agreed to: one file, until another one takes its place. */
-export class Consent {
+export class UserApproval {
   readonly #keyValue: KeyValue;
   /** Read once a boot: every decision asks for it. */
   #approved: DigestHex | null | undefined;
