@@ -32,6 +32,7 @@ import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
+import { refuseUnknownParameters } from "./routes/management/query.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { serverRoutes } from "./routes/management/server.ts";
@@ -292,6 +293,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     const refuseOthers = refuseOtherMethods(app);
     guardAgainstSites(app, settings.names);
     askForAdmin(app, settings, fleet);
+    refuseUnknownParameters(app);
     app.removeContentTypeParser("text/plain"); // a form of another site's page can send it
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));

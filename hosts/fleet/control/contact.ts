@@ -98,7 +98,7 @@ export async function registerDevice(
       running_version: null,
       running_hash: null,
       running_confirmed: null,
-      state: "unknown",
+      state: "unknown" as const,
       reason: null,
       state_at: unit.nowUnixMs,
       attributes_wanted: 1,

@@ -6,6 +6,7 @@ import {
   isOpen,
   isTriedAgain,
   type Member,
+  type ShownState,
 } from "../rollout/member.ts";
 import type { ActionRow } from "../storage/actions.ts";
 import { deleteClearance } from "../storage/clearances.ts";
@@ -66,7 +67,7 @@ export class DeviceChange {
   }
 
   /** What the device does, in a word, and why; with the time at which it began. */
-  setState(state: string, reason: string | null): void {
+  setState(state: ShownState, reason: string | null): void {
     if (this.row.state === state && this.row.reason === reason) return;
     this.set({ state, reason, state_at: this.unit.nowUnixMs });
   }

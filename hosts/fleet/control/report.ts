@@ -7,6 +7,7 @@ import {
   isThrough,
   isUnexplained,
   type MemberState,
+  type ShownState,
 } from "../rollout/member.ts";
 import {
   type ActionRow,
@@ -312,7 +313,7 @@ function isBefore(step: string): boolean {
   return ["checking", "downloading", "verifying", "staged", "deferred", "working"].includes(step);
 }
 
-function wordOf(execution: Execution): string {
+function wordOf(execution: Execution): ShownState {
   switch (execution) {
     case "download":
       return "downloading";

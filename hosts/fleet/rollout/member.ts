@@ -116,6 +116,13 @@ export const deviceStates = [
 
 export type DeviceState = (typeof deviceStates)[number];
 
+/** What the list of devices shows of one, and may be asked for. */
+export const shownStates = [
+  ...new Set(["unknown", ...deviceStates, ...memberStates] as const),
+] as const;
+
+export type ShownState = (typeof shownStates)[number];
+
 /**
  * The member after the evidence. Only `running` can make it `updated`: what a device says of its success is a report.
  * Pure; the same member comes back when the evidence changes nothing.

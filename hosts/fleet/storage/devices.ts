@@ -1,5 +1,6 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { DeviceId } from "../names.ts";
+import type { ShownState } from "../rollout/member.ts";
 import type { Queries } from "./database.ts";
 import type { DeviceTable } from "./tables.ts";
 
@@ -76,7 +77,7 @@ export async function writeLastSeen(
 export interface DeviceFilter {
   readonly hardware?: string;
   readonly version?: string;
-  readonly state?: string;
+  readonly state?: ShownState;
 }
 
 /** In the order of the ids, from the one after `after`. */

@@ -1,5 +1,5 @@
 import type { Generated } from "kysely";
-import type { MemberState } from "../rollout/member.ts";
+import type { MemberState, ShownState } from "../rollout/member.ts";
 
 /**
  * The tables as Kysely sees them. Times named `at` are of the wall clock, in milliseconds since 1970, and are shown to
@@ -38,7 +38,7 @@ export interface DeviceTable {
   running_version: string | null;
   running_hash: string | null;
   running_confirmed: number | null;
-  state: string;
+  state: ShownState;
   reason: string | null;
   state_at: number;
   attributes_wanted: number;

@@ -10,6 +10,7 @@ import {
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import type { DeviceId } from "../../names.ts";
+import { shownStates } from "../../rollout/member.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
   type DeviceFilter,
@@ -230,8 +231,12 @@ const filterQuery = {
     pattern: "^[A-Za-z0-9._-]{1,32}$",
     description: "1 to 32 letters, digits and . _ -",
   },
-  version: { type: "string", maxLength: 32, description: "of the image that runs" },
-  state: { type: "string", maxLength: 32 },
+  version: {
+    type: "string",
+    pattern: "^(0|[1-9][0-9]{0,2})([.](0|[1-9][0-9]{0,4})){2}([+][1-9][0-9]{0,9})?$",
+    description: "the version of the image that runs, such as 1.2.3 or 1.2.3+4",
+  },
+  state: { type: "string", enum: shownStates },
 } as const;
 
 /** What memory knows goes before what was written: contacts reach the disk in batches. */

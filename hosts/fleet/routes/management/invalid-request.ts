@@ -6,7 +6,7 @@ const shownCharactersMax = 60;
 /** What ajv tells with `verbose`: the value that it judged, and the schema that it judged it by. */
 interface Judged extends FastifySchemaValidationError {
   readonly data?: unknown;
-  readonly parentSchema?: { readonly description?: string };
+  readonly parentSchema?: { readonly description?: string; readonly properties?: object };
 }
 
 /** Names the field of a request that does not fit its schema, the value, the limit, and what to give. */
@@ -16,17 +16,18 @@ export function invalidRequest(
 ): Error {
   const [first] = errors;
   if (first === undefined) return new Error(`${part} is not of the form that /openapi.json gives`);
-  return new Error(sentence(first, fieldOf(first, part)));
+  return new Error(sentence(first, part));
 }
 
-function sentence(error: Judged, field: string): string {
+function sentence(error: Judged, part: string): string {
+  const field = fieldOf(error, part);
   const { keyword, params, data } = error;
   const limit = Number(params["limit"]);
   switch (keyword) {
     case "required":
       return `${field} lacks ${params["missingProperty"]}: give it`;
     case "additionalProperties":
-      return `${field} has ${shown(params["additionalProperty"])}, which nobody knows here: leave it out`;
+      return `${field} has ${shown(params["additionalProperty"])}, which nobody knows here: ${insteadOf(error, part)}`;
     case "type":
       return `${field} is ${shown(data)}: give ${typesOf(params["type"])}`;
     case "enum":
@@ -49,6 +50,13 @@ function sentence(error: Judged, field: string): string {
     default:
       return `${field} is ${shown(data)}, which is not of the form that /openapi.json gives`;
   }
+}
+
+/** Bodies have many members, which /openapi.json tells; the parameters of a query are few. */
+function insteadOf({ parentSchema }: Judged, part: string): string {
+  if (part !== "querystring") return "leave it out";
+  const known = Object.keys(parentSchema?.properties ?? {});
+  return known.length === 0 ? "it takes no parameter" : `give one of ${known.join(", ")}`;
 }
 
 /** `body/stages/0/percent` is `stages.0.percent`; of a query or a path the name alone. */

@@ -84,6 +84,7 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
       summary: "Send a file that targets name",
       querystring: {
         type: "object",
+        additionalProperties: false,
         required: ["sha256"],
         properties: {
           sha256: {
