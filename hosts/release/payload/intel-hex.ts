@@ -20,7 +20,9 @@ interface Extent {
 /** Does it begin as a record does? A damaged one is for `readIntelHex` to tell, not a binary. */
 export function isIntelHex(bytes: Uint8Array): boolean {
   const start = Buffer.from(bytes.subarray(0, lineCharactersMax + 8)).toString("latin1");
-  const [first = ""] = start.trimStart().split(/\r\n|\r|\n/, 1);
+  const [first = ""] = withoutMark(start)
+    .trimStart()
+    .split(/\r\n|\r|\n/, 1);
   return /^:[0-9a-fA-F]{10,}\s*$/.test(first);
 }
 
@@ -30,9 +32,7 @@ export function isIntelHex(bytes: Uint8Array): boolean {
  * was cut off before its end record, and more than 16 MiB from the first address to the last.
  */
 export function readIntelHex(file: Uint8Array): HexResult {
-  const lines = Buffer.from(file)
-    .toString("latin1")
-    .split(/\r\n|\r|\n/);
+  const lines = withoutMark(Buffer.from(file).toString("latin1")).split(/\r\n|\r|\n/);
   const extents: Extent[] = [];
   let upper = 0;
   let isEnded = false;
@@ -52,6 +52,11 @@ export function readIntelHex(file: Uint8Array): HexResult {
   if (!isEnded)
     return { ok: false, line: lines.length, problem: "there is no end record: it is cut off" };
   return joined(extents);
+}
+
+/** Some editors begin a text in UTF-8 with a mark, here as bytes. */
+export function withoutMark(text: string): string {
+  return text.replace(/^\xef\xbb\xbf/, "");
 }
 
 const recordTypes = { data: 0, end: 1, segment: 2, linear: 4 } as const;
