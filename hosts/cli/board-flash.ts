@@ -76,7 +76,7 @@ async function flash(source: string, flags: FlashFlags, command: Command): Promi
     );
   const bytes = readInput(source, "the file to write");
   if (file !== undefined) {
-    if (offset === 0) writeResult(file, bytes);
+    if (offset === 0) writeResult(file, bytes, 0o600);
     else
       await changeFile(file, "the flash file", "sluice board flash", (whole) =>
         placed(whole, file, bytes, offset),
@@ -98,7 +98,7 @@ async function flashFactory(image: string, flags: FlashFlags, command: Command):
   if (layout !== undefined)
     writeResult(layout, `${JSON.stringify(encodeLayout(boardLayout(flags.flash)), null, 2)}\n`);
   if (file !== undefined) {
-    writeResult(file, bytes);
+    writeResult(file, bytes, 0o600); // an enrolment writes the device's token into it
     const next = flags.simulated === true ? "then sluice simulate --flash" : "then board flash";
     note(command, `${file}: ${formatBytes(bytes.length)}; sluice device enroll --file, ${next}`);
     return;

@@ -93,7 +93,7 @@ async function enroll(id: string, flags: EnrollFlags, command: Command): Promise
     });
     note(command, `${file}: ${id} is enrolled at ${server}`);
   } else if (out !== undefined) {
-    writeResult(out, storageWith(table, null, enrolment));
+    writeResult(out, storageWith(table, null, enrolment), 0o600); // it holds the device's token
     const at = `0x${offset.toString(16)}`;
     note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
   }

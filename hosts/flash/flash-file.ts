@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { replaceFile } from "../files/replace-file.ts";
 import type { WriteBlockBytes } from "./geometry.ts";
 import { NorFlash } from "./nor-flash.ts";
 
@@ -7,9 +8,10 @@ export function readFlashFile(path: string, writeBlockBytes: WriteBlockBytes = 4
   return NorFlash.fromBytes(readFileSync(path), writeBlockBytes);
 }
 
-/** Stores the chip as a raw image; the file is replaced whole or not at all. */
+/**
+ * Stores the chip as a raw image; the file is replaced whole or not at all. It is its owner's alone where it is new: an
+ * enrolled device has its token in it.
+ */
 export function writeFlashFile(path: string, flash: NorFlash): void {
-  const partial = `${path}.partial`;
-  writeFileSync(partial, flash.toBytes());
-  renameSync(partial, path);
+  replaceFile(path, flash.toBytes(), 0o600);
 }

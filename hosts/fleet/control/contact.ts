@@ -171,7 +171,10 @@ async function judgeMember(
   if (isThrough(now.state) || now.state === "trial") change.setState(now.state, now.reason);
 }
 
-/** The device runs another image because it was sent there later, or because that image is newer. */
+/**
+ * The device runs another image because it was sent there later, or because that image is newer. What a downgrade
+ * replaced is newer too: whoever runs it again went back.
+ */
 async function movedOn(
   change: DeviceChange,
   member: MemberRow,
@@ -179,7 +182,10 @@ async function movedOn(
 ): Promise<boolean> {
   const image = change.imageOfMember(member);
   const [target, version] = [parseVersion(image?.version ?? ""), parseVersion(running.version)];
-  if (target !== null && version !== null && compareVersions(version, target) > 0) return true;
+  const mayGoDown =
+    change.fleet.memory.rollouts.get(member.rollout_id)?.definition.allowDowngrade === true;
+  const isNewer = target !== null && version !== null && compareVersions(version, target) > 0;
+  if (isNewer && !mayGoDown) return true;
   return (await change.members()).some(
     (other) =>
       other.rollout_id > member.rollout_id &&

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
@@ -52,6 +52,7 @@ async function enroll(context: TestContext, asked: Asked) {
   );
   const left = readdirSync(folder).filter((name) => !name.endsWith(".pem"));
   if (!existsSync(out)) return { ...run, left, identity: null, credentials: null };
+  assert.equal(statSync(out).mode & 0o777, 0o600, "it holds a token, and keys");
   const bytes = readFileSync(out);
   const storage = mountBoardStorage(NorFlash.fromBytes(bytes, 4).area(0, bytes.length));
   const keyValue = {

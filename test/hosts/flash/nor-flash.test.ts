@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -166,6 +166,7 @@ test("a chip survives its file", () => {
     writeFlashFile(join(folder, "chip.bin"), flash);
     const loaded = readFlashFile(join(folder, "chip.bin"));
     assert.deepEqual(loaded.toBytes(), flash.toBytes());
+    assert.equal(statSync(join(folder, "chip.bin")).mode & 0o777, 0o600, "a token may be in it");
   } finally {
     rmSync(folder, { recursive: true });
   }
