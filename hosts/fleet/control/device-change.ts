@@ -4,6 +4,7 @@ import {
   awaitsProof,
   type Evidence,
   isOpen,
+  isThrough,
   isTriedAgain,
   type Member,
   type ShownState,
@@ -164,7 +165,7 @@ export class DeviceChange {
       ) ?? null;
   }
 
-  /** Until when, as service time, the member must show what it runs; a client that never tells cannot be late. */
+  /** When, as service time, the time is over that the member has for its next step; a client that never tells cannot be late. */
   private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
     const nowMs = this.fleet.time.nowMs();
     if (next.state === "no-server")
@@ -175,6 +176,8 @@ export class DeviceChange {
         : nowMs + (silencePausesMs[member.silent_rollbacks] ?? retryAfterMs);
     if (isOpen(next.state) || next.state === "unproven")
       return nowMs + rollout.definition.actionSeconds * 1000;
+    if (isThrough(next.state) && this.action?.rollout_id === rollout.id)
+      return nowMs + rollout.definition.actionSeconds * 1000; // its last report is still waited for
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
     if (member.state === next.state) return member.proof_due_at;

@@ -5,6 +5,7 @@ import {
   type Execution,
   isOpen,
   isThrough,
+  isTriedAgain,
   isUnexplained,
   type MemberState,
   type ShownState,
@@ -292,6 +293,9 @@ async function setStatus(
   const isOver = !isActive(changed);
   if (change.action?.id === action.id) change.action = isOver ? null : { ...action, ...changed };
   if (!isOver) return;
+  const member = await change.memberOf(action.rollout_id);
+  if (member !== null && isThrough(member.state) && !isTriedAgain(member.state))
+    await change.putOff(member, null);
   // Another firmware may run now, so its attributes are wanted again, as hawkBit does.
   const installed = status === "finished" ? action.id : null;
   change.set({ attributes_wanted: 1, installed_action_id: installed });

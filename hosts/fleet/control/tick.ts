@@ -7,7 +7,7 @@ import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
 import { endAction, evidenceOfCancel } from "./cancel.ts";
 import { changeDevice } from "./change-device.ts";
 import { findEntry } from "./contact.ts";
-import { allowRetry } from "./decide.ts";
+import { allowRetry, closeIfDone } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -60,7 +60,7 @@ export function pruneStream(fleet: Fleet): Promise<boolean> {
 
 /**
  * Who owes a proof is unproven now; who missed the server through no fault of its own may try again; an action of which
- * nothing is heard, and a cancellation that nobody answers, are over.
+ * nothing is heard, or whose end only the running image told, and a cancellation that nobody answers, are over.
  */
 async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
   const entry = await findEntry(fleet, deviceId);
@@ -80,7 +80,11 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       const imageHash = change.imageOfMember(member)?.imageHash ?? "";
       await change.learn(member, imageHash, { kind: "proof-overdue" });
       change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
-    } else await change.putOff(member, null); // nothing is waited for; it must not come due again
+    } else {
+      // It is through, and never said so; or nothing is waited for, and it must not come due again.
+      if (change.action?.rollout_id === rolloutId) await closeIfDone(change, change.action);
+      await change.putOff(member, null);
+    }
     await change.finish(planVersion - 1);
   });
 }

@@ -202,6 +202,50 @@ test("an activation that nothing ever proves leaves no action open", async (t) =
   assert.notEqual(await device.offered(), null);
 });
 
+for (const [how, status] of [
+  ["takes the release", "finished"],
+  ["goes back", "failed"],
+] as const)
+  test(`an action whose device ${how} and never reports so is open for its time only`, async (t) => {
+    const { fleet, devices } = await fleetOf(t, 1);
+    const [device] = devices;
+    assert.ok(device);
+    const imageHash = await fleet.publish({ version: "1.1.0" });
+    await rollOut(fleet, "1.1.0");
+    const id = await device.installs("1.1.0", imageHash);
+    if (status === "finished") device.runs("1.1.0", imageHash);
+    else device.runs(old.version, old.imageHash);
+    await device.poll();
+    const statusNow = async (): Promise<string> =>
+      (await fleet.api("GET", `/devices/${device.id}`)).actions[0].status;
+    await fleet.wait(14 * day - 2);
+    assert.equal(await statusNow(), "open");
+    await fleet.wait(3);
+    assert.equal(await statusNow(), status);
+    assert.equal(await device.feedback(id, "closed", "failure", ["state=failed"]), 410);
+    assert.equal(await device.offered(), null);
+  });
+
+test("a device that is through and said so comes due no more", async (t) => {
+  const folder = temporaryFolder(t);
+  const databaseFile = join(folder, "fleet.sqlite");
+  const { fleet, devices } = await fleetOf(t, 1, { databaseFile });
+  const imageHash = await fleet.publish({ version: "1.1.0" });
+  await rollOut(fleet, "1.1.0");
+  const dueNow = (): unknown => {
+    const database = new DatabaseSync(databaseFile, { readOnly: true });
+    const row = database.prepare("select proof_due_at as due from rollout_members").get();
+    database.close();
+    return row?.["due"];
+  };
+  const id = await devices[0]?.installs("1.1.0", imageHash);
+  devices[0]?.runs("1.1.0", imageHash);
+  await devices[0]?.poll();
+  assert.notEqual(dueNow(), null);
+  await devices[0]?.feedback(id ?? 0, "closed", "success", ["state=confirmed"]);
+  assert.equal(dueNow(), null);
+});
+
 test("an action of before that nothing ever proved ends under this server", async (t) => {
   const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
   const fleet = await TestFleet.open(t, { databaseFile });
