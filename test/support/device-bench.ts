@@ -10,6 +10,7 @@ import type { Network } from "../../hosts/simulator/network.ts";
 import { runningImage, World, type WorldDevice } from "../../hosts/simulator/world.ts";
 import { parseVersion } from "../../src/image/version.ts";
 import { type ImageOptions, plainImage, writeImage } from "../../src/image/writer.ts";
+import type { TlsCredentials } from "../../src/tls/credentials.ts";
 import { testSigner } from "./image-signer.ts";
 
 export const benchSigner = testSigner(11);
@@ -71,6 +72,8 @@ export interface BenchOptions {
   readonly network?: Network;
   /** With such a network: where the device finds its server. */
   readonly url?: string;
+  /** For a server over https. */
+  readonly tls?: TlsCredentials;
 }
 
 /** One device on 1.0.0 and a server that the test scripts. */
@@ -109,6 +112,7 @@ export class DeviceBench {
       engine: options.engine ?? "node",
       battery: options.battery ?? null,
       image: firstImage,
+      ...(options.tls && { tls: options.tls }),
     });
   }
 
