@@ -2,6 +2,7 @@ import type { Benchmark } from "./benchmark.ts";
 import { boardSizes } from "./board.ts";
 import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
+import { planning } from "./planning.ts";
 import { resumedDownload } from "./resumed-download.ts";
 import { trustChecks } from "./trust.ts";
 import { xsMemory } from "./xs-memory.ts";
@@ -11,6 +12,7 @@ export const benchmarks: readonly Benchmark[] = [
   flashWear,
   resumedDownload,
   idlePoll,
+  planning,
   trustChecks,
   xsMemory,
   boardSizes,

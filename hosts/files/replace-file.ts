@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -36,6 +37,35 @@ export function replaceFile(path: string, content: Uint8Array | string, mode = 0
     throw error;
   }
   syncFolder(dirname(target));
+}
+
+/** The same for a file of a server's own, without holding the thread while the disk is waited for. */
+export async function replaceFileMeanwhile(path: string, content: Uint8Array): Promise<void> {
+  const temporary = nameBeside(path);
+  try {
+    await whileOpen(await open(temporary, "wx"), async (file) => {
+      await file.writeFile(content);
+      await file.sync();
+    });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await whileOpen(await open(dirname(path), "r"), async (folder) => {
+    await folder.sync().catch(passOverUnable);
+  });
+}
+
+async function whileOpen(
+  file: FileHandle,
+  work: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(file);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The same for a file that must not be there yet: throws EEXIST when it is. */
@@ -66,8 +96,7 @@ function writeBeside(
   mode: number,
   keepsMode: boolean,
 ): string {
-  const name = `.${basename(path)}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
-  const temporary = join(dirname(path), name);
+  const temporary = nameBeside(path);
   const file = openSync(temporary, "wx", mode);
   try {
     if (keepsMode) fchmodSync(file, mode); // whatever the umask takes away
@@ -82,15 +111,24 @@ function writeBeside(
   return temporary;
 }
 
+function nameBeside(path: string): string {
+  const name = `.${basename(path)}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
+  return join(dirname(path), name);
+}
+
 /** So that the name, too, is on the disk before anybody is told. */
 function syncFolder(folder: string): void {
   const opened = openSync(folder, "r");
   try {
     fsyncSync(opened);
   } catch (error) {
-    // Some file systems cannot do it for folders; the file itself is on the disk.
-    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    passOverUnable(error);
   } finally {
     closeSync(opened);
   }
+}
+
+/** Some file systems cannot sync folders; the file itself is on the disk. */
+function passOverUnable(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
 }

@@ -22,6 +22,11 @@ export class TooBusyError extends Error {
   override readonly name = "TooBusyError";
 }
 
+/** The disk did not say that it has what was committed: this process writes nothing more. */
+export class UnsyncedError extends Error {
+  override readonly name = "UnsyncedError";
+}
+
 /** A published file is not where it was put. */
 export class ArtifactMissingError extends Error {
   override readonly name = "ArtifactMissingError";
@@ -44,6 +49,7 @@ const sqlite = {
 export function faultOf(error: unknown): Fault | null {
   if (!(error instanceof Error)) return null;
   if (error.name === "TooBusyError") return fault(503, "busy", error.message, 5);
+  if (error.name === "UnsyncedError") return fault(503, "storage-failing", unsynced(error), 300);
   if (error.name === "SignerError") return fault(503, "signer-failing", error.message, 10);
   if (error.name === "AuditLogError") return fault(503, "storage-failing", error.message, 30);
   if (error.name === "ArtifactMissingError")
@@ -51,6 +57,10 @@ export function faultOf(error: unknown): Fault | null {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_SQLITE_ERROR") return faultOfSqlite(error as SqliteError);
   return code === undefined ? null : faultOfFile(code, error.message);
+}
+
+function unsynced({ message }: Error): string {
+  return `the disk did not take a change (${message}), and nothing more is written: check the disk, then start the server again`;
 }
 
 /** Another connection holds the lock that is needed. */

@@ -111,7 +111,8 @@ export class ReleaseMachine {
   }
 }
 
-function newSigner(): Signer {
+/** A key in memory, gone with the process. */
+export function newSigner(): Signer {
   const made = signerFromPem(createKeyPair().privatePem);
   if (!made.ok) throw new Error(made.reason);
   const { publicKey } = made.signer;

@@ -1,6 +1,5 @@
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
 import { describeArtifact, type StoredArtifact } from "../storage/artifacts.ts";
+import { Thread } from "../thread.ts";
 import { Turns } from "../turns.ts";
 import { checkImage, type ImageCheck, type PublishRules } from "./image-check.ts";
 
@@ -25,7 +24,10 @@ const inlineBytesMax = 64 * 1024;
  */
 export class ImageDesk {
   readonly #turns = new Turns("uploads", { atOnceMax: 1, waitingMax: 8 });
-  #worker: Worker | null = null;
+  readonly #thread = new Thread<ImageQuestion, ImageAnswer>(
+    new URL("./image-thread.ts", import.meta.url),
+    "checks images",
+  );
 
   async check(
     bytes: Uint8Array,
@@ -43,40 +45,11 @@ export class ImageDesk {
     return (await this.#ask({ bytes, rules: null })).artifact;
   }
 
-  async close(): Promise<void> {
-    await this.#worker?.terminate();
-    this.#worker = null;
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   #ask(question: ImageQuestion): Promise<ImageAnswer> {
-    return this.#turns.run(async () => {
-      const worker = this.#ready();
-      worker.ref();
-      const settled = new AbortController();
-      try {
-        worker.postMessage(question);
-        const { signal } = settled;
-        const ended = once(worker, "exit", { signal }).then(() => {
-          throw new Error("the thread that checks images has ended");
-        });
-        const answered = once(worker, "message", { signal });
-        return (await Promise.race([answered, ended]))[0] as ImageAnswer;
-      } finally {
-        settled.abort();
-        worker.unref();
-      }
-    });
-  }
-
-  #ready(): Worker {
-    if (this.#worker !== null) return this.#worker;
-    const worker = new Worker(new URL("./image-thread.ts", import.meta.url));
-    const forget = (): void => {
-      if (this.#worker === worker) this.#worker = null;
-    };
-    worker.on("error", forget); // whoever waits hears of it by `once`
-    worker.on("exit", forget);
-    this.#worker = worker;
-    return worker;
+    return this.#turns.run(() => this.#thread.ask(question));
   }
 }

@@ -34,12 +34,14 @@ export class Overlap {
     );
   }
 
-  /** Devices in the order of their ids, all of them after those of before. */
+  /** Devices that were not added before. */
   async add(db: Queries, devices: readonly Wanted[]): Promise<void> {
-    const [first, last] = [devices[0], devices.at(-1)];
-    if (first === undefined || last === undefined) return;
-    const ids = this.#open.map(({ id }) => id);
-    const members = await mapMembers(db, ids, { from: first.row.id, to: last.row.id });
+    const rolloutIds = this.#open.map(({ id }) => id);
+    const members = await mapMembers(
+      db,
+      rolloutIds,
+      devices.map(({ row }) => row.id),
+    );
     for (const rollout of this.#open) {
       const standings = members.get(rollout.id);
       const served = devices.filter((device) =>

@@ -1,6 +1,5 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../limits.ts";
-import { bucketOf, stageCutoffs, stageOf } from "../rollout/buckets.ts";
+import { bucketOf, sortBuckets, stageCutoffs, stageOf } from "../rollout/buckets.ts";
 import {
   areStagesRising,
   type RolloutDefinition,
@@ -9,6 +8,7 @@ import {
 } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
 import { findHalt, type HaltThreshold, membersCount } from "../rollout/stage.ts";
+import { leaveTurn } from "../slices.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
 import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
@@ -54,8 +54,8 @@ export type RolloutResult =
   | { readonly ok: true; readonly rollout: Rollout }
   | { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string };
 
-/** Devices handled at a time; in between, requests that need no writing have their turn. */
-const candidatesPerPage = 10_000;
+/** Devices handled at a time, within some milliseconds; in between, requests that need no writing have their turn. */
+const candidatesPerPage = 500;
 
 /** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
 export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<RolloutResult> {
@@ -224,6 +224,8 @@ async function open(unit: UnitOfWork, fleet: Fleet, rollout: Rollout): Promise<R
   return next;
 }
 
+type CandidateRow = Awaited<ReturnType<typeof listCandidates>>[number];
+
 interface Candidate {
   readonly deviceId: string;
 }
@@ -254,27 +256,57 @@ async function eligibleDevices(
       : null;
   const refusedBy = await listRefusedDevices(db, release.id);
   const found: Candidate[] = [];
-  let after = "";
-  for (;;) {
-    // Bounded by the devices: every page begins after the last device of the one before.
-    const page = await listCandidates(db, hardware, { after, limit: candidatesPerPage });
-    const taken: Wanted[] = [];
-    for (const row of page) {
-      const image = imageFor(release, row.hardware);
-      if (image === null || !selects(definition.selector, row)) continue;
-      const refusedImages = refusedBy.has(row.id) ? new Set([image.imageHash]) : nothing;
-      const offer = { image, definition, refusedImages };
-      const reason = whyNotOffered(fleet.memory, row, offer);
-      if (reason === null) taken.push({ row, refusedImages });
-      else left.set(reason, (left.get(reason) ?? 0) + 1);
+  const refusedOf = ({ hardware: its }: CandidateRow): ReadonlySet<string> => {
+    const image = imageFor(release, its);
+    return image === null ? nothing : new Set([image.imageHash]);
+  };
+  const judge = alike((row, refusedImages) => {
+    const image = imageFor(release, row.hardware);
+    if (image === null) return "no-image";
+    return whyNotOffered(fleet.memory, row, { image, definition, refusedImages });
+  });
+  for (const one of hardware === null ? [null] : new Set(hardware)) {
+    let after = "";
+    for (;;) {
+      // Bounded by the devices: every page begins after the last device of the one before.
+      const page = await listCandidates(db, one, { after, limit: candidatesPerPage });
+      const taken: Wanted[] = [];
+      for (const row of page) {
+        if (!selects(definition.selector, row)) continue;
+        const refusedImages = refusedBy.has(row.id) ? refusedOf(row) : nothing;
+        const reason = judge(row, refusedImages);
+        if (reason === null) taken.push({ row, refusedImages });
+        else if (reason !== "no-image") left.set(reason, (left.get(reason) ?? 0) + 1);
+      }
+      for (const { row } of taken) found.push({ deviceId: row.id });
+      await overlap?.add(db, taken);
+      const last = page.at(-1);
+      if (last === undefined || page.length < candidatesPerPage) break;
+      after = last.id;
+      await leaveTurn();
     }
-    for (const { row } of taken) found.push({ deviceId: row.id });
-    await overlap?.add(db, taken);
-    const last = page.at(-1);
-    if (last === undefined || page.length < candidatesPerPage) return { found, left };
-    after = last.id;
-    await nextTurn();
   }
+  return { found, left };
+}
+
+/** Verdicts that are kept; most of a fleet runs one of a few releases. */
+const verdictsMax = 1000;
+
+/** The same function, asked once for devices that are alike in all that it looks at but their names. */
+function alike<Verdict>(
+  judge: (row: CandidateRow, refusedImages: ReadonlySet<string>) => Verdict,
+): (row: CandidateRow, refusedImages: ReadonlySet<string>) => Verdict {
+  const verdicts = new Map<string, Verdict>();
+  return (row, refusedImages) => {
+    const { hardware, running_version, running_hash, configuration_version } = row;
+    const facts = [hardware, running_version, running_hash, configuration_version];
+    const key = JSON.stringify([...facts, ...refusedImages]);
+    if (verdicts.has(key)) return verdicts.get(key) as Verdict;
+    if (verdicts.size >= verdictsMax) verdicts.clear();
+    const verdict = judge(row, refusedImages);
+    verdicts.set(key, verdict);
+    return verdict;
+  };
 }
 
 const nothing: ReadonlySet<string> = new Set();
@@ -305,11 +337,14 @@ async function plan(
   const placed: Placed[] = [];
   for (const page of pagesOf(devices)) {
     for (const { deviceId } of page) placed.push({ deviceId, bucket: bucketOf(salt, deviceId) });
-    await nextTurn();
+    await leaveTurn();
   }
   const cutoffs = stageCutoffs(
     wanted.stages,
-    Float64Array.from(placed, ({ bucket }) => bucket).sort(),
+    await sortBuckets(
+      placed.map(({ bucket }) => bucket),
+      leaveTurn,
+    ),
   );
   for (const [stage, { percent, soakSeconds }] of wanted.stages.entries())
     await insertStage(unit.db, {
@@ -328,7 +363,7 @@ async function plan(
       unixMs: unit.nowUnixMs,
       serviceMs: fleet.time.nowMs(),
     });
-    await nextTurn();
+    await leaveTurn();
   }
   await addEvent(
     unit.db,

@@ -11,6 +11,48 @@ export function bucketOf(salt: string, deviceId: string): number {
   return Number.parseInt(hash("sha256", `${salt}\n${deviceId}`, "hex").slice(0, 12), 16);
 }
 
+/** Of the hash space: each holds few of the buckets of even the largest fleet. */
+const binsCount = 4096;
+const bucketsPerBin = bucketsCount / binsCount;
+/** Handled before the others have their turn. */
+const sortedAtOnce = 8192;
+
+/**
+ * Sorts buckets ascending, a part at a time, with `leaveTurn` in between: by their bin, of which each
+ * holds about as many, since buckets are uniform.
+ */
+export async function sortBuckets(
+  buckets: readonly number[],
+  leaveTurn: () => Promise<void>,
+): Promise<Float64Array> {
+  const ends = new Uint32Array(binsCount);
+  const sorted = new Float64Array(buckets.length);
+  const binOf = (bucket: number): number => Math.floor(bucket / bucketsPerBin);
+  const eachInTurns = async (work: (bucket: number) => void): Promise<void> => {
+    for (let index = 0; index < buckets.length; index += 1) {
+      work(buckets[index] ?? 0);
+      if (index % sortedAtOnce === 0) await leaveTurn();
+    }
+  };
+  await eachInTurns((bucket) => {
+    const bin = binOf(bucket);
+    ends[bin] = (ends[bin] ?? 0) + 1;
+  });
+  for (let bin = 1; bin < binsCount; bin += 1) ends[bin] = (ends[bin] ?? 0) + (ends[bin - 1] ?? 0);
+  const next = ends.slice();
+  await eachInTurns((bucket) => {
+    const bin = binOf(bucket);
+    const at = (next[bin] ?? 0) - 1;
+    next[bin] = at;
+    sorted[at] = bucket;
+  });
+  for (let bin = 0; bin < binsCount; bin += 1) {
+    sorted.subarray(next[bin], ends[bin]).sort();
+    if (bin % 16 === 0) await leaveTurn();
+  }
+  return sorted;
+}
+
 export interface StageShare {
   /** Cumulative: how many of the eligible devices this stage and those before it hold, in percent. */
   readonly percent: number;

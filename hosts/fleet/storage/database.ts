@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { Kysely, Migrator, sql, type Transaction } from "kysely";
-import { type Fault, faultOf, isLocked, TooBusyError } from "../faults.ts";
+import { type Fault, faultOf, isLocked, TooBusyError, UnsyncedError } from "../faults.ts";
 import { migrationNames, migrationProvider } from "../migrations/index.ts";
 import {
   checkDatabase,
@@ -12,6 +12,7 @@ import {
 } from "./database-check.ts";
 import { nodeSqliteDialect } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
+import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /** What repositories take: the database, or one transaction of it. */
 export type Queries = Kysely<Tables> | Transaction<Tables>;
@@ -29,24 +30,31 @@ export type Durability = "full" | "off";
 
 /**
  * The server's SQLite file. Units of work run one after another, each in a transaction that is on the disk when `write`
- * answers (WAL with synchronous FULL), so nothing that was acknowledged is lost when the process is killed.
+ * answers, so nothing that was acknowledged is lost when the process is killed or the power goes.
  */
 export class FleetDatabase {
   /** For reading what is committed, also while a unit of work is under way. */
   readonly queries: Kysely<Tables>;
   private readonly writer: Kysely<Tables>;
   private readonly clock: { unixMs(): number };
+  /** Null where nothing needs to be on a disk. */
+  private readonly log: WriteAheadLog | null;
   private last: Promise<unknown> = Promise.resolve();
   private waiting = 0;
   private fault: Fault | null = null;
+  /** Why a commit may not be on the disk: this process writes nothing more. */
+  private unsynced: UnsyncedError | null = null;
+  private dataVersion = -1;
 
   private constructor(
     connections: { readonly reader: Kysely<Tables>; readonly writer: Kysely<Tables> },
     clock: { unixMs(): number },
+    log: WriteAheadLog | null,
   ) {
     this.queries = connections.reader;
     this.writer = connections.writer;
     this.clock = clock;
+    this.log = log;
   }
 
   /** Opens or creates the file and brings its tables up to date. `:memory:` is a database that vanishes. */
@@ -68,7 +76,12 @@ export class FleetDatabase {
     }
     const reader = file === inMemory ? writer : connect(file, durability);
     for (const one of new Set([reader, writer])) await sql`pragma busy_timeout = 0`.execute(one);
-    return new FleetDatabase({ reader, writer }, clock);
+    const log = file === inMemory || durability === "off" ? null : new WriteAheadLog(file);
+    if (log !== null) {
+      await sql`pragma synchronous = normal`.execute(writer);
+      for (const one of [reader, writer]) await sql`pragma wal_autocheckpoint = 0`.execute(one);
+    }
+    return new FleetDatabase({ reader, writer }, clock, log);
   }
 
   /** Why a unit of work could not be written, until `noteWritten`; or null. */
@@ -91,18 +104,43 @@ export class FleetDatabase {
     this.waiting += 1;
     const deadlineMs = performance.now() + lockedMsMax;
     const result = this.last.then(() => this.transact(work, deadlineMs));
-    this.last = result.then(
-      () => this.ended(null),
-      (error) => this.ended(error), // the caller gets it; the next unit must run all the same
-    );
+    this.last = result
+      .then(
+        () => this.ended(null),
+        (error) => this.ended(error), // the caller gets it; the next unit must run all the same
+      )
+      .then(() => this.log?.keepShort());
     return result;
   }
 
   /** Closes once everything that waits is written, or at once. */
   async close(when: "written" | "now" = "written"): Promise<void> {
     if (when === "written") await this.last;
+    await this.log?.close();
     if (this.queries !== this.writer) await this.queries.destroy();
     await this.writer.destroy();
+  }
+
+  /**
+   * After a failed sync nobody knows what of the log is on the disk, and the next sync would not
+   * tell (Linux takes the pages for written): what is in memory must not go on from there.
+   */
+  private async bringToDisk(): Promise<void> {
+    if (this.log === null || !(await this.hasChanged())) return;
+    try {
+      await this.log.sync();
+    } catch (error) {
+      this.unsynced = new UnsyncedError((error as Error).message);
+      throw this.unsynced;
+    }
+  }
+
+  /** Did the other connection commit something since this was asked last? */
+  private async hasChanged(): Promise<boolean> {
+    const { rows } = await sql<{ data_version: number }>`pragma data_version`.execute(this.queries);
+    const before = this.dataVersion;
+    this.dataVersion = rows[0]?.data_version ?? 0;
+    return this.dataVersion !== before;
   }
 
   private ended(error: unknown): void {
@@ -128,7 +166,9 @@ export class FleetDatabase {
       });
     for (;;)
       try {
+        if (this.unsynced !== null) throw this.unsynced;
         const result = await attempt();
+        await this.bringToDisk();
         for (const run of afterwards) run();
         return result;
       } catch (error) {

@@ -80,24 +80,61 @@ export interface DeviceFilter {
   readonly state?: ShownState;
 }
 
-/** In the order of the ids, from the one after `after`. */
+/** Rows that one query may pass over: some milliseconds of the thread. */
+const rowsPerQueryMax = 2000;
+
+/**
+ * In the order of the ids, from the one after `after`. What few devices are is looked for a part of
+ * the fleet at a time, so that others have their turn.
+ */
 export async function listDevices(
   db: Queries,
   filter: DeviceFilter,
   page: { readonly after: string | null; readonly limit: number },
 ): Promise<DeviceRow[]> {
-  let query = db.selectFrom("devices").selectAll().orderBy("id").limit(page.limit);
-  if (page.after !== null) query = query.where("id", ">", page.after);
+  const found: DeviceRow[] = [];
+  let after = page.after ?? "";
+  for (;;) {
+    // Bounded by the devices: every part begins after the last device of the one before.
+    const last = await idAhead(db, after);
+    const limit = page.limit - found.length;
+    found.push(...(await listBetween(db, filter, { after, last, limit })));
+    if (last === null || found.length >= page.limit) return found;
+    after = last;
+  }
+}
+
+/** The id that ends the next part of the fleet; null when it is the last part. */
+async function idAhead(db: Queries, after: string): Promise<string | null> {
+  const row = await db
+    .selectFrom("devices")
+    .select("id")
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(1)
+    .offset(rowsPerQueryMax - 1)
+    .executeTakeFirst();
+  return row?.id ?? null;
+}
+
+async function listBetween(
+  db: Queries,
+  filter: DeviceFilter,
+  part: { readonly after: string; readonly last: string | null; readonly limit: number },
+): Promise<DeviceRow[]> {
+  let query = db.selectFrom("devices").selectAll().where("id", ">", part.after);
+  if (part.last !== null) query = query.where("id", "<=", part.last);
+  query = query.orderBy("id").limit(part.limit);
   if (filter.hardware !== undefined) query = query.where("hardware", "=", filter.hardware);
   if (filter.version !== undefined) query = query.where("running_version", "=", filter.version);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
   return query.execute();
 }
 
-/** What a rollout needs to know of every device of some hardware, or any; a page at a time in the order of the ids. */
+/** What a rollout needs to know of every device of a hardware, or any; a page at a time in the order of the ids. */
 export async function listCandidates(
   db: Queries,
-  hardware: readonly string[] | null,
+  hardware: string | null,
   page: { readonly after: string; readonly limit: number },
 ): Promise<
   Pick<
@@ -111,7 +148,7 @@ export async function listCandidates(
     .where("id", ">", page.after)
     .orderBy("id")
     .limit(page.limit);
-  if (hardware !== null) query = query.where("hardware", "in", [...hardware]);
+  if (hardware !== null) query = query.where("hardware", "=", hardware);
   return query.execute();
 }
 
@@ -190,12 +227,19 @@ export async function listRefusedDevices(
   db: Queries,
   releaseId: number,
 ): Promise<ReadonlySet<string>> {
-  const rows = await db
-    .selectFrom("device_refusals")
-    .select("device_id")
-    .where("release_id", "=", releaseId)
-    .execute();
-  return new Set(rows.map((row) => row.device_id));
+  const devices = new Set<string>();
+  let after = { device_id: "", image_hash: "" };
+  for (;;) {
+    // Bounded by the refusals: every page begins after the last one of the page before.
+    const { rows } = await sql<{ device_id: string; image_hash: string; release_id: number }>`
+      select device_id, image_hash, release_id from device_refusals
+      where (device_id, image_hash) > (${after.device_id}, ${after.image_hash})
+      order by device_id, image_hash limit ${rowsPerQueryMax}`.execute(db);
+    for (const row of rows) if (row.release_id === releaseId) devices.add(row.device_id);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < rowsPerQueryMax) return devices;
+    after = last;
+  }
 }
 
 /** Adds a refusal, or gives one that is there a better reason. */

@@ -140,11 +140,11 @@ export async function listMembers(
 
 export type MemberStanding = Pick<MemberRow, "state" | "reason">;
 
-/** Of the devices in a range of ids, both ends included, in these rollouts: by rollout and device. */
+/** Of these devices in these rollouts: by rollout and device. */
 export async function mapMembers(
   db: Queries,
   rolloutIds: readonly number[],
-  range: { readonly from: string; readonly to: string },
+  deviceIds: readonly string[],
 ): Promise<ReadonlyMap<number, ReadonlyMap<string, MemberStanding>>> {
   const found = new Map<number, Map<string, MemberStanding>>(
     rolloutIds.map((id) => [id, new Map()]),
@@ -154,8 +154,11 @@ export async function mapMembers(
     .selectFrom("rollout_members")
     .select(["rollout_id", "device_id", "state", "reason"])
     .where("rollout_id", "in", rolloutIds)
-    .where("device_id", ">=", range.from)
-    .where("device_id", "<=", range.to)
+    .where(
+      "device_id",
+      "in",
+      sql<string>`(select value from json_each(${JSON.stringify(deviceIds)}))`,
+    )
     .execute();
   for (const { rollout_id: rollout, device_id: device, state, reason } of rows)
     found.get(rollout)?.set(device, { state, reason });
@@ -174,17 +177,43 @@ export async function listOutcomes(
   rolloutId: number,
   limit: number,
 ): Promise<Outcome[]> {
-  const rows = await db
-    .selectFrom("rollout_members")
-    .select(["state", "reason", (select) => select.fn.countAll<number>().as("count")])
-    .where("rollout_id", "=", rolloutId)
-    .where("state", "in", memberStates.filter(isOver))
-    .groupBy(["state", "reason"])
-    .orderBy("count", "desc")
-    .orderBy("state")
-    .limit(limit)
-    .execute();
-  return rows.map(({ state, reason, count }) => ({ state, reason, count: Number(count) }));
+  const outcomes: Outcome[] = [];
+  for (const state of memberStates.filter(isOver)) {
+    const counts = await countReasons(db, rolloutId, state);
+    outcomes.push(...[...counts].map(([reason, count]) => ({ state, reason, count })));
+  }
+  // Equally frequent ones by their state, so that the same is told each time.
+  const order = (a: Outcome, b: Outcome): number =>
+    b.count - a.count || (a.state < b.state ? -1 : a.state > b.state ? 1 : 0);
+  return outcomes.sort(order).slice(0, limit);
+}
+
+/** Members that one query may look at: some milliseconds of the thread. */
+const membersPerQueryMax = 2000;
+
+async function countReasons(
+  db: Queries,
+  rolloutId: number,
+  state: MemberState,
+): Promise<ReadonlyMap<string | null, number>> {
+  const counts = new Map<string | null, number>();
+  let after = "";
+  for (;;) {
+    // Bounded by the members: every part begins after the last member of the one before.
+    const { rows } = await sql<{ reason: string | null; count: number; last: string }>`
+      select reason, count(*) as count, max(device_id) as last from (
+        select reason, device_id from rollout_members
+        where rollout_id = ${rolloutId} and state = ${state} and device_id > ${after}
+        order by device_id limit ${membersPerQueryMax})
+      group by reason order by reason`.execute(db);
+    let looked = 0;
+    for (const { reason, count, last } of rows) {
+      looked += count;
+      counts.set(reason, (counts.get(reason) ?? 0) + count);
+      if (last > after) after = last;
+    }
+    if (looked < membersPerQueryMax) return counts;
+  }
 }
 
 /** Members whose attempt ended badly, in the order of the device ids. */
@@ -193,14 +222,11 @@ export async function listBadMembers(
   rolloutId: number,
   limit: number,
 ): Promise<MemberRow[]> {
-  return db
-    .selectFrom("rollout_members")
-    .selectAll()
-    .where("rollout_id", "=", rolloutId)
-    .where("state", "in", memberStates.filter(isOver))
-    .orderBy("device_id")
-    .limit(limit)
-    .execute();
+  const members: MemberRow[] = [];
+  // By state, each in the order of the index: no query sorts all of them.
+  for (const state of memberStates.filter(isOver))
+    members.push(...(await listMembers(db, rolloutId, { after: "", limit, state })));
+  return members.sort((a, b) => (a.device_id < b.device_id ? -1 : 1)).slice(0, limit);
 }
 
 /** Moves a member to another state and keeps the counters of its stage right. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -10,11 +10,10 @@ import {
   SqliteDriver,
 } from "kysely";
 import { isLocked } from "../faults.ts";
+import { leaveTurn } from "../slices.ts";
 
 /** Prepared statements kept; Kysely writes the same text for the same query, so the set is small. */
 const statementsMax = 256;
-/** Queries in a row hold the thread no longer than this before others have their turn. */
-const sliceMs = 10;
 /** A locked database is asked again after this time, outside of transactions. */
 const lockedPauseMs = 25;
 const lockedTriesMax = 200;
@@ -101,7 +100,7 @@ class PatientConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    if (this.#yields) await turn();
+    if (this.#yields) await leaveTurn();
     for (let tries = 1; ; tries += 1)
       try {
         return await this.#plain.executeQuery<R>(query);
@@ -116,23 +115,6 @@ class PatientConnection implements DatabaseConnection {
   streamQuery<R>(query: CompiledQuery, chunkSize?: number): AsyncIterableIterator<QueryResult<R>> {
     return this.#plain.streamQuery<R>(query, chunkSize ?? 1);
   }
-}
-
-let sliceEndsAtMs = 0;
-let sliceIsNew = false;
-
-/**
- * Lets the others have their turn when queries held the thread for a slice. One slice for all
- * connections: it is the thread that they share.
- */
-async function turn(): Promise<void> {
-  if (!sliceIsNew) {
-    sliceIsNew = true;
-    sliceEndsAtMs = performance.now() + sliceMs;
-    setImmediate(() => {
-      sliceIsNew = false;
-    });
-  } else if (performance.now() >= sliceEndsAtMs) await nextTurn();
 }
 
 class PreparedStatement {

@@ -12,7 +12,8 @@ import {
   fileNameOf,
   type TrustRepository,
 } from "../../release/trust/repository.ts";
-import { verifyTrust } from "../../release/trust/verify.ts";
+import type { TrustReport, TrustSet } from "../../release/trust/verify.ts";
+import { leaveTurn } from "../slices.ts";
 
 /** File names as they are served, and their text. */
 export type IncomingDocuments = Readonly<Record<string, string>>;
@@ -38,6 +39,13 @@ export type AcceptResult =
       readonly missing: readonly MissingTarget[];
     };
 
+/** What the server asks others while it judges. */
+export interface Judges {
+  /** As devices would, in a thread of its own. */
+  verify(set: TrustSet, now: number): Promise<TrustReport>;
+  hasFile(sha256: string, lengthBytes: number): Promise<boolean>;
+}
+
 const missingToldMax = 1000;
 
 /**
@@ -48,10 +56,11 @@ export async function judgeIncoming(
   repository: TrustRepository,
   incoming: IncomingDocuments,
   now: number,
-  hasFile: (sha256: string, lengthBytes: number) => Promise<boolean>,
+  judges: Judges,
 ): Promise<AcceptResult> {
   const fresh: TrustDocument[] = [];
   for (const [name, text] of Object.entries(incoming)) {
+    await leaveTurn();
     const document = parseIncoming(name, text);
     if (document === null)
       return refuse("malformed", `${name} is no root, targets or delegated role in JSON`);
@@ -80,10 +89,10 @@ export async function judgeIncoming(
     if (document !== null) delegated.set(role, document);
   }
   const set = { roots, targets, delegated, snapshot: null, timestamp: null };
-  const [problem] = verifyTrust(set, now).problems;
+  const [problem] = (await judges.verify(set, now)).problems;
   if (problem !== undefined)
     return refuse("untrusted", `devices would refuse ${problem.role}: ${problem.problem}`);
-  const missing = await missingTargets(delegated, hasFile);
+  const missing = await missingTargets(delegated, judges.hasFile);
   if (missing.length > 0)
     return {
       ...refuse("targets-missing", `${missing.length} files that targets name are not here yet`),

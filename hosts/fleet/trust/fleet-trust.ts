@@ -13,16 +13,19 @@ import {
 } from "../../release/trust/document.ts";
 import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/expiry.ts";
 import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
+import type { TrustReport } from "../../release/trust/verify.ts";
 import type { FleetClock } from "../clock.ts";
 import type { Image } from "../control/memory.ts";
 import { DatabaseRefusedError } from "../storage/database-check.ts";
+import { Thread } from "../thread.ts";
 import { Turns } from "../turns.ts";
-import { type AcceptResult, type IncomingDocuments, judgeIncoming } from "./accept.ts";
+import { type AcceptResult, type IncomingDocuments, type Judges, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
 import { type DevicesAhead, type DirectorTimes, describeAhead } from "./director-times.ts";
 import { NoticesOnce, type TrustNotice } from "./notices.ts";
 import { firstExpiry, OnlineSchedule } from "./online-schedule.ts";
+import type { VerifyQuestion } from "./verify-thread.ts";
 
 export interface FleetTrustOptions {
   /** Signed metadata and the audit log. */
@@ -63,6 +66,10 @@ export class FleetTrust {
   readonly #files = new Map<string, Buffer>();
   readonly #once = new NoticesOnce();
   readonly #signing = new Turns("questions to the director", signingBounds);
+  readonly #verifier = new Thread<VerifyQuestion, TrustReport>(
+    new URL("./verify-thread.ts", import.meta.url),
+    "checks signed metadata",
+  );
   #targets = new Map<string, TargetJson>();
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
@@ -215,9 +222,11 @@ export class FleetTrust {
     hasFile: (sha256: string, lengthBytes: number) => Promise<boolean>,
   ): Promise<AcceptResult> {
     return this.#inTurn(async () => {
-      const judged = await judgeIncoming(this.#repository, incoming, this.#clock.unixMs(), hasFile);
+      const verify: Judges["verify"] = (set, now) => this.#verifier.ask({ set, now });
+      const judges = { verify, hasFile };
+      const judged = await judgeIncoming(this.#repository, incoming, this.#clock.unixMs(), judges);
       if (!judged.ok) return judged;
-      this.#repository.setLifeDays({ ...this.#repository.lifeDays, ...lifeDays });
+      await this.#repository.setLifeDaysMeanwhile({ ...this.#repository.lifeDays, ...lifeDays });
       await this.#signOver(judged.documents);
       return judged;
     });
@@ -236,7 +245,10 @@ export class FleetTrust {
   }
 
   close(): Promise<void> {
-    return this.#inTurn(() => this.#writeUses());
+    return this.#inTurn(async () => {
+      await this.#verifier.close();
+      await this.#writeUses();
+    });
   }
 
   /** Ends the signers that still think: the server stops now. */
@@ -264,10 +276,10 @@ export class FleetTrust {
   async #signOver(fresh: readonly TrustDocument[]): Promise<readonly TrustNotice[]> {
     const signed = await this.#schedule.sign(fresh);
     const isRoot = ({ role }: TrustDocument): boolean => role === "root";
-    for (const document of fresh.filter((one) => !isRoot(one))) this.#repository.publish(document);
-    if (signed.snapshot !== null) this.#repository.publish(signed.snapshot);
-    for (const document of fresh.filter(isRoot)) this.#repository.publish(document);
-    if (signed.timestamp !== null) this.#repository.publish(signed.timestamp);
+    const { snapshot, timestamp } = signed;
+    const others = fresh.filter((one) => !isRoot(one));
+    for (const document of [...others, snapshot, ...fresh.filter(isRoot), timestamp])
+      if (document !== null) await this.#repository.publishMeanwhile(document);
     this.#files.delete("timestamp.json");
     this.#index();
     return signed.notices;

@@ -1,6 +1,6 @@
 import {
   closeSync,
-  fsyncSync,
+  fsync,
   ftruncateSync,
   openSync,
   renameSync,
@@ -8,6 +8,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { canonicalize } from "@tufjs/canonical-json";
 import { withFileLock } from "../../files/file-lock.ts";
 import { type LogEnd, readLogEnd } from "./audit-end.ts";
@@ -49,7 +50,7 @@ export class AuditLog {
       throw new RangeError(`an entry tells of 1 to ${usesPerEntryMax} uses, not ${uses.length}`);
     const purpose = `a signature of ${signer.label}`;
     await withFileLock(this.path, { purpose, waitMsMax: lockWaitMsMax }, async () => {
-      sealFull(this.path, this.segmentBytes);
+      await sealFull(this.path, this.segmentBytes);
       const file = openSync(this.path, "a+", 0o600);
       try {
         const { last } = cutToWholeLines(file, this.path);
@@ -67,7 +68,7 @@ export class AuditLog {
           signature: Buffer.from(signature).toString("base64"),
         };
         writeSync(file, `${canonicalize(entry)}\n`);
-        fsyncSync(file);
+        await toDisk(file);
       } finally {
         closeSync(file);
       }
@@ -87,21 +88,24 @@ export function recordedSigner(signer: Signer, log: AuditLog, purpose: string): 
   };
 }
 
+/** Servers append, too: the thread is not held while the disk is waited for. */
+const toDisk = promisify(fsync);
+
 /** A full log, if it is whole, becomes the next segment. A power cut leaves the one or the other name. */
-function sealFull(path: string, segmentBytes: number): void {
+async function sealFull(path: string, segmentBytes: number): Promise<void> {
   const { size } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0 };
   if (size < segmentBytes) return;
   const file = openSync(path, "r+");
   try {
     if (cutToWholeLines(file, path).wholeBytes === 0) return;
-    fsyncSync(file);
+    await toDisk(file);
   } finally {
     closeSync(file);
   }
   renameSync(path, segmentPath(path, (segmentsOf(path).at(-1)?.number ?? 0) + 1));
   const folder = openSync(dirname(path), "r");
   try {
-    fsyncSync(folder);
+    await toDisk(folder);
   } finally {
     closeSync(folder);
   }

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { withFileLock } from "../../files/file-lock.ts";
-import { replaceFile } from "../../files/replace-file.ts";
+import { replaceFile, replaceFileMeanwhile } from "../../files/replace-file.ts";
 import {
   fileOf,
   type RootDocument,
@@ -91,7 +92,13 @@ export class TrustRepository {
 
   setLifeDays(lifeDays: LifeDays): void {
     this.#lifeDays = lifeDays;
-    this.#write("settings.json", Buffer.from(`${JSON.stringify({ lifeDays }, null, 2)}\n`));
+    this.#write("settings.json", settingsOf(lifeDays));
+  }
+
+  /** The same without holding the thread, for servers. */
+  async setLifeDaysMeanwhile(lifeDays: LifeDays): Promise<void> {
+    await this.#writeMeanwhile("settings.json", settingsOf(lifeDays));
+    this.#lifeDays = lifeDays;
   }
 
   /** The versions of the root in order, from the first. */
@@ -157,6 +164,12 @@ export class TrustRepository {
     this.#write(join("metadata", fileNameOf(document)), fileOf(document));
     this.#remember(document);
     this.dropDraft(document.role);
+  }
+
+  /** The same without holding the thread, for servers; they have no drafts. */
+  async publishMeanwhile(document: TrustDocument): Promise<void> {
+    await this.#writeMeanwhile(join("metadata", fileNameOf(document)), fileOf(document));
+    this.#remember(document);
   }
 
   /** A file that targets name, under its hash as clients ask for it (clause 5.7.3). */
@@ -235,6 +248,16 @@ export class TrustRepository {
     mkdirSync(dirname(path), { recursive: true });
     replaceFile(path, bytes);
   }
+
+  async #writeMeanwhile(name: string, bytes: Buffer): Promise<void> {
+    const path = join(this.folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await replaceFileMeanwhile(path, bytes);
+  }
+}
+
+function settingsOf(lifeDays: LifeDays): Buffer {
+  return Buffer.from(`${JSON.stringify({ lifeDays }, null, 2)}\n`);
 }
 
 /** `2.root.json`, or `timestamp.json`, which alone has no version in its name (clause 5.4.1). */

@@ -5,6 +5,7 @@ import {
   bucketOf,
   bucketsCount,
   cumulativeSizes,
+  sortBuckets,
   stageCutoffs,
   stageOf,
 } from "../../../../hosts/fleet/rollout/buckets.ts";
@@ -88,4 +89,20 @@ test("spreads devices evenly over the buckets", () => {
   for (let index = 0; index < 2000; index++)
     halves[bucketOf("rollout-1", `device-${index}`) < bucketsCount / 2 ? 0 : 1]! += 1;
   assert.ok(halves.every((count) => count > 900));
+});
+
+test("sorts buckets a part at a time as they are sorted at once", async () => {
+  let turns = 0;
+  const leaveTurn = async (): Promise<void> => {
+    turns += 1;
+  };
+  for (const count of [0, 1, 2, 30_000]) {
+    const buckets = Array.from({ length: count }, (_, index) =>
+      bucketOf("salt", `d${index % 29_000}`),
+    );
+    buckets.push(0, bucketsCount - 1);
+    const sorted = await sortBuckets(buckets, leaveTurn);
+    assert.deepEqual(sorted, Float64Array.from(buckets).sort());
+  }
+  assert.ok(turns > 100);
 });

@@ -1,0 +1,55 @@
+import { systemClock } from "../fleet/clock.ts";
+import { FleetDatabase } from "../fleet/storage/database.ts";
+import { openTokenKey } from "../fleet/tokens.ts";
+
+const devicesPerWrite = 1000;
+
+export function manyDeviceId(number: number): string {
+  return `device-${String(number).padStart(7, "0")}`;
+}
+
+/** Fills the database of a server that does not run yet: all devices have one token and run 1.0.0. */
+export async function addManyDevices(
+  databaseFile: string,
+  wishes: { readonly devices: number; readonly hardware: string; readonly token: string },
+): Promise<void> {
+  const database = await FleetDatabase.open(databaseFile, systemClock);
+  try {
+    const tokenMac = openTokenKey(databaseFile, false).mac(wishes.token);
+    for (let from = 0; from < wishes.devices; from += devicesPerWrite)
+      await database.write(async ({ db, nowUnixMs }) => {
+        const end = Math.min(from + devicesPerWrite, wishes.devices);
+        for (let number = from; number < end; number += 1)
+          await db
+            .insertInto("devices")
+            .values(row(manyDeviceId(number), wishes.hardware, tokenMac, nowUnixMs))
+            .execute();
+      });
+  } finally {
+    await database.close();
+  }
+}
+
+function row(id: string, hardware: string, tokenMac: string, nowUnixMs: number) {
+  return {
+    id,
+    token_sha256: null,
+    token_mac: tokenMac,
+    hardware,
+    hardware_by_operator: 1,
+    created_at: nowUnixMs,
+    last_seen_at: null,
+    running_version: "1.0.0",
+    running_hash: "0".repeat(64),
+    running_confirmed: 1,
+    state: "idle",
+    reason: null,
+    state_at: nowUnixMs,
+    attributes_wanted: 0,
+    installed_action_id: null,
+    auto_confirm_at: null,
+    auto_confirm_initiator: null,
+    auto_confirm_remark: null,
+    configuration_version: null,
+  };
+}
