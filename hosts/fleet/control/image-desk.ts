@@ -1,5 +1,5 @@
+import { Thread } from "../../threads/thread.ts";
 import { describeArtifact, type StoredArtifact } from "../storage/artifacts.ts";
-import { Thread } from "../thread.ts";
 import { Turns } from "../turns.ts";
 import { checkImage, type ImageCheck, type PublishRules } from "./image-check.ts";
 

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { parentPort } from "node:worker_threads";
+import { answerQuestions } from "../../threads/thread.ts";
 
 export interface CheckpointQuestion {
   readonly file: string;
@@ -18,9 +18,9 @@ const busyMs = 100;
 let database: DatabaseSync | null = null;
 
 // Copies the write-ahead log into the database, and syncs both, beside the thread that serves.
-parentPort?.on("message", ({ file, step }: CheckpointQuestion) => {
-  parentPort?.postMessage({ isEmpty: checkpoint(file, step) } satisfies CheckpointAnswer);
-});
+answerQuestions<CheckpointQuestion, CheckpointAnswer>(({ file, step }) => ({
+  isEmpty: checkpoint(file, step),
+}));
 
 function checkpoint(file: string, step: CheckpointQuestion["step"]): boolean {
   try {

@@ -14,10 +14,10 @@ import {
 import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/expiry.ts";
 import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
 import type { TrustReport } from "../../release/trust/verify.ts";
+import { Thread } from "../../threads/thread.ts";
 import type { FleetClock } from "../clock.ts";
 import type { Image } from "../control/memory.ts";
 import { DatabaseRefusedError } from "../storage/database-check.ts";
-import { Thread } from "../thread.ts";
 import { Turns } from "../turns.ts";
 import { type AcceptResult, type IncomingDocuments, type Judges, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";

@@ -1,5 +1,5 @@
-import { parentPort } from "node:worker_threads";
 import { type TrustReport, type TrustSet, verifyTrust } from "../../release/trust/verify.ts";
+import { answerQuestions } from "../../threads/thread.ts";
 
 export interface VerifyQuestion {
   readonly set: TrustSet;
@@ -7,6 +7,4 @@ export interface VerifyQuestion {
 }
 
 // Checks signed metadata as devices do, beside the thread that serves: each root adds signatures.
-parentPort?.on("message", ({ set, now }: VerifyQuestion) => {
-  parentPort?.postMessage(verifyTrust(set, now) satisfies TrustReport);
-});
+answerQuestions<VerifyQuestion, TrustReport>(({ set, now }) => verifyTrust(set, now));

@@ -1,5 +1,6 @@
 import type { Pkcs11Address } from "./address.ts";
-import { type ProgramEnd, Programs } from "./program.ts";
+import { Programs } from "./program.ts";
+import type { ProgramEnd } from "./running-programs.ts";
 import { checkedSignature, pointOfSpki, type Signer, SignerError, tufKeyId } from "./signer.ts";
 
 /**

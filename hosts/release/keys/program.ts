@@ -1,96 +1,48 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { Thread } from "../../threads/thread.ts";
+import type { ProgramEnd, ProgramQuestion } from "./running-programs.ts";
 
 /** A person may have to touch a token or approve in a console. */
 const answerMsMax = 120_000;
-const answerBytesMax = 64 * 1024;
-
-/** How a program that was asked something ended. */
-export type ProgramEnd =
-  | {
-      readonly kind: "ended";
-      /** Null when a signal ended it. */
-      readonly status: number | null;
-      readonly signal: NodeJS.Signals | null;
-      readonly output: Buffer;
-      readonly errors: Buffer;
-    }
-  | { readonly kind: "not-started"; readonly code: string }
-  | { readonly kind: "too-late"; readonly waitedMs: number }
-  | { readonly kind: "too-long"; readonly bytesMax: number };
 
 /**
  * Programs that answer on their standard output, in a bounded time and length. Nothing else waits
- * for them: a server goes on serving while its key service takes a second.
+ * for them: a server goes on serving while its key service takes a second, and while a busy system
+ * takes its time to start a program, which holds the thread that asks for it.
  */
 export class Programs {
-  readonly #running = new Set<ChildProcessWithoutNullStreams>();
   readonly #waitMs: number;
+  readonly #thread = new Thread<ProgramQuestion | "end", ProgramEnd | null>(
+    new URL("./program-thread.ts", import.meta.url),
+    "starts programs",
+  );
+  #running = 0;
 
   constructor(waitMs = answerMsMax) {
     this.#waitMs = waitMs;
   }
 
-  run(
+  async run(
     command: string,
     argv: readonly string[],
     input: Uint8Array,
     environment: Readonly<Record<string, string>>,
   ): Promise<ProgramEnd> {
-    const child = spawn(command, argv, { env: { ...process.env, ...environment }, stdio: "pipe" });
-    this.#running.add(child);
-    return this.#answer(child, input).finally(() => {
-      this.#running.delete(child);
-      // What it started itself may hold the pipes after it was killed.
-      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
-    });
+    this.#running += 1;
+    try {
+      const waitMs = this.#waitMs;
+      const end = await this.#thread.ask({ command, argv, input, environment, waitMs });
+      if (end === null) throw new Error("a program was answered as none");
+      if (end.kind !== "ended") return end;
+      // From another thread they come as plain bytes.
+      return { ...end, output: Buffer.from(end.output), errors: Buffer.from(end.errors) };
+    } finally {
+      this.#running -= 1;
+    }
   }
 
   /** Kills what runs: each then answers as ended by a signal. */
   end(): void {
-    for (const child of this.#running) child.kill("SIGKILL");
-  }
-
-  #answer(child: ChildProcessWithoutNullStreams, input: Uint8Array): Promise<ProgramEnd> {
-    const output: Buffer[] = [];
-    const errors: Buffer[] = [];
-    return new Promise((resolve) => {
-      const stop = (end: ProgramEnd): void => {
-        clearTimeout(timer);
-        child.kill("SIGKILL");
-        resolve(end);
-      };
-      const timer = setTimeout(
-        () => stop({ kind: "too-late", waitedMs: this.#waitMs }),
-        this.#waitMs,
-      );
-      let bytes = 0;
-      const keep = (chunks: Buffer[]) => (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > answerBytesMax) stop({ kind: "too-long", bytesMax: answerBytesMax });
-        else chunks.push(chunk);
-      };
-      child.stdout.on("data", keep(output));
-      child.stderr.on("data", keep(errors));
-      child.on("error", (error: NodeJS.ErrnoException) =>
-        stop({ kind: "not-started", code: error.code ?? error.message }),
-      );
-      const ended = (status: number | null, signal: NodeJS.Signals | null): void => {
-        clearTimeout(timer);
-        resolve({
-          kind: "ended",
-          status,
-          signal,
-          output: Buffer.concat(output),
-          errors: Buffer.concat(errors),
-        });
-      };
-      child.on("close", ended);
-      // A killed program's children may keep its pipes open: nothing more is wanted of them.
-      child.on("exit", (status, signal) => {
-        if (signal !== null) ended(status, signal);
-      });
-      child.stdin.on("error", () => {}); // it ended without reading the digest; its end says more
-      child.stdin.end(input);
-    });
+    if (this.#running === 0) return;
+    this.#thread.ask("end").catch(() => {}); // a thread that is gone runs nothing
   }
 }

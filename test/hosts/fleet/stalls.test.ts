@@ -17,7 +17,7 @@ const token = "token-of-every-device";
 const heldMsMax = 50;
 const planCpuMsMax = 1000;
 /** What stalls the server does so each time; what another program or a collection of garbage does, does not. */
-const rounds = 4;
+const roundsMax = 12;
 const polling = 20;
 const pollsUnderLock = 3 * polling;
 /** Of a change that was refused because another program had the lock for too long. */
@@ -112,7 +112,7 @@ async function underLock(client: Client, databaseFile: string, version: string):
   const { bytes } = await makeImage({ version, payloadBytes: 8 << 20 });
   // Each is told what is planned now, which is written down; from then on it polls without news.
   for (let number = 0; number < polling; number += 1) await client.poll(number);
-  const other = new DatabaseSync(databaseFile);
+  const other = new DatabaseSync(databaseFile, { timeout: 60_000 });
   try {
     other.exec("begin immediate");
     const slow = [
@@ -143,7 +143,9 @@ test("nothing holds the thread that serves for longer than 50 ms", {
   const planning: number[] = [];
   const planCpu: number[] = [];
   const delays: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
+  const isShown = (times: readonly number[]): boolean => Math.min(...times) < heldMsMax;
+  for (let round = 0; round < roundsMax; round += 1) {
+    if (isShown(waiting) && isShown(planning)) break;
     const version = `1.1.${round + 1}`;
     await server.turns();
     await underLock(client, databaseFile, version);
@@ -160,7 +162,7 @@ test("nothing holds the thread that serves for longer than 50 ms", {
   }
   const told = `delays as monitorEventLoopDelay saw them, with other programs' time: ${delays.map(Math.round).join(", ")} ms`;
   for (const [name, times] of Object.entries({ waiting, planning }))
-    assert.ok(Math.min(...times) < heldMsMax, `${name}: ${times.join(", ")} ms; ${told}`);
+    assert.ok(isShown(times), `${name}: ${times.join(", ")} ms; ${told}`);
   assert.ok(Math.min(...planCpu) < planCpuMsMax, `a plan took ${planCpu.join(", ")} ms`);
   t.diagnostic(
     `waiting ${waiting.map(Math.round)}, planning ${planning.map(Math.round)}, CPU of a plan ${planCpu.map(Math.round)} ms; ${told}`,
