@@ -42,7 +42,7 @@ function row(id: string, hardware: string, tokenMac: string, nowUnixMs: number) 
     running_version: "1.0.0",
     running_hash: "0".repeat(64),
     running_confirmed: 1,
-    state: "idle",
+    state: "idle" as const,
     reason: null,
     state_at: nowUnixMs,
     attributes_wanted: 0,
