@@ -39,6 +39,8 @@ const connectionIsGone: readonly string[] = ["ECONNRESET", "EPIPE"];
 const pollSeconds = 1;
 const tickMs = 500;
 const lookMs = 200;
+/** More signs of progress than any update gives. */
+const renewalsMax = 10_000;
 
 /** The real fleet server in real time, behind a proxy that writes down what devices ask. */
 export class RealFleet {
@@ -181,16 +183,26 @@ export class RealFleet {
   }
 }
 
-/** Looks until `done` says so; throws with what it waited for when the limit comes first. */
+/**
+ * Looks until `done` says so; throws with what it waited for when the limit comes first. The limit begins anew whenever
+ * `progress` answers something else: a busy machine makes a device slow, and never silent.
+ */
 export async function until(
   what: string,
   limitSeconds: number,
   done: () => boolean | Promise<boolean>,
+  progress: () => number = () => 0,
 ): Promise<void> {
-  const endMs = performance.now() + limitSeconds * 1000;
+  let seen = progress();
+  let renewals = 0;
+  let endMs = performance.now() + limitSeconds * 1000;
   while (performance.now() < endMs) {
     if (await done()) return;
     await sleep(lookMs);
+    if (progress() === seen || renewals === renewalsMax) continue;
+    seen = progress();
+    renewals += 1;
+    endMs = performance.now() + limitSeconds * 1000;
   }
   throw new Error(`waited ${limitSeconds} s for: ${what}`);
 }

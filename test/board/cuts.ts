@@ -4,7 +4,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BoardDevice, type Checkpoint } from "../../hosts/esp32/emulator/board-device.ts";
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
 import type { EmulatedChip } from "../../hosts/esp32/emulator/emulated-chip.ts";
-import { until } from "../../hosts/moddable/real-fleet.ts";
 import { Journal } from "../../src/update/machine/journal.ts";
 import { identityKey } from "../../src/update/settings.ts";
 import {
@@ -17,9 +16,9 @@ import {
 import { assertModelAgrees } from "./model.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
+import { untilUpdated } from "./until-updated.ts";
 
 const phaseMs = 600_000;
-const updateSeconds = phaseMs / 1000;
 /** Of the cuts that were meant for a phase, how many fell into it: a machine is not always as fast as before. */
 const fallenShareMin = 0.5;
 
@@ -195,12 +194,6 @@ function storedState(device: BoardDevice): string {
     throw new TypeError("a storage to read from only");
   };
   return new Journal({ ...storage, write: refuse, delete: refuse }).read().kind;
-}
-
-function untilUpdated(device: BoardDevice, rollout: number): Promise<void> {
-  return until("the update", updateSeconds, async () => {
-    return (await device.fleet.count(rollout, "updated")) === 1;
-  });
 }
 
 async function checkPhases(

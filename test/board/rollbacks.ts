@@ -2,13 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { BoardDevice, deviceId } from "../../hosts/esp32/emulator/board-device.ts";
 import { primaryVersion, signed } from "../../hosts/esp32/emulator/board-image.ts";
-import { until } from "../../hosts/moddable/real-fleet.ts";
 import type { OtherFirmware } from "./kit.ts";
 import { assertModelAgrees } from "./model.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
-
-const rollbackSeconds = 600;
+import { untilUpdated } from "./until-updated.ts";
 
 interface BadRelease {
   readonly name: string;
@@ -65,9 +63,7 @@ async function checkRollback(stage: Stage, release: BadRelease): Promise<void> {
     const rollout = await one.offer(version, bad);
     await one.powerOn();
     await check(`goes back from an image that ${name}`, async () => {
-      await until("the rollback", rollbackSeconds, async () => {
-        return (await one.fleet.count(rollout, "rolled-back")) === 1;
-      });
+      await untilUpdated(one, rollout, "rolled-back");
       assert.equal(one.starts.at(-1), `1.0.0 confirmed ${release.lastReset}`);
     });
     await check(`gives an image that ${name} exactly three boots`, () => {

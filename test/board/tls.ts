@@ -20,9 +20,9 @@ import {
 import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
+import { untilUpdated } from "./until-updated.ts";
 
 const pollSeconds = 240;
-const updateSeconds = 600;
 const hosts = ["10.0.2.2"];
 
 /** HTTPS on the chip: with the enrolled authority, not with another, and with everything else that is signed. */
@@ -86,9 +86,7 @@ async function checkEverything(stage: Stage): Promise<void> {
       "takes an update over TLS with a client certificate and signed metadata",
       async () => {
         await one.powerOn();
-        await until("the update", updateSeconds, async () => {
-          return (await one.fleet.count(rollout, "updated")) === 1;
-        });
+        await untilUpdated(one, rollout);
         assert.deepEqual(one.fleet.refusedHandshakes, []);
         assert.ok(one.fleet.requests.some(({ path }) => path.includes("/tuf/")));
       },

@@ -8,9 +8,9 @@ import { assertModelAgrees } from "./model.ts";
 import { askedAgainBytes, askedTwiceBytes, askedUpToBytes, downloadRanges } from "./ranges.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
+import { silentSeconds, untilUpdated } from "./until-updated.ts";
 
 const bootSeconds = 90;
-const updateSeconds = 400;
 const blockBytes = 65_536;
 /** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
 const freeBytesMin = 4096;
@@ -43,9 +43,7 @@ async function checkUpdate({ checks, kit, directory }: Stage): Promise<void> {
     });
     const rollout = await one.offer("1.1.0", next);
     await check("takes an update, and the server counts it as updated", async () => {
-      await until("the update", updateSeconds, async () => {
-        return (await one.fleet.count(rollout, "updated")) === 1;
-      });
+      await untilUpdated(one, rollout);
     });
     await check("starts the new image once, on trial, by a restart of its own", () => {
       assert.deepEqual(one.starts, ["1.0.0 confirmed power-on", "1.1.0 trial software"]);
@@ -95,15 +93,12 @@ async function checkResume({ checks, kit, directory }: Stage): Promise<void> {
     await one.powerOn();
     await check("resumes a download after a cut with at most one block again", async () => {
       const half = next.bytes.length / 2;
-      await until("half of the download", updateSeconds, () => {
-        return askedUpToBytes(one.fleet.ranges) > half;
-      });
+      const isHalf = (): boolean => askedUpToBytes(one.fleet.ranges) > half;
+      await until("half of the download", silentSeconds, isHalf, () => one.saidCount);
       await one.powerOff();
       const { ranges: before } = one.fleet;
       await one.powerOn();
-      await until("the update", updateSeconds, async () => {
-        return (await one.fleet.count(rollout, "updated")) === 1;
-      });
+      await untilUpdated(one, rollout);
       const again = askedAgainBytes(downloadRanges(before), one.fleet.ranges.slice(before.length));
       console.log(`asked for again after a cut in the download: ${again} bytes`);
       assert.ok(again <= blockBytes, `${again} bytes again: ${one.fleet.ranges.join(" ")}`);

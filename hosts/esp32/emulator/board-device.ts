@@ -155,6 +155,11 @@ export class BoardDevice {
     return this.fleet.rollOut(version);
   }
 
+  /** Changes with whatever the device says, to anybody. */
+  get saidCount(): number {
+    return this.console.length + this.fleet.requests.length;
+  }
+
   /** What the firmware said about itself at its starts, oldest first: `1.0.0 confirmed power-on`. */
   get starts(): string[] {
     return this.console.flatMap((line) => {
