@@ -29,8 +29,12 @@ export interface OneDeviceOptions {
   readonly trust?: TrustedReleases;
   /** What the device is enrolled with in place of the fleet's address. */
   readonly serverUrl?: string;
+  /** Resets in one run; a board that has more swings for ever. */
+  readonly bootsMax?: number;
   /** Hears each line of the console. */
   logged?(line: string): void;
+  /** Hears each line of `board.boots`, before what was booted runs. */
+  booted?(line: string): void;
 }
 
 /** Who signs offline. */
@@ -73,7 +77,7 @@ export class OneDevice {
       ...(tls && { tls: tls.credentials }),
       ...(options.trust && { trustRoot: options.trust.firstRoot }),
     });
-    const { watchdogSeconds = 0, logged = () => {} } = options;
+    const { watchdogSeconds = 0, bootsMax, logged = () => {}, booted = () => {} } = options;
     const board = new ModdableBoard(
       {
         directory: join(directory, "board"),
@@ -81,7 +85,9 @@ export class OneDevice {
         layout,
         imageKeys: [key],
         watchdogSeconds,
+        ...(bootsMax !== undefined && { bootsMax }),
         logged,
+        booted,
       },
       flash,
     );

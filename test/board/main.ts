@@ -63,7 +63,7 @@ lookFor("ESP32_EMULATOR", ESP32_EMULATOR, "a program, and README.md says what it
 // An interrupted test takes its emulators with it: they end when the process exits.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.once(signal, () => process.exit(1));
-if (isNative) process.exitCode = await runNative();
+if (isNative) process.exitCode = await runNative(wanted);
 else if (found.ok && missing.length === 0) process.exitCode = await runChecks(found.tools);
 else {
   for (const line of missing) console.error(line);

@@ -9,15 +9,21 @@ import { deviceId, OneDevice } from "../../hosts/moddable/one-device.ts";
 import { until } from "../../hosts/moddable/real-fleet.ts";
 import { projectRoot } from "../../hosts/moddable/sdk.ts";
 import { Checks } from "../moddable/checks.ts";
+import { soakNative } from "./native-soak.ts";
 
 const pollSeconds = 60;
 const updateSeconds = 300;
 const blockBytes = 65_536;
 const layout = deviceLayout("esp32-4m");
-const settings = { trialSeconds: 5, firstPollSeconds: 1 };
+const settings = { trialSeconds: 120, firstPollSeconds: 1 };
 
-/** The exit code: 2 when something is missing, which it names, 1 when a check failed. */
-export async function runNative(): Promise<number> {
+/** Parts: none, or the soak alone. The exit code: 2 when something is missing, which it names, 1 when a check failed. */
+export async function runNative(parts: readonly string[]): Promise<number> {
+  const unknown = parts.filter((name) => name !== "soak");
+  if (unknown.length > 0) {
+    console.error(`no part of native_sim is called "${unknown.join(" ")}": soak, or none`);
+    return 2;
+  }
   const found = await findBoardTools(process.env, "host");
   if (!found.ok) {
     for (const line of found.missing) console.error(line);
@@ -32,7 +38,8 @@ export async function runNative(): Promise<number> {
       if (!built.ok) throw new Error(built.message);
       payload = built.payload;
     });
-    if (payload !== null) await checkNative(checks, payload, directory);
+    if (payload !== null && parts.includes("soak")) await soakNative(checks, payload, directory);
+    else if (payload !== null) await checkNative(checks, payload, directory);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

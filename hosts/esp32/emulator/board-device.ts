@@ -6,6 +6,7 @@ import { writeFlashFile } from "../../flash/flash-file.ts";
 import { NorFlash } from "../../flash/nor-flash.ts";
 import type { TrustedReleases } from "../../moddable/one-device.ts";
 import { RealFleet, type SecureServerOptions } from "../../moddable/real-fleet.ts";
+import type { BoardStorage } from "../../simulator/board/board-host.ts";
 import { manufacture } from "../../simulator/manufacture.ts";
 import { mountBoardStorage } from "../../simulator/storage/board-storage.ts";
 import { hostAddress } from "../wire/serial-network.ts";
@@ -189,9 +190,7 @@ export class BoardDevice {
 
   /** What the firmware finds in its storage, of the flash as it is now. */
   readStorage(): Pick<KeyValue, "read"> {
-    const { offsetBytes: offset, sizeBytes: size } = layout.storage;
-    const flash = NorFlash.fromBytes(this.readFlash(), 4); // mounting may write, into this copy
-    const storage = mountBoardStorage(flash.area(offset, size));
+    const storage = storageIn(this.readFlash());
     return { read: (key) => storage.read(`sluice/${key}`) };
   }
 
@@ -214,6 +213,20 @@ export class BoardDevice {
   }
 }
 
+/** What is stored in a flash that nobody writes: how many values, and their bytes with their names. */
+export function storedIn(flash: Uint8Array): { readonly values: number; readonly bytes: number } {
+  const storage = storageIn(flash);
+  const keys = [...storage.keys()];
+  const bytes = keys.reduce((sum, key) => sum + key.length + (storage.read(key)?.length ?? 0), 0);
+  return { values: keys.length, bytes };
+}
+
+function storageIn(flash: Uint8Array): BoardStorage {
+  const { offsetBytes, sizeBytes } = layout.storage;
+  const copy = NorFlash.fromBytes(flash.slice(), 4); // mounting may write
+  return mountBoardStorage(copy.area(offsetBytes, sizeBytes));
+}
+
 /** The most of each part of memory that lines of a console tell. */
 export function memoryPeaks(lines: readonly string[]): Readonly<Record<string, number>> {
   const most: Record<string, number> = {};
@@ -228,7 +241,7 @@ const fleetFolder = "fleet";
 const flashName = "flash.bin";
 
 /** The ROM's second line after each reset that is none by power-on. */
-const resetLine = /^rst:0x[0-9a-f]+ \((?!POWERON\))/;
+export const resetLine = /^rst:0x[0-9a-f]+ \((?!POWERON\))/;
 /** The first words of Zephyr in an application. */
 export const applicationLine = "*** Booting Zephyr OS";
 
