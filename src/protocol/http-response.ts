@@ -161,6 +161,15 @@ export class ResponseReader {
   }
 
   #nameOctet(octet: number): ReaderState {
+    if (this.#place === "line-start") {
+      // A line that begins with a space goes on with the one before (obs-fold): RFC 9112, 5.2.
+      const isFolded = this.#name !== "" && (octet === space || octet === tab);
+      if (isFolded) {
+        this.#place = "value";
+        return this.#valueOctet(space);
+      }
+      this.#headerEnded();
+    }
     if (octet === colon && this.#text !== "") {
       this.#name = this.#text.toLowerCase();
       this.#isKept = !this.#inTrailers && keptNames.includes(this.#name);
@@ -168,7 +177,6 @@ export class ResponseReader {
       this.#place = "value";
       return this.#state;
     }
-    // A line that begins with a space went on with the one before (obs-fold): RFC 9112, 5.2.
     if (!isTokenOctet(octet)) return this.#end("response-malformed");
     this.#place = "name";
     if (this.#text.length < nameBytesMax) this.#text += String.fromCharCode(octet);
@@ -187,20 +195,25 @@ export class ResponseReader {
     switch (this.#place) {
       case "status":
         return this.#statusEnded();
-      case "value": {
-        const before = this.#headers.get(this.#name);
-        const value = this.#text.trim();
-        if (this.#isKept)
-          this.#headers.set(this.#name, before === undefined ? value : `${before}, ${value}`);
-        this.#text = "";
+      case "value":
         this.#place = "line-start";
         return this.#state;
-      }
       case "line-start":
+        this.#headerEnded();
         return this.#inTrailers ? this.#chunksEnded() : this.#headEnded();
       default:
         return this.#end("response-malformed"); // a line without a colon
     }
+  }
+
+  /** The line behind the last one of a header showed that it is over. */
+  #headerEnded(): void {
+    const before = this.#headers.get(this.#name);
+    const value = this.#text.trim();
+    if (this.#isKept && this.#name !== "")
+      this.#headers.set(this.#name, before === undefined ? value : `${before}, ${value}`);
+    this.#name = "";
+    this.#text = "";
   }
 
   /** `HTTP/1.x SSS`, and then nothing or a space and words (RFC 9112, 4). */

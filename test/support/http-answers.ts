@@ -83,7 +83,12 @@ answer("LF alone", "HTTP/1.1 200 OK\ncontent-length: 2\nx: y\n\nok", "200 ok", o
 answer("LF and CRLF mixed", "HTTP/1.1 200 OK\r\ncontent-length: 2\n\r\nok", "200 ok", open);
 answer("CR alone", `${ok}x: a\rb\r\ncontent-length: 2\r\n\r\nok`, "response-malformed");
 answer("NUL in a value", `${ok}x: a\0b\r\ncontent-length: 2\r\n\r\nok`, "response-malformed");
-answer("a folded header", `${two}x-long: a\r\n b\r\n\r\nok`, "response-malformed");
+answer("a folded header", `${two}x-long: a\r\n b\r\n\tc\r\n\r\nok`, "200 ok", open);
+answer("a folded length", `${ok}content-length:\r\n 2\r\n\r\nok`, "200 ok", open);
+answer("a length folded in itself", `${ok}content-length: 2\r\n 3\r\n\r\nok`, "response-malformed");
+answer("a folded coding", `${two}content-encoding:\r\n gzip\r\n\r\nok`, "content-encoded");
+answer("a folded status line", `${ok} more\r\n${two.slice(ok.length)}\r\nok`, "response-malformed");
+answer("a line of spaces behind a header", `${two}x: y\r\n  \r\n\r\nok`, "200 ok", open);
 answer("a space before the colon", `${ok}content-length : 2\r\n\r\nok`, "response-malformed");
 answer("a line without a colon", `${two}nothing\r\n\r\nok`, "response-malformed");
 answer("a header without a name", `${two}: x\r\n\r\nok`, "response-malformed");
@@ -172,7 +177,8 @@ answer("a chunk that is cut", `${chunked}5\r\nhel`, "connection");
 answer("chunks without the last", `${chunked}5\r\nhello\r\n`, "connection");
 answer("trailers that are cut", `${chunked}5\r\nhello\r\n0\r\nx: y\r\n`, "connection");
 answer("chunked twice", `${ok}transfer-encoding: chunked, chunked\r\n\r\n`, "response-malformed");
-answer("a folded trailer", `${chunked}0\r\nx: y\r\n z\r\n\r\n`, "response-malformed");
+answer("a folded trailer", `${chunked}2\r\nok\r\n0\r\nx: y\r\n z\r\n\r\n`, "200 ok", open);
+answer("a trailer that begins folded", `${chunked}0\r\n z\r\n\r\n`, "response-malformed");
 
 // ---- codings
 answer("gzip", `${two}content-encoding: gzip\r\n\r\nok`, "content-encoded");
