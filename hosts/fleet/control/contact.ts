@@ -1,11 +1,11 @@
 import { compareVersions, parseVersion } from "../../../src/image/version.ts";
 import { parseRunning, type Running } from "../../../src/protocol/running.ts";
 import { lastSeenResolutionMs, limits } from "../limits.ts";
-import { parseDeviceId } from "../names.ts";
+import { type DeviceId, parseDeviceId } from "../names.ts";
 import { isThrough } from "../rollout/member.ts";
 import { findActiveAction } from "../storage/actions.ts";
 import type { Queries } from "../storage/database.ts";
-import { findDevice, insertDevice } from "../storage/devices.ts";
+import { findDevice, insertDevice, listSpelledOtherwise } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
 import { changeDevice } from "./change-device.ts";
@@ -79,12 +79,15 @@ export async function registerDevice(
 ): Promise<
   | { ok: true; entry: DeviceEntry; created: boolean }
   | { ok: false; reason: "invalid-id" | "too-many-devices" }
+  | { ok: false; reason: "spelled-otherwise"; knownAs: DeviceId }
 > {
   const id = parseDeviceId(device.id);
   if (id === null) return { ok: false, reason: "invalid-id" };
   return fleet.database.write(async (unit) => {
     const known = await findEntry(fleet, id, unit.db);
     if (known !== null) return { ok: true, entry: known, created: false };
+    const [knownAs] = await listSpelledOtherwise(unit.db, id);
+    if (knownAs !== undefined) return { ok: false, reason: "spelled-otherwise", knownAs };
     if (fleet.memory.devicesCount >= limits.devicesMax)
       return { ok: false, reason: "too-many-devices" };
     const row = {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { limits } from "../limits.ts";
+import type { DeviceId } from "../names.ts";
 import { deleteDevice, deleteRefusals } from "../storage/devices.ts";
 import { noteRemovedTime } from "../storage/director-times.ts";
 import { addEvent } from "../storage/events.ts";
@@ -18,6 +19,7 @@ const tokenBytes = 24;
 export type AddedDevice =
   | { readonly ok: true; readonly entry: DeviceEntry; readonly token: string }
   | { readonly ok: false; readonly reason: "invalid-id" | "too-many-devices" | "device-exists" }
+  | { readonly ok: false; readonly reason: "spelled-otherwise"; readonly knownAs: DeviceId }
   | { readonly ok: false; readonly reason: "weak-token"; readonly message: string };
 
 /** Registers a device for an operator and gives it a token, the only time that the token is told. */

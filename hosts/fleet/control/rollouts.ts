@@ -10,7 +10,7 @@ import type { Ineligibility } from "../rollout/eligibility.ts";
 import { findHalt, type HaltThreshold, membersCount } from "../rollout/stage.ts";
 import { leaveTurn } from "../slices.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
-import { listCandidates, listRefusedDevices } from "../storage/devices.ts";
+import { listCandidates, listRefusedDevices, listSpelledOtherwise } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import {
   countsOf,
@@ -22,6 +22,7 @@ import {
   updateRollout,
   updateStage,
 } from "../storage/rollouts.ts";
+import { findEntry } from "./contact.ts";
 import { saltOf } from "./decide.ts";
 import { whyNotOffered } from "./eligible.ts";
 import { announce, openNext, stageEvent } from "./evaluate.ts";
@@ -45,6 +46,7 @@ export type RolloutRefusal =
   | "stages-not-rising"
   | "no-eligible-devices"
   | "overlaps"
+  | "spelled-otherwise"
   | "too-many-rollouts"
   | "wrong-state"
   | "over-threshold"
@@ -70,6 +72,15 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
       );
     if (fleet.memory.rollouts.size >= limits.rolloutsMax)
       return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
+    for (const id of wanted.definition.selector.devices ?? []) {
+      const known = await findEntry(fleet, id, unit.db);
+      const [knownAs] = known === null ? await listSpelledOtherwise(unit.db, id) : [];
+      if (knownAs !== undefined)
+        return refuse(
+          "spelled-otherwise",
+          `there is no device ${id}: ${knownAs} is the same id in another spelling, by which it is registered; use that one`,
+        );
+    }
     const overlap = wanted.beside ? null : new Overlap(fleet.memory, release);
     const devices = { release, definition: wanted.definition, overlap };
     const { found, left } = await eligibleDevices(unit.db, fleet, devices);

@@ -8,6 +8,7 @@ import * as serviceTime from "./0006-service-time.ts";
 import * as countedEvents from "./0007-counted-events.ts";
 import * as endsAndRetries from "./0008-ends-and-retries.ts";
 import * as directorTimes from "./0009-director-times.ts";
+import * as spelledIds from "./0010-spelled-ids.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -20,6 +21,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0007-counted-events": countedEvents,
   "0008-ends-and-retries": endsAndRetries,
   "0009-director-times": directorTimes,
+  "0010-spelled-ids": spelledIds,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -1,5 +1,5 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
-import type { DeviceId } from "../names.ts";
+import { type DeviceId, digitsOfId } from "../names.ts";
 import type { ShownState } from "../rollout/member.ts";
 import type { Queries } from "./database.ts";
 import type { DeviceTable } from "./tables.ts";
@@ -10,6 +10,26 @@ export async function findDevice(db: Queries, id: DeviceId): Promise<DeviceRow |
   return (
     (await db.selectFrom("devices").selectAll().where("id", "=", id).executeTakeFirst()) ?? null
   );
+}
+
+/** Devices whose id is this one in other spellings, the oldest first: more than one of a fleet of before. */
+export async function listSpelledOtherwise(db: Queries, id: string): Promise<DeviceId[]> {
+  const digits = digitsOfId(id);
+  if (digits === null) return [];
+  const rows = await db
+    .selectFrom("devices")
+    .select("id")
+    // The expression of the index, to the letter.
+    .where(
+      sql<string>`lower(replace(replace(replace(id, ':', ''), '-', ''), '.', ''))`,
+      "=",
+      digits,
+    )
+    .orderBy("created_at")
+    .execute();
+  return rows
+    .map((row) => row.id as DeviceId)
+    .filter((other) => other !== id && digitsOfId(other) === digits);
 }
 
 /** What the database knows the key of its tokens by; 0 before it was told. */

@@ -5,7 +5,8 @@ import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
-import { updateDevice } from "../../storage/devices.ts";
+import type { DeviceId } from "../../names.ts";
+import { listSpelledOtherwise, updateDevice } from "../../storage/devices.ts";
 import { isSameDigest, tokenSha256 } from "../../tokens.ts";
 import type { CertificateRules } from "./certificate.ts";
 
@@ -15,6 +16,11 @@ export interface DeviceAccess {
   /** Null: no gateway may register devices. */
   readonly gatewayTokenSha256: string | null;
   readonly certificates: CertificateRules | null;
+}
+
+/** The request speaks for a device that is registered under another spelling of the id. */
+export interface SpelledOtherwise {
+  readonly knownAs: DeviceId;
 }
 
 /**
@@ -27,12 +33,14 @@ export async function authenticate(
   access: DeviceAccess,
   request: FastifyRequest,
   certificateBy: "device" | "gateway" | null,
-): Promise<DeviceEntry | null> {
+): Promise<DeviceEntry | SpelledOtherwise | null> {
   const { tenant = "", deviceId = "" } = request.params as Record<string, string>;
   if (tenant.toUpperCase() !== access.tenant) return null;
   const { authorization } = request.headers;
   if (authorization === undefined && certificateBy === "device")
-    return access.certificates?.isEnough === true ? findEntry(fleet, deviceId) : null;
+    return access.certificates?.isEnough === true
+      ? ((await findEntry(fleet, deviceId)) ?? spelledOtherwise(fleet, deviceId, null))
+      : null;
   const credentials = parseAuthorization(authorization);
   if (credentials === null) return null;
   const { scheme, token } = credentials;
@@ -42,14 +50,32 @@ export async function authenticate(
     const known = await findEntry(fleet, deviceId);
     if (known !== null) return known;
     const made = await registerDevice(fleet, { id: deviceId, hardware: null, tokenMac: null });
-    return made.ok ? made.entry : null;
+    if (made.ok) return made.entry;
+    return made.reason === "spelled-otherwise" ? { knownAs: made.knownAs } : null;
   }
   if (certificateBy === "gateway") return null; // it speaks with its own token, not with a device's
   const entry = await findEntry(fleet, deviceId);
-  if (entry === null) return null;
+  if (entry === null) return spelledOtherwise(fleet, deviceId, token);
   const fit = fleet.tokens.fits(token, entry.row);
   if (fit === "old") await keepMac(fleet, entry, token);
   return fit === "no" ? null : entry;
+}
+
+/**
+ * The device under which the same MAC address or UUID is registered. Only whoever has its token (null:
+ * whose certificate was enough) is told of it.
+ */
+async function spelledOtherwise(
+  fleet: Fleet,
+  deviceId: string,
+  token: string | null,
+): Promise<SpelledOtherwise | null> {
+  for (const knownAs of await listSpelledOtherwise(fleet.database.queries, deviceId)) {
+    const entry = await findEntry(fleet, knownAs);
+    if (entry === null) continue;
+    if (token === null || fleet.tokens.fits(token, entry.row) !== "no") return { knownAs };
+  }
+  return null;
 }
 
 /** The plain digest of before gives way. A disk that is full now costs the device nothing. */

@@ -5,6 +5,7 @@ import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { type Fault, faultOf } from "../../faults.ts";
 import { limits } from "../../limits.ts";
+import { digitsOfId } from "../../names.ts";
 import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts";
 import { CodedBodyError } from "../coded-bodies.ts";
 import { refuseOtherMethods } from "../other-methods.ts";
@@ -16,7 +17,7 @@ import {
   type Problem,
   problems,
 } from "./answers.ts";
-import { authenticate, type DeviceAccess } from "./authentication.ts";
+import { authenticate, type DeviceAccess, type SpelledOtherwise } from "./authentication.ts";
 import { readCbor } from "./cbor.ts";
 import { type CertificateRules, judgeCertificate } from "./certificate.ts";
 import type { LinkBase } from "./deployment-body.ts";
@@ -81,6 +82,7 @@ export function deviceApi(
         return answerEmpty(reply, 401);
       }
       if (subject !== null) noteRight(options.fleet, request, subject);
+      if ("knownAs" in entry) return answerProblem(request, reply, otherSpelling(entry));
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
@@ -107,6 +109,15 @@ export function deviceApi(
   };
 }
 
+function otherSpelling({ knownAs }: SpelledOtherwise): Problem {
+  return {
+    status: 403,
+    exceptionClass: "RequestRefused",
+    errorCode: "sluice.error.idSpelledOtherwise",
+    message: `The device is registered as ${knownAs}: enrol it with its id in that spelling`,
+  };
+}
+
 /** Each device for itself: one with an old token slows none of those behind the same address. */
 function subjectOf({ headers, params }: FastifyRequest): TokenSubject | null {
   const { authorization } = headers;
@@ -114,7 +125,10 @@ function subjectOf({ headers, params }: FastifyRequest): TokenSubject | null {
   if (/^GatewayToken/i.test(authorization))
     return { name: "gateway", kind: "gateway-token-refused" };
   const { deviceId = "" } = params as Record<string, string>;
-  return { name: `device ${deviceId.slice(0, 64)}`, kind: "device-token-refused" };
+  return {
+    name: `device ${digitsOfId(deviceId) ?? deviceId.slice(0, 64)}`,
+    kind: "device-token-refused",
+  };
 }
 
 /** The device of a request that came past the authentication. */

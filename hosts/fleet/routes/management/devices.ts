@@ -17,6 +17,7 @@ import {
   type DeviceRow,
   listDevices,
   listRefusals,
+  listSpelledOtherwise,
   readAttributes,
 } from "../../storage/devices.ts";
 import { listEventsOfDevice } from "../../storage/events.ts";
@@ -47,6 +48,7 @@ const addRefusals = {
   "invalid-id": 403,
   "too-many-devices": 403,
   "device-exists": 409,
+  "spelled-otherwise": 409,
   "weak-token": 400,
 } as const;
 
@@ -119,7 +121,9 @@ export function deviceRoutes(fleet: Fleet) {
       },
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
-        return entry === null ? unknownDevice(reply, request.params.id) : detail(fleet, entry);
+        return entry === null
+          ? unknownDevice(fleet, reply, request.params.id)
+          : detail(fleet, entry);
       },
     });
     app.route<{ Params: { id: string }; Body: { force?: boolean } | undefined }>({
@@ -137,9 +141,9 @@ export function deviceRoutes(fleet: Fleet) {
       },
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
-        if (entry === null) return unknownDevice(reply, request.params.id);
+        if (entry === null) return unknownDevice(fleet, reply, request.params.id);
         const status = await cancelAction(fleet, entry, request.body?.force ?? false);
-        if (status === "gone") return unknownDevice(reply, request.params.id);
+        if (status === "gone") return unknownDevice(fleet, reply, request.params.id);
         if (status !== "no-action") return { status };
         const message = `${entry.id} has nothing to do; "sluice rollout cancel" ends a whole rollout`;
         return answerRefusal(reply, 409, { reason: "no-action", message });
@@ -157,9 +161,9 @@ export function deviceRoutes(fleet: Fleet) {
       },
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
-        if (entry === null) return unknownDevice(reply, request.params.id);
+        if (entry === null) return unknownDevice(fleet, reply, request.params.id);
         if ((await removeDevice(fleet, entry)) === "gone")
-          return unknownDevice(reply, request.params.id);
+          return unknownDevice(fleet, reply, request.params.id);
         return reply.code(204).send();
       },
     });
@@ -179,7 +183,7 @@ export function deviceRoutes(fleet: Fleet) {
       },
       handler: async (request, reply) => {
         const entry = await findEntry(fleet, request.params.id);
-        if (entry === null) return unknownDevice(reply, request.params.id);
+        if (entry === null) return unknownDevice(fleet, reply, request.params.id);
         const { after, source = "device" } = request.query;
         const limit = pageLimit(request.query.limit);
         const events = await listEventsOfDevice(fleet.database.queries, entry.id, {
@@ -204,11 +208,11 @@ export function deviceRoutes(fleet: Fleet) {
       handler: async (request, reply) => {
         const { id, version } = request.params;
         const entry = await findEntry(fleet, id);
-        if (entry === null) return unknownDevice(reply, id);
+        if (entry === null) return unknownDevice(fleet, reply, id);
         const release = fleet.memory.release(version);
         const result = release && (await clearRefusal(fleet, entry, release.id));
         if (result === "cleared") return reply.code(204).send();
-        if (result === "gone") return unknownDevice(reply, id);
+        if (result === "gone") return unknownDevice(fleet, reply, id);
         const message = `device ${id} refuses nothing of release ${version}`;
         return answerRefusal(reply, 404, { reason: "nothing-to-clear", message });
       },
@@ -297,6 +301,8 @@ function explainRefused(added: Extract<AddedDevice, { ok: false }>, id: string):
   switch (added.reason) {
     case "device-exists":
       return `there is one with this id, whose token was told when it was added; choose another id, or remove that one first (sluice device remove ${id})`;
+    case "spelled-otherwise":
+      return `it is ${added.knownAs} in another spelling, which is in the fleet; use that id, or remove that device first (sluice device remove ${added.knownAs})`;
     case "too-many-devices":
       return "this server holds as many as it takes; remove what is gone (sluice device remove)";
     case "invalid-id":
@@ -308,9 +314,14 @@ function explainRefused(added: Extract<AddedDevice, { ok: false }>, id: string):
   }
 }
 
-function unknownDevice(reply: FastifyReply, id: string): FastifyReply {
+async function unknownDevice(fleet: Fleet, reply: FastifyReply, id: string): Promise<FastifyReply> {
+  const [knownAs] = await listSpelledOtherwise(fleet.database.queries, id);
+  const nextStep =
+    knownAs === undefined
+      ? "register it first (sluice device add), or look for its id in the list of devices"
+      : `${knownAs} is the same id in another spelling, by which it is registered: use that one`;
   return answerRefusal(reply, 404, {
     reason: "unknown-device",
-    message: `there is no device ${id}: register it first (sluice device add), or look for its id in the list of devices`,
+    message: `there is no device ${id}: ${nextStep}`,
   });
 }

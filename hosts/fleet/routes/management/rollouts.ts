@@ -274,6 +274,7 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "stages-not-rising": 400,
   "no-eligible-devices": 409,
   overlaps: 409,
+  "spelled-otherwise": 409,
   "too-many-rollouts": 403,
   "wrong-state": 409,
   "over-threshold": 409,
