@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { printable } from "../text/terminal-text.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import { type EventView, isEvent, isPageOf, type Page } from "./fleet-views.ts";
 import { pageLimit, wholeNumber } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, isDate } from "./table.ts";
-import { printable } from "./terminal-text.ts";
 
 interface EventsFlags extends FleetFlags {
   readonly limit: number;

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { printable } from "../text/terminal-text.ts";
 import { commandGroup } from "./command-group.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts";
 import { type DeviceView, isDevice, isPageOf, type Page } from "./fleet-views.ts";
 import { pageLimit } from "./options.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, formatTime, shortHash } from "./table.ts";
-import { printable } from "./terminal-text.ts";
 
 interface ListFlags extends FleetFlags {
   readonly hardware?: string;

@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import type { JsonValue } from "../../src/protocol/json.ts";
 import { withFileLock } from "../files/file-lock.ts";
 import { createFile, replaceFile } from "../files/replace-file.ts";
+import { printable } from "../text/terminal-text.ts";
 import { explain } from "./environment-error.ts";
 import { CommandError } from "./exit.ts";
-import { printable } from "./terminal-text.ts";
 
 const lockWaitMsMax = 30_000;
 

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import { printable } from "../text/terminal-text.ts";
 import type { Check } from "./answer-shape.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { secretVariable } from "./secrets.ts";
-import { printable } from "./terminal-text.ts";
 
 /** The flags of every subcommand that asks a fleet server. */
 export interface FleetFlags {

@@ -1,5 +1,5 @@
 import type { Command, OutputConfiguration } from "commander";
-import { printableCopy, printableLines } from "./terminal-text.ts";
+import { printableCopy, printableLines } from "../text/terminal-text.ts";
 
 /**
  * Where all output of a command goes, its errors and the help included: nothing in it moves the

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Command } from "commander";
+import { printable } from "../text/terminal-text.ts";
 import { commandGroup } from "./command-group.ts";
 import { environmentError } from "./environment-error.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -7,7 +8,6 @@ import { FleetClient, type FleetFlags, withFleetFlags } from "./fleet-client.ts"
 import { isPublished, type PublishedView } from "./fleet-views.ts";
 import { note, printAnswer } from "./output.ts";
 import { formatTable, shortHash } from "./table.ts";
-import { printable } from "./terminal-text.ts";
 
 const fileBytesMax = 16 * 1024 * 1024;
 

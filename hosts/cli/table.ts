@@ -1,4 +1,4 @@
-import { printable } from "./terminal-text.ts";
+import { printable } from "../text/terminal-text.ts";
 
 /** Wider tables would wrap on the terminals that they are made for. */
 export const tableColumnsMax = 80;

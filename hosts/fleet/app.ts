@@ -7,6 +7,7 @@ import fastify, {
 } from "fastify";
 import { destination } from "pino";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
+import { printableLines } from "../text/terminal-text.ts";
 import { AttemptGuard } from "./attempts.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
@@ -128,9 +129,16 @@ async function openTokens(database: FleetDatabase, databaseFile: string): Promis
   return key;
 }
 
-/** Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader. */
+/**
+ * Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader. A terminal obeys
+ * none of them, whoever's words are in them; to programs they are the same JSON.
+ */
 function logStream() {
-  return destination({ dest: 2, sync: false, maxLength: logWaitingBytesMax });
+  const lines = destination({ dest: 2, sync: false, maxLength: logWaitingBytesMax });
+  return {
+    write: (line: string) => void lines.write(printableLines(line)),
+    flushSync: () => lines.flushSync(),
+  };
 }
 
 /** One server at a time works on a database; what is in memory of one, another would not know. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { printable, printableCopy, printableLines } from "../../../hosts/cli/terminal-text.ts";
+import { printable, printableCopy, printableLines } from "../../../hosts/text/terminal-text.ts";
 
 /** Each ends with what a terminal or an eye would make of the text behind it. */
 const hostile: ReadonlyArray<readonly [string, string]> = [
