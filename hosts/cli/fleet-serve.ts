@@ -264,7 +264,7 @@ function startFailure(error: unknown, flags: ServeFlags): unknown {
 }
 
 /** A whole number of a flag, or a `CommandError` that says which ones it takes. */
-export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+function wholeNumber(flag: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (/^\d{1,12}$/.test(text) && value >= min && value <= max) return value;
   throw new CommandError(

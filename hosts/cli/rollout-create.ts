@@ -143,7 +143,7 @@ function readPercents(text: string): readonly number[] {
 }
 
 /** Seconds of "90s", "30m", "24h" or "7d". */
-export function readSeconds(text: string): number {
+function readSeconds(text: string): number {
   const units = { s: 1, m: 60, h: 3600, d: daySeconds };
   const match = /^(\d{1,9})([smhd])$/.exec(text);
   const unit = match?.[2] as keyof typeof units | undefined;

@@ -1,7 +1,7 @@
 import { printable } from "../text/terminal-text.ts";
 
 /** Wider tables would wrap on the terminals that they are made for. */
-export const tableColumnsMax = 80;
+const tableColumnsMax = 80;
 const gap = "  ";
 
 export interface TableColumn<Row> {

@@ -6,7 +6,7 @@ import { type MarkdownBlock, markdownTable } from "./markdown-block.ts";
 import { overlayPath } from "./overlay.ts";
 
 /** The board in Zephyr that each chip is tried on; any other board with that chip takes the same files. */
-export const zephyrBoards: Readonly<Record<Soc, string>> = {
+const zephyrBoards: Readonly<Record<Soc, string>> = {
   esp32c6: "esp32c6_devkitc/esp32c6/hpcore",
   esp32c3: "esp32c3_devkitm",
   esp32s3: "esp32s3_devkitm/esp32s3/procpu",

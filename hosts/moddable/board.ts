@@ -178,7 +178,7 @@ export class ModdableBoard {
 /**
  * The partitions under the labels that board-module.ts gives them, in the form that chip.c reads.
  */
-export function partitionsText(layout: DeviceLayout): string {
+function partitionsText(layout: DeviceLayout): string {
   const { primary, secondary, bootctl, storage, boot } = layout;
   const named: (readonly [string, Extent])[] = [
     ["image-0", primary],

@@ -99,7 +99,7 @@ const deviceToken = "proof-device-token";
 /** In `update` the server is away that long after it first hears of the new image: its first trial boot ends without it. */
 const outageMs = 70_000;
 
-export function knownImage(name: string, image: ProofImage): KnownImage {
+function knownImage(name: string, image: ProofImage): KnownImage {
   return { name: `${name} ${image.version}`, imageHash: image.imageHash, file: image.file };
 }
 

@@ -20,7 +20,7 @@ import { type ProofLayoutName, proofLayout } from "./layout.ts";
 import type { RigParts } from "./rig.ts";
 
 /** The firmware that throws in `rollback-crash`. */
-export const crashingEntry = "hosts/simulator/firmware/throws-at-start.ts";
+const crashingEntry = "hosts/simulator/firmware/throws-at-start.ts";
 
 /** Everything that a run needs and that takes time to make; plain data, so that threads can share it. */
 export interface ProofImages {

@@ -55,7 +55,7 @@ export function describeTally(tally: Tally, options: PowerCutsOptions): string[]
   ];
 }
 
-export function describeFailure(failed: FailedCase, options: PowerCutsOptions): string[] {
+function describeFailure(failed: FailedCase, options: PowerCutsOptions): string[] {
   const { layout, seed } = options;
   return [
     `FAILED ${failed.case}, seed ${seed}`,

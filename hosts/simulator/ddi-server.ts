@@ -165,7 +165,7 @@ export class DdiServer implements Network {
   }
 }
 
-export function json(status: number, value: object): NetworkAnswer {
+function json(status: number, value: object): NetworkAnswer {
   return text(status, JSON.stringify(value));
 }
 

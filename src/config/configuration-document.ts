@@ -15,9 +15,9 @@ export const valuesMax = 128;
 export const valueDepthMax = 8;
 /** Members and elements of all values together. */
 export const valueNodesMax = 512;
-export const valueNameCharactersMax = 64;
+const valueNameCharactersMax = 64;
 export const flagsMax = 64;
-export const saltCharactersMax = 64;
+const saltCharactersMax = 64;
 export const schemaMax = 0xffff;
 
 /** A configuration document, read and checked: `{version, schema, values{...}, flags{...}}`. */

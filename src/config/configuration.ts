@@ -18,7 +18,7 @@ import { isFlagOn } from "./feature-flag.ts";
 export const configurationBytesMax = 4096;
 export const configurationKeysMax = 4;
 /** Boots in which a trial has to prove itself unless told otherwise. */
-export const trialBootsMax = 3;
+const trialBootsMax = 3;
 const recordFormat = 1;
 const bootsLimit = 255;
 

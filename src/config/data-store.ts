@@ -9,7 +9,7 @@ import {
 import { DocumentSlots, otherSlot, parseSlot, type Slot } from "./document-slots.ts";
 
 /** Bytes of the application's data as JSON, unless told otherwise; a trial holds them twice. */
-export const dataBytesMax = 4096;
+const dataBytesMax = 4096;
 export const dataSchemaMax = 0xffff;
 const recordFormat = 1;
 

@@ -5,7 +5,7 @@ import { DocumentStore } from "./document-store.ts";
 export type Slot = "a" | "b";
 
 /** The record is one small value; it names slots and carries numbers. */
-export const recordBytesMax = 256;
+const recordBytesMax = 256;
 
 /**
  * Two documents and a record that says what each of them is, so that a new document can be tried

@@ -15,7 +15,7 @@ const partBytes = storedValueBytesMax - stampBytes;
 /** Keys of one generation beside the head. */
 export const partsMax = Math.ceil((documentBytesMax - firstPartBytes) / partBytes);
 /** Behind it come `.`, the generation's place, `.` and the part's number; a key has 32 characters. */
-export const documentNameCharactersMax = 27;
+const documentNameCharactersMax = 27;
 const headFormat = 1;
 
 /** What tells which parts a document has. */

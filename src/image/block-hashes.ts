@@ -25,7 +25,7 @@ const blockBytesMax = 1024 * 1024;
 /** Blocks of 64 KiB of the largest slot of a 16 MiB flash, and a little more. */
 const valueBytesMax = 4096;
 
-export function blockCount(coveredBytes: number, blockBytes: number): number {
+function blockCount(coveredBytes: number, blockBytes: number): number {
   return Math.ceil(coveredBytes / blockBytes);
 }
 

@@ -29,7 +29,7 @@ import { formatVersion, type ImageVersion } from "./version.ts";
 export const imageBytesLargest = 16 * 1024 * 1024;
 
 /** TLVs and dependencies that `readImageInfo` lists; imgtool writes 3 to 10. */
-export const tlvEntriesMax = 64;
+const tlvEntriesMax = 64;
 
 /** Longest build id in bytes. */
 export const buildIdBytesMax = 32;

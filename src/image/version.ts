@@ -13,7 +13,7 @@ export interface ImageVersion {
 }
 
 /** The largest value of each part, from the field widths of `struct image_version`. */
-export const versionMax: ImageVersion = {
+const versionMax: ImageVersion = {
   major: 0xff,
   minor: 0xff,
   revision: 0xffff,

@@ -20,7 +20,7 @@ export interface EnergyConstants {
 export type Radio = "wifi" | "thread" | "ethernet" | "cellular";
 
 /** Estimates of `radioMillijoulesPerKibibyte`: the board's mean power while it downloads, by its usual pace. */
-export const estimatedRadioMillijoules: Readonly<Record<Radio, number>> = {
+const estimatedRadioMillijoules: Readonly<Record<Radio, number>> = {
   wifi: 8, // 400 mW at 50 KiB/s
   thread: 30, // 150 mW at 5 KiB/s
   ethernet: 10, // 500 mW at 50 KiB/s

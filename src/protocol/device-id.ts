@@ -1,6 +1,6 @@
 import { isOf } from "../image/text-parts.ts";
 
-export const deviceIdCharactersMax = 64;
+const deviceIdCharactersMax = 64;
 
 /** What a device's id may be, for messages. */
 export const deviceIdRule =

@@ -11,7 +11,7 @@ export interface ResponseSink {
 export type ReaderState = "reading" | "done" | "stopped" | "cut" | ResponseDefect;
 
 /** Of all heads of one answer, interim ones and trailers included. */
-export const headBytesMax = 16_384;
+const headBytesMax = 16_384;
 /** Answers with 1xx before the one that counts. */
 const interimMax = 8;
 /** Of a header that is kept: an address is the longest. */

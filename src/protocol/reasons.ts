@@ -7,10 +7,10 @@
 export const noServerReason = "no-server";
 
 /** The device had confirmed the release and went back: `late-rollback:<trigger>`, as src/policy/stability.ts names it. */
-export const lateRollbackPrefix = "late-rollback:";
+const lateRollbackPrefix = "late-rollback:";
 
 /** The device wanted to go back and cannot: `rollback-impossible:<why>`, for example of a lower security counter. */
-export const rollbackImpossiblePrefix = "rollback-impossible:";
+const rollbackImpossiblePrefix = "rollback-impossible:";
 
 export type CountedReason = "no-server" | "late-rollback" | "rollback-impossible";
 

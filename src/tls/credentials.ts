@@ -18,7 +18,7 @@ export interface ClientCredentials {
 }
 
 /** The document that enrolment writes beside the identity, in as many values as it takes. */
-export const credentialsName = "tls";
+const credentialsName = "tls";
 export const credentialsBytesMax = 8192;
 /** How many certificates a device is enrolled with. */
 export const credentialLimits = { authoritiesMax: 4, clientCertificatesMax: 3 } as const;

@@ -7,7 +7,7 @@ export interface Readable {
   read(into: Uint8Array): void;
 }
 
-export const recordHeadBytes = 5;
+const recordHeadBytes = 5;
 const messageHeadBytes = 4;
 /** Content of a record (RFC 5246, 6.2.3), or less where the server grants what this client asks. */
 const recordBytesMax = 16_384 + 256;

@@ -78,7 +78,7 @@ export class TargetSearch {
 }
 
 /** Null when the delegation says nothing about this target (clause 4.5, `paths`). */
-export function delegatedRoleName(
+function delegatedRoleName(
   delegation: Delegation,
   targetName: string,
   crypto: TrustCrypto,

@@ -21,11 +21,11 @@ import { isDeviceTargetName } from "./target-names.ts";
  */
 export const directorRoleMember = "x-sluice-director";
 /** `_type` of its signed part: no signature of another role can be taken for the director's. */
-export const directorType = "director";
-export const directorSpecVersion = "1.0.34";
+const directorType = "director";
+const directorSpecVersion = "1.0.34";
 export const directorBytesMax = 2 * 1024;
 export const nonceBytes = 16;
-export const deviceIdCharactersMax = 64;
+const deviceIdCharactersMax = 64;
 
 /** What the online director says to one device: Uptane's idea, kept small. */
 export interface DirectorDocument {

@@ -5,7 +5,7 @@ import { isJsonObject, parseStrictJson } from "./json.ts";
 import type { Role } from "./role.ts";
 
 /** One value of the key-value storage, so that each write is atomic. */
-export const directorMemoryKey = "tuf.director";
+const directorMemoryKey = "tuf.director";
 const bytesMax = 1024;
 const limits = { jsonDepthMax: 2, jsonNodesMax: 16 };
 /** The kept time moves on in steps, to spare the flash. */

@@ -6,7 +6,7 @@ import { checkSignatures, parseSignedDocument } from "./signed-document.ts";
 import type { TrustRules } from "./trust-rules.ts";
 
 /** A server whose clock is this much behind the trusted time is still believed. */
-export const clockToleranceMs = 5 * 60_000;
+const clockToleranceMs = 5 * 60_000;
 
 /** What a device knows when a director document comes. */
 export interface DirectorQuestion {

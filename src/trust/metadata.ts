@@ -40,7 +40,7 @@ export function parseCommon(signed: JsonObject, type: string): Verdict<Common> {
   return accepted({ version, expiresUnixMs });
 }
 
-export function parseMetaFile(value: JsonValue | undefined): MetaFile | null {
+function parseMetaFile(value: JsonValue | undefined): MetaFile | null {
   if (!isJsonObject(value)) return null;
   const version = integerAt(value, "version", 1);
   const lengthBytes = integerAt(value, "length", 1);

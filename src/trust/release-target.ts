@@ -11,10 +11,10 @@ import { accepted, refused, type Verdict } from "./refusal.ts";
 import { isDeviceTargetName } from "./target-names.ts";
 
 /** The one member of a target's `custom` (clause 4.5) that is ours. */
-export const releaseMember = "sluice";
-export const releaseFormat = 1;
-export const hardwareIdsMax = 16;
-export const deltaBasesMax = 8;
+const releaseMember = "sluice";
+const releaseFormat = 1;
+const hardwareIdsMax = 16;
+const deltaBasesMax = 8;
 
 /**
  * What the offline keys say of an image: `custom.sluice` of its target. The facts for the rules of

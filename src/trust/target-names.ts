@@ -3,7 +3,7 @@ import { isOf } from "../image/text-parts.ts";
 import { formatVersion, type ImageVersion } from "../image/version.ts";
 
 /** A device keeps a name in its log and in URLs. */
-export const targetNameCharactersMax = 96;
+const targetNameCharactersMax = 96;
 
 /**
  * The delegated role whose targets are the releases for one hardware id, and the pattern of the

@@ -46,7 +46,7 @@ const cutWithinOperations = 700;
 const darkMsMax = 600_000;
 
 /** A seeded generator of its own for each place that draws (mulberry32). */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -243,7 +243,7 @@ const flashName = "flash.bin";
 /** The ROM's second line after each reset that is none by power-on. */
 export const resetLine = /^rst:0x[0-9a-f]+ \((?!POWERON\))/;
 /** The first words of Zephyr in an application. */
-export const applicationLine = "*** Booting Zephyr OS";
+const applicationLine = "*** Booting Zephyr OS";
 
 function portOf(fleet: RealFleet): number {
   return Number(new URL(fleet.url).port);

@@ -6,7 +6,7 @@ import { type BuiltBoard, buildFirmware, type FirmwareRequest } from "../board-b
 import type { BoardTools } from "../board-tools.ts";
 
 /** Zephyr's simulator of a board with the flash of an ESP32-C3: the same program, compiled for this machine. */
-export const nativeSim: BuiltBoard = {
+const nativeSim: BuiltBoard = {
   name: "native_sim",
   folder: import.meta.dirname,
   zephyrBoard: "native_sim",

@@ -4,7 +4,7 @@ export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const;
 export const protocols = { tcp: 6, udp: 17 } as const;
 export const tcpFlags = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 
-export const ethernetHeaderBytes = 14;
+const ethernetHeaderBytes = 14;
 const ipHeaderBytes = 20;
 const tcpHeaderBytes = 20;
 const arpBytes = 28;

@@ -24,7 +24,7 @@ export type PublishedConfiguration =
   | { readonly ok: false; readonly reason: ConfigurationRefusal; readonly message: string };
 
 /** What stands for the hardware of a configuration's file: no hardware id, so no device can have it. */
-export const anyHardware = "*";
+const anyHardware = "*";
 
 /** The release that a configuration document is, by its version. */
 export function releaseNameOf(configurationVersion: number): string {

@@ -189,12 +189,6 @@ export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry 
   };
 }
 
-/** The task of the device must be decided again, and its answer written again. */
-export function forgetDecision(entry: DeviceEntry): void {
-  entry.decidedPlan = undecided;
-  entry.pollAnswer = null;
-}
-
 /** What rollouts did before they could be asked to: nothing. */
 const earlierDefinition = {
   approved: false,

@@ -1,6 +1,6 @@
 import { open, rm } from "node:fs/promises";
+import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { faultOf } from "../faults.ts";
-import type { DigestHex } from "../names.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** Why a device would not be served whole now. */

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { DigestHex } from "../names.ts";
+import type { DigestHex } from "../../../src/protocol/digest.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import { answerEmpty } from "./ddi/answers.ts";
 import { type ByteRange, parseRange } from "./ddi/ranges.ts";

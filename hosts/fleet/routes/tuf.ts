@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
-import type { DigestHex } from "../names.ts";
+import type { DigestHex } from "../../../src/protocol/digest.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 import { answerEmpty } from "./ddi/answers.ts";

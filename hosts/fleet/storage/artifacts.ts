@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream, type ReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { ArtifactMissingError } from "../faults.ts";
-import type { DigestHex } from "../names.ts";
 
 export interface StoredArtifact {
   readonly sha256: DigestHex;

@@ -143,7 +143,7 @@ export function renew(
 }
 
 /** The draft of a targets role, or a new one: the next version, unsigned, with a new life. */
-export function nextTargets(
+function nextTargets(
   repository: TrustRepository,
   role: string,
   now: number,
@@ -255,7 +255,7 @@ function nextRoot(repository: TrustRepository, now: number): RootDocument | null
 }
 
 /** Which keys sign for a role, in this root. */
-export function roleIn(root: RootJson, role: TrustRole): RoleJson {
+function roleIn(root: RootJson, role: TrustRole): RoleJson {
   return role === "online" ? root[directorRoleMember] : root.roles[role];
 }
 

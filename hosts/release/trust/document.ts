@@ -16,7 +16,7 @@ import { type Signer, sha256, type TufKey } from "../keys/signer.ts";
  * Beside `expires` in every signed part: when it was signed. Clients pass it over; it tells how
  * much of a document's life is left.
  */
-export const issuedMember = "x-sluice-issued";
+const issuedMember = "x-sluice-issued";
 
 export interface RoleJson {
   readonly keyids: readonly string[];
@@ -89,7 +89,7 @@ export type RootDocument = TrustDocument<RootJson>;
 export type TargetsDocument = TrustDocument<TargetsJson>;
 
 /** A name of a delegated role that is also a file name and stays itself in a URL. */
-export function isRoleName(name: string): boolean {
+function isRoleName(name: string): boolean {
   const isTopLevel: boolean = (topLevelRoles as readonly string[]).includes(name);
   return !isTopLevel && /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
 }

@@ -59,7 +59,7 @@ export function verifyTrust(set: TrustSet, now: number): TrustReport {
 }
 
 /** Clauses 5.3.3 to 5.3.9: every root is signed by itself and by the one before it. */
-export function rootProblems(roots: readonly RootDocument[]): TrustProblem[] {
+function rootProblems(roots: readonly RootDocument[]): TrustProblem[] {
   const problems: TrustProblem[] = [];
   const tell = (problem: string): void => void problems.push({ role: "root", problem });
   if (roots.length === 0) tell("there is no root");

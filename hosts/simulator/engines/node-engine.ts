@@ -6,7 +6,7 @@ import { runtimeSource } from "./runtime-source.ts";
  * Real milliseconds that one turn may take, microtasks included. A turn takes well under one; the budget is what a loop
  * that never ends costs the simulation, and generous because machines under load stall.
  */
-export const turnBudgetMs = 2000;
+const turnBudgetMs = 2000;
 
 let runtime: Script | null = null;
 const turnScript = new Script("handleCommand(pendingEvent)", { filename: "turn.js" });

@@ -9,7 +9,7 @@ import { runtimeSource } from "./runtime-source.ts";
  * Metered steps that one turn may take (the engine's own unit, about one bytecode each). The longest turn of the firmware
  * takes some hundred thousand; a loop that never ends runs through it in a few seconds.
  */
-export const turnBudgetSteps = 100_000_000;
+const turnBudgetSteps = 100_000_000;
 
 const workerFolder = new URL("../../../node_modules/.cache/sluice/xs-worker/", import.meta.url);
 const workerPath = fileURLToPath(new URL("xsnap-worker-0.15.0", workerFolder));

@@ -73,7 +73,7 @@ export function encodeEntry(entry: NvsEntry, shape: SectorShape): Uint8Array {
  * The entry in a slot, or null when its check byte is wrong or its data would reach into its own
  * slot.
  */
-export function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry | null {
+function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry | null {
   if (crc8(sector.subarray(slotOffset, slotOffset + 7)) !== sector[slotOffset + 7]) return null;
   const entry = entryFields(sector, slotOffset);
   if (entry.offsetBytes + entry.lengthBytes > slotOffset) return null;

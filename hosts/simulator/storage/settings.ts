@@ -17,10 +17,10 @@ export interface Settings {
 /**
  * CONFIG_SETTINGS_NVS_SECTOR_COUNT: a larger partition is used up to here only, as on the board.
  */
-export const settingsSectorsMax = 8;
+const settingsSectorsMax = 8;
 
 /** Zephyr takes longer names; ours have a path of one level and a key of at most 32 characters. */
-export const settingNameCharactersMax = 64;
+const settingNameCharactersMax = 64;
 
 /**
  * Opens the settings in a flash area, mending what a power cut interrupted. Throws `StorageError`

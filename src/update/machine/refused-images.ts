@@ -15,7 +15,7 @@ const refusedBytesMax = 1024;
 export const refusedMax = 8;
 
 /** How long an image waits after its first, second and third rollback for silence; the fourth is for good. */
-export const silencePausesSeconds = [3600, 6 * 3600, 24 * 3600] as const;
+const silencePausesSeconds = [3600, 6 * 3600, 24 * 3600] as const;
 /** A boot counts as so long in a pause, so that resets in quick order cannot hold it up for ever. */
 const bootSeconds = 60;
 /** Of a pause, what is stored at once: a reset loses no more. */

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { DigestHex } from "../../../../src/protocol/digest.ts";
 import type { Image } from "../../control/memory.ts";
 import { noteFetch } from "../../control/report.ts";
-import type { DigestHex } from "../../names.ts";
 import { answerStoredFile } from "../stored-file.ts";
 import { answer, answerEmpty, answerProblem, problems, unknownModule } from "./answers.ts";
 import { artifactBody } from "./deployment-body.ts";

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
+import type { DigestHex } from "../../../../src/protocol/digest.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import { limits } from "../../limits.ts";
-import type { DigestHex } from "../../names.ts";
 import { addEvent } from "../../storage/events.ts";
 import type { FleetTrust } from "../../trust/fleet-trust.ts";
 import { answerRefusal } from "./answers.ts";

@@ -15,7 +15,7 @@ import {
   version,
 } from "./common.ts";
 
-export const haltThresholdSchema = {
+const haltThresholdSchema = {
   type: "object",
   additionalProperties: false,
   properties: {
