@@ -1,4 +1,5 @@
 import type { FlashArea } from "../ports/flash.ts";
+import { eraseUnlessBlank, isBlankSector } from "./blank-sectors.ts";
 
 /** A divisor of every sector; a second buffer of a whole one would be too much memory. */
 const compareBytes = 256;
@@ -37,7 +38,7 @@ export class StagingSlot {
     return this.#trailerSectors + Math.ceil(this.#imageBytes / this.#area.sectorBytes);
   }
 
-  get sectorBytes(): number {
+  get rewindBytes(): number {
     return this.#area.sectorBytes;
   }
 
@@ -57,7 +58,7 @@ export class StagingSlot {
       step < this.#trailerSectors
         ? sizeBytes - (step + 1) * sectorBytes
         : (step - this.#trailerSectors) * sectorBytes;
-    if (!this.#isBlank(offsetBytes)) this.#area.erase(offsetBytes, sectorBytes);
+    eraseUnlessBlank(this.#area, offsetBytes, this.#sector);
   }
 
   /**
@@ -68,7 +69,8 @@ export class StagingSlot {
   resume(): void {
     const { sectorBytes } = this.#area;
     let sector = Math.ceil(this.#imageBytes / sectorBytes);
-    while (sector > 0 && this.#isBlank((sector - 1) * sectorBytes)) sector -= 1;
+    while (sector > 0 && isBlankSector(this.#area, (sector - 1) * sectorBytes, this.#sector))
+      sector -= 1;
     this.#bufferedBytes = 0;
     this.#durableBytes = Math.max(0, sector - 1) * sectorBytes;
     this.#suspectOffset = sector > 0 ? this.#durableBytes : null;
@@ -148,16 +150,6 @@ export class StagingSlot {
       for (let index = 0; index < part.length; index += 1)
         if (part[index] !== this.#sector[done + index]) return false;
     }
-    return true;
-  }
-
-  #isBlank(offsetBytes: number): boolean {
-    this.#area.read(offsetBytes, this.#sector);
-    // Word by word: every sector of the slot is looked at, and a call per byte would hold the main
-    // loop for seconds.
-    const words = new Uint32Array(this.#sector.buffer);
-    for (let index = 0; index < words.length; index += 1)
-      if (words[index] !== 0xffff_ffff) return false;
     return true;
   }
 }

@@ -1,4 +1,5 @@
 import { type FlashArea, FlashError } from "../ports/flash.ts";
+import { eraseUnlessBlank } from "./blank-sectors.ts";
 
 /** Where blocks are larger than this, flash is encrypted: a block can be programmed only once. */
 const sharedBlockBytesMax = 8;
@@ -117,17 +118,8 @@ export class UpdateWriter {
       const bit = 1 << (sector % 8);
       const index = sector >> 3;
       if ((this.#ready[index]! & bit) !== 0) continue;
-      if (!this.#isBlank(sector)) this.#slot.erase(sector * sectorBytes, sectorBytes);
+      eraseUnlessBlank(this.#slot, sector * sectorBytes, this.#look);
       this.#ready[index]! |= bit;
     }
-  }
-
-  #isBlank(sector: number): boolean {
-    const { sectorBytes } = this.#slot;
-    for (let offset = 0; offset < sectorBytes; offset += lookBytes) {
-      this.#slot.read(sector * sectorBytes + offset, this.#look);
-      if (this.#look.some((byte) => byte !== 0xff)) return false;
-    }
-    return true;
   }
 }

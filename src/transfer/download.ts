@@ -6,7 +6,7 @@ import type { Random } from "../ports/board.ts";
 import type { Crypto } from "../ports/crypto.ts";
 import { FlashError } from "../ports/flash.ts";
 import type { Http } from "../ports/http.ts";
-import type { StagingSlot } from "../slots/staging.ts";
+import type { FileSink } from "./file-sink.ts";
 import { BlockLanding, FileLanding, type Landing } from "./landing.ts";
 import type { LongWork } from "./long-work.ts";
 import { fetchRange, type RangeFailure, type RangeResult } from "./range.ts";
@@ -18,7 +18,7 @@ export interface DownloadSettings {
   /** Between two requests, for the application's sake. */
   readonly pauseMs: number;
   readonly backoff: Backoff;
-  /** Failures in a row after which the download ends for now; the slot keeps what it has. */
+  /** Failures in a row after which the download ends for now; the sink keeps what it has. */
   readonly failuresMax: number;
 }
 
@@ -37,7 +37,7 @@ export interface DownloadTools {
   /** Once it is given up the download ends at the next step. */
   readonly work: LongWork;
   headers(url: string): Readonly<Record<string, string>>;
-  /** A block is in the slot, and good as far as that can be told. */
+  /** A block is taken, and good as far as that can be told. */
   landed?(): void;
   /** A request is about to be made again. */
   repeated?(): void;
@@ -45,7 +45,7 @@ export interface DownloadTools {
 
 export type DownloadResult =
   | { readonly ok: true }
-  /** `passing` failures may be gone later: what is in the slot stays good. */
+  /** `passing` failures may be gone later: what was taken stays good. */
   | { readonly ok: false; readonly reason: FailureReason; readonly passing: boolean };
 
 /**
@@ -55,15 +55,15 @@ export type DownloadResult =
 const badBlocksMax = 3;
 
 /**
- * Streams the rest of a release into a prepared slot, block by block, and judges it as it lands:
+ * Streams the rest of a file into where it goes, block by block, and judges it as it lands:
  * each block by its hash where the image brings them, else the whole file at its end. Nothing of
- * the image is kept in memory but one sector. After a power cut the same call goes on where the
- * slot ends.
+ * the file is kept in memory but one sector. After a power cut the same call goes on where the
+ * sink ends.
  */
 export async function download(
   offer: AcceptedOffer,
   blocks: BlockHashes | null,
-  slot: StagingSlot,
+  sink: FileSink,
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<DownloadResult> {
@@ -72,9 +72,9 @@ export async function download(
       ? new FileLanding(tools.crypto, offer.fileHash, settings.blockBytes)
       : new BlockLanding(tools.crypto, blocks);
   try {
-    slot.resume();
-    await keepWholeBlock(slot, landing, tools);
-    const failure = await fetchRest(offer, slot, landing, settings, tools);
+    sink.resume();
+    await keepWholeBlock(sink, landing, tools);
+    const failure = await fetchRest(offer, sink, landing, settings, tools);
     if (failure !== null) return failure;
     return landing.fileEnded() ? { ok: true } : spoilt;
   } catch (error) {
@@ -87,10 +87,10 @@ export async function download(
 
 const spoilt: DownloadResult = { ok: false, reason: "hash-mismatch", passing: false };
 
-/** Null when every byte of the file is in the slot. */
+/** Null when every byte of the file is in the sink. */
 async function fetchRest(
   offer: AcceptedOffer,
-  slot: StagingSlot,
+  sink: FileSink,
   landing: Landing,
   settings: DownloadSettings,
   tools: DownloadTools,
@@ -99,16 +99,16 @@ async function fetchRest(
   let badBlocks = 0;
   // Bounded: every turn brings the download forward, or counts towards `failuresMax` or
   // `badBlocksMax`.
-  while (slot.receivedBytes < offer.fileBytes) {
+  while (sink.receivedBytes < offer.fileBytes) {
     if (tools.work.abandoned) return ending("network");
-    await catchUp(slot, landing, tools);
-    const before = slot.receivedBytes;
-    const { result, isBad } = await fetchBlock(offer, slot, landing, settings, tools);
-    if (tools.work.abandoned) return ending("network"); // the slot may be another's by now
+    await catchUp(sink, landing, tools);
+    const before = sink.receivedBytes;
+    const { result, isBad } = await fetchBlock(offer, sink, landing, settings, tools);
+    if (tools.work.abandoned) return ending("network"); // the sink may be another's by now
     const isUnproven = !result.ok && result.isUnproven === true;
-    if (isBad) slot.rewind(blockStart(slot.receivedBytes - 1, landing.blockBytes));
-    else if (isUnproven && slot.receivedBytes > before) takeBack(slot, landing, before);
-    if (slot.receivedBytes > before) failures = badBlocks = 0;
+    if (isBad) sink.rewind(blockStart(sink.receivedBytes - 1, landing.blockBytes));
+    else if (isUnproven && sink.receivedBytes > before) takeBack(sink, landing, before);
+    if (sink.receivedBytes > before) failures = badBlocks = 0;
     if (isBad && !isUnproven) {
       badBlocks += 1;
       if (badBlocks >= badBlocksMax) return spoilt;
@@ -130,13 +130,13 @@ async function fetchRest(
 }
 
 /** Of what nobody vouches for, blocks stay that have their hash. */
-function takeBack(slot: StagingSlot, landing: Landing, beforeBytes: number): void {
-  const judged = blockStart(slot.receivedBytes, landing.blockBytes);
+function takeBack(sink: FileSink, landing: Landing, beforeBytes: number): void {
+  const judged = blockStart(sink.receivedBytes, landing.blockBytes);
   const keptBytes = landing.judgesBlockEndingAt(judged)
     ? Math.max(judged, beforeBytes)
     : beforeBytes;
   landing.close();
-  slot.rewind(blockStart(keptBytes, slot.sectorBytes));
+  sink.rewind(blockStart(keptBytes, sink.rewindBytes));
 }
 
 /**
@@ -189,26 +189,26 @@ export function retryWaitMs(
  */
 async function fetchBlock(
   offer: AcceptedOffer,
-  slot: StagingSlot,
+  sink: FileSink,
   landing: Landing,
   settings: DownloadSettings,
   tools: DownloadTools,
 ): Promise<{ readonly result: RangeResult; readonly isBad: boolean }> {
   let flashError: unknown = null;
   let isBad = false;
-  const fromBytes = slot.receivedBytes;
+  const fromBytes = sink.receivedBytes;
   const toBytes = Math.min(blockEnd(fromBytes, landing), offer.fileBytes);
   /** False when the rest is not wanted: nobody waits for it, or a block is spoilt. */
   const taken = (bytes: Uint8Array): boolean => {
     // Bounded by the bytes: each turn takes some of them, to the end of a block at most.
     for (let at = 0; at < bytes.length && !isBad; ) {
       if (tools.work.abandoned) return false;
-      const endBytes = Math.min(blockEnd(slot.receivedBytes, landing), offer.fileBytes);
-      const part = bytes.subarray(at, at + endBytes - slot.receivedBytes);
-      if (part.length === 0 || !slot.append(part)) return false;
+      const endBytes = Math.min(blockEnd(sink.receivedBytes, landing), offer.fileBytes);
+      const part = bytes.subarray(at, at + endBytes - sink.receivedBytes);
+      if (part.length === 0 || !sink.append(part)) return false;
       landing.update(part);
       at += part.length;
-      if (slot.receivedBytes < endBytes) continue;
+      if (sink.receivedBytes < endBytes) continue;
       isBad = landing.blockEnded() === "bad";
       if (isBad) return false;
       tools.landed?.();
@@ -238,37 +238,37 @@ async function fetchBlock(
   );
   if (flashError !== null) throw flashError;
   // A link that breaks behind the last byte has brought the block.
-  const isWhole = slot.receivedBytes === toBytes && !isBad && !("isUnproven" in result);
+  const isWhole = sink.receivedBytes === toBytes && !isBad && !("isUnproven" in result);
   return { result: isWhole ? { ok: true } : result, isBad };
 }
 
 /**
- * The last sector of a slot may be torn and is fetched again, unless a block ends with it and has its hash: a device
- * that was reset between two blocks then asks for nothing twice.
+ * What may be torn is fetched again, unless a block ends with it and has its hash: a device that
+ * was reset between two blocks then asks for nothing twice.
  */
 async function keepWholeBlock(
-  slot: StagingSlot,
+  sink: FileSink,
   landing: Landing,
   tools: DownloadTools,
 ): Promise<void> {
-  const endBytes = slot.suspectEndBytes;
+  const endBytes = sink.suspectEndBytes;
   if (endBytes === null || !landing.judgesBlockEndingAt(endBytes)) return;
   const fromBytes = landing.catchUpFrom(endBytes - 1);
   if (fromBytes === null) return;
-  await readBack(slot, landing, tools, { fromBytes, toBytes: endBytes });
+  await readBack(sink, landing, tools, { fromBytes, toBytes: endBytes });
   if (tools.work.abandoned) return; // not all of it was read, and nobody goes on with it
-  if (landing.blockEnded() === "good") slot.keepSuspect();
+  if (landing.blockEnded() === "good") sink.keepSuspect();
 }
 
-/** Gives the landing what the slot already holds of the block, or of the file. */
-async function catchUp(slot: StagingSlot, landing: Landing, tools: DownloadTools): Promise<void> {
-  const fromBytes = landing.catchUpFrom(slot.receivedBytes);
-  if (fromBytes === null || fromBytes === slot.receivedBytes) return;
-  await readBack(slot, landing, tools, { fromBytes, toBytes: slot.receivedBytes });
+/** Gives the landing what the sink already holds of the block, or of the file. */
+async function catchUp(sink: FileSink, landing: Landing, tools: DownloadTools): Promise<void> {
+  const fromBytes = landing.catchUpFrom(sink.receivedBytes);
+  if (fromBytes === null || fromBytes === sink.receivedBytes) return;
+  await readBack(sink, landing, tools, { fromBytes, toBytes: sink.receivedBytes });
 }
 
 async function readBack(
-  slot: StagingSlot,
+  sink: FileSink,
   landing: Landing,
   tools: DownloadTools,
   { fromBytes, toBytes }: { fromBytes: number; toBytes: number },
@@ -277,7 +277,7 @@ async function readBack(
   for (let offset = fromBytes; offset < toBytes; offset += piece.length) {
     if (tools.work.abandoned) return;
     const part = piece.subarray(0, Math.min(piece.length, toBytes - offset));
-    slot.read(offset, part);
+    sink.read(offset, part);
     landing.update(part);
     await tools.work.pause(0);
   }
