@@ -342,6 +342,30 @@ test("ends an exchange that takes too long, and hears nothing of it afterwards",
   assert.equal(socket.closed, 1);
 });
 
+test("keeps nothing from one request to the next: each resolves, and proves itself with what is enrolled then", () => {
+  FakeSocket.opened = [];
+  FakeResolver.opened = [];
+  let known: TlsCredentials | null = enrolled;
+  const http = openHttp(new ManualClock(), () => known);
+  const ask = (): void =>
+    http.send(
+      { ...plain, url: "https://server.test/x" },
+      { head: () => true, body: () => true, done() {}, failed() {} },
+    );
+  ask();
+  known = { authorities: [Uint8Array.of(2)], client: null };
+  ask();
+  for (const [index, { asked }] of FakeResolver.opened.entries())
+    asked?.onResolved("server.test", `10.0.0.${index}`);
+  assert.deepEqual(
+    FakeSocket.opened.map(({ options: { address, secure } }) => [address, secure]),
+    [enrolled, known].map((told, index) => [
+      `10.0.0.${index}`,
+      { ...told, serverName: "server.test", unixMs: null },
+    ]),
+  );
+});
+
 test("gives a long answer its time for each 64 KiB, and none for what comes more slowly", () => {
   const length = 3 * 65_536;
   const { clock, told, socket } = run({ bodyBytesMax: length });
