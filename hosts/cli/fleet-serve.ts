@@ -132,7 +132,7 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
   const running = await serveFleet({
     databaseFile: join(flags.data, "fleet.sqlite"),
     artifactsFolder: join(flags.data, "artifacts"),
-    host: flags.host,
+    host: plainHost(flags.host),
     port,
     pollSeconds,
     tenant: flags.tenant,
@@ -150,7 +150,7 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
     interruption.release();
     throw startFailure(error, flags);
   });
-  print(command, running.url);
+  print(command, reachable(running.url));
   for (const warning of warnings(flags, adminToken, tls)) note(command, warning);
   await interruption.asked;
   note(
@@ -162,13 +162,23 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
   setTimeout(() => process.exit(), 500).unref();
 }
 
+/** An IPv6 address may be given as it stands in a URL. */
+function plainHost(host: string): string {
+  return /^\[(.*)\]$/.exec(host)?.[1] ?? host;
+}
+
+/** Nobody can go to the address that means all of this machine's. */
+function reachable(url: string): string {
+  return url.replace("//[::]:", "//[::1]:").replace("//0.0.0.0:", "//127.0.0.1:");
+}
+
 function* warnings(
   flags: ServeFlags,
   adminToken: string | undefined,
   tls: FleetTls | null,
 ): Generator<string> {
   const isLoopback =
-    ["localhost", "::1"].includes(flags.host) || /^127(\.\d+){3}$/.test(flags.host);
+    ["localhost", "::1"].includes(plainHost(flags.host)) || /^127(\.\d+){3}$/.test(flags.host);
   if (adminToken === undefined && !isLoopback)
     yield `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token`;
   if (tls !== null && !isReadByDevices(tls))

@@ -4,6 +4,7 @@ import {
   constants,
   openSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -30,6 +31,8 @@ export interface FileLock {
 }
 
 const triesMsBetween = 20;
+/** Two who ask at the same moment may refuse each other: none of them has it until one tells its name. */
+const unnamedMsMax = 5000;
 
 /**
  * Takes the lock beside a file or in a folder: `.NAME.lock`, which stays and is empty. The lock is
@@ -37,13 +40,15 @@ const triesMsBetween = 20;
  * process, however that ends; nobody has to judge whether a holder still lives. `.NAME.holder`
  * tells people who has it.
  *
+ * A file that is reached by several paths has one lock, beside the file itself.
+ *
  * The folder must be there. Throws `FileHeldError` after the wait, and errors of the file system as
  * they are.
  */
 export async function lockFile(path: string, options: LockOptions): Promise<FileLock> {
-  const folder = dirname(path);
-  const lockPath = join(folder, `.${basename(path)}.lock`);
-  const holderPath = join(folder, `.${basename(path)}.holder`);
+  const real = realPathOf(path);
+  const lockPath = join(dirname(real), `.${basename(real)}.lock`);
+  const holderPath = join(dirname(real), `.${basename(real)}.holder`);
   const start = performance.now();
   for (;;) {
     const lock = tryLock(lockPath);
@@ -51,11 +56,14 @@ export async function lockFile(path: string, options: LockOptions): Promise<File
       const words = `${options.purpose}, process ${process.pid} on ${hostname()}`;
       return held(lock, holderPath, words);
     }
-    if (performance.now() - start >= options.waitMsMax)
+    const waitedMs = performance.now() - start;
+    const holder = holderOf(holderPath);
+    const waitMsMax = Math.max(options.waitMsMax, holder === null ? unnamedMsMax : 0);
+    if (waitedMs >= waitMsMax)
       throw new FileHeldError(
-        `${path} is in use by ${holderOf(holderPath)}; wait until that ends, or end it`,
+        `${path} is in use by ${holder ?? "another process"}; wait until that ends, or end it`,
       );
-    await setTimeout(triesMsBetween);
+    await setTimeout(triesMsBetween * (0.5 + Math.random())); // not in step with who asks as well
   }
 }
 
@@ -127,10 +135,33 @@ function held(database: DatabaseSync, holderPath: string, words: string): FileLo
   };
 }
 
-function holderOf(holderPath: string): string {
+/** Null while nobody tells a name who lives: one has just taken it, has just let go, or was killed. */
+function holderOf(holderPath: string): string | null {
+  let words: string;
   try {
-    return readFileSync(holderPath, "utf8").trim() || "another process";
+    words = readFileSync(holderPath, "utf8").trim();
   } catch {
-    return "another process"; // it has just taken it, or has just let go
+    return null; // it is not there now; why the lock is not had, the lock itself tells
+  }
+  const [, id, host] = /, process (\d{1,10}) on (\S+)$/.exec(words) ?? [];
+  const isGone = id !== undefined && host === hostname() && !isAlive(Number(id));
+  return words === "" || isGone ? null : words;
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** A file that is not there yet is where its folder really is. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return path; // the lock will tell
+    return join(realpathSync(dirname(path)), basename(path));
   }
 }

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -177,6 +178,61 @@ test("a second server on a folder is refused with the first one's name, until th
   await assert.rejects(TestFleet.open(t, { databaseFile: file }), /is in use by/, "in one process");
   await next.server.close();
   await (await TestFleet.open(t, { databaseFile: file })).server.close();
+});
+
+/** A server of that folder; its first line, and what it said when it ended. */
+function start(context: TestContext, data: string, ...more: string[]) {
+  const argv = [command, "fleet", "serve", "--data", data, "--port", "0", ...more];
+  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  context.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.on("data", (bytes) => {
+    said += bytes;
+  });
+  const served = once(createInterface({ input: child.stdout }), "line").then(([url]) => ({
+    child,
+    url: url as string,
+  }));
+  served.catch(() => {}); // not asked for where the server is refused
+  const refused = once(child, "close").then(([exitCode]) => ({ exitCode, said }));
+  return { served, refused };
+}
+
+test("of two servers that start on a folder at the same moment one serves, the other names it", async (t) => {
+  const folder = temporaryFolder(t);
+  symlinkSync(folder, `${folder}-link`);
+  t.after(() => rmSync(`${folder}-link`));
+  for (let pair = 0; pair < 4; pair += 1) {
+    const both = [start(t, folder), start(t, `${folder}-link`)];
+    const { child } = await Promise.any(both.map(({ served }) => served));
+    const { exitCode, said } = await Promise.any(both.map(({ refused }) => refused));
+    assert.equal(exitCode, 69, said);
+    assert.match(said, new RegExp(`in use by a fleet server .* process ${child.pid} on `));
+    const ended = once(child, "exit");
+    child.kill("SIGKILL"); // and leaves its name behind
+    await ended;
+  }
+});
+
+test("a database that two folders lead to is one server's", async (t) => {
+  const { file } = await dataFolder(t);
+  const other = temporaryFolder(t);
+  symlinkSync(file, join(other, "fleet.sqlite"));
+  await TestFleet.open(t, { databaseFile: file });
+  const second = TestFleet.open(t, { databaseFile: join(other, "fleet.sqlite") });
+  await assert.rejects(second, /is in use by a fleet server/);
+});
+
+test("an IPv6 address is taken with brackets and without, and the printed URL leads there", async (t) => {
+  for (const host of ["[::1]", "::1", "::"]) {
+    const { served } = start(t, temporaryFolder(t), "--host", host);
+    const { child, url } = await served;
+    assert.match(url, /^http:\/\/\[::1\]:\d+$/);
+    assert.equal((await fetch(`${url}/ready`)).status, 200);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
 });
 
 test("takes what a server that was killed left in its WAL", async (t) => {
