@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import swagger from "@fastify/swagger";
 import fastify, {
   type FastifyError,
@@ -45,7 +46,7 @@ import { pageRoutes } from "./routes/page.ts";
 import { probeRoutes, readyRoutes } from "./routes/ready.ts";
 import { tufRoutes } from "./routes/tuf.ts";
 import { Stop } from "./stop.ts";
-import { ArtifactFolder } from "./storage/artifacts.ts";
+import { ArtifactFolder, removeFrom } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { DatabaseRefusedError } from "./storage/database-check.ts";
 import { hasTokenMacs, readTokenKeyMark, writeTokenKeyMark } from "./storage/devices.ts";
@@ -79,6 +80,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
   const settings = readOptions(options);
   const lock = await holdData(options);
   try {
+    if (lock !== null) await removeLeftovers(options);
     const database = await FleetDatabase.open(options.databaseFile, clock, options.durability);
     try {
       const times = new DirectorTimes(database, clock);
@@ -146,6 +148,14 @@ async function holdData({ databaseFile }: FleetOptions): Promise<FileLock | null
   if (databaseFile === ":memory:") return null;
   const purpose = `a fleet server that started at ${new Date().toISOString()}`;
   return lockFile(databaseFile, { purpose, waitMsMax: 0 });
+}
+
+/** What a server that was killed was writing; the lock says that nobody writes it now. */
+async function removeLeftovers({ databaseFile, artifactsFolder, trust }: FleetOptions) {
+  await new ArtifactFolder(artifactsFolder).removeLeftovers();
+  const folders = [dirname(databaseFile)];
+  if (trust !== undefined) folders.push(trust.folder, join(trust.folder, "metadata"));
+  for (const folder of folders) await removeFrom(folder, /^\..+\.\d+-[0-9a-f]{8}\.part$/);
 }
 
 async function buildApp(

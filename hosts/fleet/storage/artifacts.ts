@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, type ReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { ArtifactMissingError } from "../faults.ts";
@@ -57,6 +57,15 @@ export class ArtifactFolder {
     await syncFolder(dirname(path));
     await syncFolder(this.folder);
     return artifact;
+  }
+
+  /**
+   * Removes what uploads left that were cut off. Only for a server that holds the folder, before it
+   * serves; what is beyond the bound goes at the next start.
+   */
+  async removeLeftovers(): Promise<void> {
+    for (const part of await namesIn(this.folder, /^[0-9a-f]{2}$/))
+      await removeFrom(join(this.folder, part), /^[0-9a-f]{64}\.\d+-\d+\.part$/);
   }
 
   /** Written and deleted again by whoever wants to know whether it can be. */
@@ -128,6 +137,24 @@ async function isFileOf(path: string, sizeBytes: number): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+const leftoversMax = 10_000;
+
+/** Files that a process was writing when it was cut off: of that folder, by the pattern of their names. */
+export async function removeFrom(folder: string, names: RegExp): Promise<void> {
+  const found = await namesIn(folder, names);
+  for (const name of found.slice(0, leftoversMax)) await rm(join(folder, name), { force: true });
+}
+
+async function namesIn(folder: string, names: RegExp): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => names.test(name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return []; // readiness tells of it
     throw error;
   }
 }
