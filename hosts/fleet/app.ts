@@ -9,8 +9,10 @@ import fastify, {
 import { destination } from "pino";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
 import { printableLines } from "../text/terminal-text.ts";
+import { AddressBudget } from "./address-budget.ts";
 import { AttemptGuard } from "./attempts.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
+import { DevicePaces } from "./control/device-paces.ts";
 import { type Fleet, loadMemory } from "./control/fleet.ts";
 import { ImageDesk } from "./control/image-desk.ts";
 import { Outages } from "./control/outages.ts";
@@ -90,12 +92,15 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         startMs: (await readAlive(database.queries))?.serviceMs ?? 0,
         ticksEveryMs: options.ticksEveryMs ?? null,
       });
+      const tokens = await openTokens(database, options.databaseFile);
       const fleet: Fleet = {
         database,
         memory: await loadMemory(database),
         artifacts: new ArtifactFolder(options.artifactsFolder),
-        tokens: await openTokens(database, options.databaseFile),
+        tokens,
         attempts: new AttemptGuard(() => clock.monotonicMs()),
+        addresses: new AddressBudget(() => clock.monotonicMs(), tokens),
+        paces: new DevicePaces(() => time.nowMs()),
         images: new ImageDesk(),
         outages: await Outages.open(database, { clock, time }),
         trust,

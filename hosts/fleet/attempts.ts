@@ -78,12 +78,16 @@ export class AttemptGuard {
   }
 }
 
+function keyOf(subject: string, address: string | undefined): string {
+  return `${networkOf(address)} ${subject}`;
+}
+
 /** One customer has a whole /64 of IPv6 (RFC 6177). */
-function keyOf(subject: string, address = ""): string {
-  if (!isIPv6(address) || address.startsWith("::ffff:")) return `${address} ${subject}`;
+export function networkOf(address = ""): string {
+  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
   const [head = "", tail = ""] = address.split("::");
   const groups = head.split(":");
   const missing = 8 - groups.length - (tail === "" ? 0 : tail.split(":").length);
   const all = address.includes("::") ? [...groups, ...Array(missing).fill("0"), tail] : groups;
-  return `${all.slice(0, 4).join(":")}::/64 ${subject}`;
+  return `${all.slice(0, 4).join(":")}::/64`;
 }

@@ -24,9 +24,9 @@ export const limits = {
   rolloutDevicesMax: 1000,
   rolloutHardwareMax: 64,
   nameCharactersMax: 128,
-  /** Reports kept per action; later ones still count, their texts are dropped. */
+  /** Reports kept per action; the oldest that are no results go first. */
   reportsPerActionMax: 200,
-  /** What the words of these take together; later reports are kept without theirs. */
+  /** What the words of these take together; those of the oldest that are no results go first. */
   reportBytesPerActionMax: 128 * 1024,
   /** Texts in one feedback, as hawkBit allows; of a result the last ones are kept, anything else is refused. */
   reportDetailsMax: 50,
@@ -50,10 +50,14 @@ export const limits = {
   eventValueCharactersMax: 256,
   /** Of one device, whoever saw them; the oldest go first, so that no device can push out the others'. */
   eventsPerDeviceMax: 2000,
+  /** What the texts of these take together; what was said in passing goes first. */
+  eventBytesPerDeviceMax: 512 * 1024,
   /** Events of the server itself: rollouts, releases, outages, warnings. */
   eventsOfServerMax: 50_000,
+  eventBytesOfServerMax: 32 * 1024 * 1024,
   /** Events of all; beyond it the oldest of whoever has the most go first. */
   eventsKeptMax: 500_000,
+  eventBytesKeptMax: 512 * 1024 * 1024,
   pageSizeMax: 500,
   rangesPerRequestMax: 16,
   /** Devices whose last contact is written per tick. */

@@ -34,12 +34,14 @@ export async function noteContact(
   const written = entry.row.last_seen_at;
   if (written === null || Math.abs(nowUnixMs - written) >= lastSeenResolutionMs)
     fleet.memory.unwrittenContacts.add(entry);
+  const isOther = runningHeader !== null && runningHeader !== entry.runningHeader;
+  const isTold = isOther && fleet.paces.mayTellRunning(entry);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
-    const isKnown = runningHeader === null || runningHeader === entry.runningHeader;
+    const isKnown = !isTold || runningHeader === entry.runningHeader;
     if (isKnown && entry.decidedPlan === fleet.memory.planVersion) return;
     const done = await changeDevice(fleet, entry, async (change) => {
       const { planVersion } = fleet.memory;
-      if (runningHeader !== null && runningHeader !== entry.runningHeader)
+      if (isTold && runningHeader !== entry.runningHeader)
         await learnRunning(change, runningHeader);
       await decideTask(change);
       await change.finish(planVersion);
@@ -110,6 +112,7 @@ export async function registerDevice(
       auto_confirm_initiator: null,
       auto_confirm_remark: null,
       configuration_version: null,
+      known_from: null,
     };
     await insertDevice(unit.db, row);
     const { hardware } = device;

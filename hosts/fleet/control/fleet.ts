@@ -1,3 +1,4 @@
+import type { AddressBudget } from "../address-budget.ts";
 import type { AttemptGuard } from "../attempts.ts";
 import type { FleetClock } from "../clock.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
@@ -7,6 +8,7 @@ import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
 import type { TokenKey } from "../tokens.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
+import type { DevicePaces } from "./device-paces.ts";
 import type { ImageDesk } from "./image-desk.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
@@ -23,6 +25,8 @@ export interface Fleet {
   /** What the database keeps of tokens is made with it. */
   readonly tokens: TokenKey;
   readonly attempts: AttemptGuard;
+  readonly addresses: AddressBudget;
+  readonly paces: DevicePaces;
   readonly images: ImageDesk;
   readonly clock: FleetClock;
   /** What durations are measured in. */

@@ -118,6 +118,8 @@ export interface DeviceEntry {
   /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
   runningHeader: string | null;
   lastSeenAtUnixMs: number | null;
+  /** The mark of the network that it came from last with its own token. */
+  knownFrom: number | null;
   /** The answer to a base poll, for the links' base that it was written for. */
   pollAnswer: { readonly baseUrl: string; readonly body: string; readonly etag: string } | null;
 }
@@ -185,6 +187,7 @@ export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry 
     decidedPlan: undecided,
     runningHeader: null,
     lastSeenAtUnixMs: row.last_seen_at,
+    knownFrom: row.known_from,
     pollAnswer: null,
   };
 }

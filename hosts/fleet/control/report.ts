@@ -1,5 +1,4 @@
 import { readReason } from "../../../src/protocol/reasons.ts";
-import { limits } from "../limits.ts";
 import {
   awaitsProof,
   type Execution,
@@ -241,17 +240,13 @@ async function keepReport(
   feedback: Feedback,
 ): Promise<void> {
   const { execution, finished, details } = feedback;
-  await addReport(
-    change.unit.db,
-    {
-      action_id: action.id,
-      at: change.unit.nowUnixMs,
-      execution,
-      finished,
-      details: JSON.stringify(details),
-    },
-    limits.reportsPerActionMax,
-  );
+  await addReport(change.unit.db, {
+    action_id: action.id,
+    at: change.unit.nowUnixMs,
+    execution,
+    finished,
+    details: JSON.stringify(details),
+  });
   const rolloutId = action.rollout_id;
   await addEvent(
     change.unit.db,

@@ -55,7 +55,8 @@ export async function writeAllContacts(fleet: Fleet): Promise<void> {
 
 /** Keeps the stream of events within its bound. */
 export function pruneStream(fleet: Fleet): Promise<boolean> {
-  return fleet.database.write((unit) => pruneEvents(unit.db, limits.eventsKeptMax));
+  const keptMax = { count: limits.eventsKeptMax, bytes: limits.eventBytesKeptMax };
+  return fleet.database.write((unit) => pruneEvents(unit.db, keptMax));
 }
 
 /**
@@ -113,11 +114,16 @@ async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<vo
     const contacts = due.map((entry) => ({
       id: entry.id,
       atUnixMs: entry.lastSeenAtUnixMs ?? unit.nowUnixMs,
+      knownFrom: entry.knownFrom,
     }));
     await writeLastSeen(unit.db, contacts);
     unit.onCommit(() => {
       for (const [index, entry] of due.entries()) {
-        entry.row = { ...entry.row, last_seen_at: contacts[index]?.atUnixMs ?? null };
+        entry.row = {
+          ...entry.row,
+          last_seen_at: contacts[index]?.atUnixMs ?? null,
+          known_from: contacts[index]?.knownFrom ?? null,
+        };
         fleet.memory.unwrittenContacts.delete(entry);
       }
     });

@@ -9,6 +9,8 @@ import * as countedEvents from "./0007-counted-events.ts";
 import * as endsAndRetries from "./0008-ends-and-retries.ts";
 import * as directorTimes from "./0009-director-times.ts";
 import * as spelledIds from "./0010-spelled-ids.ts";
+import * as eventBytes from "./0011-event-bytes.ts";
+import * as knownAddresses from "./0012-known-addresses.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -22,6 +24,8 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0008-ends-and-retries": endsAndRetries,
   "0009-director-times": directorTimes,
   "0010-spelled-ids": spelledIds,
+  "0011-event-bytes": eventBytes,
+  "0012-known-addresses": knownAddresses,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -99,6 +99,20 @@ export const executions = [
 
 export type Execution = (typeof executions)[number];
 
+/** Those that end an action: each of it has one. */
+export const ends: readonly string[] = ["closed", "canceled"];
+
+/** Those whose word stands for good: losing one would lose the outcome of an update. */
+const results: readonly string[] = [...ends, "rejected"];
+
+export function isEnd(execution: string): boolean {
+  return ends.includes(execution);
+}
+
+export function isResult(execution: string): boolean {
+  return results.includes(execution);
+}
+
 /** The states of an update on the device, as our agent reports them. */
 export const deviceStates = [
   "idle",

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { Fleet } from "../control/fleet.ts";
+import type { DeviceEntry } from "../control/memory.ts";
 import { faultOf } from "../faults.ts";
 import { addEvent } from "../storage/events.ts";
 
@@ -18,8 +19,17 @@ export function pauseText(seconds: number): string {
   return `too many wrong tokens came from this address; ask again in ${seconds} s`;
 }
 
-export function noteRight(fleet: Fleet, request: FastifyRequest, { name }: TokenSubject): void {
-  fleet.attempts.succeed(name, request.raw.socket.remoteAddress);
+/** `device`: whose own token it was, if it was a device's. */
+export function noteRight(
+  fleet: Fleet,
+  request: FastifyRequest,
+  { name, kind }: TokenSubject,
+  device: DeviceEntry | null = null,
+): void {
+  const { remoteAddress } = request.raw.socket;
+  fleet.attempts.succeed(name, remoteAddress);
+  if (device !== null && kind === "device-token-refused")
+    device.knownFrom = fleet.addresses.mark(remoteAddress);
 }
 
 /** Slows the next one, and tells log and events of it now and then. */
@@ -29,6 +39,7 @@ export async function noteWrong(
   { name, kind }: TokenSubject,
 ): Promise<void> {
   const { remoteAddress } = request.raw.socket;
+  if (kind === "device-token-refused") fleet.addresses.fail(remoteAddress);
   const { failures, isNoted } = fleet.attempts.fail(name, remoteAddress);
   if (!isNoted) return;
   const details = { address: remoteAddress ?? "", failures };

@@ -5,7 +5,10 @@ import { error } from "./management/schemas/common.ts";
 const withBodies = ["POST", "PUT", "PATCH", "DELETE"];
 const shownCharactersMax = 60;
 
-/** The body is compressed, or coded in another way: nobody here decodes it (RFC 9110, 15.5.16). */
+/**
+ * The body is compressed, or coded in another way, by itself or for its way (RFC 9112, 7): nobody here
+ * decodes it (RFC 9110, 15.5.16).
+ */
 export class CodedBodyError extends Error {
   override readonly name = "CodedBodyError";
   readonly statusCode = 415;
@@ -13,7 +16,7 @@ export class CodedBodyError extends Error {
 
   constructor(coding: string) {
     const shown = cutText(coding, shownCharactersMax);
-    super(`the body is in the coding "${shown}": send it as it is, without Content-Encoding`);
+    super(`the body is in the coding "${shown}": send it as it is`);
   }
 }
 
@@ -29,15 +32,16 @@ export function refuseCodedBodies(app: FastifyInstance): void {
 }
 
 const refuseCoded: preParsingHookHandler = (request, reply, _, done) => {
-  const coding = request.headers["content-encoding"] ?? "";
-  if (coding.split(",").every(isIdentity)) return done();
+  const { "content-encoding": content = "", "transfer-encoding": transfer = "" } = request.headers;
+  const isPlain = isOnly(content, "identity");
+  if (isPlain && isOnly(transfer, "chunked")) return done();
   reply.header("accept-encoding", "identity");
-  done(new CodedBodyError(coding));
+  done(new CodedBodyError(isPlain ? transfer : content));
 };
 
-/** Also an empty member of the list, which stands for nothing (RFC 9110, 5.6.1). */
-function isIdentity(member: string): boolean {
-  return ["", "identity"].includes(member.trim().toLowerCase());
+/** An empty member of a list stands for nothing (RFC 9110, 5.6.1). */
+function isOnly(list: string, coding: "identity" | "chunked"): boolean {
+  return list.split(",").every((member) => ["", coding].includes(member.trim().toLowerCase()));
 }
 
 /** What the document of the API says of it. */

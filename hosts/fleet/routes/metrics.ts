@@ -32,6 +32,15 @@ export function metricsRoutes(fleet: Fleet, readiness: Readiness) {
       this.inc(fleet.time.clockSteps);
     },
   });
+  new Counter({
+    name: "sluice_device_posts_refused_total",
+    help: "Posts of devices that posted too often",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(fleet.paces.refused);
+    },
+  });
   if (fleet.trust !== null) addTrust(registry, fleet.trust);
   return async (app: FastifyInstance): Promise<void> => {
     app.get("/metrics", { schema: { hide: true } }, async (_, reply) =>

@@ -1,6 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { limits } from "../limits.ts";
 import type { DeviceId } from "../names.ts";
+import { isEnd } from "../rollout/member.ts";
 import type { Queries } from "./database.ts";
 import type { ActionReportTable, ActionStatus, ActionTable } from "./tables.ts";
 
@@ -91,28 +92,35 @@ export async function updateAction(
   await db.updateTable("actions").set(change).where("id", "=", actionId).execute();
 }
 
-/** Keeps the first `reportsMax` reports of an action, with their words as long as those have room. */
-export async function addReport(
-  db: Queries,
-  report: Insertable<ActionReportTable>,
-  reportsMax: number,
-): Promise<void> {
-  const { count, bytes } = await db
+/**
+ * Keeps it, and makes room for it where its action has said too much: the oldest reports that are no
+ * results go, or lose their words; results only after all of these.
+ */
+export async function addReport(db: Queries, report: Insertable<ActionReportTable>): Promise<void> {
+  const kept = await db
     .selectFrom("action_reports")
-    .select((select) => [
-      select.fn.countAll<number>().as("count"),
-      sql<number | null>`sum(length(cast(details as blob)))`.as("bytes"),
-    ])
+    .select(["id", "execution", sql<number>`octet_length(details)`.as("bytes")])
     .where("action_id", "=", report.action_id)
-    .executeTakeFirstOrThrow();
-  if (Number(count) >= reportsMax) return;
-  const hasRoom =
-    Number(bytes) + Buffer.byteLength(report.details) <= limits.reportBytesPerActionMax;
-  const details = hasRoom ? report.details : wordsNotKept;
-  await db
-    .insertInto("action_reports")
-    .values({ ...report, details })
+    .orderBy("id")
     .execute();
+  const queue = [...kept].sort((a, b) => Number(isEnd(a.execution)) - Number(isEnd(b.execution)));
+  const goes = queue.splice(0, Math.max(0, kept.length + 1 - limits.reportsPerActionMax));
+  let bytes = queue.reduce((sum, one) => sum + one.bytes, Buffer.byteLength(report.details));
+  const loseWords = queue.filter((one) => {
+    if (bytes <= limits.reportBytesPerActionMax || one.bytes <= wordsNotKept.length) return false;
+    bytes -= one.bytes - wordsNotKept.length;
+    return true;
+  });
+  const idsOf = (rows: typeof kept): number[] => rows.map(({ id }) => id);
+  if (goes.length > 0)
+    await db.deleteFrom("action_reports").where("id", "in", idsOf(goes)).execute();
+  if (loseWords.length > 0)
+    await db
+      .updateTable("action_reports")
+      .set({ details: wordsNotKept })
+      .where("id", "in", idsOf(loseWords))
+      .execute();
+  await db.insertInto("action_reports").values(report).execute();
 }
 
 const wordsNotKept = JSON.stringify(["not kept: the reports of this action have said too much"]);

@@ -88,10 +88,16 @@ export async function deleteDevice(db: Queries, id: DeviceId): Promise<void> {
 
 export async function writeLastSeen(
   db: Queries,
-  contacts: ReadonlyArray<{ readonly id: DeviceId; readonly atUnixMs: number }>,
+  contacts: ReadonlyArray<{
+    readonly id: DeviceId;
+    readonly atUnixMs: number;
+    readonly knownFrom: number | null;
+  }>,
 ): Promise<void> {
-  for (const { id, atUnixMs } of contacts)
-    await db.updateTable("devices").set({ last_seen_at: atUnixMs }).where("id", "=", id).execute();
+  for (const { id, atUnixMs, knownFrom } of contacts) {
+    const seen = { last_seen_at: atUnixMs, known_from: knownFrom };
+    await db.updateTable("devices").set(seen).where("id", "=", id).execute();
+  }
 }
 
 export interface DeviceFilter {

@@ -1,4 +1,6 @@
+import { sql } from "kysely";
 import { limits } from "../limits.ts";
+import { ends } from "../rollout/member.ts";
 import type { Queries } from "./database.ts";
 
 /** One thing that happened, as the stream keeps it. */
@@ -24,7 +26,7 @@ export interface StoredEvent {
 }
 
 /**
- * Adds it, and lets the oldest of the same device go beyond the bound. False for an event of a device
+ * Adds it, and lets others of the same device go beyond the bounds. False for an event of a device
  * that is here already.
  */
 export async function addEvent(db: Queries, event: FleetEvent, atUnixMs: number): Promise<boolean> {
@@ -85,56 +87,110 @@ export async function listEventsOfDevice(
 
 const [serverItself, allTogether] = ["", "*"];
 
-/** Keeps the newest `eventsPerDeviceMax` of one device, whoever saw them, or of the server itself. */
-async function keepWithinBound(db: Queries, deviceId: string | null): Promise<void> {
-  const keptMax = deviceId === null ? limits.eventsOfServerMax : limits.eventsPerDeviceMax;
-  const count = await eventsOf(db, deviceId ?? serverItself);
-  if (count > keptMax) await deleteOldest(db, deviceId, count - keptMax);
+interface Held {
+  readonly count: number;
+  readonly bytes: number;
 }
 
-async function eventsOf(db: Queries, owner: string): Promise<number> {
+/** Once something has to go, so much more goes that the next few events cost no look. */
+const roomShare = 1 / 32;
+const serverGoesAtOnce = 256;
+
+/** Keeps what one device may have, whoever saw it, or the server itself. */
+async function keepWithinBound(db: Queries, deviceId: string | null): Promise<void> {
+  const held = await heldBy(db, deviceId ?? serverItself);
+  if (deviceId === null) {
+    const isOver = held.count > limits.eventsOfServerMax;
+    if (isOver || held.bytes > limits.eventBytesOfServerMax)
+      await deleteOldestOfServer(
+        db,
+        isOver ? held.count - limits.eventsOfServerMax : serverGoesAtOnce,
+      );
+    return;
+  }
+  const [countMax, bytesMax] = [limits.eventsPerDeviceMax, limits.eventBytesPerDeviceMax];
+  if (held.count <= countMax && held.bytes <= bytesMax) return;
+  await letGo(db, deviceId, {
+    count: held.count - Math.floor(countMax * (1 - roomShare)),
+    bytes: held.bytes - Math.floor(bytesMax * (1 - roomShare)),
+  });
+}
+
+async function heldBy(db: Queries, owner: string): Promise<Held> {
   const row = await db
     .selectFrom("event_counts")
-    .select("count")
+    .select(["count", "bytes"])
     .where("device_id", "=", owner)
     .executeTakeFirst();
-  return row?.count ?? 0;
+  return row ?? { count: 0, bytes: 0 };
 }
 
-async function deleteOldest(db: Queries, deviceId: string | null, count: number): Promise<void> {
-  const oldest = db
-    .selectFrom("events")
-    .select("id")
-    .where("device_id", deviceId === null ? "is" : "=", deviceId)
-    .orderBy("id")
-    .limit(count);
-  await db.deleteFrom("events").where("id", "in", oldest).execute();
+async function deleteOldestOfServer(db: Queries, count: number): Promise<void> {
+  const own = db.selectFrom("events").select("id").where("device_id", "is", null);
+  await db.deleteFrom("events").where("id", "in", own.orderBy("id").limit(count)).execute();
+}
+
+/** How an update ended, and what the server itself found out of a device, is worth more than what it said in passing. */
+const lasts = sql`case
+  when kind = 'feedback' then case when json_valid(details)
+    then coalesce(json_extract(details, '$.execution') in (${sql.join(ends)}), 0) else 0 end
+  when kind in ('running-header-malformed', 'device-says-installed') then 0
+  else kind not like 'device.%' end`;
+
+/**
+ * Deletes events of a device until both are gone: the oldest of what was said in passing, then the
+ * oldest of what lasts. The newer half of what a device may have stays in any case, so that a long
+ * history leaves room for what is new.
+ */
+async function letGo(db: Queries, deviceId: string, excess: Held): Promise<void> {
+  const [countHalf, bytesHalf] = [limits.eventsPerDeviceMax / 2, limits.eventBytesPerDeviceMax / 2];
+  await sql`with own as (
+      select id, ${lasts} as lasts,
+        octet_length(kind) + octet_length(details) + octet_length(device_id)
+          + coalesce(octet_length(release_version), 0)
+          + coalesce(octet_length(device_event_id), 0) as bytes
+      from events where device_id = ${deviceId}
+    ), aged as (
+      select id, lasts, bytes, row_number() over newest_first as age,
+        sum(bytes) over newest_first as newer_bytes
+      from own window newest_first as (order by id desc)
+    ), queued as (
+      select id, row_number() over queue as place, sum(bytes) over queue - bytes as bytes_before
+      from aged window queue as (order by
+        age = 1 or (age <= ${countHalf} and newer_bytes <= ${bytesHalf}), lasts, id)
+    )
+    delete from events where id in (
+      select id from queued where place <= ${excess.count} or bytes_before < ${excess.bytes}
+    )`.execute(db);
 }
 
 /** Devices that one call takes events from; what is left over is for the next one. */
 const prunedDevicesMax = 64;
-const deletedAtOnceMax = 500;
-const deletedAtOnceMin = 16;
+const goesAtOnceMax: Held = { count: 500, bytes: 128 * 1024 };
+const goesAtOnceMin: Held = { count: 16, bytes: 4 * 1024 };
 
 /**
- * Keeps `keptMax` events of all: those go that the devices with the most have, the oldest of each
- * first, so that nobody who says much pushes out what others said, or what the server itself did (that
- * has a bound of its own). False when some are left over.
+ * Keeps `keptMax` events of all: those go that the devices with the most have, so that nobody who
+ * says much pushes out what others said, or what the server itself did (that has a bound of its own).
+ * False when some are left over.
  */
-export async function pruneEvents(db: Queries, keptMax: number): Promise<boolean> {
+export async function pruneEvents(db: Queries, keptMax: Held): Promise<boolean> {
   for (let pruned = 0; pruned < prunedDevicesMax; pruned += 1) {
-    const excess = (await eventsOf(db, allTogether)) - keptMax;
+    const all = await heldBy(db, allTogether);
+    const measure = all.count > keptMax.count ? "count" : "bytes";
+    const excess = all[measure] - keptMax[measure];
     if (excess <= 0) return true;
     const [largest, next] = await db
       .selectFrom("event_counts")
       .selectAll()
       .where("device_id", "not in", [serverItself, allTogether])
-      .orderBy("count", "desc")
+      .orderBy(measure, "desc")
       .limit(2)
       .execute();
     if (largest === undefined) return true;
-    const ahead = Math.max(largest.count - (next?.count ?? 0), deletedAtOnceMin);
-    await deleteOldest(db, largest.device_id, Math.min(excess, ahead, deletedAtOnceMax));
+    const ahead = Math.max(largest[measure] - (next?.[measure] ?? 0), goesAtOnceMin[measure]);
+    const goes = Math.min(excess, ahead, goesAtOnceMax[measure]);
+    await letGo(db, largest.device_id, { count: 0, bytes: 0, [measure]: goes });
   }
   return false;
 }

@@ -48,6 +48,8 @@ export interface DeviceTable {
   auto_confirm_remark: string | null;
   /** Of the configuration in effect, as the device says. */
   configuration_version: number | null;
+  /** The mark of the network that it came from last with its own token: `AddressBudget.mark`. */
+  known_from: number | null;
 }
 
 export interface DeviceAttributeTable {
@@ -204,6 +206,8 @@ export interface EventTable {
 export interface EventCountTable {
   device_id: string;
   count: number;
+  /** What their texts take. */
+  bytes: number;
 }
 
 /** What the director told a device last. */

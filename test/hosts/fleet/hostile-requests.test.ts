@@ -189,8 +189,10 @@ test("bounds what it keeps and tells of the reports on an action", async (t) => 
   const fleet = await TestFleet.open(t);
   const device = await offeredDevice(fleet);
   const details = Array.from({ length: 50 }, () => "x".repeat(600));
-  for (let index = 0; index < 210; index++)
+  for (let index = 0; index < 210; index++) {
+    await fleet.wait(5);
     assert.equal(await device.feedback(1, "proceeding", "none", details), 200);
+  }
   const { deploymentBase = "" } = await device.poll();
   const answer = await device.request("GET", `${deploymentBase}&actionHistory=-1`);
   const { messages } = answer.json().actionHistory;

@@ -106,6 +106,15 @@ export function tooManyDetails(field: string, count: number): Problem {
   };
 }
 
+export function tooManyPosts(waitSeconds: number): Problem {
+  return {
+    status: 429,
+    exceptionClass: "TooManyRequests",
+    errorCode: "sluice.error.tooManyPosts",
+    message: `This device posts more often than once in 5 s for a long time: ask again in ${waitSeconds} s`,
+  };
+}
+
 export function unknownAction(actionId: number): Problem {
   return {
     status: 404,

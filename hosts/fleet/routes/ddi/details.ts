@@ -1,6 +1,6 @@
 import { cutText, isCoded, oneLine } from "../../control/texts.ts";
 import { limits } from "../../limits.ts";
-import type { Execution } from "../../rollout/member.ts";
+import { type Execution, isResult } from "../../rollout/member.ts";
 
 /** The texts of a feedback, or how many there are when that is too many. */
 export type ReadDetails =
@@ -39,11 +39,6 @@ export function readDetails(value: unknown, execution: Execution | null): ReadDe
 const codedKept = 6;
 /** Beside those and the note that something was left out. */
 const linesKept = limits.reportDetailsMax - codedKept - 1;
-
-/** What it says stands for good: losing it would lose the outcome of an update. */
-function isResult(execution: Execution): boolean {
-  return execution === "closed" || execution === "canceled" || execution === "rejected";
-}
 
 function isTold(text: string): boolean {
   return text !== "";

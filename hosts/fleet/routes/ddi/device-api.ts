@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isGone } from "../../control/change-device.ts";
-import { noteContact } from "../../control/contact.ts";
+import { findEntry, noteContact } from "../../control/contact.ts";
 import type { Fleet } from "../../control/fleet.ts";
 import type { DeviceEntry } from "../../control/memory.ts";
 import { type Fault, faultOf } from "../../faults.ts";
@@ -16,6 +16,7 @@ import {
   negotiate,
   type Problem,
   problems,
+  tooManyPosts,
 } from "./answers.ts";
 import { authenticate, type DeviceAccess, type SpelledOtherwise } from "./authentication.ts";
 import { readCbor } from "./cbor.ts";
@@ -49,6 +50,8 @@ export interface DeviceResource {
   readonly path: string;
   /** 64 KiB when absent. */
   readonly bodyBytesMax?: number;
+  /** Its handler looks at the pace of the device, since what it takes may be a result. */
+  readonly takesResults?: boolean;
   readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
 }
 
@@ -74,15 +77,16 @@ export function deviceApi(
           : judgeCertificate(certificates, request, fleet.clock.unixMs());
       if (shown?.ok === false) return answerProblem(request, reply, shown.problem);
       const subject = subjectOf(request);
-      const pauseSeconds = subject === null ? 0 : pauseOf(options.fleet, request, subject);
+      const pauseSeconds = subject === null ? 0 : await pauseFor(options.fleet, request, subject);
       if (pauseSeconds > 0) return answerEmpty(reply.header("retry-after", pauseSeconds), 429);
       const entry = await authenticate(options.fleet, options, request, shown?.by ?? null);
       if (entry === null) {
         if (subject !== null) await noteWrong(options.fleet, request, subject);
         return answerEmpty(reply, 401);
       }
-      if (subject !== null) noteRight(options.fleet, request, subject);
-      if ("knownAs" in entry) return answerProblem(request, reply, otherSpelling(entry));
+      const isHere = !("knownAs" in entry);
+      if (subject !== null) noteRight(options.fleet, request, subject, isHere ? entry : null);
+      if (!isHere) return answerProblem(request, reply, otherSpelling(entry));
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
@@ -92,6 +96,7 @@ export function deviceApi(
       path,
       methods,
       bodyBytesMax: bodyLimit = limits.deviceBodyBytesMax,
+      takesResults = false,
     } of resources) {
       const url = `/:tenant/controller/v1/:deviceId${path}`;
       const answers = { ...methods, ...(methods.GET && { HEAD: methods.HEAD ?? methods.GET }) };
@@ -103,10 +108,46 @@ export function deviceApi(
           bodyLimit,
           exposeHeadRoute: false,
           schema: { hide: true },
+          ...(isPost(method) && !takesResults && { onRequest: slowDown }),
         });
     }
     refuseOthers();
   };
+
+  /** Before the body is read. */
+  async function slowDown(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const waitSeconds = options.fleet.paces.post(deviceOf(request));
+    return waitSeconds === 0 ? undefined : answerSlowly(request, reply, waitSeconds);
+  }
+}
+
+function isPost(method: string): boolean {
+  return method === "POST" || method === "PUT";
+}
+
+export function answerSlowly(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  waitSeconds: number,
+): FastifyReply {
+  reply.header("retry-after", waitSeconds);
+  return answerProblem(request, reply, tooManyPosts(waitSeconds));
+}
+
+/** In how many seconds the token is looked at, for its subject and for the address that it comes from. */
+async function pauseFor(
+  fleet: Fleet,
+  request: FastifyRequest,
+  subject: TokenSubject,
+): Promise<number> {
+  const pauseSeconds = pauseOf(fleet, request, subject);
+  if (pauseSeconds > 0 || subject.kind !== "device-token-refused") return pauseSeconds;
+  const { remoteAddress } = request.raw.socket;
+  const waitSeconds = fleet.addresses.waitSeconds(remoteAddress);
+  if (waitSeconds === 0) return 0;
+  const { deviceId = "" } = request.params as Record<string, string>;
+  const device = await findEntry(fleet, deviceId);
+  return device?.knownFrom === fleet.addresses.mark(remoteAddress) ? 0 : waitSeconds;
 }
 
 function otherSpelling({ knownAs }: SpelledOtherwise): Problem {

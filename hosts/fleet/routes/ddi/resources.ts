@@ -7,6 +7,7 @@ import {
   receiveFeedback,
 } from "../../control/report.ts";
 import { limits } from "../../limits.ts";
+import { isEnd, isResult } from "../../rollout/member.ts";
 import { type ActionRow, findAction, listReports } from "../../storage/actions.ts";
 import {
   answer,
@@ -19,6 +20,7 @@ import {
 import { parseConfigData, parseEvents, parseFeedback, parseInstalled } from "./bodies.ts";
 import { deploymentBody } from "./deployment-body.ts";
 import {
+  answerSlowly,
   type DeviceApiOptions,
   type DeviceResource,
   deviceOf,
@@ -65,11 +67,14 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
     {
       path: "/deploymentBase/:actionId/feedback",
       bodyBytesMax: limits.feedbackBodyBytesMax,
+      takesResults: true,
       methods: {
         POST: (request, reply) =>
-          takeFeedback(request, reply, (actionId, feedback) =>
-            receiveFeedback(fleet, deviceOf(request), actionId, feedback),
-          ),
+          takeFeedback(request, reply, options, {
+            ends: ({ status }, execution) => status !== "confirming" && isEnd(execution),
+            receive: (actionId, feedback) =>
+              receiveFeedback(fleet, deviceOf(request), actionId, feedback),
+          }),
       },
     },
     {
@@ -79,11 +84,14 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
     {
       path: "/cancelAction/:actionId/feedback",
       bodyBytesMax: limits.feedbackBodyBytesMax,
+      takesResults: true,
       methods: {
         POST: (request, reply) =>
-          takeFeedback(request, reply, (actionId, feedback) =>
-            receiveCancelFeedback(fleet, deviceOf(request), actionId, feedback),
-          ),
+          takeFeedback(request, reply, options, {
+            ends: ({ status }, execution) => status === "canceling" && isResult(execution),
+            receive: (actionId, feedback) =>
+              receiveCancelFeedback(fleet, deviceOf(request), actionId, feedback),
+          }),
       },
     },
     {
@@ -214,13 +222,26 @@ function answerCancel(
   });
 }
 
+interface TakenFeedback {
+  /** Would a report of that execution end the action, or the question whether to? */
+  ends(action: ActionRow, execution: string): boolean;
+  receive(actionId: number, feedback: Feedback): Promise<FeedbackResult>;
+}
+
 async function takeFeedback(
   request: FastifyRequest,
   reply: FastifyReply,
-  receive: (actionId: number, feedback: Feedback) => Promise<FeedbackResult>,
+  { fleet }: DeviceApiOptions,
+  { ends, receive }: TakenFeedback,
 ): Promise<FastifyReply> {
   const actionId = idAt(request, "actionId");
   const feedback = parseFeedback(request.body);
+  const device = deviceOf(request);
+  const { action } = device;
+  const execution = feedback.ok ? feedback.value.execution : null;
+  const isEndOf = action?.id === actionId && execution !== null && ends(action, execution);
+  const waitSeconds = isEndOf ? fleet.paces.end(device, execution) : fleet.paces.post(device);
+  if (waitSeconds > 0) return answerSlowly(request, reply, waitSeconds);
   if (actionId === null) return answerProblem(request, reply, problems.notReadable);
   if (!feedback.ok) return answerProblem(request, reply, feedback.problem);
   return answerResult(request, reply, actionId, await receive(actionId, feedback.value));

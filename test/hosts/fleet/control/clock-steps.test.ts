@@ -150,12 +150,13 @@ function asBefore(file: string): void {
     ["rollout_stages", "joined"],
     ["rollout_stages", "no_link"],
     ["rollout_members", "silent_rollbacks"],
+    ["devices", "known_from"],
   ];
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
   for (const trigger of ["events_counted", "events_uncounted"])
     database.exec(`drop trigger ${trigger}`);
-  database.exec("drop table event_counts");
+  for (const table of ["event_counts", "director_times"]) database.exec(`drop table ${table}`);
   database.exec("delete from kysely_migration where name > '0005-token-macs'");
   database.exec(`update rollout_stages set settled_at = settled_at + ${30 * day * 1000}`);
   database.close();

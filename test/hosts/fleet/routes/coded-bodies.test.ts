@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type {} from "@fastify/swagger";
@@ -60,6 +61,32 @@ test("identity is no coding, in any of its forms", async (context) => {
     const answer = await device.request("PUT", "configData", { body, headers });
     assert.equal(answer.statusCode, 200, coding);
   }
+});
+
+test("a coding for the way is one too, and chunks are none", async (context) => {
+  const fleet = await TestFleet.open(context);
+  const { token } = await fleet.addDevice("lamp");
+  const address = await fleet.server.app.listen({ port: 0, host: "127.0.0.1" });
+  const exchange = (coding: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const text = JSON.stringify(body);
+      const socket = connect(Number(new URL(address).port), "127.0.0.1", () =>
+        socket.write(
+          `PUT /DEFAULT/controller/v1/lamp/configData HTTP/1.1\r\nHost: fleet.test\r\n` +
+            `Authorization: TargetToken ${token}\r\nContent-Type: application/json\r\n` +
+            `Transfer-Encoding: ${coding}\r\nConnection: close\r\n\r\n` +
+            `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`,
+        ),
+      );
+      let answer = "";
+      socket.on("data", (bytes) => {
+        answer += bytes;
+      });
+      socket.on("end", () => resolve(answer.slice(0, 12)));
+      socket.on("error", reject);
+    });
+  assert.equal(await exchange("chunked"), "HTTP/1.1 200");
+  assert.equal(await exchange("gzip, chunked"), "HTTP/1.1 415");
 });
 
 test("whoever may not ask learns nothing of the coding", async (context) => {

@@ -77,7 +77,7 @@ test("a device that says much pushes out its own events, never those of others",
   await add("quiet", "quiet");
   for (let index = 0; index < 50; index++) await add("loud", String(index));
   await add("second", "second");
-  while (!(await opened.write((unit) => pruneEvents(unit.db, 5))));
+  while (!(await opened.write((unit) => pruneEvents(unit.db, { count: 5, bytes: 1000 }))));
   assert.deepEqual(await kinds(opened), ["rollout-started", "quiet", "48", "49", "second"]);
 });
 
@@ -86,7 +86,7 @@ test("gaps of the ids, as after an outage, take no events away", async (t) => {
   await opened.write((unit) => addEvent(unit.db, { kind: "before" }, unit.nowUnixMs));
   await opened.write((unit) => moveIdsOn(unit.db, 86_400_000));
   await opened.write((unit) => addEvent(unit.db, { kind: "after" }, unit.nowUnixMs));
-  await opened.write((unit) => pruneEvents(unit.db, 1000));
+  await opened.write((unit) => pruneEvents(unit.db, { count: 1000, bytes: 1000 }));
   assert.deepEqual(await kinds(opened), ["before", "after"]);
 });
 
