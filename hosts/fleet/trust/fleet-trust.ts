@@ -24,7 +24,7 @@ import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
 import { type DevicesAhead, type DirectorTimes, describeAhead } from "./director-times.ts";
 import { NoticesOnce, type TrustNotice } from "./notices.ts";
-import { firstExpiry, OnlineSchedule } from "./online-schedule.ts";
+import { OnlineSchedule, offlineReach } from "./online-schedule.ts";
 import type { VerifyQuestion } from "./verify-thread.ts";
 
 export interface FleetTrustOptions {
@@ -290,7 +290,7 @@ export class FleetTrust {
     const offline = this.#documents().filter(({ role }) => !isOnline(role));
     if (root === null) return [];
     const { keyids } = root.signed[directorRoleMember];
-    const endUnixMs = firstExpiry(offline);
+    const endUnixMs = offlineReach(offline);
     // What has expired for all is told as that.
     const isExpired = endUnixMs <= this.#clock.unixMs();
     this.#ahead = isExpired ? null : await this.#times.ahead(keyids, endUnixMs);

@@ -108,13 +108,19 @@ export class OnlineSchedule {
   async #latestTold({ root, targets, delegated }: SignedSet): Promise<number> {
     const offline = [root, targets, ...delegated.values()];
     const { keyids } = root.signed[directorRoleMember];
-    return this.#parts.times.latest(keyids, firstExpiry(offline));
+    return this.#parts.times.latest(keyids, offlineReach(offline));
   }
 }
 
-/** When the first of them expires. */
-export function firstExpiry(documents: readonly TrustDocument[]): number {
-  return Math.min(...documents.map(expiryOf));
+/**
+ * Up to when some device finds signed by the offline keys what it needs: root and targets, and of
+ * delegated roles the one that is good for longest, as each device needs its own alone.
+ */
+export function offlineReach(documents: readonly TrustDocument[]): number {
+  const isOfAll = ({ role }: TrustDocument): boolean => role === "root" || role === "targets";
+  const delegated = documents.filter((one) => !isOfAll(one)).map(expiryOf);
+  const ofAll = documents.filter(isOfAll).map(expiryOf);
+  return Math.min(...ofAll, delegated.length === 0 ? Infinity : Math.max(...delegated));
 }
 
 function signedNotice(role: string, { signed }: TrustDocument): TrustNotice {

@@ -152,6 +152,7 @@ function asBefore(file: string): void {
     ["rollout_members", "silent_rollbacks"],
     ["devices", "known_from"],
   ];
+  database.exec("drop index devices_by_digits");
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
   for (const trigger of ["events_counted", "events_uncounted"])
