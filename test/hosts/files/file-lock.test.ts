@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FileHeldError, lockFile, withFileLock } from "../../../hosts/files/file-lock.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
+import { hangMs } from "../../support/patience.ts";
 
 const moduleUrl = new URL("../../../hosts/files/file-lock.ts", import.meta.url).href;
 
@@ -56,7 +57,7 @@ test("waits for the one who has it, within one process too", async (context) => 
     await new Promise((resolve) => setImmediate(resolve));
     order.push(`${name} ends`);
   };
-  const options = { purpose: "a test", waitMsMax: 60_000 };
+  const options = { purpose: "a test", waitMsMax: hangMs };
   await Promise.all(["a", "b", "c"].map((name) => withFileLock(path, options, work(name))));
   assert.equal(order.length, 6);
   for (let index = 0; index < order.length; index += 2)

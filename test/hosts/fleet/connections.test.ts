@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import type { ConnectionLimits } from "../../../hosts/fleet/connections.ts";
 import type { FleetTls } from "../../../hosts/fleet/tls-options.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
+import { hangMs } from "../../support/patience.ts";
 import { authority, certificate, served } from "../../support/tls.ts";
 import { makeImage, TestFleet } from "./test-fleet.ts";
 
@@ -54,7 +55,7 @@ const clients: readonly (readonly [string, string, boolean])[] = [
   ["dribbles a chunk", `${body}transfer-encoding: chunked\r\n\r\nffff\r\n`, true],
 ];
 for (const [name, first, dribbles] of clients)
-  test(`closes the connection of a client that ${name}`, { timeout: 60_000 }, async (t) => {
+  test(`closes the connection of a client that ${name}`, { timeout: hangMs }, async (t) => {
     const { open } = await listening(t, quick);
     const socket = open();
     socket.resume();
@@ -63,7 +64,7 @@ for (const [name, first, dribbles] of clients)
     await closed(socket);
   });
 
-test("closes a connection without a TLS handshake", { timeout: 60_000 }, async (t) => {
+test("closes a connection without a TLS handshake", { timeout: hangMs }, async (t) => {
   const { cert, key } = served(certificate(), authority);
   const { open } = await listening(t, quick, { certificate: cert, key });
   const silent = open();
@@ -71,7 +72,7 @@ test("closes a connection without a TLS handshake", { timeout: 60_000 }, async (
   await once(silent, "close");
 });
 
-test("closes a connection that takes nothing of its answer", { timeout: 60_000 }, async (t) => {
+test("closes a connection that takes nothing of its answer", { timeout: hangMs }, async (t) => {
   const { open, fleet } = await downloading(t, { idleMs: 300 });
   const opened = once(fleet.server.app.server, "connection");
   open().write(fleet.request);
@@ -80,7 +81,7 @@ test("closes a connection that takes nothing of its answer", { timeout: 60_000 }
   await once(socket, "close");
 });
 
-test("takes no more connections than it may have", { timeout: 60_000 }, async (t) => {
+test("takes no more connections than it may have", { timeout: hangMs }, async (t) => {
   const { open } = await listening(t, { connectionsMax: 2 });
   const first = [open(), open()];
   await Promise.all(first.map((socket) => once(socket, "connect")));
@@ -91,7 +92,7 @@ test("takes no more connections than it may have", { timeout: 60_000 }, async (t
 });
 
 test("a stop ends although requests, downloads and silent connections are open", {
-  timeout: 60_000,
+  timeout: hangMs,
 }, async (t) => {
   const { open, fleet } = await downloading(t, { drainMs: 200 });
   const sockets = [open(), open(), open()];
@@ -103,7 +104,7 @@ test("a stop ends although requests, downloads and silent connections are open",
   await fleet.server.close();
 });
 
-test("a stop has its bound although nothing can be written", { timeout: 60_000 }, async (t) => {
+test("a stop has its bound although nothing can be written", { timeout: hangMs }, async (t) => {
   const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
   const fleet = await TestFleet.open(t, { databaseFile, connections: { stopMs: 400 } });
   const other = new DatabaseSync(databaseFile);

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { RealFleet, until } from "../../../hosts/moddable/real-fleet.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { hangMs } from "../../support/patience.ts";
 import { certificate, servedToDevices } from "../../support/tls.ts";
 
-const waitSeconds = 60;
+const waitSeconds = hangMs / 1000;
 
 async function secureFleet(t: TestContext): Promise<RealFleet> {
   const directory = mkdtempSync(join(tmpdir(), "real-fleet-"));
