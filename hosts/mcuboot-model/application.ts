@@ -1,4 +1,4 @@
-import { confirmWrites, readTrailer, upgradeRequestWrites } from "../../src/image/trailer.ts";
+import { confirmWrites, readTrailer, swapRequestWrites } from "../../src/image/trailer.ts";
 import type { NorFlash } from "../flash/nor-flash.ts";
 import { loaderState } from "./boot.ts";
 import type { BootConfig } from "./config.ts";
@@ -19,7 +19,7 @@ export function setPending(
 ): CallResult {
   const { secondary } = loaderState(flash, config);
   const trailer = readTrailer(secondary.area, secondary.place.shape);
-  const plan = upgradeRequestWrites(trailer, secondary.place, kind);
+  const plan = swapRequestWrites(trailer, secondary.place, kind);
   if (!plan.ok) return "bad-image";
   for (const write of plan.writes) secondary.write(write);
   return "ok";

@@ -1,7 +1,7 @@
 import { toHex } from "../image/hex.ts";
 import { type KeyValue, StorageError } from "../ports/board.ts";
 import { type Crypto, digestOf } from "../ports/crypto.ts";
-import { type ConfigurationDeployment, type Feedback, parseActionId } from "../protocol/ddi.ts";
+import { type ConfigurationOffer, type Feedback, parseActionId } from "../protocol/ddi.ts";
 import {
   encodeJson,
   integerAt,
@@ -29,7 +29,7 @@ export interface ConfigurationUpdateTools {
   readonly crypto: Crypto;
   /** Longest signed document, as the configuration was given. */
   readonly bytesMax: number;
-  fetch(deployment: ConfigurationDeployment): Promise<SmallFile>;
+  fetch(offer: ConfigurationOffer): Promise<SmallFile>;
   /** True once the server took it, or can never take it. */
   report(actionId: string, feedback: Feedback): Promise<boolean>;
   /** Another document is in effect: the application reads its values anew. */
@@ -110,12 +110,12 @@ export class ConfigurationUpdate {
       });
   }
 
-  async offered(deployment: ConfigurationDeployment): Promise<void> {
+  async offered(offer: ConfigurationOffer): Promise<void> {
     if (this.#busy || this.onTrial) return;
     this.#busy = true;
     try {
       if (this.#record?.outcome != null && !(await this.#tell())) return;
-      await this.#take(deployment);
+      await this.#take(offer);
     } finally {
       this.#busy = false;
     }
@@ -141,17 +141,17 @@ export class ConfigurationUpdate {
     if (uptimeMs - this.#trialSinceMs >= configurationTrialMs) await this.#revert("not-proven");
   }
 
-  async #take(deployment: ConfigurationDeployment): Promise<void> {
-    const { actionId, configurationVersion: version } = deployment;
+  async #take(offer: ConfigurationOffer): Promise<void> {
+    const { actionId, configurationVersion: version } = offer;
     const refuse = (reason: ConfigurationFailure): Promise<void> =>
       this.#end({ kind: "refused", reason }, { actionId, version });
     const { configuration, bytesMax, changed } = this.#tools;
     if (configuration.read()?.version === version)
       return this.#end({ kind: "kept" }, { actionId, version });
     if (!this.#waits(version)) {
-      if (deployment.fileBytes > bytesMax) return refuse("too-large");
-      const file = await this.#tools.fetch(deployment);
-      const problem = this.#fileProblem(file, deployment);
+      if (offer.fileBytes > bytesMax) return refuse("too-large");
+      const file = await this.#tools.fetch(offer);
+      const problem = this.#fileProblem(file, offer);
       if (problem === "passes") return;
       this.#spoilt = problem === null ? 0 : this.#spoilt + 1;
       if (problem !== null) return this.#spoilt < spoiltMax ? undefined : refuse(problem);
@@ -218,11 +218,11 @@ export class ConfigurationUpdate {
   /** `passes`: the way to the file is bad, however long that lasts. */
   #fileProblem(
     file: SmallFile,
-    deployment: ConfigurationDeployment,
+    offer: ConfigurationOffer,
   ): "hash-mismatch" | Permanent | "passes" | null {
     if (!file.ok) return isForGood(file.failure) ? file.failure : "passes";
     const fileHash = toHex(digestOf(this.#tools.crypto, file.bytes));
-    return fileHash === deployment.fileHash ? null : "hash-mismatch";
+    return fileHash === offer.fileHash ? null : "hash-mismatch";
   }
 }
 

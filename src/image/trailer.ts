@@ -94,7 +94,7 @@ export function readTrailer(source: ImageSource, shape: TrailerShape): SlotTrail
  * already: a request cannot be changed from test to permanent. A cut after the first write of a
  * permanent request leaves a test request.
  */
-export function upgradeRequestWrites(
+export function swapRequestWrites(
   trailer: SlotTrailer,
   place: TrailerPlace,
   kind: "test" | "permanent",

@@ -39,13 +39,13 @@ const pollSecondsMax = 7 * 24 * 3600;
 /** What a base poll tells: when to come back and what is wanted (hawkBit DDI v1, `GET base`). */
 export interface Poll {
   readonly sleepSeconds: number;
-  readonly deploymentUrl: string | null;
+  readonly offerUrl: string | null;
   readonly cancelUrl: string | null;
   readonly configDataUrl: string | null;
 }
 
 /** What every deployment says (hawkBit DDI v1, `deploymentBase`), and the one file that it brings. */
-export interface DeploymentTerms {
+export interface OfferTerms {
   readonly actionId: string;
   readonly update: "forced" | "attempt" | "skip";
   /** `update` is `forced`: the server wants it now, not when it suits the device. */
@@ -63,14 +63,14 @@ export interface DeploymentTerms {
 }
 
 /** A deployment of one image. */
-export interface Deployment extends DeploymentTerms {
+export interface ImageOffer extends OfferTerms {
   readonly kind: "firmware";
   /** From our server's chunk metadata; null from a plain hawkBit. */
   readonly imageHash: DigestHex | null;
 }
 
 /** A deployment of one signed configuration document (src/config); its chunk's part is `configuration`. */
-export interface ConfigurationDeployment extends DeploymentTerms {
+export interface ConfigurationOffer extends OfferTerms {
   readonly kind: "configuration";
   /** The version of the document, as the server says; what is signed in it counts. */
   readonly configurationVersion: number;
@@ -80,17 +80,17 @@ export interface ConfigurationDeployment extends DeploymentTerms {
  * `unsupported`: well-formed, but not one image for one slot. The device reports either and
  * installs nothing.
  */
-export type DeploymentRefusal =
+export type OfferDefect =
   | "malformed-deployment"
   | "unsupported-deployment"
   /** The file's address has more characters than `urlLengthMax`. */
   | "url-too-long";
 
-export type ParsedDeployment =
-  | { readonly ok: true; readonly deployment: Deployment | ConfigurationDeployment }
+export type ParsedOffer =
+  | { readonly ok: true; readonly offer: ImageOffer | ConfigurationOffer }
   | {
       readonly ok: false;
-      readonly reason: DeploymentRefusal;
+      readonly reason: OfferDefect;
       /** Null when not even that can be read. */
       readonly actionId: string | null;
     };
@@ -106,22 +106,21 @@ export function parsePoll(body: Uint8Array): Poll | null {
   const sleepSeconds = parseSleep(polling === null ? null : stringAt(polling, "sleep", 16));
   const links = Object.hasOwn(root, "_links") ? objectAt(root, "_links") : {};
   if (sleepSeconds === null || links === null) return null;
-  const deploymentUrl = linkAt(links, "deploymentBase");
+  const offerUrl = linkAt(links, "deploymentBase");
   const cancelUrl = linkAt(links, "cancelAction");
   const configDataUrl = linkAt(links, "configData");
-  if (deploymentUrl === undefined || cancelUrl === undefined || configDataUrl === undefined)
-    return null;
-  return { sleepSeconds, deploymentUrl, cancelUrl, configDataUrl };
+  if (offerUrl === undefined || cancelUrl === undefined || configDataUrl === undefined) return null;
+  return { sleepSeconds, offerUrl, cancelUrl, configDataUrl };
 }
 
 /**
  * Takes a deployment with exactly one chunk that holds exactly one artifact: one image for one
  * slot, or one configuration document.
  */
-export function parseDeployment(body: Uint8Array): ParsedDeployment {
+export function parseDeployment(body: Uint8Array): ParsedOffer {
   const root = parseJsonObject(body, deploymentBytesMax);
   const actionId = root === null ? null : parseActionId(stringAt(root, "id", 20));
-  const refused = (reason: DeploymentRefusal): ParsedDeployment => ({
+  const refused = (reason: OfferDefect): ParsedOffer => ({
     ok: false,
     reason,
     actionId,
@@ -140,7 +139,7 @@ export function parseDeployment(body: Uint8Array): ParsedDeployment {
   const version = stringAt(chunk, "version", versionLengthMax);
   if (file === null && hasLongUrl(artifact)) return refused("url-too-long");
   if (file === null || version === null) return refused("malformed-deployment");
-  const terms: DeploymentTerms = {
+  const terms: OfferTerms = {
     actionId,
     update,
     forced: update === "forced",
@@ -153,10 +152,10 @@ export function parseDeployment(body: Uint8Array): ParsedDeployment {
   if (stringAt(chunk, "part", 64) === configurationPart) {
     const configurationVersion = parseConfigurationVersion(version);
     if (configurationVersion === null) return refused("malformed-deployment");
-    return { ok: true, deployment: { kind: "configuration", ...terms, configurationVersion } };
+    return { ok: true, offer: { kind: "configuration", ...terms, configurationVersion } };
   }
   const imageHash = parseDigestHex(metadataAt(chunk, "sluice-image-hash"));
-  return { ok: true, deployment: { kind: "firmware", ...terms, imageHash } };
+  return { ok: true, offer: { kind: "firmware", ...terms, imageHash } };
 }
 
 /** Decimal without leading zeros, 1 to 2^53 - 1: how texts of the protocol name a configuration document. */
@@ -254,7 +253,7 @@ function parseSleep(text: string | null): number | null {
 
 function parseArtifact(
   artifact: JsonObject,
-): Pick<DeploymentTerms, "fileName" | "fileHash" | "fileBytes" | "url"> | null {
+): Pick<OfferTerms, "fileName" | "fileHash" | "fileBytes" | "url"> | null {
   const fileName = stringAt(artifact, "filename", 256);
   const hashes = objectAt(artifact, "hashes");
   const fileHash = parseDigestHex(hashes === null ? null : stringAt(hashes, "sha256", 64));

@@ -5,7 +5,7 @@ import {
   encodeConfigData,
   encodeFeedback,
   type Feedback,
-  type ParsedDeployment,
+  type ParsedOffer,
   type Poll,
   parseCancel,
   parseDeployment,
@@ -97,7 +97,7 @@ export class DdiClient {
     return this.#get(this.#baseUrl, pollBytesMax, parsePoll);
   }
 
-  deployment(url: string): Promise<ServerResult<ParsedDeployment>> {
+  offer(url: string): Promise<ServerResult<ParsedOffer>> {
     return this.#get(this.addressOf(url), deploymentBytesMax, parseDeployment);
   }
 

@@ -4,7 +4,7 @@ import type { LogLevel } from "../../ports/board.ts";
 import type { Http } from "../../ports/http.ts";
 import type { Ports } from "../../ports/ports.ts";
 import {
-  type ConfigurationDeployment,
+  type ConfigurationOffer,
   configurationAttribute,
   confirmationAttribute,
 } from "../../protocol/ddi.ts";
@@ -180,8 +180,8 @@ export class AgentParts implements AllTools {
     this.vitals.polled(outcome);
   }
 
-  configurationOffered(deployment: ConfigurationDeployment): void {
-    this.configured.offered(deployment);
+  configurationOffered(offer: ConfigurationOffer): void {
+    this.configured.offered(offer);
   }
 
   notFetched(): void {

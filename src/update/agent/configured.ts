@@ -7,7 +7,7 @@ import { type MaintenanceWindows, noWindows } from "../../policy/windows.ts";
 import type { TimerHandle } from "../../ports/board.ts";
 import type { Http } from "../../ports/http.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { ConfigurationDeployment } from "../../protocol/ddi.ts";
+import type { ConfigurationOffer } from "../../protocol/ddi.ts";
 import type { DdiClient } from "../../transfer/ddi-client.ts";
 import { fetchSmallFile } from "../../transfer/small-file.ts";
 import type { HealthChecks } from "../health/health-checks.ts";
@@ -56,9 +56,9 @@ export class Configured {
       keyValue: ports.keyValue,
       crypto: ports.crypto,
       bytesMax: configurationBytesMax,
-      fetch: async (deployment) => {
-        const url = client.addressOf(deployment.url);
-        const { fileBytes } = deployment;
+      fetch: async (offer) => {
+        const url = client.addressOf(offer.url);
+        const { fileBytes } = offer;
         const timeoutMs = settings.requestTimeoutMs;
         const headers = client.headers(url);
         const file = await fetchSmallFile(http, { url, headers, fileBytes, timeoutMs });
@@ -96,8 +96,8 @@ export class Configured {
     this.#inEffect();
   }
 
-  offered(deployment: ConfigurationDeployment): void {
-    this.#tools.unattended(this.#update.offered(deployment));
+  offered(offer: ConfigurationOffer): void {
+    this.#tools.unattended(this.#update.offered(offer));
   }
 
   /** The server answered a poll. */

@@ -3,9 +3,9 @@ import type { LogLevel, TimerHandle } from "../../ports/board.ts";
 import type { Ports } from "../../ports/ports.ts";
 import {
   actionIdOfLink,
-  type ConfigurationDeployment,
-  type Deployment,
-  type ParsedDeployment,
+  type ConfigurationOffer,
+  type ImageOffer,
+  type ParsedOffer,
   type Poll,
 } from "../../protocol/ddi.ts";
 import { urlLengthMax } from "../../protocol/url.ts";
@@ -31,7 +31,7 @@ const unreadableMax = 3;
  */
 const waitingReadMsMax = 600_000;
 
-type AnyDeployment = Deployment | ConfigurationDeployment;
+type ReadOffer = ImageOffer | ConfigurationOffer;
 
 export interface PollerTools {
   readonly ports: Ports;
@@ -50,7 +50,7 @@ export interface PollerTools {
   /** What the server wants to know of the device. */
   attributes(): Readonly<Record<string, string>>;
   /** The server offers a configuration. */
-  configurationOffered(deployment: ConfigurationDeployment): void;
+  configurationOffered(offer: ConfigurationOffer): void;
   happened(event: Event): void;
   /** Sends the reports that wait. */
   tell(): Promise<void>;
@@ -69,9 +69,9 @@ export class Poller {
   #failures = 0;
   #windowOpen = false;
   #unreadable = 0;
-  #deployment: {
+  #read: {
     readonly link: string;
-    readonly deployment: AnyDeployment;
+    readonly offer: ReadOffer;
     readonly readMs: number;
   } | null = null;
 
@@ -114,7 +114,7 @@ export class Poller {
    * only, and one that failed may have expired.
    */
   readAgain(): void {
-    this.#deployment = null;
+    this.#read = null;
   }
 
   /** No poll begins any more; what is under way may end. */
@@ -167,7 +167,7 @@ export class Poller {
     if (wasOnTrial) return this.#nextMs(poll);
     if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
     if (poll.cancelUrl !== null) await this.#cancel(poll.cancelUrl);
-    else if (poll.deploymentUrl !== null) await this.#offer(poll.deploymentUrl);
+    else if (poll.offerUrl !== null) await this.#offer(poll.offerUrl);
     else this.#tools.happened({ kind: "polled", offer: null });
     await this.#tools.tell();
     return this.#nextMs(poll);
@@ -198,25 +198,25 @@ export class Poller {
     const { client, ports } = this.#tools;
     const nowMs = ports.clock.uptimeMs();
     const oldMs = this.#tools.waits() ? waitingReadMsMax : Number.POSITIVE_INFINITY;
-    if (this.#deployment?.link !== link || nowMs - this.#deployment.readMs >= oldMs) {
-      const parsed = parsedOf(await client.deployment(link));
+    if (this.#read?.link !== link || nowMs - this.#read.readMs >= oldMs) {
+      const parsed = parsedOf(await client.offer(link));
       if (!parsed.ok) return this.#refused(link, parsed);
-      const { deployment } = parsed;
-      this.#deployment = { link, deployment, readMs: nowMs };
+      const { offer } = parsed;
+      this.#read = { link, offer, readMs: nowMs };
     }
     this.#unreadable = 0;
-    const { deployment } = this.#deployment;
-    if (deployment.kind === "configuration") {
+    const { offer } = this.#read;
+    if (offer.kind === "configuration") {
       // No firmware is wanted any more; what of it is under way ends.
       this.#tools.happened({ kind: "polled", offer: null });
-      this.#tools.configurationOffered(deployment);
+      this.#tools.configurationOffered(offer);
       return;
     }
-    this.#windowOpen = deployment.windowOpen && deployment.update !== "skip";
-    const { actionId, version, fileHash, fileBytes, imageHash } = deployment;
-    const { approved, forced, retry } = deployment;
-    const address = client.addressOf(deployment.url);
-    const url = address.length <= urlLengthMax ? address : deployment.url;
+    this.#windowOpen = offer.windowOpen && offer.update !== "skip";
+    const { actionId, version, fileHash, fileBytes, imageHash } = offer;
+    const { approved, forced, retry } = offer;
+    const address = client.addressOf(offer.url);
+    const url = address.length <= urlLengthMax ? address : offer.url;
     this.#tools.happened({
       kind: "polled",
       offer: {
@@ -269,14 +269,14 @@ type Unanswered = Extract<ServerResult<never>, { ok: false }>;
  * A deployment that is too long to be read holds more than one image, or more words than any of
  * ours.
  */
-function parsedOf(answer: ServerResult<ParsedDeployment>): ParsedDeployment | Unanswered {
+function parsedOf(answer: ServerResult<ParsedOffer>): ParsedOffer | Unanswered {
   if (answer.ok) return answer.value;
   if (answer.reason !== "response-too-large") return answer;
   return { ok: false, reason: "unsupported-deployment", actionId: null };
 }
 
 function isRefusal(
-  parsed: Exclude<ParsedDeployment, { ok: true }> | Unanswered,
-): parsed is Exclude<ParsedDeployment, { ok: true }> {
+  parsed: Exclude<ParsedOffer, { ok: true }> | Unanswered,
+): parsed is Exclude<ParsedOffer, { ok: true }> {
   return "actionId" in parsed;
 }

@@ -4,7 +4,7 @@ import type { PowerFacts, PowerPolicy } from "../../policy/power.ts";
 import type { StabilityTrigger } from "../../policy/stability-history.ts";
 import type { MaintenanceWindows } from "../../policy/windows.ts";
 import type { ResetReason } from "../../ports/board.ts";
-import type { DeploymentRefusal } from "../../protocol/ddi.ts";
+import type { OfferDefect } from "../../protocol/ddi.ts";
 import type { DigestHex } from "../../protocol/digest.ts";
 import type { Running } from "../../protocol/running.ts";
 import type { SecondaryFacts } from "../../slots/slots.ts";
@@ -23,7 +23,7 @@ export type Event =
   | {
       readonly kind: "offerRefused";
       readonly actionId: string;
-      readonly reason: DeploymentRefusal;
+      readonly reason: OfferDefect;
     }
   | { readonly kind: "cancelled"; readonly actionId: string }
   /** `lacks` is the approval that the offer needs and does not have, or null. */

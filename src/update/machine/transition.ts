@@ -1,5 +1,5 @@
 import { isSameOffer, type Offer } from "../../offer/offer.ts";
-import type { DeploymentRefusal } from "../../protocol/ddi.ts";
+import type { OfferDefect } from "../../protocol/ddi.ts";
 import { obstacleTo } from "./conditions.ts";
 import type { Effect } from "./effect.ts";
 import type { Context, Event } from "./event.ts";
@@ -356,7 +356,7 @@ function isOver(state: State): boolean {
 }
 
 /** The server hears it at every poll that leads there; what it wanted before, it wants no more. */
-function refuseOffer(state: State, actionId: string, reason: DeploymentRefusal): Transition {
+function refuseOffer(state: State, actionId: string, reason: OfferDefect): Transition {
   const offer = offerOf(state);
   const isOwn = offer !== null && offer.actionId === actionId;
   switch (state.kind) {
@@ -381,7 +381,7 @@ function refuseOffer(state: State, actionId: string, reason: DeploymentRefusal):
   }
 }
 
-function refusal(actionId: string, reason: DeploymentRefusal): Transition {
+function refusal(actionId: string, reason: OfferDefect): Transition {
   const report = {
     actionId,
     execution: "closed",

@@ -8,7 +8,7 @@ import {
 } from "../../../src/config/configuration-update.ts";
 import { toHex } from "../../../src/image/hex.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
-import type { ConfigurationDeployment, Feedback } from "../../../src/protocol/ddi.ts";
+import type { ConfigurationOffer, Feedback } from "../../../src/protocol/ddi.ts";
 import { parseDigestHex } from "../../../src/protocol/digest.ts";
 import type { SmallFile } from "../../../src/transfer/small-file.ts";
 import { ConfigurationSigner } from "../../support/configuration-signer.ts";
@@ -23,8 +23,8 @@ const seal = (version: number, more: object = {}): Uint8Array =>
 function deployment(
   version: number,
   envelope: Uint8Array,
-  change: Partial<ConfigurationDeployment> = {},
-): ConfigurationDeployment {
+  change: Partial<ConfigurationOffer> = {},
+): ConfigurationOffer {
   const hasher = nobleCrypto.sha256();
   hasher.update(envelope);
   const fileHash = parseDigestHex(toHex(hasher.digest()));
@@ -52,7 +52,7 @@ class Device {
   readonly keyValue = new CuttableKeyValue();
   readonly told: string[] = [];
   online = true;
-  answer: (wanted: ConfigurationDeployment) => SmallFile = () => broken;
+  answer: (wanted: ConfigurationOffer) => SmallFile = () => broken;
   fetches = 0;
   changes = 0;
   configuration = this.#open();
@@ -199,7 +199,7 @@ test("what fails on the way is tried again at the next poll, and told to nobody"
 });
 
 const refusals: ReadonlyArray<
-  readonly [string, Uint8Array, Partial<ConfigurationDeployment>, SmallFile | null, string]
+  readonly [string, Uint8Array, Partial<ConfigurationOffer>, SmallFile | null, string]
 > = [
   ["is too long", seal(12), { fileBytes: bytesMax + 1 }, null, "too-large"],
   [

@@ -8,12 +8,12 @@ import {
   readTrailer,
   type SlotTrailer,
   statusEntries,
+  swapRequestWrites,
   type TrailerPlace,
   type TrailerShape,
   type TrailerWrite,
   trailerBytes,
   trailerOffsets,
-  upgradeRequestWrites,
 } from "../../../src/image/trailer.ts";
 import {
   loadMcubootVectors,
@@ -118,7 +118,7 @@ const requests: ReadonlyArray<{
 
 for (const { name, place, kind, writes } of requests) {
   test(`requests ${name} with these writes, and reads them back`, () => {
-    const plan = upgradeRequestWrites(blank, place, kind);
+    const plan = swapRequestWrites(blank, place, kind);
     assert.ok(plan.ok);
     assert.deepEqual(hexWrites(plan.writes), writes);
     const expected = { ...blank, magic: "good", swapType: kind };
@@ -130,7 +130,7 @@ for (const { name, place, kind, writes } of requests) {
 }
 
 test("a cut after the first write of a permanent request leaves a test request", () => {
-  const plan = upgradeRequestWrites(blank, plain, "permanent");
+  const plan = swapRequestWrites(blank, plain, "permanent");
   assert.ok(plan.ok);
   const trailer = readTrailer(bytesSource(slotAfter(plain, plan.writes.slice(0, 1))), move);
   assert.deepEqual([trailer.magic, trailer.imageOk], ["good", "unset"]);
@@ -138,8 +138,8 @@ test("a cut after the first write of a permanent request leaves a test request",
 
 test("a second request writes nothing, and a bad magic is refused", () => {
   const good: SlotTrailer = { ...blank, magic: "good", swapType: "test" };
-  assert.deepEqual(upgradeRequestWrites(good, plain, "permanent"), { ok: true, writes: [] });
-  assert.deepEqual(upgradeRequestWrites({ ...blank, magic: "bad" }, plain, "test"), {
+  assert.deepEqual(swapRequestWrites(good, plain, "permanent"), { ok: true, writes: [] });
+  assert.deepEqual(swapRequestWrites({ ...blank, magic: "bad" }, plain, "test"), {
     ok: false,
     reason: "trailer-magic-bad",
   });
@@ -181,7 +181,7 @@ test("reads torn flags and a torn magic as bad, and other swap types as none", (
 });
 
 test("the magic of one alignment is bad under another", () => {
-  const plan = upgradeRequestWrites(blank, encrypted, "test");
+  const plan = swapRequestWrites(blank, encrypted, "test");
   assert.ok(plan.ok);
   const slot = slotAfter(encrypted, plan.writes);
   assert.equal(readTrailer(bytesSource(slot), move).magic, "bad");
@@ -233,7 +233,7 @@ describe("recorded trailers", { skip: skipWithoutVectors }, () => {
           const kind = step.call.endsWith("1)") ? "permanent" : "test";
           const plan = isConfirm
             ? confirmWrites(trailer, place)
-            : upgradeRequestWrites(trailer, place, kind);
+            : swapRequestWrites(trailer, place, kind);
           assert.equal(plan.ok, step.rc === 0, scenario.id);
           const recorded = step.writes.map(([at, hex]) => [Number(at) - slot.offset, hex]);
           assert.deepEqual(plan.ok ? hexWrites(plan.writes) : [], recorded, scenario.id);

@@ -50,7 +50,7 @@ const withArtifact = (changes: object): unknown =>
 function deploymentOf(value: unknown) {
   const parsed = parseDeployment(utf8(value));
   assert.ok(parsed.ok, JSON.stringify(parsed));
-  return parsed.deployment;
+  return parsed.offer;
 }
 
 function imageHashOf(value: unknown) {
@@ -76,14 +76,14 @@ test("reads the interval and all three links of a poll", () => {
   );
   assert.deepEqual(poll, {
     sleepSeconds: 300,
-    deploymentUrl: "http://server/T/controller/v1/d/deploymentBase/1?c=-7",
+    offerUrl: "http://server/T/controller/v1/d/deploymentBase/1?c=-7",
     cancelUrl: "http://server/T/controller/v1/d/cancelAction/1",
     configDataUrl: "http://server/T/controller/v1/d/configData",
   });
 });
 
 test("takes a poll without links for one that wants nothing", () => {
-  const nothing = { sleepSeconds: 300, deploymentUrl: null, cancelUrl: null, configDataUrl: null };
+  const nothing = { sleepSeconds: 300, offerUrl: null, cancelUrl: null, configDataUrl: null };
   assert.deepEqual(parsePoll(utf8({ config })), nothing);
   assert.deepEqual(parsePoll(utf8({ config, _links: {} })), nothing);
 });

@@ -4,9 +4,9 @@ import { allCutKinds, cutAt, PowerCut } from "../../../hosts/flash/operation.ts"
 import { moveTrailerShape } from "../../../src/image/layout.ts";
 import {
   readTrailer,
+  swapRequestWrites,
   trailerMagic,
   trailerOffsets,
-  upgradeRequestWrites,
 } from "../../../src/image/trailer.ts";
 import { type FlashArea, FlashError } from "../../../src/ports/flash.ts";
 import { Slots } from "../../../src/slots/slots.ts";
@@ -202,7 +202,7 @@ test("leaves the bytes that boot_set_pending leaves", () => {
   slotsOf(slots).requestSwap();
   const theirs = board();
   const place = { shape, slotBytes };
-  const plan = upgradeRequestWrites(readTrailer(theirs.secondary, shape), place, "test");
+  const plan = swapRequestWrites(readTrailer(theirs.secondary, shape), place, "test");
   assert.ok(plan.ok);
   for (const write of plan.writes) theirs.secondary.write(write.offsetBytes, write.bytes);
   assert.deepEqual(slots.chip.toBytes(), theirs.chip.toBytes());

@@ -140,7 +140,7 @@ for (const [serverUrl, url, isOwn] of [
 
 test("says nothing of itself when it follows a link to another host", async () => {
   const { client, http } = clientWith({ status: 200, body: "{}" });
-  await client.deployment("http://elsewhere/deploymentBase/1");
+  await client.offer("http://elsewhere/deploymentBase/1");
   assert.deepEqual(http.requests[0]?.headers, { accept: "application/json" });
 });
 
@@ -186,6 +186,6 @@ for (const [name, link, address] of [
   test(`follows a link to ${name} to ${address}`, async () => {
     const { client, http } = clientWith({ status: 200, body: "{}" });
     assert.equal(client.addressOf(link), address);
-    await client.deployment(link);
+    await client.offer(link);
     assert.equal(http.requests[0]?.url, address);
   });

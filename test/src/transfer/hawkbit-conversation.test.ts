@@ -68,7 +68,7 @@ for (const step of ofKind(new RegExp(`${own}$`)))
     assert.equal(polled.ok, step.response.status === 200 && isJson, JSON.stringify(polled));
     if (!polled.ok) return;
     assert.equal(polled.value.sleepSeconds, 300);
-    assert.equal(polled.value.deploymentUrl !== null, linked(step, "deploymentBase"));
+    assert.equal(polled.value.offerUrl !== null, linked(step, "deploymentBase"));
     assert.equal(polled.value.cancelUrl !== null, linked(step, "cancelAction"));
     assert.equal(polled.value.configDataUrl !== null, linked(step, "configData"));
   });
@@ -76,11 +76,11 @@ for (const step of ofKind(new RegExp(`${own}$`)))
 for (const step of ofKind(/(deploymentBase|installedBase)\/[^/]+$/))
   test(`lives with: ${step.step}`, async () => {
     const { status, body } = step.response;
-    const answer = await clientFor(step).client.deployment("http://127.0.0.1:18081/x");
+    const answer = await clientFor(step).client.offer("http://127.0.0.1:18081/x");
     assert.equal(answer.ok, status === 200);
     if (!answer.ok) return assert.ok(["not-found", "response-invalid"].includes(answer.reason));
     assert.ok(answer.value.ok, JSON.stringify(answer.value));
-    const { deployment } = answer.value;
+    const { offer: deployment } = answer.value;
     assert.equal(deployment.actionId, (body as { id: string }).id);
     assert.equal(deployment.fileBytes, 4096);
     assert.ok(deployment.kind === "firmware");

@@ -32,7 +32,7 @@ async function termsOf(device: TestDevice) {
   const answer = await device.request("GET", deploymentBase);
   const parsed = parseDeployment(answer.rawPayload);
   assert.ok(parsed.ok, answer.body);
-  const { approved, retry, forced } = parsed.deployment;
+  const { approved, retry, forced } = parsed.offer;
   return { approved, retry, forced };
 }
 

@@ -70,8 +70,8 @@ test("a device reads a deployment of its own kind, and gets the signed bytes", a
   const { deploymentBase } = await device.poll();
   const body = await device.request("GET", deploymentBase ?? "");
   const parsed = parseDeployment(body.rawPayload);
-  assert.ok(parsed.ok && parsed.deployment.kind === "configuration", body.body);
-  const { configurationVersion, fileBytes, url, version, approved, retry } = parsed.deployment;
+  assert.ok(parsed.ok && parsed.offer.kind === "configuration", body.body);
+  const { configurationVersion, fileBytes, url, version, approved, retry } = parsed.offer;
   assert.deepEqual([configurationVersion, version, approved, retry], [12, "12", false, false]);
   assert.equal(fileBytes, envelope.length);
   const file = await device.request("GET", new URL(url).pathname);

@@ -29,7 +29,7 @@ async function offerOf(device: TestDevice): Promise<{ link: string; windowOpen: 
   assert.ok(deploymentBase !== undefined);
   const parsed = parseDeployment((await device.request("GET", deploymentBase)).rawPayload);
   assert.ok(parsed.ok);
-  return { link: deploymentBase, windowOpen: parsed.deployment.windowOpen };
+  return { link: deploymentBase, windowOpen: parsed.offer.windowOpen };
 }
 
 test("a device may download before the window, and learns when it opens and closes", async (t) => {
