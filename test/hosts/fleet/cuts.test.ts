@@ -5,14 +5,21 @@ import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { Kysely, Migrator } from "kysely";
+import { migrationProvider } from "../../../hosts/fleet/migrations/index.ts";
+import { nodeSqliteDialect } from "../../../hosts/fleet/storage/sqlite-dialect.ts";
+import type { Tables } from "../../../hosts/fleet/storage/tables.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { signedRepository } from "../../support/trust-repository.ts";
 import { type CutWork, doWork, openCut } from "./cut-work.ts";
+import { hardware } from "./test-fleet.ts";
 import { nowUnixMs, release } from "./trust/trust-scene.ts";
 
 const script = join(import.meta.dirname, "cut-process.ts");
 /** Spread over all steps of the work, which a run without a cut counts. */
 const cutsPerWork = 5;
+/** Migrations are at the beginning of theirs: what follows is a start like any other. */
+const migrationSteps = 10;
 
 async function run(work: CutWork, cutAt: number): Promise<{ out: string; signal: string | null }> {
   const argv = [script, JSON.stringify(work), String(cutAt)];
@@ -35,15 +42,20 @@ async function before(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** What migrations since the fifth brought is taken out again, as it was before they came. */
-function makeOlder(folder: string): void {
+/** A folder of a server of the time of that migration. */
+async function beforeMigrations(t: TestContext): Promise<string> {
+  const folder = temporaryFolder(t);
   const database = new DatabaseSync(join(folder, "fleet.sqlite"));
-  database.exec("drop table director_times");
-  database.exec("alter table rollout_stages drop column joined");
-  database.exec("alter table rollout_stages drop column no_link");
-  database.exec("alter table rollout_members drop column silent_rollbacks");
-  database.exec("delete from kysely_migration where name >= '0008'");
-  database.close();
+  const db = new Kysely<Tables>({ dialect: nodeSqliteDialect(database, { yields: false }) });
+  const { error } = await new Migrator({ db, provider: migrationProvider }).migrateTo(
+    "0007-counted-events",
+  );
+  assert.equal(error, undefined);
+  for (let number = 0; number < 5; number += 1)
+    database.exec(`insert into devices (id, hardware, hardware_by_operator, created_at, state,
+      state_at, attributes_wanted) values ('old-${number}', '${hardware}', 1, 1, 'unknown', 1, 0)`);
+  await db.destroy();
+  return folder;
 }
 
 function leftovers(folder: string): string[] {
@@ -54,8 +66,7 @@ function leftovers(folder: string): string[] {
 
 for (const kind of ["publish", "rollout", "migration", "trust"] as const)
   test(`a server that is killed in the middle of a ${kind} goes on, and does it when asked again`, async (t) => {
-    const start = await before(t);
-    if (kind === "migration") makeOlder(start);
+    const start = kind === "migration" ? await beforeMigrations(t) : await before(t);
     const repository = temporaryFolder(t);
     await signedRepository(repository, nowUnixMs, [release]);
     const folderFor = (): string => {
@@ -66,8 +77,10 @@ for (const kind of ["publish", "rollout", "migration", "trust"] as const)
     const whole = await run({ kind, folder: folderFor(), repository }, 0);
     const steps = Number(whole.out);
     assert.ok(steps >= cutsPerWork, `${steps} steps`);
-    for (let cut = 0; cut < cutsPerWork; cut += 1) {
-      const cutAt = 1 + Math.floor((cut * (steps - 1)) / (cutsPerWork - 1));
+    const isMigration = kind === "migration";
+    const cuts = isMigration ? migrationSteps : cutsPerWork;
+    for (let cut = 0; cut < cuts; cut += 1) {
+      const cutAt = 1 + (isMigration ? cut : Math.floor((cut * (steps - 1)) / (cuts - 1)));
       const folder = folderFor();
       const { signal } = await run({ kind, folder, repository }, cutAt);
       assert.equal(signal, "SIGKILL", `cut ${cutAt} of ${steps}`);
