@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { commandsOf } from "../support/document-commands.ts";
+import { commandsOf } from "../support/documents.ts";
 import { freePort, Terminals } from "../support/terminals.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

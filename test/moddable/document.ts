@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { openDisplay } from "../../hosts/moddable/display.ts";
 import { type ModdableSdk, projectRoot } from "../../hosts/moddable/sdk.ts";
-import { commandsOf } from "../support/document-commands.ts";
+import { commandsOf } from "../support/documents.ts";
 import { freePort, Terminals } from "../support/terminals.ts";
 import type { Checks } from "./checks.ts";
 

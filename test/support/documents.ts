@@ -26,18 +26,36 @@ export function readDocument(path: string): string {
 
 /** Fenced blocks, those without a language too: older pages have none at their commands. */
 export function commandBlocks(page: string): CommandBlock[] {
-  const blocks: CommandBlock[] = [];
+  return fencedBlocks(page)
+    .filter(({ language }) => language === "" || language === "sh")
+    .map(({ line, words, text }) => {
+      const [word = ""] = words;
+      const isTerminal = word.startsWith(terminalWord); // its name is for people
+      return { line, kind: isTerminal ? "terminal" : word === "walk" ? "walk" : null, text };
+    });
+}
+
+const terminalWord = "terminal=";
+
+interface FencedBlock {
+  /** Of its first line of text, from 1 on. */
+  readonly line: number;
+  readonly language: string;
+  /** Behind the language. */
+  readonly words: readonly string[];
+  readonly text: string;
+}
+
+function fencedBlocks(page: string): FencedBlock[] {
+  const blocks: FencedBlock[] = [];
   let open: { line: number; info: string; lines: string[] } | null = null;
   for (const [index, line] of page.split("\n").entries()) {
     const fence = /^```(.*)$/.exec(line);
     if (open === null && fence !== null)
       open = { line: index + 2, info: (fence[1] ?? "").trim(), lines: [] };
     else if (open !== null && fence !== null) {
-      const [language = "", word = ""] = open.info.split(" ");
-      const isTerminal = word.startsWith("terminal="); // its name is for people
-      const kind = isTerminal ? "terminal" : word === "walk" ? "walk" : null;
-      if (language === "" || language === "sh")
-        blocks.push({ line: open.line, kind, text: open.lines.join("\n") });
+      const [language = "", ...words] = open.info.split(" ");
+      blocks.push({ line: open.line, language, words, text: open.lines.join("\n") });
       open = null;
     } else open?.lines.push(line);
   }
@@ -74,4 +92,50 @@ export function inlineCode(page: string): CommandLine[] {
     if (isFenced || line.startsWith("```")) return [];
     return [...line.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => ({ line: index + 1, text }));
   });
+}
+
+/** A block of commands in a guide, and the lines of their output that the guide shows. */
+export interface DocumentCommands {
+  /** Of a terminal that a program keeps, as the guide calls it; null for those that end. */
+  readonly terminal: string | null;
+  readonly commands: string;
+  readonly shown: readonly string[];
+}
+
+/**
+ * The blocks of a section of a Markdown text that are to be typed: fenced as `sh`, or as `sh
+ * terminal=NAME` when a program stays in the foreground. A `text` block behind one is output.
+ * Throws when there is no such section, or nothing to type in it.
+ */
+export function commandsOf(markdown: string, heading: string): DocumentCommands[] {
+  const found: (DocumentCommands & { shown: string[] })[] = [];
+  for (const { language, words, text } of fencedBlocks(sectionOf(markdown, heading))) {
+    if (language === "text") found.at(-1)?.shown.push(...text.trimEnd().split("\n"));
+    if (language !== "sh") continue;
+    const named = words.find((word) => word.startsWith(terminalWord));
+    const terminal = named?.slice(terminalWord.length) ?? null;
+    found.push({ terminal, commands: `${text}\n`, shown: [] });
+  }
+  if (found.length === 0) throw new Error(`nothing to type below "${heading}"`);
+  return found;
+}
+
+function sectionOf(markdown: string, heading: string): string {
+  const lines = markdown.split("\n");
+  const start = lines.indexOf(heading);
+  if (start < 0) throw new Error(`no "${heading}" in the document`);
+  const level = heading.slice(0, heading.indexOf(" ") + 1);
+  const end = lines.findIndex((line, index) => index > start && line.startsWith(level));
+  return lines.slice(start, end < 0 ? undefined : end).join("\n");
+}
+
+/** Null when the lines come in this order, others between them; else the first that is missing. */
+export function firstMissing(shown: readonly string[], output: readonly string[]): string | null {
+  let at = 0;
+  for (const line of shown) {
+    const found = output.indexOf(line, at);
+    if (found < 0) return line;
+    at = found + 1;
+  }
+  return null;
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { until } from "../../hosts/moddable/real-fleet.ts";
-import { type DocumentCommands, firstMissing } from "./document-commands.ts";
+import { type DocumentCommands, firstMissing } from "./documents.ts";
 
 interface Running {
   readonly child: ChildProcess;

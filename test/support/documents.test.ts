@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandsOf, firstMissing } from "./document-commands.ts";
+import { commandsOf, firstMissing } from "./documents.ts";
 
 const guide = [
   "## Before",
