@@ -8,7 +8,7 @@ export const silentSeconds = 600;
 export function untilUpdated(
   one: BoardDevice,
   rollout: number,
-  state: "updated" | "rolled-back" = "updated",
+  state: "updated" | "rolled-back" | "no-link" = "updated",
 ): Promise<void> {
   const isCounted = async (): Promise<boolean> => (await one.fleet.count(rollout, state)) === 1;
   return until(`a device that is ${state}`, silentSeconds, isCounted, () => one.saidCount);
