@@ -2,6 +2,7 @@
  * The time of the machine, once, before the first line of JavaScript: a chip asks a server on its wire for it, and
  * without it no certificate is taken.
  */
+#include <time.h>
 #include <zephyr/init.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/clock.h>
