@@ -53,3 +53,16 @@ test("tells a handshake that is none", async (t) => {
   await until("the refusal", waitSeconds, () => fleet.refusedHandshakes.length === 1);
   assert.equal(fleet.cutHandshakes, 0);
 });
+
+test("waits longer than its limit for what makes progress, and not for what is silent", async () => {
+  let looks = 0;
+  const isThird = (): boolean => {
+    looks += 1;
+    return looks === 3;
+  };
+  await until("the third look", 0.15, isThird, () => looks);
+  await assert.rejects(
+    until("what never comes", 0.15, () => false),
+    /waited 0.15 s for: what never comes/,
+  );
+});
