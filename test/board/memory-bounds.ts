@@ -8,6 +8,9 @@ import { projectRoot } from "../../hosts/moddable/sdk.ts";
  */
 export const xsBytesMax = 88 * 1024;
 
+/** Of them with TLS, a client certificate and signed metadata that lists one release. */
+export const everythingBytesMax = 72 * 1024;
+
 /** Of the native stack of XS, what no update may pass: what is left beyond it is for the day that nobody measured. */
 export function stackBytesMax(): number {
   const source = readFileSync(join(projectRoot, "hosts/esp32/native/thread.c"), "utf8");

@@ -17,7 +17,7 @@ import {
   withClient,
   withoutClient,
 } from "../support/tls.ts";
-import { stackBytesMax, xsBytesMax } from "./memory-bounds.ts";
+import { everythingBytesMax, stackBytesMax } from "./memory-bounds.ts";
 import type { Scenario } from "./schedule.ts";
 import { closing, type Stage } from "./stage.ts";
 import { untilUpdated } from "./until-updated.ts";
@@ -94,7 +94,7 @@ async function checkEverything(stage: Stage): Promise<void> {
     await check("has the memory for all of it at once", () => {
       const { slots = 0, chunks = 0, stack = 0 } = one.memory;
       console.log(`memory at the worst moment with TLS and trust: ${JSON.stringify(one.memory)}`);
-      assert.ok(slots > 0 && slots + chunks <= xsBytesMax, `${slots} + ${chunks} bytes`);
+      assert.ok(slots > 0 && slots + chunks <= everythingBytesMax, `${slots} + ${chunks} bytes`);
       assert.ok(stack <= stackBytesMax(), `${stack} bytes of the native stack`);
     });
   });

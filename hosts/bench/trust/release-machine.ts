@@ -1,4 +1,5 @@
-import { parseVersion } from "../../../src/image/version.ts";
+import { parseImageHeader } from "../../../src/image/header.ts";
+import { type ImageVersion, parseVersion } from "../../../src/image/version.ts";
 import { plainImage, writeImage } from "../../../src/image/writer.ts";
 import type { FleetClient } from "../../cli/fleet-client.ts";
 import { publicPemOf, type Signer, tufKeyId } from "../../release/keys/signer.ts";
@@ -6,12 +7,14 @@ import { nodeCrypto } from "../../release/node-crypto.ts";
 import { createKeyPair, signerFromPem } from "../../release/pem-keys.ts";
 import { initialize } from "../../release/trust/changes.ts";
 import { fileOf, type TrustDocument } from "../../release/trust/document.ts";
-import { addRelease } from "../../release/trust/releases.ts";
+import { addRelease, removeRelease } from "../../release/trust/releases.ts";
 import { fileNameOf, lifeDaysDefault, TrustRepository } from "../../release/trust/repository.ts";
 import { maySign, publishReady, signDraft } from "../../release/trust/signing.ts";
 
 const blockBytes = 65_536;
 const payloadBytes = 200_000;
+/** In the role of the hardware, which a device reads as a whole: older ones are taken out (docs/trust.md). */
+const releasesKept = 4;
 
 /** Who signs offline: root 2 of 3, targets 2 of 2, and one online key; small images without firmware. */
 export class ReleaseMachine {
@@ -20,6 +23,8 @@ export class ReleaseMachine {
   readonly #image: Signer = newSigner();
   readonly #repository: TrustRepository;
   readonly #hardware: string;
+  /** Of what the role lists, oldest first. */
+  readonly #versions: ImageVersion[] = [];
 
   static async start(folder: string, hardware: string, now: number): Promise<ReleaseMachine> {
     const opened = TrustRepository.open(folder);
@@ -69,8 +74,19 @@ export class ReleaseMachine {
     const addition = { images: [image], evidence: [], energy: null, now };
     const added = addRelease(this.#repository, addition);
     if (!added.ok) throw new Error(added.message);
+    this.#takeOutOldest(image, now);
     await this.#sign();
     await this.#send(client);
+  }
+
+  #takeOutOldest(added: Uint8Array, now: number): void {
+    const header = parseImageHeader(added);
+    if (!header.ok) throw new Error(header.reason);
+    this.#versions.push(header.header.version);
+    const oldest = this.#versions.length > releasesKept ? this.#versions.shift() : undefined;
+    if (oldest === undefined) return;
+    const removed = removeRelease(this.#repository, { version: oldest, hardware: null, now });
+    if (!removed.ok) throw new Error(removed.message);
   }
 
   async #make(text: string): Promise<Uint8Array> {
