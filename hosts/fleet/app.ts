@@ -52,6 +52,7 @@ import { ArtifactFolder, removeFrom } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
 import { DatabaseRefusedError } from "./storage/database-check.ts";
 import { hasTokenMacs, readTokenKeyMark, writeTokenKeyMark } from "./storage/devices.ts";
+import { publishedVersions } from "./storage/events.ts";
 import { readAlive } from "./storage/outages.ts";
 import { setMissingDues } from "./storage/rollouts.ts";
 import { serverTls } from "./tls-options.ts";
@@ -88,6 +89,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
       const times = new DirectorTimes(database, clock);
       const trust =
         options.trust === undefined ? null : new FleetTrust(options.trust, clock, times);
+      trust?.noteServed(await publishedVersions(database.queries));
       const time = new ServiceTime(clock, {
         startMs: (await readAlive(database.queries))?.serviceMs ?? 0,
         ticksEveryMs: options.ticksEveryMs ?? null,

@@ -85,6 +85,29 @@ export async function listEventsOfDevice(
   return query.execute();
 }
 
+const publishingsReadMax = 1000;
+
+/** The highest version of each role that the newest events tell was published. */
+export async function publishedVersions(db: Queries): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom("events")
+    .select("details")
+    .where("device_id", "is", null)
+    .where("kind", "=", "metadata-published")
+    .orderBy("id", "desc")
+    .limit(publishingsReadMax)
+    .execute();
+  const versions = new Map<string, number>();
+  for (const { details } of rows) {
+    const { names = [] } = JSON.parse(details) as { names?: readonly string[] };
+    for (const name of names) {
+      const [role = "", version = ""] = name.split(" ");
+      versions.set(role, Math.max(versions.get(role) ?? 0, Number(version)));
+    }
+  }
+  return versions;
+}
+
 const [serverItself, allTogether] = ["", "*"];
 
 interface Held {

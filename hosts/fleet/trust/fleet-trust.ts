@@ -39,6 +39,7 @@ export interface FleetTrustOptions {
 export interface TrustProblem {
   readonly reason:
     | "metadata-missing"
+    | "metadata-older"
     | "metadata-unsigned"
     | "metadata-expired"
     | "signer-failing"
@@ -71,6 +72,7 @@ export class FleetTrust {
     "checks signed metadata",
   );
   #targets = new Map<string, TargetJson>();
+  #served: ReadonlyMap<string, number> = new Map();
   #uses: { readonly signer: Signer; readonly use: AuditUse }[] = [];
   #notices: TrustNotice[] = [];
   #ahead: DevicesAhead | null = null;
@@ -146,6 +148,7 @@ export class FleetTrust {
     const isUsed = this.hasRoot || this.#signers.length > 0;
     if (isUsed && !this.hasRoot)
       add("metadata-missing", 'there is no signed metadata yet; run "sluice trust publish"');
+    add("metadata-older", this.#olderText());
     add("metadata-unsigned", this.#schedule.problem);
     add("signer-failing", this.#signerProblem);
     add("audit-log-failing", this.#logProblem);
@@ -153,6 +156,21 @@ export class FleetTrust {
     if (expired.length > 0)
       add("metadata-expired", expired.map((expiry) => describeExpiry(expiry)).join("; "));
     return problems;
+  }
+
+  /** What the database says was published before this start: a folder with less came from a backup. */
+  noteServed(versions: ReadonlyMap<string, number>): void {
+    this.#served = versions;
+  }
+
+  #olderText(): string | null {
+    const older = ["root", "targets", ...this.#repository.delegatedRoles].flatMap((role) => {
+      const version = this.#repository.current(role)?.signed.version ?? 0;
+      const served = this.#served.get(role) ?? 0;
+      return version < served ? [`${role} ${version} and not ${served}`] : [];
+    });
+    if (older.length === 0) return null;
+    return `the signed metadata in ${this.#repository.folder} is older than the database, which served more (it has ${older.join(", ")}): devices refuse it; run "sluice trust publish" from the release machine, or restore both from one backup`;
   }
 
   /** Could the next use of a key be written down? */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,8 +14,9 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import type { FleetOptions } from "../../../hosts/fleet/options.ts";
 import { type Signer, SignerError } from "../../../hosts/release/keys/signer.ts";
+import { addRelease } from "../../../hosts/release/trust/releases.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
-import { signedRepository } from "../../support/trust-repository.ts";
+import { signAll, signedImage, signedRepository } from "../../support/trust-repository.ts";
 import { TestFleet } from "./test-fleet.ts";
 import { day, directorOf, get, nowUnixMs, online, publish, release } from "./trust/trust-scene.ts";
 
@@ -230,4 +232,22 @@ test("versions and ids go past what was served before a backup came back", async
   assert.equal((await get(restored, "timestamp.json")).json().signed.version, versionsAfter[1]);
   assert.ok(repository.root);
   assert.ok(databaseFile);
+});
+
+test("metadata of a backup that is older than the database is told until it is published again", async (t) => {
+  const { fleet, folder, options, repository } = await ready(t);
+  cpSync(join(folder, "trust"), join(folder, "backup"), { recursive: true });
+  const images = [await signedImage("1.2.0", release.hardware)];
+  assert.ok(addRelease(repository, { images, evidence: [], energy: null, now: nowUnixMs }).ok);
+  await signAll(repository);
+  await publish(fleet, repository);
+  await fleet.server.close();
+  rmSync(join(folder, "trust"), { recursive: true });
+  cpSync(join(folder, "backup"), join(folder, "trust"), { recursive: true });
+  const restored = await TestFleet.open(t, options, 3600);
+  assert.deepEqual(await reasons(restored), ["metadata-older"]);
+  const { problems } = await restored.api("GET", "/ready");
+  assert.match(problems[0].message, /older than the database.* and not \d+.*sluice trust publish/);
+  await publish(restored, repository);
+  assert.deepEqual(await reasons(restored), []);
 });
