@@ -86,9 +86,13 @@ export async function checkSoak(check: Check, device: SoakedDevice, count: numbe
     await until("the polls", silentSeconds, isOver, () => polls(device));
     const last = await takeOne(device, count + 1);
     tell(`after ${pollsInARow} polls`, last);
-    const least = Math.min(...readings.map(({ leftBytes }) => leftBytes));
-    const text = `${last.leftBytes} bytes left, ${least} or more after fewer polls`;
-    assert.ok(last.leftBytes >= least - growthBytesMax, text);
+    for (const [what, of] of grown) {
+      const most = Math.max(...readings.map(of));
+      assert.ok(
+        of(last) <= most + growthBytesMax,
+        `${what}: ${of(last)}, ${most} after fewer polls`,
+      );
+    }
   });
 }
 
