@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { plainImage, writeImage } from "../../src/image/writer.ts";
-import { FleetClient } from "../cli/fleet-client.ts";
+import { FleetClient } from "../cli/server/fleet-client.ts";
 import { publicPemOf, type Signer } from "../release/keys/signer.ts";
 import { nodeCrypto } from "../release/node-crypto.ts";
 import { aboutAtMost, type Benchmark, type Measurement } from "./benchmark.ts";

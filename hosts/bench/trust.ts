@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FleetClient } from "../cli/fleet-client.ts";
+import { FleetClient } from "../cli/server/fleet-client.ts";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
 import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
 import { CountingProxy } from "./trust/counting-proxy.ts";

@@ -1,5 +1,5 @@
-import { environmentError } from "./environment-error.ts";
-import { CommandError, exitCodes } from "./exit.ts";
+import { environmentError } from "./command/environment-error.ts";
+import { CommandError, exitCodes } from "./command/exit.ts";
 import { run } from "./run.ts";
 
 // A reader such as `head` that has seen enough ends the command; a full disk under a file does so too.

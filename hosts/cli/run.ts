@@ -1,10 +1,10 @@
 import { type Command, CommanderError, type OutputConfiguration } from "commander";
-import { environmentError } from "./environment-error.ts";
-import { CommandError, exitCodes } from "./exit.ts";
-import { joinPairedArguments } from "./options.ts";
-import type { PassphraseFlags } from "./passphrase.ts";
+import { environmentError } from "./command/environment-error.ts";
+import { CommandError, exitCodes } from "./command/exit.ts";
+import { withholdSecrets } from "./command/secrets.ts";
+import { joinPairedArguments } from "./options/options.ts";
+import type { PassphraseFlags } from "./options/passphrase.ts";
 import { createProgram } from "./program.ts";
-import { withholdSecrets } from "./secrets.ts";
 
 /**
  * Runs one command line and answers its exit code. An expected failure, and one of the machine, is

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Command, CommanderError } from "commander";
-import { joinPairedArguments } from "../../hosts/cli/options.ts";
+import { joinPairedArguments } from "../../hosts/cli/options/options.ts";
 import { createProgram } from "../../hosts/cli/program.ts";
 import {
   commandBlocks,

@@ -53,13 +53,13 @@ export type ConformanceOutcome =
     }
   | { readonly ok: false; readonly reason: string };
 
-/** Runs the suite against `hosts/cli/tuf-client.ts`; its output goes to ours. */
+/** Runs the suite against `test/peers/tuf-client.ts`; its output goes to ours. */
 export async function runConformance(
   suite: ConformanceSuite,
   projectRoot: string,
 ): Promise<ConformanceOutcome> {
   // The suite splits the command at spaces.
-  const command = `${process.execPath} ${join(projectRoot, "hosts", "cli", "tuf-client.ts")}`;
+  const command = `${process.execPath} ${join(projectRoot, "test", "peers", "tuf-client.ts")}`;
   if (command.split(" ").length !== 2)
     return { ok: false, reason: `the suite cannot run a path with spaces: ${command}` };
   const folder = mkdtempSync(join(tmpdir(), "sluice-peers-"));

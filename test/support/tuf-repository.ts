@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { nodeTrustCrypto } from "../../hosts/cli/tuf/node-trust-crypto.ts";
 import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
+import { nodeTrustCrypto } from "../../hosts/release/trust/node-trust-crypto.ts";
 import { metadataAddress } from "../../src/trust/addresses.ts";
 import { canonicalJson } from "../../src/trust/canonical-json.ts";
 import { formatDateTime } from "../../src/trust/fields.ts";

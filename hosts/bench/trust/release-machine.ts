@@ -1,7 +1,7 @@
 import { parseImageHeader } from "../../../src/image/header.ts";
 import { type ImageVersion, parseVersion } from "../../../src/image/version.ts";
 import { plainImage, writeImage } from "../../../src/image/writer.ts";
-import type { FleetClient } from "../../cli/fleet-client.ts";
+import type { FleetClient } from "../../cli/server/fleet-client.ts";
 import { publicPemOf, type Signer, tufKeyId } from "../../release/keys/signer.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import { createKeyPair, signerFromPem } from "../../release/pem-keys.ts";

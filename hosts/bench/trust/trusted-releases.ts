@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FleetClient } from "../../cli/fleet-client.ts";
+import { FleetClient } from "../../cli/server/fleet-client.ts";
 import type { TrustedReleases } from "../../moddable/one-device.ts";
 import { ReleaseMachine } from "./release-machine.ts";
 

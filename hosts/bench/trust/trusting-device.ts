@@ -9,8 +9,8 @@ import { p256TrustCrypto } from "../../../src/trust/p256-crypto.ts";
 import { SignatureMemory } from "../../../src/trust/signature-memory.ts";
 import type { TrustCrypto } from "../../../src/trust/trust-crypto.ts";
 import { TrustUpdater } from "../../../src/trust/updater.ts";
-import { nodeHttp } from "../../cli/tuf/node-http.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
+import { nodeHttp } from "../../release/trust/node-http.ts";
 
 export interface TrustingDeviceOptions {
   readonly serverUrl: string;

@@ -7,9 +7,9 @@ import { NorFlash } from "../../flash/nor-flash.ts";
 import { type FlashMiB, type Soc, writeBlockBytes } from "../../flash/partitions.ts";
 import { bootloaderProgram, recordOf } from "../../mcuboot-model/bootloader-program.ts";
 import { bootDevice, sluiceConfig } from "../../mcuboot-model/sluice-config.ts";
-import { CommandError, exitCodes } from "../exit.ts";
-import { readInput } from "../files.ts";
-import { readTrustedKeys } from "../signing-keys.ts";
+import { CommandError, exitCodes } from "../command/exit.ts";
+import { readInput } from "../command/files.ts";
+import { readTrustedKeys } from "../options/signing-keys.ts";
 
 export interface FactoryFlags {
   readonly factory?: true;

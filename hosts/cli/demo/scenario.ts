@@ -1,7 +1,7 @@
 import type { DeviceLayout } from "../../flash/layout.ts";
 import { PluggableBattery } from "../../simulator/battery.ts";
 import { runningImage, type WorldDevice } from "../../simulator/world.ts";
-import type { DeviceView, RolloutView } from "../fleet-views.ts";
+import type { DeviceView, RolloutView } from "../server/fleet-views.ts";
 import { referenceFirmware } from "../simulation/images.ts";
 import type { Session } from "../simulation/session.ts";
 import { badVersion, firstVersion, goodVersion, type PlannedDevice } from "./plan.ts";

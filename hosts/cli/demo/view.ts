@@ -1,4 +1,4 @@
-import type { DeviceView, RolloutView } from "../fleet-views.ts";
+import type { DeviceView, RolloutView } from "../server/fleet-views.ts";
 import type { DemoObserver } from "./scenario.ts";
 
 const barCharacters = 25;

@@ -9,8 +9,8 @@ import type { FlashMiB } from "../../flash/partitions.ts";
 import { partitionTable, writeBlockBytes } from "../../flash/partitions.ts";
 import { findSdk, type ModdableSdk, sdkVersion } from "../../moddable/sdk.ts";
 import { type SignedImage, signImage } from "../../release/sign.ts";
-import { CommandError, exitCodes } from "../exit.ts";
-import { type OpenKey, reportingSigners, signersFor } from "../signer-options.ts";
+import { CommandError, exitCodes } from "../command/exit.ts";
+import { type OpenKey, reportingSigners, signersFor } from "../options/signer-options.ts";
 
 /** What an image is for that runs in the SDK's build for Linux: never for a chip. */
 export const defaultHardware = "moddable-lin";

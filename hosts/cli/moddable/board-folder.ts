@@ -4,8 +4,8 @@ import { fromHex, toHex } from "../../../src/image/hex.ts";
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import { type FlashMiB, flashMiBs } from "../../flash/partitions.ts";
 import { flashFileName } from "../../moddable/board.ts";
-import { CommandError } from "../exit.ts";
-import { makeFolder, readJson, writeResult } from "../files.ts";
+import { CommandError } from "../command/exit.ts";
+import { makeFolder, readJson, writeResult } from "../command/files.ts";
 
 /** A board that `sluice moddable run` made: what it has to know to switch it on again. */
 export interface BoardFacts {

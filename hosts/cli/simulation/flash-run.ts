@@ -17,8 +17,8 @@ import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
 import { openKeyValue } from "../../simulator/storage/key-value.ts";
 import { openSettings } from "../../simulator/storage/settings.ts";
 import { World } from "../../simulator/world.ts";
-import { explain } from "../environment-error.ts";
-import { CommandError, exitCodes } from "../exit.ts";
+import { explain } from "../command/environment-error.ts";
+import { CommandError, exitCodes } from "../command/exit.ts";
 
 export interface FlashRunOptions {
   readonly flashFile: string;

@@ -1,6 +1,6 @@
 import type { EngineKind } from "../../simulator/engines/engine.ts";
 import { runningImage, type WorldDevice } from "../../simulator/world.ts";
-import type { DeviceView } from "../fleet-views.ts";
+import type { DeviceView } from "../server/fleet-views.ts";
 import {
   badWeather,
   droppedLinks,

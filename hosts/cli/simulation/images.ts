@@ -10,7 +10,7 @@ import type { DeviceLayout } from "../../flash/layout.ts";
 import { buildFirmware } from "../../release/build.ts";
 import { type KeyPairPem, signerFromPem, trustedKeyFromPem } from "../../release/pem-keys.ts";
 import { signImage } from "../../release/sign.ts";
-import { CommandError, exitCodes } from "../exit.ts";
+import { CommandError, exitCodes } from "../command/exit.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 

@@ -6,8 +6,8 @@ import { LocalFleet } from "../../simulator/local-fleet.ts";
 import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
 import type { Network } from "../../simulator/network.ts";
 import { type NewDevice, World, type WorldDevice } from "../../simulator/world.ts";
-import { FleetClient } from "../fleet-client.ts";
-import type { DeviceView, Page, RolloutView } from "../fleet-views.ts";
+import { FleetClient } from "../server/fleet-client.ts";
+import type { DeviceView, Page, RolloutView } from "../server/fleet-views.ts";
 import { ImageFactory, type WantedImage } from "./images.ts";
 
 export interface SessionOptions {

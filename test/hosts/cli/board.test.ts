@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { readBootloaderFile } from "../../../hosts/esp32/bootloader-file.ts";
 import { factoryFlash } from "../../../hosts/esp32/flash-image.ts";
 import { NorFlash } from "../../../hosts/flash/nor-flash.ts";

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { NorFlash } from "../../../hosts/flash/nor-flash.ts";
 import { mountBoardStorage } from "../../../hosts/simulator/storage/board-storage.ts";
 import { DocumentStore } from "../../../src/config/document-store.ts";

@@ -4,8 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { environmentError } from "../../../hosts/cli/environment-error.ts";
-import { CommandError } from "../../../hosts/cli/exit.ts";
+import { environmentError } from "../../../hosts/cli/command/environment-error.ts";
+import { CommandError } from "../../../hosts/cli/command/exit.ts";
 import { lockFile } from "../../../hosts/files/file-lock.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 

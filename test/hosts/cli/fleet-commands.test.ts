@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
 import { hardware, makeImage, TestDevice, TestFleet } from "../fleet/test-fleet.ts";
 import { type CommandRun, runCommand } from "./run-command.ts";

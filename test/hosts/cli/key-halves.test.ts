@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Command } from "commander";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { createProgram } from "../../../hosts/cli/program.ts";
 import { certificatePem } from "../../../hosts/release/certificates.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { buildApplication, manifestOf } from "../../../hosts/cli/moddable/application.ts";
 import { readBoardFolder, writeBoardFolder } from "../../../hosts/cli/moddable/board-folder.ts";
 import { ModdableSdk } from "../../../hosts/moddable/sdk.ts";

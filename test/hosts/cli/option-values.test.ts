@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Command, InvalidArgumentError } from "commander";
-import { CommandError } from "../../../hosts/cli/exit.ts";
+import { CommandError } from "../../../hosts/cli/command/exit.ts";
 import { createProgram } from "../../../hosts/cli/program.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";

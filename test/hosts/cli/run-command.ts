@@ -1,4 +1,4 @@
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { type CommandResult, sluice } from "../../support/command-line.ts";
 
 export type CommandRun = CommandResult;

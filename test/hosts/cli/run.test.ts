@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { CommandError } from "../../../hosts/cli/exit.ts";
+import { CommandError } from "../../../hosts/cli/command/exit.ts";
 import { runProgram } from "../../../hosts/cli/run.ts";
 import { sluice } from "../../support/command-line.ts";
 

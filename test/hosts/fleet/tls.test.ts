@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { exitCodes } from "../../../hosts/cli/exit.ts";
+import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { FleetOptionError, readOptions } from "../../../hosts/fleet/options.ts";
 import type { FleetTls } from "../../../hosts/fleet/tls-options.ts";
 import { certificatePem, privateKeyPem } from "../../../hosts/release/certificates.ts";

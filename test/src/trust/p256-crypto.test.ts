@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { nodeTrustCrypto } from "../../../hosts/cli/tuf/node-trust-crypto.ts";
+import { nodeTrustCrypto } from "../../../hosts/release/trust/node-trust-crypto.ts";
 import { fromHex } from "../../../src/image/hex.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 import { p256TrustCrypto } from "../../../src/trust/p256-crypto.ts";

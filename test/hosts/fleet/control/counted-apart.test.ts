@@ -193,7 +193,7 @@ test("a device that cannot go back is not updated, speaks against the release an
 });
 
 test("an operator reads in the terminal what was counted apart, and why", async (t) => {
-  const { rolloutText } = await import("../../../../hosts/cli/rollout-show.ts");
+  const { rolloutText } = await import("../../../../hosts/cli/rollout/show.ts");
   const { fleet, device, actionId } = await updated(t);
   const before = rolloutText(await fleet.api("GET", "/rollouts/1"));
   assert.doesNotMatch(before, /STUCK|NO SERVER/);

@@ -1,7 +1,7 @@
 // Who comes while a rollout runs, and who is gone.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { rolloutText } from "../../../../hosts/cli/rollout-show.ts";
+import { rolloutText } from "../../../../hosts/cli/rollout/show.ts";
 import { makeImage, TestFleet } from "../test-fleet.ts";
 
 const old = { version: "1.0.0", imageHash: "a".repeat(64) };

@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+import { printAnswer } from "../command/output.ts";
+import { rolloutNumber, share } from "../options/options.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
+import { isRollout, type RolloutView } from "../server/fleet-views.ts";
+import { rolloutText } from "./show.ts";
+
+interface ResumeFlags extends FleetFlags {
+  readonly haltShare?: number;
+  readonly failedShare?: number;
+  readonly silentShare?: number;
+}
+
+/** `sluice rollout start`, `pause`, `advance`, `resume` and `cancel`: one request each. */
+export function registerRolloutChange(group: Command): void {
+  const change = (name: string, description: string): Command =>
+    withFleetFlags(
+      group
+        .command(name)
+        .description(description)
+        .argument("<id>", "the rollout's number", rolloutNumber),
+    );
+  change("start", "Open the first stage").action((id: number, flags: FleetFlags, self: Command) =>
+    post(id, "start", {}, flags, self),
+  );
+  change("pause", "Offer the release to nobody else for now").action(
+    (id: number, flags: FleetFlags, self: Command) => post(id, "pause", {}, flags, self),
+  );
+  change("cancel", "End the rollout and take open actions back").action(
+    (id: number, flags: FleetFlags, self: Command) => post(id, "cancel", {}, flags, self),
+  );
+  change("advance", "Go on from a stage whose devices are all gone").action(
+    (id: number, flags: FleetFlags, self: Command) => post(id, "advance", {}, flags, self),
+  );
+  change("resume", "Go on after a pause, or after a halt under a new threshold")
+    .option("--halt-share <number>", "share of attempts that may roll back from now on", share)
+    .option("--failed-share <number>", "share of attempts that may fail from now on", share)
+    .option("--silent-share <number>", "share that may go back for silence from now on", share)
+    .action((id: number, flags: ResumeFlags, self: Command) =>
+      post(id, "resume", thresholdOf(flags), flags, self),
+    );
+}
+
+/** The limits that are given; the others stay as they are. */
+function thresholdOf({ haltShare, failedShare, silentShare }: ResumeFlags): object {
+  const threshold = {
+    ...(haltShare === undefined ? {} : { rolledBackShare: haltShare }),
+    ...(failedShare === undefined ? {} : { failedShare }),
+    ...(silentShare === undefined ? {} : { noLinkShare: silentShare }),
+  };
+  return Object.keys(threshold).length === 0 ? {} : { haltThreshold: threshold };
+}
+
+async function post(
+  id: number,
+  name: string,
+  body: object,
+  flags: FleetFlags,
+  command: Command,
+): Promise<void> {
+  const rollout = await new FleetClient(flags).post<RolloutView>(
+    `/rollouts/${id}/${name}`,
+    body,
+    isRollout,
+  );
+  printAnswer(command, flags, rollout, rolloutText);
+}

@@ -1,0 +1,152 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { isJsonObject } from "../../../src/protocol/json.ts";
+import { CommandError, exitCodes } from "../command/exit.ts";
+import { readJson } from "../command/files.ts";
+import { note, printAnswer } from "../command/output.ts";
+import { share, wholeNumber } from "../options/options.ts";
+import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
+import { isRollout, type RolloutView } from "../server/fleet-views.ts";
+import { rolloutText } from "./show.ts";
+
+interface CreateFlags extends FleetFlags {
+  readonly release?: string;
+  readonly configuration?: number;
+  readonly name?: string;
+  readonly hardware?: readonly string[];
+  readonly device?: readonly string[];
+  readonly stages?: readonly number[];
+  readonly soak?: number;
+  readonly haltShare?: number;
+  readonly failedShare?: number;
+  readonly soft?: true;
+  readonly confirm?: true;
+  readonly allowDowngrade?: true;
+  readonly approve?: true;
+  readonly windows?: string;
+  readonly timeZone?: string;
+  readonly retryRolledBack?: true;
+  readonly acceptReported?: true;
+  readonly start?: true;
+  readonly beside?: true;
+}
+
+const defaultPercents = [1, 10, 50, 100];
+const daySeconds = 24 * 3600;
+
+/** `sluice rollout create` */
+export function registerRolloutCreate(group: Command): void {
+  withFleetFlags(
+    group
+      .command("create")
+      .description("Plan a rollout of a release, and start it with --start")
+      .option("--release <version>", "the release to roll out")
+      .option(
+        "--configuration <n>",
+        "instead of a release: the configuration to roll out",
+        wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      )
+      .option("--name <text>", "what to call it; else the version")
+      .option("--hardware <ids...>", "only devices of this hardware")
+      .option("--device <ids...>", "only these devices")
+      .option("--stages <percents>", "rising, with commas (default: 1,10,50,100)", readPercents)
+      .option("--soak <time>", "of every stage: 90s, 30m, 24h or 7d (default: 24h)", readSeconds)
+      .option(
+        "--halt-share <number>",
+        "share of attempts that may roll back (default: 0.05)",
+        share,
+      )
+      .option("--failed-share <number>", "share of attempts that may fail (default: 0.2)", share)
+      .option("--soft", "the device chooses the time of the installation")
+      .option("--confirm", "the device must agree first")
+      .option("--allow-downgrade", "also to devices that run a newer version")
+      .option("--approve", "also where it is another major version, or one marked as breaking")
+      .option("--windows <file>", "when devices may install, JSON: see docs/windows.md")
+      .option("--time-zone <rule>", 'of the windows, such as "CET-1CEST,M3.5.0,M10.5.0/3"')
+      .option("--retry-rolled-back", "also to devices that rolled it back before")
+      .option("--accept-reported", "believe devices that never say which image they run")
+      .option(
+        "--beside",
+        "also where a rollout of the same release has some of the devices already",
+      )
+      .option("--start", "open the first stage at once"),
+  ).action(create);
+}
+
+async function create(flags: CreateFlags, command: Command): Promise<void> {
+  const what = subjectOf(flags);
+  const soakSeconds = flags.soak ?? daySeconds;
+  const percents = flags.stages ?? defaultPercents;
+  const { hardware, device: devices } = flags;
+  const wanted = {
+    name: flags.name ?? what.name,
+    ...what.wanted,
+    stages: percents.map((percent) => ({ percent, soakSeconds })),
+    selector: {
+      ...(hardware === undefined ? {} : { hardware }),
+      ...(devices === undefined ? {} : { devices }),
+    },
+    haltThreshold: {
+      ...(flags.haltShare === undefined ? {} : { rolledBackShare: flags.haltShare }),
+      ...(flags.failedShare === undefined ? {} : { failedShare: flags.failedShare }),
+    },
+    mode: flags.soft ? "soft" : "forced",
+    needsConfirmation: flags.confirm ?? false,
+    allowDowngrade: flags.allowDowngrade ?? false,
+    approved: flags.approve ?? false,
+    retryRolledBack: flags.retryRolledBack ?? false,
+    windows: windowsOf(flags),
+    acceptReported: flags.acceptReported ?? false,
+    start: flags.start ?? false,
+    ...(flags.beside === undefined ? {} : { beside: true }),
+  };
+  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
+  printAnswer(command, flags, rollout, rolloutText);
+  if (!flags.start)
+    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
+}
+
+function subjectOf({ release, configuration }: CreateFlags): {
+  readonly name: string;
+  readonly wanted: object;
+} {
+  if (release !== undefined && configuration === undefined)
+    return { name: release, wanted: { releaseVersion: release } };
+  if (release !== undefined || configuration === undefined)
+    throw new CommandError(
+      "say what to roll out: either --release VERSION or --configuration NUMBER",
+      exitCodes.usage,
+    );
+  return {
+    name: `configuration ${configuration}`,
+    wanted: { configurationVersion: configuration },
+  };
+}
+
+function windowsOf({ windows: file, timeZone }: CreateFlags): object | null {
+  if (file === undefined) {
+    if (timeZone === undefined) return null;
+    throw new CommandError("--time-zone is of --windows FILE, which is missing", exitCodes.usage);
+  }
+  const windows = readJson(file, "the windows");
+  if (!isJsonObject(windows)) throw new CommandError(`${file} is no JSON object`);
+  return timeZone === undefined ? windows : { ...windows, timeZone };
+}
+
+function readPercents(text: string): readonly number[] {
+  const percents = text.split(",").map((part) => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : 0));
+  const rises = percents.every(
+    (percent, index) => percent > (percents[index - 1] ?? 0) && percent <= 100,
+  );
+  if (!rises) throw new InvalidArgumentError("give rising percents up to 100, such as 1,10,50,100");
+  return percents;
+}
+
+/** Seconds of "90s", "30m", "24h" or "7d". */
+function readSeconds(text: string): number {
+  const units = { s: 1, m: 60, h: 3600, d: daySeconds };
+  const match = /^(\d{1,9})([smhd])$/.exec(text);
+  const unit = match?.[2] as keyof typeof units | undefined;
+  if (match === null || unit === undefined)
+    throw new InvalidArgumentError("give a time such as 90s, 30m, 24h or 7d");
+  return Number(match[1]) * units[unit];
+}
