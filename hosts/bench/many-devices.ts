@@ -1,6 +1,6 @@
-import { systemClock } from "../fleet/clock.ts";
+import { openTokenKey } from "../fleet/access/tokens.ts";
 import { FleetDatabase } from "../fleet/storage/database.ts";
-import { openTokenKey } from "../fleet/tokens.ts";
+import { systemClock } from "../fleet/time/clock.ts";
 
 const devicesPerWrite = 1000;
 

@@ -1,7 +1,7 @@
 // A fleet server in a process of its own, whose turns are watched. watched-process.ts starts it.
 import { join } from "node:path";
 import { createFleet } from "../fleet/app.ts";
-import { systemClock } from "../fleet/clock.ts";
+import { systemClock } from "../fleet/time/clock.ts";
 import { commandSigner } from "../release/keys/external-signer.ts";
 import { type Turns, TurnWatch } from "./turn-watch.ts";
 

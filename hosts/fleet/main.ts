@@ -1,6 +1,6 @@
 import { createFleet, type FleetServer } from "./app.ts";
-import { systemClock } from "./clock.ts";
 import type { FleetOptions } from "./options.ts";
+import { systemClock } from "./time/clock.ts";
 
 export interface ServeOptions extends Omit<FleetOptions, "clock" | "listenHost"> {
   readonly host: string;

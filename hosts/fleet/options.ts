@@ -1,13 +1,13 @@
 import { isHardwareId } from "../../src/image/hardware.ts";
 import type { TrustedImageKey } from "../../src/image/keys.ts";
-import type { FleetClock } from "./clock.ts";
+import { ServerNames } from "./access/server-names.ts";
+import { type FleetTls, tlsProblem } from "./access/tls-options.ts";
+import { tokenSha256 } from "./access/tokens.ts";
 import { type ConnectionLimits, connectionLimits } from "./connections.ts";
-import { parseImageKey } from "./control/image-check.ts";
-import { limits } from "./limits.ts";
-import { ServerNames } from "./server-names.ts";
+import { parseImageKey } from "./operations/image-check.ts";
 import type { Durability } from "./storage/database.ts";
-import { type FleetTls, tlsProblem } from "./tls-options.ts";
-import { tokenSha256 } from "./tokens.ts";
+import { limits } from "./terms/limits.ts";
+import type { FleetClock } from "./time/clock.ts";
 import type { FleetTrustOptions } from "./trust/fleet-trust.ts";
 
 export interface FleetOptions {

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
-import { systemClock } from "../fleet/clock.ts";
+import { systemClock } from "../fleet/time/clock.ts";
 import type { FleetTrustOptions } from "../fleet/trust/fleet-trust.ts";
 
 /** What a device asked for, as the wire showed it. */

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
-import type { FleetClock } from "../fleet/clock.ts";
+import type { FleetClock } from "../fleet/time/clock.ts";
 import type { FleetTrustOptions } from "../fleet/trust/fleet-trust.ts";
 import type { Scheduler } from "./scheduler.ts";
 

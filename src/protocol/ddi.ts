@@ -1,5 +1,6 @@
 import { digits, isOf, type Part, partsOf, withOnly } from "../image/text-parts.ts";
 import { type DigestHex, parseDigestHex } from "./digest.ts";
+import type { Execution } from "./executions.ts";
 import {
   arrayAt,
   encodeJson,
@@ -164,16 +165,6 @@ export function parseConfigurationVersion(text: string): number | null {
   const version = Number(text);
   return Number.isSafeInteger(version) ? version : null;
 }
-
-export type Execution =
-  | "proceeding"
-  | "download"
-  | "downloaded"
-  | "scheduled"
-  | "resumed"
-  | "rejected"
-  | "canceled"
-  | "closed";
 
 /**
  * `POST .../feedback`: `details` are `key=value` texts that a person can read in a plain hawkBit.

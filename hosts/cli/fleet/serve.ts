@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { type FleetTls, isReadByDevices } from "../../fleet/tls-options.ts";
+import { type FleetTls, isReadByDevices } from "../../fleet/access/tls-options.ts";
 import { isEncryptedPem } from "../../release/keys/encrypted-key.ts";
 import { environmentError, explain } from "../command/environment-error.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";

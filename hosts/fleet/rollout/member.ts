@@ -1,3 +1,5 @@
+import { type DeviceStateWord, deviceStateWords } from "../../../src/protocol/device-states.ts";
+import type { Execution } from "../../../src/protocol/executions.ts";
 import { noServerReason, readReason } from "../../../src/protocol/reasons.ts";
 
 /**
@@ -64,7 +66,7 @@ export type Evidence =
       readonly execution: Execution;
       readonly finished: "none" | "success" | "failure";
       /** From the detail `state=`, or null from a client that sends none. */
-      readonly deviceState: DeviceState | null;
+      readonly deviceState: DeviceStateWord | null;
       readonly reason: string | null;
       /** The plain words of a client without `reason=`. */
       readonly told: string | null;
@@ -85,20 +87,6 @@ export type Evidence =
   /** A member that missed the server through no fault of its own tries again. */
   | { readonly kind: "retry-due" };
 
-/** DDI v1 feedback `status.execution`. */
-export const executions = [
-  "closed",
-  "proceeding",
-  "canceled",
-  "scheduled",
-  "rejected",
-  "resumed",
-  "downloaded",
-  "download",
-] as const;
-
-export type Execution = (typeof executions)[number];
-
 /** Those that end an action: each of it has one. */
 export const ends: readonly string[] = ["closed", "canceled"];
 
@@ -113,26 +101,9 @@ export function isResult(execution: string): boolean {
   return results.includes(execution);
 }
 
-/** The states of an update on the device, as our agent reports them. */
-export const deviceStates = [
-  "idle",
-  "checking",
-  "downloading",
-  "verifying",
-  "staged",
-  "activating",
-  "trial",
-  "confirmed",
-  "rolled-back",
-  "deferred",
-  "failed",
-] as const;
-
-export type DeviceState = (typeof deviceStates)[number];
-
 /** What the list of devices shows of one, and may be asked for. */
 export const shownStates = [
-  ...new Set(["unknown", ...deviceStates, ...memberStates] as const),
+  ...new Set(["unknown", ...Object.values(deviceStateWords), ...memberStates] as const),
 ] as const;
 
 export type ShownState = (typeof shownStates)[number];
@@ -326,7 +297,7 @@ function mayBeStuck(state: MemberState): boolean {
   return state === "updated" || state === "unproven" || state === "stuck" || awaitsProof(state);
 }
 
-function progressState(state: MemberState, deviceState: DeviceState | null): MemberState {
+function progressState(state: MemberState, deviceState: DeviceStateWord | null): MemberState {
   if (deviceState === "deferred") return "deferred";
   if (deviceState === "activating") return state === "trial" ? "trial" : "activating";
   if (deviceState === "trial" || deviceState === "confirmed")

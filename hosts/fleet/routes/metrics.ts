@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Fleet } from "../control/fleet.ts";
-import type { Readiness } from "../control/readiness.ts";
+import type { Fleet } from "../operations/fleet.ts";
+import type { Readiness } from "../operations/readiness.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 
 /** What Prometheus reads at `/metrics`: made at each scrape from what the server has in memory. */

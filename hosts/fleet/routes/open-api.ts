@@ -1,7 +1,6 @@
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import type { FastifySchema } from "fastify";
-import type { FleetSettings } from "../options.ts";
-import { codedBodyResponse } from "./coded-bodies.ts";
+import { codedBodyResponse } from "./requests/coded-bodies.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -12,8 +11,15 @@ declare module "fastify" {
 
 const octets = "application/octet-stream";
 
+/** What the document says of this server. */
+export interface DescribedServer {
+  readonly externalUrl: string | null;
+  /** Null where nobody is asked for a token. */
+  readonly adminTokenSha256: unknown;
+}
+
 /** The document of the management API, which is made of the routes' own schemas. */
-export function openApi(settings: FleetSettings): FastifyDynamicSwaggerOptions {
+export function openApi(settings: DescribedServer): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
       openapi: "3.1.0",

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
-import type { Readiness } from "../control/readiness.ts";
-import { answerSchema, errorResponses } from "./management/schemas/common.ts";
-import { refuseOtherMethods } from "./other-methods.ts";
+import type { Readiness } from "../operations/readiness.ts";
+import { answerSchema, errorResponses } from "./requests/common-schemas.ts";
+import { refuseOtherMethods } from "./requests/other-methods.ts";
 
 /** For load balancers and probes, by any name and without a token: whether, and in a word why not. */
 export function probeRoutes(readiness: Readiness) {

@@ -1,7 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
-import { limits } from "../limits.ts";
-import type { DeviceId } from "../names.ts";
 import { isEnd } from "../rollout/member.ts";
+import { limits } from "../terms/limits.ts";
+import type { DeviceId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
 import type { ActionReportTable, ActionStatus, ActionTable } from "./tables.ts";
 

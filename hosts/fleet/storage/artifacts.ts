@@ -3,7 +3,7 @@ import { createReadStream, type ReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DigestHex } from "../../../src/protocol/digest.ts";
-import { ArtifactMissingError } from "../faults.ts";
+import { ArtifactMissingError } from "../terms/faults.ts";
 
 export interface StoredArtifact {
   readonly sha256: DigestHex;

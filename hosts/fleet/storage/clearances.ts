@@ -1,4 +1,4 @@
-import type { DeviceId } from "../names.ts";
+import type { DeviceId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
 
 /** An operator lets the device take a release again that it refuses by itself. */

@@ -2,8 +2,8 @@ import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { Kysely, Migrator, sql, type Transaction } from "kysely";
-import { type Fault, faultOf, isLocked, TooBusyError, UnsyncedError } from "../faults.ts";
 import { migrationNames, migrationProvider } from "../migrations/index.ts";
+import { type Fault, faultOf, isLocked, TooBusyError, UnsyncedError } from "../terms/faults.ts";
 import {
   checkDatabase,
   checkFileIsDatabase,

@@ -1,6 +1,6 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
-import { type DeviceId, digitsOfId } from "../names.ts";
 import type { ShownState } from "../rollout/member.ts";
+import { type DeviceId, digitsOfId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
 import type { DeviceTable } from "./tables.ts";
 

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from "kysely";
-import { limits } from "../limits.ts";
+import { limits } from "../terms/limits.ts";
 import type { Queries } from "./database.ts";
 import type { DirectorTimeTable } from "./tables.ts";
 

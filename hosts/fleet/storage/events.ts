@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { limits } from "../limits.ts";
 import { ends } from "../rollout/member.ts";
+import { limits } from "../terms/limits.ts";
 import type { Queries } from "./database.ts";
 
 /** One thing that happened, as the stream keeps it. */

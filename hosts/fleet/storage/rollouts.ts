@@ -1,7 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
-import type { DeviceId } from "../names.ts";
 import { isOpen, isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
 import type { StageCounts } from "../rollout/stage.ts";
+import type { DeviceId } from "../terms/names.ts";
 import { activeStatuses } from "./actions.ts";
 import type { Queries } from "./database.ts";
 import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";

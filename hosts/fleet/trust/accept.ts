@@ -13,7 +13,7 @@ import {
   type TrustRepository,
 } from "../../release/trust/repository.ts";
 import type { TrustReport, TrustSet } from "../../release/trust/verify.ts";
-import { leaveTurn } from "../slices.ts";
+import { leaveTurn } from "../time/slices.ts";
 
 /** File names as they are served, and their text. */
 export type IncomingDocuments = Readonly<Record<string, string>>;

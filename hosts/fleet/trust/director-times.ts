@@ -1,4 +1,3 @@
-import type { FleetClock } from "../clock.ts";
 import type { FleetDatabase } from "../storage/database.ts";
 import {
   findDirectorTime,
@@ -7,6 +6,7 @@ import {
   listToldFrom,
   writeDirectorTime,
 } from "../storage/director-times.ts";
+import type { FleetClock } from "../time/clock.ts";
 
 /** What a document says of itself. */
 export interface DirectorTime {

@@ -15,10 +15,9 @@ import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/ex
 import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
 import type { TrustReport } from "../../release/trust/verify.ts";
 import { Thread } from "../../threads/thread.ts";
-import type { FleetClock } from "../clock.ts";
-import type { Image } from "../control/memory.ts";
 import { DatabaseRefusedError } from "../storage/database-check.ts";
-import { Turns } from "../turns.ts";
+import type { FleetClock } from "../time/clock.ts";
+import { Turns } from "../time/turns.ts";
 import { type AcceptResult, type IncomingDocuments, type Judges, judgeIncoming } from "./accept.ts";
 import { auditLogProblem, auditLogText } from "./audit-log-check.ts";
 import { type DirectorQuestion, directorAnswer } from "./director.ts";
@@ -51,6 +50,14 @@ export interface TrustProblem {
 const signingBounds = { atOnceMax: 8, waitingMax: 256 } as const;
 /** Uses of the online key that wait for the audit log; more are written at once. */
 const usesMax = 4096;
+
+/** What signed targets are asked about: the file of a release, as the fleet has it. */
+export interface PublishedFile {
+  readonly version: string;
+  readonly fileHash: string;
+  readonly fileBytes: number;
+  readonly securityCounter: number | null;
+}
 
 /**
  * What the server knows of signed metadata: it takes what the offline keys signed, keeps snapshot
@@ -192,23 +199,23 @@ export class FleetTrust {
   }
 
   /** Null when the offline keys did not sign this image for the hardware. */
-  assignmentOf(image: Image, hardware: string): Assignment | null {
+  assignmentOf(image: PublishedFile, hardware: string): Assignment | null {
     const version = parseVersion(image.version);
     if (version === null) return null;
     const targetName = imageTargetName(hardware, version);
-    const target = this.target(hashedName(targetName, image.fileSha256));
+    const target = this.target(hashedName(targetName, image.fileHash));
     if (target === null) return null;
-    const { fileSha256: sha256, fileBytes: lengthBytes } = image;
+    const { fileHash: sha256, fileBytes: lengthBytes } = image;
     return { targetName, lengthBytes, sha256, releaseCounter: image.securityCounter ?? 0 };
   }
 
   /** Tells, once for each image and hardware, that a rollout offers what no device will install. */
-  noteUnsigned({ version, fileSha256 }: Image, hardware: string): void {
+  noteUnsigned({ version, fileHash }: PublishedFile, hardware: string): void {
     if (this.#once.isFull) return;
     const text = `release ${version} is offered to ${hardware}, but is not among the signed targets: no device installs it; run "sluice trust add-release"`;
     const notice = { level: "warn", text, facts: { version, hardware } } as const;
     this.#notices.push(
-      ...this.#once.unlessLast(`unsigned ${hardware} ${fileSha256}`, "told", notice),
+      ...this.#once.unlessLast(`unsigned ${hardware} ${fileHash}`, "told", notice),
     );
   }
 

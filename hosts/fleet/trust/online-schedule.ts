@@ -9,7 +9,7 @@ import {
 } from "../../release/trust/document.ts";
 import { type SignedSet, signOnline } from "../../release/trust/online.ts";
 import { delegatedRolesOf, type TrustRepository } from "../../release/trust/repository.ts";
-import { type FleetClock, Stopwatch } from "../clock.ts";
+import { type FleetClock, Stopwatch } from "../time/clock.ts";
 import type { DirectorTimes } from "./director-times.ts";
 import type { NoticesOnce, TrustNotice } from "./notices.ts";
 

@@ -1,7 +1,7 @@
 import type { FailureReason } from "../../offer/failure-reasons.ts";
 import type { AcceptedOffer, Offer } from "../../offer/offer.ts";
-import type { Execution } from "../../protocol/ddi.ts";
 import type { DigestHex } from "../../protocol/digest.ts";
+import type { Execution } from "../../protocol/executions.ts";
 import type { DeferralReason, RollbackImpossible, RollbackReason } from "./reasons.ts";
 import type { RefusalCause } from "./refused-images.ts";
 import type { State } from "./state.ts";

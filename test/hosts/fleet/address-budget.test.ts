@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { AddressBudget } from "../../../hosts/fleet/address-budget.ts";
-import { TokenKey } from "../../../hosts/fleet/tokens.ts";
+import { AddressBudget } from "../../../hosts/fleet/access/address-budget.ts";
+import { TokenKey } from "../../../hosts/fleet/access/tokens.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "./test-fleet.ts";
 

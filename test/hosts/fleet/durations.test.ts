@@ -11,9 +11,9 @@ const subtraction =
 
 /** Those that are no durations, by file and text of the line. */
 const allowed: ReadonlyMap<string, string> = new Map([
-  ["hosts/fleet/control/service-time.ts", "const aheadMs = this.#clock.unixMs() - passedMs;"],
-  ["hosts/fleet/control/outages.ts", "const awayMs = now.unixMs - before.unixMs;"],
-  ["hosts/fleet/control/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
+  ["hosts/fleet/time/service-time.ts", "const aheadMs = this.#clock.unixMs() - passedMs;"],
+  ["hosts/fleet/operations/outages.ts", "const awayMs = now.unixMs - before.unixMs;"],
+  ["hosts/fleet/operations/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
   ["src/update/agent/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
   ["src/trust/director.ts", "if (timeUnixMs < question.trustedUnixMs - clockToleranceMs)"],
   ["hosts/bench/xs-memory.ts", "notBeforeUnixMs: Date.now() - dayMs"],

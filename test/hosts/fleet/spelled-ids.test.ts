@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { digitsOfId } from "../../../hosts/fleet/names.ts";
+import { digitsOfId } from "../../../hosts/fleet/terms/names.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { hardware, TestFleet } from "./test-fleet.ts";
 

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type ConnectionOptions, connect, type SecureVersion, type TLSSocket } from "node:tls";
-import type { FleetTls } from "../../../hosts/fleet/tls-options.ts";
+import type { FleetTls } from "../../../hosts/fleet/access/tls-options.ts";
 import {
   certificatePem,
   type Identity,

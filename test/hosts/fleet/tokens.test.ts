@@ -4,8 +4,8 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { AttemptGuard } from "../../../hosts/fleet/attempts.ts";
-import { TokenKey, tokenSha256 } from "../../../hosts/fleet/tokens.ts";
+import { AttemptGuard } from "../../../hosts/fleet/access/attempts.ts";
+import { TokenKey, tokenSha256 } from "../../../hosts/fleet/access/tokens.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { hardware, TestFleet } from "./test-fleet.ts";
 

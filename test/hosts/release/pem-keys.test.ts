@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, ECDH, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { parseImageKey } from "../../../hosts/fleet/control/image-check.ts";
+import { parseImageKey } from "../../../hosts/fleet/operations/image-check.ts";
 import { pointOfPem, pointOfSpki } from "../../../hosts/release/keys/signer.ts";
 import {
   createKeyPair,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { deviceIdPattern } from "../../../hosts/fleet/names.ts";
+import { deviceIdPattern } from "../../../hosts/fleet/terms/names.ts";
 import { isDeviceId } from "../../../src/protocol/device-id.ts";
 
 for (const [text, is] of [

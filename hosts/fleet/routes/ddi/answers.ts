@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { encode as encodeCbor } from "cborg";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { limits } from "../../limits.ts";
+import { limits } from "../../terms/limits.ts";
+import { answerEmpty } from "../requests/answers.ts";
 
 const halJson = "application/hal+json";
 const offered = [halJson, "application/json", "application/cbor"] as const;
@@ -46,11 +47,6 @@ export function answerText(
 ): FastifyReply {
   const { type, text, etag } = content;
   return reply.header("etag", etag).type(`${type};charset=UTF-8`).send(text);
-}
-
-/** Answers with a status and no body, but with its length: SWUpdate loops without one. */
-export function answerEmpty(reply: FastifyReply, status: number): FastifyReply {
-  return reply.code(status).header("content-length", "0").send();
 }
 
 /** The device was removed since it was authenticated: its next request is refused in the same way. */

@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
-import type { Image } from "../../control/memory.ts";
-import { noteFetch } from "../../control/report.ts";
-import { answerStoredFile } from "../stored-file.ts";
-import { answer, answerEmpty, answerProblem, problems, unknownModule } from "./answers.ts";
+import type { Image } from "../../operations/memory.ts";
+import { noteFetch } from "../../operations/report.ts";
+import { answerStoredFile } from "../files/stored-file.ts";
+import { answerEmpty } from "../requests/answers.ts";
+import { answer, answerProblem, problems, unknownModule } from "./answers.ts";
 import { artifactBody } from "./deployment-body.ts";
 import {
   type DeviceApiOptions,
@@ -57,9 +58,9 @@ async function withImage(
 ): Promise<FastifyReply> {
   const moduleId = idAt(request, "moduleId");
   if (moduleId === null) return answerProblem(request, reply, problems.notReadable);
-  const { action, task, id } = deviceOf(request);
+  const { action, instruction, id } = deviceOf(request);
   const image = options.fleet.memory.images.get(moduleId);
-  const isAssigned = task.kind === "install" && action?.image_id === moduleId;
+  const isAssigned = instruction.kind === "install" && action?.image_id === moduleId;
   if (image === undefined || !isAssigned)
     return answerProblem(request, reply, unknownModule(moduleId, id));
   return work(image);
@@ -81,7 +82,7 @@ function answerFile(
 ): Promise<FastifyReply> {
   reply.header("last-modified", new Date(image.createdAtUnixMs).toUTCString());
   return answerStoredFile(request, reply, options.fleet.artifacts, {
-    sha256: image.fileSha256 as DigestHex,
+    sha256: image.fileHash as DigestHex,
     bytes: image.fileBytes,
     etag: image.fileSha1,
     fileName: image.fileName,

@@ -1,13 +1,13 @@
 import type { FastifyRequest } from "fastify";
-import { changeDevice } from "../../control/change-device.ts";
-import { findEntry, registerDevice } from "../../control/contact.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { DeviceEntry } from "../../control/memory.ts";
-import { faultOf } from "../../faults.ts";
-import { limits } from "../../limits.ts";
-import type { DeviceId } from "../../names.ts";
+import { isSameDigest, tokenSha256 } from "../../access/tokens.ts";
+import { changeDevice } from "../../operations/change-device.ts";
+import { findEntry, registerDevice } from "../../operations/contact.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { DeviceEntry } from "../../operations/memory.ts";
 import { listSpelledOtherwise, updateDevice } from "../../storage/devices.ts";
-import { isSameDigest, tokenSha256 } from "../../tokens.ts";
+import { faultOf } from "../../terms/faults.ts";
+import { limits } from "../../terms/limits.ts";
+import type { DeviceId } from "../../terms/names.ts";
 import type { CertificateRules } from "./certificate.ts";
 
 export interface DeviceAccess {

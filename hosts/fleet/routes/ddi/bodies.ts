@@ -1,9 +1,9 @@
-import type { DeviceEvent } from "../../control/device-data.ts";
-import type { Feedback } from "../../control/report.ts";
-import { cutText } from "../../control/texts.ts";
-import { limits } from "../../limits.ts";
-import { executions } from "../../rollout/member.ts";
+import { executions } from "../../../../src/protocol/executions.ts";
+import type { DeviceEvent } from "../../operations/device-data.ts";
+import type { Feedback } from "../../operations/report.ts";
 import type { AttributeMode } from "../../storage/devices.ts";
+import { limits } from "../../terms/limits.ts";
+import { cutText } from "../../terms/texts.ts";
 import { notReadable, type Problem, tooManyDetails } from "./answers.ts";
 import { readDetails } from "./details.ts";
 

@@ -1,8 +1,8 @@
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { FastifyRequest } from "fastify";
-import { cutText, oneLine } from "../../control/texts.ts";
-import { limits } from "../../limits.ts";
-import type { FleetTls } from "../../tls-options.ts";
+import type { FleetTls } from "../../access/tls-options.ts";
+import { limits } from "../../terms/limits.ts";
+import { cutText, oneLine } from "../../terms/texts.ts";
 import type { Problem } from "./answers.ts";
 
 /** What the server asks of the certificates of its clients; null when it asks for none. */

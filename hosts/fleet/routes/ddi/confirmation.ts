@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { receiveConfirmation, setAutoConfirm } from "../../control/report.ts";
-import { answer, answerEmpty, answerGone, answerProblem, problems } from "./answers.ts";
+import { receiveConfirmation, setAutoConfirm } from "../../operations/report.ts";
+import { answerEmpty } from "../requests/answers.ts";
+import { answer, answerGone, answerProblem, problems } from "./answers.ts";
 import { parseAutoConfirm, parseConfirmation } from "./bodies.ts";
 import { deploymentBody, deviceUrl } from "./deployment-body.ts";
 import {
@@ -83,7 +84,7 @@ async function takeConfirmation(
 }
 
 function overview(request: FastifyRequest, options: DeviceApiOptions): object {
-  const { row, task } = deviceOf(request);
+  const { row, instruction } = deviceOf(request);
   const url = `${deviceUrl(linkBase(request, options))}/confirmationBase`;
   const isActive = row.auto_confirm_at !== null;
   const toggle = isActive ? "deactivateAutoConfirm" : "activateAutoConfirm";
@@ -96,8 +97,8 @@ function overview(request: FastifyRequest, options: DeviceApiOptions): object {
     },
     _links: {
       [toggle]: { href: `${url}/${toggle}` },
-      ...(task.kind === "confirm"
-        ? { confirmationBase: { href: `${url}/${task.actionId}?c=${task.etag}` } }
+      ...(instruction.kind === "confirm"
+        ? { confirmationBase: { href: `${url}/${instruction.actionId}?c=${instruction.etag}` } }
         : {}),
     },
   };

@@ -1,5 +1,5 @@
 import { approvedKey, configurationPart, retryKey } from "../../../../src/protocol/ddi.ts";
-import type { Image, Rollout } from "../../control/memory.ts";
+import type { Image, Rollout } from "../../operations/memory.ts";
 import type { ActionRow } from "../../storage/actions.ts";
 
 /** Where the links of one request point: the server as the device sees it, its tenant and the device. */
@@ -65,7 +65,7 @@ export function artifactBody(base: LinkBase, image: Image): Record<string, unkno
   const md5sum = { href: `${url}.MD5SUM` };
   return {
     filename: image.fileName,
-    hashes: { sha1: image.fileSha1, md5: image.fileMd5, sha256: image.fileSha256 },
+    hashes: { sha1: image.fileSha1, md5: image.fileMd5, sha256: image.fileHash },
     size: image.fileBytes,
     _links: { download: file, "download-http": file, md5sum, "md5sum-http": md5sum },
   };

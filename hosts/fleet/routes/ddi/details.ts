@@ -1,6 +1,7 @@
-import { cutText, isCoded, oneLine } from "../../control/texts.ts";
-import { limits } from "../../limits.ts";
-import { type Execution, isResult } from "../../rollout/member.ts";
+import type { Execution } from "../../../../src/protocol/executions.ts";
+import { isResult } from "../../rollout/member.ts";
+import { limits } from "../../terms/limits.ts";
+import { cutText, isCoded, oneLine } from "../../terms/texts.ts";
 
 /** The texts of a feedback, or how many there are when that is too many. */
 export type ReadDetails =

@@ -1,16 +1,16 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { isGone } from "../../control/change-device.ts";
-import { findEntry, noteContact } from "../../control/contact.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { DeviceEntry } from "../../control/memory.ts";
-import { type Fault, faultOf } from "../../faults.ts";
-import { limits } from "../../limits.ts";
-import { digitsOfId } from "../../names.ts";
-import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../attempts.ts";
-import { CodedBodyError } from "../coded-bodies.ts";
-import { refuseOtherMethods } from "../other-methods.ts";
+import { isGone } from "../../operations/change-device.ts";
+import { findEntry, noteContact } from "../../operations/contact.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { DeviceEntry } from "../../operations/memory.ts";
+import { type Fault, faultOf } from "../../terms/faults.ts";
+import { limits } from "../../terms/limits.ts";
+import { digitsOfId } from "../../terms/names.ts";
+import { answerEmpty } from "../requests/answers.ts";
+import { noteRight, noteWrong, pauseOf, type TokenSubject } from "../requests/attempts.ts";
+import { CodedBodyError } from "../requests/coded-bodies.ts";
+import { refuseOtherMethods } from "../requests/other-methods.ts";
 import {
-  answerEmpty,
   answerGone,
   answerProblem,
   negotiate,

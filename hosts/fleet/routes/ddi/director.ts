@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isNonce } from "../../../../src/trust/director-document.ts";
-import { DevicePace } from "../../control/device-pace.ts";
-import { answerEmpty, answerProblem, problems } from "./answers.ts";
+import { DevicePace } from "../../operations/device-pace.ts";
+import { answerEmpty } from "../requests/answers.ts";
+import { answerProblem, problems } from "./answers.ts";
 import { type DeviceApiOptions, type DeviceResource, deviceOf } from "./device-api.ts";
 
 /** `director?nonce=`: what this device shall install, signed for it and for this question alone. */
@@ -16,11 +17,11 @@ export function directorResources(options: DeviceApiOptions): readonly DeviceRes
     const { nonce } = request.query as Record<string, unknown>;
     if (typeof nonce !== "string" || !isNonce(nonce))
       return answerProblem(request, reply, problems.notReadable);
-    const { id: deviceId, row, action, task } = deviceOf(request);
+    const { id: deviceId, row, action, instruction } = deviceOf(request);
     // A device whose hardware is not known has sent no attributes yet; it asks again.
     if (row.hardware === null) return answerEmpty(reply, 404);
     const offered =
-      task.kind === "install" && action !== null
+      instruction.kind === "install" && action !== null
         ? options.fleet.memory.images.get(action.image_id)
         : undefined;
     // A configuration document is trusted by its own signature; the director is about images.

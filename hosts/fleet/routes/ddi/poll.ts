@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { DeviceEntry } from "../../control/memory.ts";
+import type { DeviceEntry } from "../../operations/memory.ts";
 import { answer, answerText, etagOf, negotiate, notAcceptable } from "./answers.ts";
 import { deviceUrl, type LinkBase } from "./deployment-body.ts";
 
@@ -45,25 +45,27 @@ function pollBody(entry: DeviceEntry, base: LinkBase, pollSeconds: number): obje
 
 function pollLinks(entry: DeviceEntry, url: string): Record<string, { href: string }> {
   const links: Record<string, { href: string }> = {};
-  const { task, row } = entry;
-  switch (task.kind) {
+  const { instruction, row } = entry;
+  switch (instruction.kind) {
     case "install":
-      links["deploymentBase"] = { href: `${url}/deploymentBase/${task.actionId}?c=${task.etag}` };
+      links["deploymentBase"] = {
+        href: `${url}/deploymentBase/${instruction.actionId}?c=${instruction.etag}`,
+      };
       break;
     case "confirm":
       links["confirmationBase"] = {
-        href: `${url}/confirmationBase/${task.actionId}?c=${task.etag}`,
+        href: `${url}/confirmationBase/${instruction.actionId}?c=${instruction.etag}`,
       };
       break;
     case "cancel":
-      links["cancelAction"] = { href: `${url}/cancelAction/${task.actionId}` };
+      links["cancelAction"] = { href: `${url}/cancelAction/${instruction.actionId}` };
       break;
     case "none":
       if (row.installed_action_id !== null)
         links["installedBase"] = { href: `${url}/installedBase/${row.installed_action_id}` };
       break;
     default:
-      task satisfies never;
+      instruction satisfies never;
   }
   if (row.attributes_wanted === 1) links["configData"] = { href: `${url}/configData` };
   return links;

@@ -1,22 +1,20 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { receiveAttributes, receiveEvents, receiveInstalled } from "../../control/device-data.ts";
+import {
+  receiveAttributes,
+  receiveEvents,
+  receiveInstalled,
+} from "../../operations/device-data.ts";
 import {
   type Feedback,
   type FeedbackResult,
   receiveCancelFeedback,
   receiveFeedback,
-} from "../../control/report.ts";
-import { limits } from "../../limits.ts";
+} from "../../operations/report.ts";
 import { isEnd, isResult } from "../../rollout/member.ts";
 import { type ActionRow, findAction, listReports } from "../../storage/actions.ts";
-import {
-  answer,
-  answerEmpty,
-  answerGone,
-  answerProblem,
-  problems,
-  unknownAction,
-} from "./answers.ts";
+import { limits } from "../../terms/limits.ts";
+import { answerEmpty } from "../requests/answers.ts";
+import { answer, answerGone, answerProblem, problems, unknownAction } from "./answers.ts";
 import { parseConfigData, parseEvents, parseFeedback, parseInstalled } from "./bodies.ts";
 import { deploymentBody } from "./deployment-body.ts";
 import {
@@ -173,13 +171,13 @@ function answerDeployment(
 ): Promise<FastifyReply> {
   return withAction(request, reply, options, async (action) => {
     const image = options.fleet.memory.images.get(action.image_id);
-    const { task } = deviceOf(request);
-    const isHidden = action.status === "open" && task.kind !== "install";
+    const { instruction } = deviceOf(request);
+    const isHidden = action.status === "open" && instruction.kind !== "install";
     if (image === undefined || isHidden) return answerEmpty(reply, 404);
     if (action.status === "canceling" || action.status === "confirming")
       return answerEmpty(reply, 404);
     const rollout = options.fleet.memory.rollouts.get(action.rollout_id);
-    const windowOpen = task.kind === "install" ? task.windowOpen : null;
+    const windowOpen = instruction.kind === "install" ? instruction.windowOpen : null;
     const offer = { action, image, rollout, windowOpen };
     const body = deploymentBody(linkBase(request, options), offer, "deployment");
     const history = historyLength(request);

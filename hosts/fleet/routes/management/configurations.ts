@@ -4,17 +4,17 @@ import {
   type ConfigurationRefusal,
   configurationOf,
   publishConfiguration,
-} from "../../control/configurations.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { Release } from "../../control/memory.ts";
-import { answerRefusal, page, pageLimit } from "./answers.ts";
+} from "../../operations/configurations.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { Release } from "../../operations/memory.ts";
+import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
   listQuery,
   numberPageQuery,
   pageSchema,
   pathParameter,
-} from "./schemas/common.ts";
+} from "../requests/common-schemas.ts";
 import { configurationSchema, publishedConfigurationSchema } from "./schemas/configurations.ts";
 
 /** More than a device takes, so that a document that is a little too long is refused with the numbers. */
@@ -110,7 +110,7 @@ function configurationView({ configurationVersion, createdAtUnixMs, images }: Re
   const [image] = images;
   return {
     version: configurationVersion,
-    fileHash: image?.fileSha256,
+    fileHash: image?.fileHash,
     sizeBytes: image?.fileBytes,
     createdAtUnixMs,
   };

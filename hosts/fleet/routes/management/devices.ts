@@ -1,15 +1,14 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { findEntry } from "../../control/contact.ts";
+import { findEntry } from "../../operations/contact.ts";
 import {
   type AddedDevice,
   addDevice,
   cancelAction,
   clearRefusal,
   removeDevice,
-} from "../../control/devices.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { DeviceEntry } from "../../control/memory.ts";
-import type { DeviceId } from "../../names.ts";
+} from "../../operations/devices.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { DeviceEntry } from "../../operations/memory.ts";
 import { shownStates } from "../../rollout/member.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
@@ -21,8 +20,8 @@ import {
   readAttributes,
 } from "../../storage/devices.ts";
 import { listEventsOfDevice } from "../../storage/events.ts";
-import { answerRefusal, page, pageLimit } from "./answers.ts";
-import { eventView } from "./events.ts";
+import type { DeviceId } from "../../terms/names.ts";
+import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
   devicePageQuery,
   errorResponses,
@@ -32,7 +31,8 @@ import {
   pageSchema,
   pathParameter,
   version,
-} from "./schemas/common.ts";
+} from "../requests/common-schemas.ts";
+import { eventView } from "./events.ts";
 import {
   addedDeviceSchema,
   cancelledSchema,

@@ -1,10 +1,15 @@
 import type { FastifyInstance } from "fastify";
 import { deviceIdRule } from "../../../../src/protocol/device-id.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import { deviceIdPattern } from "../../names.ts";
+import type { Fleet } from "../../operations/fleet.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
-import { page, pageLimit } from "./answers.ts";
-import { errorResponses, listQuery, numberPageQuery, pageSchema } from "./schemas/common.ts";
+import { deviceIdPattern } from "../../terms/names.ts";
+import { page, pageLimit } from "../requests/answers.ts";
+import {
+  errorResponses,
+  listQuery,
+  numberPageQuery,
+  pageSchema,
+} from "../requests/common-schemas.ts";
 import { eventSchema } from "./schemas/events.ts";
 
 export function eventRoutes(fleet: Fleet) {

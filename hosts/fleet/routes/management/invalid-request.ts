@@ -1,5 +1,5 @@
 import type { FastifySchemaValidationError } from "fastify";
-import { cutText, oneLine } from "../../control/texts.ts";
+import { cutText, oneLine } from "../../terms/texts.ts";
 
 const shownCharactersMax = 60;
 

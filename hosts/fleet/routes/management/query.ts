@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { listQuery } from "./schemas/common.ts";
+import { listQuery } from "../requests/common-schemas.ts";
 
 /**
  * Every route of this scope that is registered from now on, and names no parameters in its query,

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import type { SignedReleaseFacts } from "../../../../src/image/release-facts.ts";
 import { formatVersion } from "../../../../src/image/version.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { PublishRules } from "../../control/image-check.ts";
-import type { Image, Release } from "../../control/memory.ts";
-import { type PublishRefusal, publishImage } from "../../control/publish.ts";
-import { limits } from "../../limits.ts";
-import { answerRefusal, page, pageLimit } from "./answers.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { PublishRules } from "../../operations/image-check.ts";
+import type { Image, Release } from "../../operations/memory.ts";
+import { type PublishRefusal, publishImage } from "../../operations/publish.ts";
+import { limits } from "../../terms/limits.ts";
+import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
   listQuery,
@@ -14,7 +14,7 @@ import {
   pageSchema,
   pathParameter,
   version,
-} from "./schemas/common.ts";
+} from "../requests/common-schemas.ts";
 import { publishedSchema, releaseSchema } from "./schemas/releases.ts";
 
 export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
@@ -105,7 +105,7 @@ function releaseView(release: Release): object {
 
 function imageView(image: Image): object {
   const { hardware, imageHash, fileName, securityCounter, buildId, createdAtUnixMs } = image;
-  const file = { fileHash: image.fileSha256, fileName, sizeBytes: image.fileBytes };
+  const file = { fileHash: image.fileHash, fileName, sizeBytes: image.fileBytes };
   const { release } = image;
   return {
     hardware,

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { releaseNameOf } from "../../control/configurations.ts";
-import { clearRollout } from "../../control/devices.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import type { Rollout } from "../../control/memory.ts";
+import { releaseNameOf } from "../../operations/configurations.ts";
+import { clearRollout } from "../../operations/devices.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { Rollout } from "../../operations/memory.ts";
 import {
   advanceRollout,
   cancelRollout,
@@ -13,8 +13,7 @@ import {
   type RolloutResult,
   resumeRollout,
   startRollout,
-} from "../../control/rollouts.ts";
-import { limits } from "../../limits.ts";
+} from "../../operations/rollouts.ts";
 import {
   defaultActionSeconds,
   defaultCancelSeconds,
@@ -29,7 +28,8 @@ import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
 import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
 import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
-import { answerRefusal, page, pageLimit } from "./answers.ts";
+import { limits } from "../../terms/limits.ts";
+import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
   devicePageQuery,
   errorResponses,
@@ -37,7 +37,7 @@ import {
   numberPageQuery,
   pageSchema,
   pathParameter,
-} from "./schemas/common.ts";
+} from "../requests/common-schemas.ts";
 import {
   clearedSchema,
   memberSchema,

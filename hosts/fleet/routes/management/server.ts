@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
-import type { Fleet } from "../../control/fleet.ts";
-import { answerSchema, errorResponses, time } from "./schemas/common.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import { answerSchema, errorResponses, time } from "../requests/common-schemas.ts";
 
 const serverSchema = answerSchema({
   nowUnixMs: { ...time, description: "the server's time, milliseconds since 1970" },

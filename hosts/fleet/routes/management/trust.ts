@@ -1,11 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
-import type { Fleet } from "../../control/fleet.ts";
-import { limits } from "../../limits.ts";
+import type { Fleet } from "../../operations/fleet.ts";
 import { addEvent } from "../../storage/events.ts";
+import { limits } from "../../terms/limits.ts";
 import type { FleetTrust } from "../../trust/fleet-trust.ts";
-import { answerRefusal } from "./answers.ts";
-import { errorResponses, nothing } from "./schemas/common.ts";
+import { answerRefusal } from "../requests/answers.ts";
+import { errorResponses, nothing } from "../requests/common-schemas.ts";
 import { missingSchema, newMetadataSchema, trustSchema } from "./schemas/trust.ts";
 
 interface MetadataBody {

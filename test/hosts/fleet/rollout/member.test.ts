@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   afterEvidence,
-  deviceStates,
   type Evidence,
-  executions,
   type MemberState,
   memberStates,
 } from "../../../../hosts/fleet/rollout/member.ts";
+import { type DeviceStateWord, deviceStateWords } from "../../../../src/protocol/device-states.ts";
+import { executions } from "../../../../src/protocol/executions.ts";
 
 const target = "aa".repeat(32);
 const other = "bb".repeat(32);
@@ -25,7 +25,7 @@ function runs(
 function says(
   execution: (typeof executions)[number],
   finished: "none" | "success" | "failure" = "none",
-  deviceState: (typeof deviceStates)[number] | null = null,
+  deviceState: DeviceStateWord | null = null,
 ): Evidence {
   const plain = { reason: null, told: null, serverWasOut: false, mayTryAgain: false };
   return { kind: "feedback", execution, finished, deviceState, ...plain };
@@ -181,7 +181,7 @@ test("is updated by nothing but the running image", () => {
   for (const state of memberStates)
     for (const execution of executions)
       for (const finished of ["none", "success", "failure"] as const)
-        for (const deviceState of [null, ...deviceStates])
+        for (const deviceState of [null, ...Object.values(deviceStateWords)])
           if (state !== "updated")
             assert.notEqual(next(state, says(execution, finished, deviceState)), "updated");
 });

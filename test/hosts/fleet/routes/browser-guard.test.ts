@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
-import { ServerNames } from "../../../../hosts/fleet/server-names.ts";
+import { ServerNames } from "../../../../hosts/fleet/access/server-names.ts";
 import { TestFleet } from "../test-fleet.ts";
 import { places } from "../trust/trust-scene.ts";
 

@@ -3,9 +3,9 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import { limits } from "../../../../hosts/fleet/limits.ts";
 import { FleetDatabase } from "../../../../hosts/fleet/storage/database.ts";
 import { noteRemovedTime } from "../../../../hosts/fleet/storage/director-times.ts";
+import { limits } from "../../../../hosts/fleet/terms/limits.ts";
 import { DirectorTimes } from "../../../../hosts/fleet/trust/director-times.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 

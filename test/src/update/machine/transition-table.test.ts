@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deviceStateWords } from "../../../../src/protocol/device-states.ts";
 import type { Event } from "../../../../src/update/machine/event.ts";
 import { transition } from "../../../../src/update/machine/transition.ts";
 import { context, events, offer, onTrial, otherOffer, states } from "./examples.ts";
@@ -269,6 +270,11 @@ test("the table names no state or event that does not exist", () => {
   assert.deepEqual(Object.keys(table), Object.keys(states));
   for (const row of Object.values(table))
     for (const name of Object.keys(row)) assert.ok(name in faces, name);
+});
+
+test("servers know every state, and no other", () => {
+  const kinds = new Set(Object.values(states).map(({ kind }) => kind));
+  assert.deepEqual(kinds, new Set(Object.keys(deviceStateWords)));
 });
 
 test("the same state, event and context give the same answer, and change none of them", () => {

@@ -1,4 +1,4 @@
-import { answerSchema, time } from "./common.ts";
+import { answerSchema, time } from "../../requests/common-schemas.ts";
 
 const properties = {
   version: { type: "integer" },

@@ -1,7 +1,14 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
-import { limits } from "../../../limits.ts";
-import { deviceIdPattern } from "../../../names.ts";
-import { answerSchema, hardwareId, integerOrNull, textOrNull, time, timeOrNull } from "./common.ts";
+import { limits } from "../../../terms/limits.ts";
+import { deviceIdPattern } from "../../../terms/names.ts";
+import {
+  answerSchema,
+  hardwareId,
+  integerOrNull,
+  textOrNull,
+  time,
+  timeOrNull,
+} from "../../requests/common-schemas.ts";
 import { eventSchema } from "./events.ts";
 
 export const newDeviceSchema = {

@@ -1,4 +1,10 @@
-import { answerSchema, anyObject, integerOrNull, textOrNull, time } from "./common.ts";
+import {
+  answerSchema,
+  anyObject,
+  integerOrNull,
+  textOrNull,
+  time,
+} from "../../requests/common-schemas.ts";
 
 export const eventSchema = answerSchema({
   id: { type: "integer" },

@@ -1,7 +1,7 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
-import { limits } from "../../../limits.ts";
-import { deviceIdPattern } from "../../../names.ts";
 import { memberStates } from "../../../rollout/member.ts";
+import { limits } from "../../../terms/limits.ts";
+import { deviceIdPattern } from "../../../terms/names.ts";
 import {
   answerSchema,
   anyObject,
@@ -13,7 +13,7 @@ import {
   time,
   timeOrNull,
   version,
-} from "./common.ts";
+} from "../../requests/common-schemas.ts";
 
 const haltThresholdSchema = {
   type: "object",

@@ -1,5 +1,5 @@
-import { limits } from "../../../limits.ts";
-import { answerSchema, textOrNull } from "./common.ts";
+import { limits } from "../../../terms/limits.ts";
+import { answerSchema, textOrNull } from "../../requests/common-schemas.ts";
 
 const expirySchema = answerSchema({
   role: { type: "string" },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limits } from "../../../../../hosts/fleet/limits.ts";
+import { limits } from "../../../../../hosts/fleet/terms/limits.ts";
 import { encodeEvent, type RecordedEvent } from "../../../../../src/protocol/events.ts";
 import { type TestDevice, TestFleet } from "../../test-fleet.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encode as encodeCbor } from "cborg";
 import { rolloutText } from "../../../../../hosts/cli/rollout/show.ts";
-import { limits } from "../../../../../hosts/fleet/limits.ts";
+import { limits } from "../../../../../hosts/fleet/terms/limits.ts";
 import { type TestDevice, TestFleet } from "../../test-fleet.ts";
 
 interface Scene {

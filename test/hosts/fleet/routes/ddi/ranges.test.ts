@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseRange } from "../../../../../hosts/fleet/routes/ddi/ranges.ts";
+import { parseRange } from "../../../../../hosts/fleet/routes/files/ranges.ts";
 
 const sizeBytes = 1000;
 

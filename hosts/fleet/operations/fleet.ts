@@ -1,0 +1,45 @@
+import type { AddressBudget } from "../access/address-budget.ts";
+import type { AttemptGuard } from "../access/attempts.ts";
+import type { TokenKey } from "../access/tokens.ts";
+import type { ArtifactFolder } from "../storage/artifacts.ts";
+import type { FleetDatabase } from "../storage/database.ts";
+import { countDevices } from "../storage/devices.ts";
+import { listImages, listReleases } from "../storage/releases.ts";
+import { listRollouts, listStages } from "../storage/rollouts.ts";
+import type { FleetClock } from "../time/clock.ts";
+import type { ServiceTime } from "../time/service-time.ts";
+import type { FleetTrust } from "../trust/fleet-trust.ts";
+import type { DevicePaces } from "./device-paces.ts";
+import type { ImageDesk } from "./image-desk.ts";
+import { FleetMemory, rolloutOfRow } from "./memory.ts";
+import type { Outages } from "./outages.ts";
+
+/** What every operation of the server works on. */
+export interface Fleet {
+  readonly database: FleetDatabase;
+  readonly memory: FleetMemory;
+  readonly artifacts: ArtifactFolder;
+  readonly outages: Outages;
+  /** Null for a server that knows nothing of signed metadata. */
+  readonly trust: FleetTrust | null;
+  /** What the database keeps of tokens is made with it. */
+  readonly tokens: TokenKey;
+  readonly attempts: AttemptGuard;
+  readonly addresses: AddressBudget;
+  readonly paces: DevicePaces;
+  readonly images: ImageDesk;
+  readonly clock: FleetClock;
+  /** What durations are measured in. */
+  readonly time: ServiceTime;
+}
+
+/** Reads what is kept in memory from the start: releases, images and rollouts; devices follow at their first contact. */
+export async function loadMemory(database: FleetDatabase): Promise<FleetMemory> {
+  const memory = new FleetMemory();
+  for (const row of await listReleases(database.queries)) memory.setRelease(row);
+  for (const row of await listImages(database.queries)) memory.addImage(row);
+  for (const row of await listRollouts(database.queries))
+    memory.setRollout(rolloutOfRow(row, await listStages(database.queries, row.id)));
+  memory.devicesCount = await countDevices(database.queries);
+  return memory;
+}

@@ -1,0 +1,140 @@
+import { mayInstall } from "../rollout/install-windows.ts";
+import { awaitsProof, isOpen, isTriedAgain } from "../rollout/member.ts";
+import { writeLastSeen } from "../storage/devices.ts";
+import { pruneEvents } from "../storage/events.ts";
+import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
+import { limits } from "../terms/limits.ts";
+import { endAction, evidenceOfCancel } from "./cancel.ts";
+import { changeDevice } from "./change-device.ts";
+import { findEntry } from "./contact.ts";
+import { allowRetry, closeIfDone } from "./decide.ts";
+import type { DeviceChange } from "./device-change.ts";
+import { evaluateRollout } from "./evaluate.ts";
+import type { Fleet } from "./fleet.ts";
+import type { DeviceEntry, Rollout } from "./memory.ts";
+
+/**
+ * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last contacts that only
+ * memory knew. Every part is bounded; what is left over comes at the next tick.
+ */
+export async function tickFleet(fleet: Fleet): Promise<void> {
+  for (const overdue of await listOverdue(
+    fleet.database.queries,
+    fleet.time.nowMs(),
+    limits.overduePerTickMax,
+  ))
+    await judgeOverdue(fleet, overdue.device_id, overdue.rollout_id);
+  const underWay = [...fleet.memory.rollouts.values()].filter(
+    ({ state }) => state === "running" || state === "paused",
+  );
+  noteWindows(fleet, [...fleet.memory.rollouts.values()]); // one that ended has stragglers, too
+  for (const { id } of underWay)
+    await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
+  await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
+}
+
+/** A window that opens or closes changes what devices are told: their instructions are decided again at their next poll. */
+function noteWindows(fleet: Fleet, rollouts: readonly Rollout[]): void {
+  const nowUnixMs = fleet.clock.unixMs();
+  const { memory } = fleet;
+  for (const { id, windows } of rollouts) {
+    if (windows === null || mayInstall(windows, nowUnixMs) === memory.openWindows.has(id)) continue;
+    if (!memory.openWindows.delete(id)) memory.openWindows.add(id);
+    memory.planVersion += 1;
+  }
+}
+
+/** Writes the last contacts that are not on the disk: all of them, for a server that closes. */
+export async function writeAllContacts(fleet: Fleet): Promise<void> {
+  const stale = [...fleet.memory.devices.values()].filter(
+    ({ lastSeenAtUnixMs, row }) => lastSeenAtUnixMs !== row.last_seen_at,
+  );
+  for (let from = 0; from < stale.length; from += limits.lastSeenPerTickMax)
+    await writeBatch(fleet, stale.slice(from, from + limits.lastSeenPerTickMax));
+}
+
+/** Keeps the stream of events within its bound. */
+export function pruneStream(fleet: Fleet): Promise<boolean> {
+  const keptMax = { count: limits.eventsKeptMax, bytes: limits.eventBytesKeptMax };
+  return fleet.database.write((unit) => pruneEvents(unit.db, keptMax));
+}
+
+/**
+ * Who owes a proof is unproven now; who missed the server through no fault of its own may try again; an action of which
+ * nothing is heard, or whose end only the running image told, and a cancellation that nobody answers, are over.
+ */
+async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
+  const entry = await findEntry(fleet, deviceId);
+  if (entry === null) return;
+  await changeDevice(fleet, entry, async (change) => {
+    const { planVersion } = fleet.memory;
+    const member = await change.memberOf(rolloutId);
+    if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
+      return;
+    if (isTriedAgain(member.state)) {
+      const releaseId = fleet.memory.rollouts.get(rolloutId)?.releaseId;
+      await change.learn(member, "", { kind: "retry-due" });
+      if (releaseId !== undefined) await allowRetry(change, releaseId);
+    } else if (isOpen(member.state)) await endSilent(change, member);
+    else if (member.state === "unproven") await endUnproven(change, member);
+    else if (awaitsProof(member.state)) {
+      const imageHash = change.imageOfMember(member)?.imageHash ?? "";
+      await change.learn(member, imageHash, { kind: "proof-overdue" });
+      change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
+    } else {
+      // It is through, and never said so; or nothing is waited for, and it must not come due again.
+      if (change.action?.rollout_id === rolloutId) await closeIfDone(change, change.action);
+      await change.putOff(member, null);
+    }
+    await change.finish(planVersion - 1);
+  });
+}
+
+async function endSilent(change: DeviceChange, member: MemberRow): Promise<void> {
+  const { action } = change;
+  const isItsAction = action?.rollout_id === member.rollout_id;
+  const isCancelling = isItsAction && action !== null && action.status === "canceling";
+  const evidence = isCancelling ? evidenceOfCancel(action) : ({ kind: "silence" } as const);
+  await change.learn(member, "", evidence);
+  const why = isCancelling ? "cancel-not-answered" : `silent-after-${member.state}`;
+  if (action !== null && isItsAction) await endAction(change, action, { status: "canceled", why });
+}
+
+/** Nothing proved how its action ended, for as long again as an action has: it is open no more. */
+async function endUnproven(change: DeviceChange, member: MemberRow): Promise<void> {
+  const { action } = change;
+  await setDue(change.unit.db, member, null);
+  if (action?.rollout_id === member.rollout_id)
+    await endAction(change, action, { status: "failed", why: "never-proven" });
+}
+
+async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<void> {
+  if (due.length === 0) return;
+  await fleet.database.write(async (unit) => {
+    const contacts = due.map((entry) => ({
+      id: entry.id,
+      atUnixMs: entry.lastSeenAtUnixMs ?? unit.nowUnixMs,
+      knownFrom: entry.knownFrom,
+    }));
+    await writeLastSeen(unit.db, contacts);
+    unit.onCommit(() => {
+      for (const [index, entry] of due.entries()) {
+        entry.row = {
+          ...entry.row,
+          last_seen_at: contacts[index]?.atUnixMs ?? null,
+          known_from: contacts[index]?.knownFrom ?? null,
+        };
+        fleet.memory.unwrittenContacts.delete(entry);
+      }
+    });
+  });
+}
+
+function* take<T>(values: Iterable<T>, max: number): Generator<T> {
+  let taken = 0;
+  for (const value of values) {
+    if (taken === max) return;
+    taken += 1;
+    yield value;
+  }
+}
