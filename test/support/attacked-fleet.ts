@@ -93,6 +93,7 @@ export class AttackedFleet {
   serverAheadMs = 0;
   readonly #folder: string;
   readonly #loopback = new LoopbackNetwork();
+  #rolloutId = 0;
   #fleet: LocalFleet | null = null;
   #client: FleetClient | null = null;
   #device: WorldDevice | null = null;
@@ -142,8 +143,14 @@ export class AttackedFleet {
       haltThreshold: { rolledBackShare: 1, failedShare: 1 },
       start: true,
     });
+    this.#rolloutId = id;
+    await this.goOn(withinMs);
+  }
+
+  /** Waits for the last rollout again. */
+  async goOn(withinMs = limitMs): Promise<void> {
     await this.pass(withinMs, async () => {
-      const { stages } = await this.client.get<RolloutView>(`/rollouts/${id}`);
+      const { stages } = await this.client.get<RolloutView>(`/rollouts/${this.#rolloutId}`);
       const counts = stages[0]?.counts ?? {};
       return ["updated", "failed", "rolled-back"].some((state) => (counts[state] ?? 0) > 0);
     });

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { parseSignerAddress, type SignerAddress } from "../../release/keys/address.ts";
-import { AuditLog, recordedSigner } from "../../release/keys/audit-log.ts";
+import { AuditLog, AuditLogUnwritableError, recordedSigner } from "../../release/keys/audit-log.ts";
 import { Keyring, type KeyringEntry } from "../../release/keys/keyring.ts";
 import { openSigner } from "../../release/keys/open-signer.ts";
 import { pointOfPem, type Signer, SignerError } from "../../release/keys/signer.ts";
@@ -140,11 +140,8 @@ export async function reportingSigners<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof SignerError) throw new CommandError(error.message);
-    const { code, path } = error as NodeJS.ErrnoException;
-    if (code !== undefined && path?.includes(".jsonl") === true)
-      throw new CommandError(
-        `cannot write the audit log ${path} (${code}), so nothing is signed; give --audit-log`,
-      );
+    if (error instanceof AuditLogUnwritableError)
+      throw new CommandError(`${error.message}; give --audit-log`);
     throw error;
   }
 }

@@ -24,6 +24,17 @@ const segmentBytesDefault = 64 * 1024 * 1024;
 /** Longer than a person may take to touch a token. */
 const lockWaitMsMax = 150_000;
 
+/** The file system refuses a log, its lock or its folder; nothing may be signed meanwhile. */
+export class AuditLogUnwritableError extends Error {
+  override readonly name = "AuditLogUnwritableError";
+  readonly code: string;
+
+  constructor(path: string, code: string, options: ErrorOptions) {
+    super(`cannot write the audit log ${path} (${code}), so nothing is signed`, options);
+    this.code = code;
+  }
+}
+
 /**
  * A log of every use of a key: one JSON object per line, each with the hash of the line before it
  * and signed by the key that it tells of. A line is on the disk before the signature that it tells
@@ -42,13 +53,23 @@ export class AuditLog {
   }
 
   /**
-   * Adds an entry, signed by `signer`. Throws when the file cannot be written: then nothing may be
-   * signed.
+   * Adds an entry, signed by `signer`. Throws `AuditLogUnwritableError` when the file cannot be
+   * written: then nothing may be signed.
    */
   async append(signer: Signer, uses: readonly AuditUse[]): Promise<void> {
     if (uses.length < 1 || uses.length > usesPerEntryMax)
       throw new RangeError(`an entry tells of 1 to ${usesPerEntryMax} uses, not ${uses.length}`);
     const purpose = `a signature of ${signer.label}`;
+    try {
+      await this.#appendLocked(signer, uses, purpose);
+    } catch (error) {
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      if (code === undefined || syscall === undefined) throw error;
+      throw new AuditLogUnwritableError(this.path, code, { cause: error });
+    }
+  }
+
+  async #appendLocked(signer: Signer, uses: readonly AuditUse[], purpose: string): Promise<void> {
     await withFileLock(this.path, { purpose, waitMsMax: lockWaitMsMax }, async () => {
       await sealFull(this.path, this.segmentBytes);
       const file = openSync(this.path, "a+", 0o600);

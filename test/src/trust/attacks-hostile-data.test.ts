@@ -48,7 +48,7 @@ test("slow data: files that come byte by byte stop nothing but the update", asyn
   assert.equal(fleet.lastRefusal, "network");
   assert.match(await fleet.outcome(), /^1\.0\.0 /);
   fleet.falsify = (_, answer) => answer;
-  await fleet.offer();
+  await fleet.goOn();
   assert.equal(await fleet.outcome(), "1.1.0 updated");
 });
 

@@ -81,7 +81,8 @@ test("a killed server serves the same metadata again, and its versions only grow
   second.child.kill("SIGTERM");
   assert.deepEqual(await stopped, [0, null]);
   const log = join(folder, "data", "trust", "audit.jsonl");
-  const key = join(folder, "online.pem");
+  const key = join(folder, "online-pub.pem");
+  writeFileSync(key, pair.publicPem);
   const verified = await sluice("audit", "verify", "--log", log, "--key", key);
   assert.equal(verified.exitCode, 0, verified.stderr);
   assert.equal(readFileSync(log, "utf8").trimEnd().split("\n").length, 4);
