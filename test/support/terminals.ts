@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { until } from "../../hosts/moddable/real-fleet.ts";
 import { type DocumentCommands, firstMissing } from "./documents.ts";
 
@@ -80,16 +81,14 @@ export class Terminals {
       detached: true, // a group of its own, which Ctrl-C would reach
     });
     const output: string[] = [];
-    const take = (part: Buffer): void => {
-      const lines = part
-        .toString("utf8")
-        .split("\n")
-        .filter((line) => line !== "");
-      output.push(...lines);
-      this.#said.push(...lines);
+    const take = (line: string): void => {
+      if (line === "") return;
+      output.push(line);
+      this.#said.push(line);
     };
-    child.stdout.on("data", take);
-    child.stderr.on("data", take);
+    // A reader of its own for each: parts end anywhere, in a line and in a character of it.
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", take);
     return { child, output };
   }
 
