@@ -78,7 +78,7 @@ async function runFirmware(
   const network = new LoopbackNetwork();
   const world = new World({
     seed: options.seed,
-    startUnixMs: Date.UTC(2027, 0, 4, 9),
+    startUnixMs: Date.now(), // that of the server that it asks, whose certificate is of now
     layout,
     imageKeys,
     network,

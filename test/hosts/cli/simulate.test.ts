@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -7,9 +10,12 @@ import { deviceLayout } from "../../../hosts/flash/board-layout.ts";
 import { readFlashFile, writeFlashFile } from "../../../hosts/flash/flash-file.ts";
 import { encodeLayout } from "../../../hosts/flash/layout.ts";
 import { setPending } from "../../../hosts/mcuboot-model/application.ts";
+import { certificatePem } from "../../../hosts/release/certificates.ts";
+import { publicPemOfKey } from "../../../hosts/release/pem-keys.ts";
 import { manufacture } from "../../../hosts/simulator/manufacture.ts";
 import { sluice } from "../../support/command-line.ts";
 import { benchSigner, image, strangeSigner } from "../../support/device-bench.ts";
+import { authority, certificate, served } from "../../support/tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-simulate-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,6 +103,31 @@ test("says that a device ran on a copy when it ends on another image, unless --o
   const next = await sluice(...line);
   assert.match(linesOf(next)[0] ?? "", /^boot \(power-on\): starts 1\.0\.0\+0$/);
   assert.equal(next.stderr, "");
+});
+
+test("a flash file asks an https server whose certificate is of today alone", async (t) => {
+  const dayMs = 86_400_000;
+  const today = { notBeforeUnixMs: Date.now() - dayMs, notAfterUnixMs: Date.now() + dayMs };
+  const asked: string[] = [];
+  const server = createServer(served(certificate(today)), ({ url = "" }, answer) => {
+    asked.push(url);
+    answer.writeHead(404).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const file = await flashFile("https.flash", await image("1.0.0"));
+  writeFileSync(path("image-pub.pem"), publicPemOfKey(benchSigner.key));
+  writeFileSync(path("ca.pem"), certificatePem(authority.certificate));
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const who = ["bench", "--server", url, "--device-token", "bench-token-of-its-own"];
+  const trusted = ["--image-key", path("image-pub.pem"), "--ca", path("ca.pem")];
+  const rest = ["--hardware", "esp32c3-a", ...trusted, "--file", file];
+  const enrolled = await sluice("device", "enroll", ...who, ...rest);
+  assert.equal(enrolled.exitCode, 0, enrolled.stderr);
+  const said = await sluice("simulate", "--flash", file, "--layout", layoutFile, "--seconds", "60");
+  assert.equal(said.exitCode, 0, said.stderr);
+  assert.match(asked[0] ?? said.stdout, /^\/DEFAULT\/controller\/v1\/bench/);
 });
 
 test("a flash file whose image another key signed does not boot, and the command says so", async () => {
