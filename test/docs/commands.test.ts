@@ -30,14 +30,17 @@ function disarm(command: Command): void {
   for (const child of command.commands) disarm(child);
 }
 
+/** Settings of variables, and the shell's own words. */
+const standsBeforeCommands =
+  /^(?:(?:\$|do|then|else|if|while|until|!|time|exec|sudo|[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*))(?:\s+|$))*$/;
+
 /** The words of each `sluice` in a line of shell: quotes gone, `[optional]` taken, comments and redirections left out. */
 function sluiceCalls(line: string): string[][] {
   const calls: string[][] = [];
   for (const part of line.split(/&&|\|\||[;|](?![^"']*["'](?:\s|$))|\$\(|\)/)) {
     const found = /(?:^|\s)(?:npx )?sluice\s+(.*)$/.exec(part);
     const before = found === null ? "" : part.slice(0, found.index).trim();
-    // Beside settings of variables nothing stands in front of a command.
-    if (found === null || !/^(?:\$ |[A-Z_]+=\S*\s*)*$/.test(before)) continue;
+    if (found === null || !standsBeforeCommands.test(before)) continue;
     const text = (found[1] ?? "").replace(/\s#.*$/, "").replace(/[[\]]/g, " ");
     const words = [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
       ([, double, single, plain]) => double ?? single ?? plain ?? "",
@@ -56,6 +59,9 @@ test("finds commands behind variables, in substitutions and between others", () 
       [["device", "add", "kitchen", "--hardware", "a b"]],
     ],
     ["A=1 npx sluice demo --quick # a word", [["demo", "--quick"]]],
+    ["A=\"x y\" b='z' sluice demo", [["demo"]]],
+    ["for id in a b; do npx sluice device show $id; done", [["device", "show", "$id"]]],
+    ["echo sluice demo", []],
     ["cd x && npx sluice demo > out.txt", [["demo"]]],
     ["npx sluice fleet serve [--client-ca ca.pem]", [["fleet", "serve", "--client-ca", "ca.pem"]]],
     ["cd sluice", []],
@@ -119,13 +125,44 @@ test("tells the walk of docs/flashing.md as a test can run it", () => {
   assert.equal(blocks.filter(({ kind }) => kind === "terminal").length, 2);
 });
 
+/** Commands without the npx that brings them: whatever stands before and around, but for comments. */
+function bareCommands(line: string): string[] {
+  const text = line.replace(/(?:^|\s)#.*$/, "");
+  return [...text.matchAll(/(?<![-\w./@])(npx )?sluice ([a-z]+)/g)].flatMap(([, npx, noun = ""]) =>
+    npx === undefined && nouns.has(noun) ? [noun] : [],
+  );
+}
+
+const nouns = new Set(createProgram().commands.map((command) => command.name()));
+
+test("notices a command without npx, whatever stands before it", () => {
+  for (const line of [
+    "sluice keys list",
+    "  sluice keys list",
+    "SLUICE_PASSPHRASE=... sluice keys list",
+    'A="b c" D=e sluice keys list',
+    "for id in a b; do sluice keys list; done",
+    "KEYS=$(sluice keys list)",
+    "npx sluice keys list && sluice keys list",
+    "sudo -u fleet sluice keys list",
+    "$ sluice keys list",
+  ])
+    assert.deepEqual(bareCommands(line), ["keys"], line);
+  for (const line of [
+    "npx sluice keys list",
+    "A=1 npx sluice keys list # sluice keys",
+    "cd sluice",
+  ])
+    assert.deepEqual(bareCommands(line), [], line);
+});
+
 test("says npx wherever a person types the command", () => {
   // A page may make a command of that name itself, with the reader.
   const pages = documentPaths().filter((path) => !readDocument(path).includes("\nsluice() {"));
   const bare = pages.flatMap((path) =>
     commandBlocks(readDocument(path)).flatMap((block) =>
       commandLines(block)
-        .filter(({ text }) => /(?:^|[|&(]\s*)sluice [a-z]/.test(text))
+        .filter(({ text }) => bareCommands(text).length > 0)
         .map(({ line, text }) => `${path}:${line}: ${text}`),
     ),
   );

@@ -34,6 +34,15 @@ test("takes what a section has to type, its terminal and the output that it show
   ]);
 });
 
+test("leaves out what needs more than every machine has, and takes no comment for a heading", () => {
+  const page = "# A\n```sh needs=token\nsign\n```\n```sh\n# one\nask\n```\n```sh\nagain\n```\n";
+  const none = { terminal: null, shown: [] };
+  assert.deepEqual(commandsOf(page, "# A"), [
+    { ...none, commands: "# one\nask\n" },
+    { ...none, commands: "again\n" },
+  ]);
+});
+
 test("refuses a section that is not there, and one with nothing to type", () => {
   assert.throws(() => commandsOf(guide, "## Later"), /no "## Later"/);
   assert.throws(() => commandsOf("## Empty\nwords\n", "## Empty"), /nothing to type/);

@@ -102,6 +102,9 @@ export interface DocumentCommands {
   readonly shown: readonly string[];
 }
 
+/** What not every machine has: a block that says so is for those that have it, and typed by nobody. */
+const needsWord = "needs=";
+
 /**
  * The blocks of a section of a Markdown text that are to be typed: fenced as `sh`, or as `sh
  * terminal=NAME` when a program stays in the foreground. A `text` block behind one is output.
@@ -111,7 +114,7 @@ export function commandsOf(markdown: string, heading: string): DocumentCommands[
   const found: (DocumentCommands & { shown: string[] })[] = [];
   for (const { language, words, text } of fencedBlocks(sectionOf(markdown, heading))) {
     if (language === "text") found.at(-1)?.shown.push(...text.trimEnd().split("\n"));
-    if (language !== "sh") continue;
+    if (language !== "sh" || words.some((word) => word.startsWith(needsWord))) continue;
     const named = words.find((word) => word.startsWith(terminalWord));
     const terminal = named?.slice(terminalWord.length) ?? null;
     found.push({ terminal, commands: `${text}\n`, shown: [] });
@@ -125,7 +128,11 @@ function sectionOf(markdown: string, heading: string): string {
   const start = lines.indexOf(heading);
   if (start < 0) throw new Error(`no "${heading}" in the document`);
   const level = heading.slice(0, heading.indexOf(" ") + 1);
-  const end = lines.findIndex((line, index) => index > start && line.startsWith(level));
+  let isFenced = false;
+  const end = lines.findIndex((line, index) => {
+    if (line.startsWith("```")) isFenced = !isFenced; // the shell's comments look like headings
+    return index > start && !isFenced && line.startsWith(level);
+  });
   return lines.slice(start, end < 0 ? undefined : end).join("\n");
 }
 

@@ -35,3 +35,16 @@ test("fails for a line that did not come, and for a command that ends badly", as
   await assert.rejects(terminals.type(wrong), /not shown by/);
   await assert.rejects(terminals.type({ ...wrong, commands: "exit 3", shown: [] }), /exit code of/);
 });
+
+test("keeps variables and functions for later blocks, and runs nothing else again", async (t) => {
+  const terminals = typed(t);
+  const none = { terminal: null, shown: [] };
+  const names = "export ONE=1 \\\n  TWO=2\none() { echo $1$ONE; }\n";
+  const commands = `echo once >> said\n${names}two() {\n  echo $1$TWO\n}\necho twice >> said\n`;
+  await terminals.type({ ...none, commands });
+  await terminals.type({
+    ...none,
+    commands: "one a; two b; wc -l < said",
+    shown: ["a1", "b2", "2"],
+  });
+});

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { until } from "../../hosts/moddable/real-fleet.ts";
 import { type DocumentCommands, firstMissing } from "./documents.ts";
+import { hangMs } from "./patience.ts";
 
 interface Running {
   readonly child: ChildProcess;
@@ -22,8 +23,8 @@ export interface TerminalsOptions {
   readonly beginning?: string;
 }
 
-/** Of each block; the longest compiles the Moddable SDK for Linux. */
-const blockSeconds = 600;
+/** Of a block: exported variables, and functions on one line or with their end on its own. */
+const definitions = /^(?:export (?:.*\\\n)*.*|\w+\(\) \{(?:.*\}|\n(?:.*\n)*?\}))$/gm;
 
 /** What is typed, as one shell script a block; programs that stay are ended at the end. */
 export class Terminals {
@@ -45,7 +46,7 @@ export class Terminals {
   async type({ terminal, commands, shown }: DocumentCommands): Promise<void> {
     const script = this.#replaced(commands);
     const lines = shown.map((line) => this.#replaced(line));
-    if (/^export |^\w+\(\) \{/.test(script)) this.#beginning += script;
+    for (const [definition] of script.matchAll(definitions)) this.#beginning += `${definition}\n`;
     const running = this.#start(script);
     if (terminal === null) {
       const code = await this.#ended(running, script);
@@ -55,7 +56,7 @@ export class Terminals {
     }
     await this.#end(terminal);
     this.#kept.set(terminal, running);
-    await until(`${lines.at(-1)} of ${script}`, blockSeconds, () => {
+    await until(`${lines.at(-1)} of ${script}`, hangMs / 1000, () => {
       assert.equal(running.child.exitCode, null, `ended by itself: ${script}`);
       return firstMissing(lines, running.output) === null;
     });
@@ -96,8 +97,8 @@ export class Terminals {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         interrupt(child);
-        reject(new Error(`not ended after ${blockSeconds} s:\n${script}`));
-      }, blockSeconds * 1000);
+        reject(new Error(`not ended after ${hangMs} ms:\n${script}`));
+      }, hangMs);
       child.on("close", (code) => {
         clearTimeout(late);
         resolve(code);
