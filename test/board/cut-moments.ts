@@ -26,6 +26,9 @@ export function cutMoments(seed: number): CutMoment[] {
   );
 }
 
+/** The new image's first word is heard, and it has done nothing yet: the next boot is counted. */
+export const firstWord: CutMoment = { phase: "trial", share: 0 };
+
 /** A small generator (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;

@@ -11,6 +11,7 @@ import {
   type CutPhase,
   cutMoments,
   cutPhases,
+  firstWord,
   type PhaseTimes,
 } from "./cut-moments.ts";
 import { assertModelAgrees } from "./model.ts";
@@ -45,7 +46,7 @@ export async function cutScenarios(stage: Stage): Promise<Scenario[]> {
   console.log(`moments of the power cuts: SLUICE_SEED=${seed}`);
   const clean = Promise.withResolvers<CleanRun>();
   clean.promise.catch(() => {}); // every cut is told
-  const moments = cutMoments(seed);
+  const moments = [...cutMoments(seed), firstWord];
   const fallen: CutPhase[] = [];
   const ended: Promise<void>[] = [];
   const cuts = moments.map((moment, index) => {

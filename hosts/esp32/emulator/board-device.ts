@@ -205,11 +205,26 @@ export class BoardDevice {
     this.console.push(line);
     // The ROM speaks before the bootloader is loaded, the application after it has done everything. After a power-on
     // its first words may be lost, or be heard late: that flash was read before the power came.
-    if (resetLine.test(line)) this.#beforeBoot = this.readFlash();
+    if (resetLine.test(line)) this.#beforeBoot = this.#flashAtReset();
     if (line.startsWith(applicationLine) && this.#beforeBoot !== null) {
       this.boots.push({ before: this.#beforeBoot, after: this.readFlash() });
       this.#beforeBoot = null;
     }
+  }
+
+  /**
+   * The flash at a reset of a running application. A busy machine hears of the reset late, and counting a boot is the
+   * first thing that the bootloader does, seconds before it touches a slot: that page, which no application writes, is
+   * as the bootloader left it before.
+   */
+  #flashAtReset(): Uint8Array {
+    const flash = new Uint8Array(this.readFlash());
+    const last = this.boots.at(-1);
+    const ranApplication = this.#beforeBoot === null;
+    if (!ranApplication || last === undefined) return flash;
+    const { offsetBytes: from, sizeBytes } = layout.bootctl;
+    flash.set(last.after.subarray(from, from + sizeBytes), from);
+    return flash;
   }
 }
 
