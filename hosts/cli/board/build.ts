@@ -29,6 +29,7 @@ import {
   type SignerFlags,
   signersFor,
 } from "../options/signer-options.ts";
+import { afterBuildFailure } from "./build-failure.ts";
 
 interface BuildFlags extends SignerFlags {
   readonly board: string;
@@ -162,17 +163,10 @@ async function compiled(
   const own = manifest === undefined ? {} : { manifest };
   const result = await buildFirmware(tools, { board, settings, withoutBlobs, ...own });
   if (!result.ok)
-    throw new CommandError(`${result.step} failed:\n${result.output}${nextStep(result.output)}`);
+    throw new CommandError(
+      `${result.step} failed:\n${result.output}${afterBuildFailure(result.output)}`,
+    );
   return result.firmware;
-}
-
-/** What Zephyr's last words do not say. */
-function nextStep(output: string): string {
-  if (/\bblobs?\b|cannot find -l(?:core|net80211|pp|phy|coexist)\b/i.test(output))
-    return "\nWi-Fi needs Espressif's binary libraries: west blobs fetch hal_espressif; or see with --without-blobs whether the rest compiles";
-  if (/ABI is incompatible|file in wrong format/.test(output))
-    return "\nthe compiler linked its 64-bit libraries: docs/flashing.md names two lines of Zephyr to change";
-  return "";
 }
 
 async function signedImage(
