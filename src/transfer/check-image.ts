@@ -33,9 +33,15 @@ export type CheckResult =
   /** `blocks` are the image's block hashes, or null when it brings none. */
   | { readonly ok: true; readonly info: ImageInfo; readonly blocks: BlockHashes | null }
   | TransferFailure
-  | { readonly ok: false; readonly kind: "image"; readonly refusal: EnvelopeRefusal };
+  /** `digest` tells whether another refusal was of the same bytes; empty when none were read. */
+  | {
+      readonly ok: false;
+      readonly kind: "image";
+      readonly refusal: EnvelopeRefusal;
+      readonly digest: string;
+    };
 
-/** Readings of an image's ends before what they say is taken for what the server has. */
+/** Readings of an image's ends before bytes that are others each time are given up for now. */
 const readingsMax = 4;
 
 /**
@@ -43,30 +49,28 @@ const readingsMax = 4;
  * signs the hash TLV, so a wrong key or a lower counter is refused before one sector of the slot is
  * erased; only whether the payload has that hash is left for the verification of the slot.
  *
- * A byte that was spoilt on the way looks like a wrong image, and a refusal is for good: it counts
- * once the same bytes came twice.
+ * A byte that was spoilt on the way looks like a wrong image: a refusal counts once the same bytes
+ * came twice.
  */
 export async function checkImage(http: Http, request: CheckRequest): Promise<CheckResult> {
   const { fileBytes, trust } = request;
   if (fileBytes > trust.imageBytesMax) return refused("image-too-large");
-  let before: string | null = null;
-  for (let readings = 1; ; readings += 1) {
-    const { result, digest } = await reading(http, request);
-    if (result.ok || result.kind === "transfer" || readings === readingsMax) return result;
-    if (digest === before) return result;
-    before = digest;
+  let before = "";
+  for (let readings = 0; readings < readingsMax; readings += 1) {
+    const result = await reading(http, request);
+    if (result.ok || result.kind === "transfer" || result.digest === before) return result;
+    before = result.digest;
   }
+  return { ok: false, kind: "transfer", failure: "response-invalid", retryAfterMs: null };
 }
 
-/** One reading of both ends, and the digest of what came. */
-async function reading(
-  http: Http,
-  request: CheckRequest,
-): Promise<{ readonly result: CheckResult; readonly digest: string }> {
+/** One reading of both ends. */
+async function reading(http: Http, request: CheckRequest): Promise<CheckResult> {
   const hasher = request.trust.crypto.sha256();
   try {
     const result = await readEnds(http, request, hasher);
-    return { result, digest: toHex(hasher.digest()) };
+    if (result.ok || result.kind === "transfer") return result;
+    return { ...result, digest: toHex(hasher.digest()) };
   } finally {
     hasher.close();
   }
@@ -96,7 +100,7 @@ async function readEnds(http: Http, request: CheckRequest, hasher: Hasher): Prom
 }
 
 function refused(refusal: EnvelopeRefusal): CheckResult {
-  return { ok: false, kind: "image", refusal };
+  return { ok: false, kind: "image", refusal, digest: "" };
 }
 
 async function fetchInto(

@@ -55,6 +55,13 @@ type Trusted =
   | { readonly ok: true; readonly signed: ReleaseTarget | null }
   | { readonly ok: false; readonly event: Event };
 
+/** How a check or a download failed. */
+interface Ending {
+  readonly reason: FailureReason;
+  readonly passing: boolean;
+  readonly retryAfterMs: number;
+}
+
 type Work = Extract<Effect, { kind: "check" | "prepare" | "download" | "verify" }>;
 
 /**
@@ -73,6 +80,8 @@ export class UpdateWork {
   /** Failures for now since the last download that came whole. */
   #pauses = 0;
   #retries = 0;
+  /** Digest of the ends that were refused last, or the hash of their image. */
+  #refusedEnds = "";
 
   constructor(tools: WorkTools) {
     this.#tools = tools;
@@ -205,11 +214,12 @@ export class UpdateWork {
     signed: ReleaseTarget | null,
     result: Exclude<CheckResult, { kind: "transfer" }>,
   ): Event {
-    if (!result.ok) return checkFailed(imageReason(result.refusal));
+    if (!result.ok) return { kind: "checkFailed", ...this.#endsRefused(result) };
     const { info } = result;
     const imageHash = parseDigestHex(info.imageHash);
     const expected = signed?.imageHash ?? offer.imageHash ?? imageHash;
-    if (imageHash === null || imageHash !== expected) return checkFailed("offer-mismatch");
+    if (imageHash === null || imageHash !== expected)
+      return { kind: "checkFailed", ...this.#refused("offer-mismatch", imageHash ?? "") };
     const facts = signed ?? info.release;
     const overridesWindows = facts.windowOverride;
     const checked = { kind: "checked", offer: { ...offer, imageHash, overridesWindows } } as const;
@@ -251,7 +261,7 @@ export class UpdateWork {
           kind: "downloadFailed",
           ...this.#transferEnded(ends.failure, ends.retryAfterMs),
         };
-      if (!ends.ok) return downloadFailed(imageReason(ends.refusal));
+      if (!ends.ok) return { kind: "downloadFailed", ...this.#endsRefused(ends) };
     }
     const blocks = this.#memory.recall(offer.fileHash)?.blocks ?? null;
     const slot = this.#staging(offer);
@@ -314,12 +324,23 @@ export class UpdateWork {
     }
   }
 
-  #transferEnded(
-    failure: RangeFailure,
-    waitMs: number | null,
-  ): { reason: FailureReason; passing: boolean; retryAfterMs: number } {
+  #transferEnded(failure: RangeFailure, waitMs: number | null): Ending {
     const { reason, passing } = transferEnded(failure);
     return { reason, passing, retryAfterMs: passing ? Math.max(waitMs ?? 0, this.#pauseMs()) : 0 };
+  }
+
+  #endsRefused({ refusal, digest }: Extract<CheckResult, { kind: "image" }>): Ending {
+    return this.#refused(imageReason(refusal), digest);
+  }
+
+  /**
+   * Nothing vouches that bytes are of the file: a server may have sent others than it says. A
+   * refusal is for good once the same come again after a pause, from where the server then says.
+   */
+  #refused(reason: FailureReason, digest: string): Ending {
+    const passing = digest !== this.#refusedEnds;
+    this.#refusedEnds = digest;
+    return { reason, passing, retryAfterMs: passing ? this.#pauseMs() : 0 };
   }
 
   /** The first pause lasts until the next offer, later ones longer and longer. */

@@ -14,6 +14,7 @@ import {
   type RolledBackState,
   type StagedState,
   type State,
+  type VerifyingState,
 } from "./state.ts";
 
 /** What `transition` answers: the state to store, then what to do. */
@@ -175,4 +176,18 @@ export function reportsOf(state: State, detail: string | null = null): readonly 
 
 export function unreachable(state: never): never {
   throw new Error(`no such state: ${JSON.stringify(state)}`);
+}
+
+/** A release whose whole download came spoilt this often is given up. */
+export const hashFailuresMax = 3;
+
+/** What is in the slot came spoilt. */
+export function downloadAgain(
+  { offer, hashFailures: before }: DownloadingState | VerifyingState,
+  reason: FailureReason,
+  context: Context,
+): Transition {
+  const hashFailures = before + 1;
+  if (hashFailures >= hashFailuresMax) return fail(offer, reason);
+  return begin({ kind: "downloading", offer, prepared: false, hashFailures }, context);
 }

@@ -26,8 +26,10 @@ import {
   activate,
   begin,
   defer,
+  downloadAgain,
   enter,
   fail,
+  hashFailuresMax,
   idle,
   pardoned,
   past,
@@ -41,10 +43,7 @@ import {
 } from "./steps.ts";
 
 export { swapRequestsMax } from "./recovery.ts";
-export type { Transition } from "./steps.ts";
-
-/** A release whose whole download had a wrong hash this often is given up. */
-export const hashFailuresMax = 3;
+export { hashFailuresMax, type Transition } from "./steps.ts";
 
 /**
  * The whole life of an update as one pure function: the same state, event and context always give
@@ -124,7 +123,7 @@ function inDownloading(state: DownloadingState, event: Event, context: Context):
       return { state: next, effects: [...reportsOf(next), { kind: "verify", offer }] };
     }
     case "downloadFailed":
-      if (event.reason === "hash-mismatch") return downloadAgain(state, context);
+      if (event.reason === "hash-mismatch") return downloadAgain(state, event.reason, context);
       return event.passing
         ? pause(state, event.reason, retryAt(event, context))
         : fail(state.offer, event.reason);
@@ -144,9 +143,11 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
     case "verified":
       return activate({ kind: "staged", offer: state.offer, requests: 0 }, context);
     case "verifyFailed":
-      if (event.reason === "hash-mismatch") return downloadAgain(state, context);
       if (event.reason === "internal-error") return verifyAgain(state, context);
-      return fail(state.offer, event.reason);
+      // Both ends were judged before the download: other bytes in the slot came spoilt.
+      return event.reason === "flash-error"
+        ? fail(state.offer, event.reason)
+        : downloadAgain(state, event.reason, context);
     default:
       return stay(state);
   }
@@ -155,13 +156,6 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
 /** When an update that failed for now may go on. */
 function retryAt(event: { readonly retryAfterMs: number }, context: Context): number | null {
   return context.unixMs === null ? null : context.unixMs + event.retryAfterMs;
-}
-
-function downloadAgain(state: DownloadingState | VerifyingState, context: Context): Transition {
-  const { offer } = state;
-  const hashFailures = state.hashFailures + 1;
-  if (hashFailures >= hashFailuresMax) return fail(offer, "hash-mismatch");
-  return begin({ kind: "downloading", offer, prepared: false, hashFailures }, context);
 }
 
 /** A defect of ours, or memory that was short: it says nothing of the bytes in the slot. */

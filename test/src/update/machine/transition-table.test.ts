@@ -32,6 +32,7 @@ const faces: Readonly<Record<string, Event>> = {
     passing: false,
     retryAfterMs: 0,
   },
+  "verifyFailed for good": { kind: "verifyFailed", reason: "flash-error" },
   "verifyFailed hash": { kind: "verifyFailed", reason: "hash-mismatch" },
   "verifyFailed inside": { kind: "verifyFailed", reason: "internal-error" },
   "swapFailed storage": { kind: "swapFailed", reason: "storage-error" },
@@ -128,7 +129,8 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...ofWork,
     booted: "verifying 7: verify 7",
     verified: "activating 7 #1: report 7 proceeding activating, prepareSwap 7",
-    verifyFailed: "failed 7 signature-invalid: report 7 closed failure failed signature-invalid",
+    verifyFailed: "downloading 7 again 1: report 7 download downloading, prepare 7",
+    "verifyFailed for good": "failed 7 flash-error: report 7 closed failure failed flash-error",
     "verifyFailed hash": "downloading 7 again 1: report 7 download downloading, prepare 7",
     "verifyFailed inside":
       "failed 7 internal-error > downloading 7 prepared again 1: report 7 proceeding failed internal-error",
