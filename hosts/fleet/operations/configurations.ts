@@ -6,7 +6,7 @@ import { addEvent } from "../storage/events.ts";
 import { insertImage, insertRelease } from "../storage/releases.ts";
 import { limits } from "../terms/limits.ts";
 import type { Fleet } from "./fleet.ts";
-import type { Image, Release } from "./memory.ts";
+import type { ConfigurationRelease, ReleaseFile } from "./releases.ts";
 
 export type ConfigurationRefusal =
   | "no-configuration-keys"
@@ -20,7 +20,7 @@ export type ConfigurationRefusal =
   | "too-many-releases";
 
 export type PublishedConfiguration =
-  | { readonly ok: true; readonly image: Image; readonly created: boolean }
+  | { readonly ok: true; readonly image: ReleaseFile; readonly created: boolean }
   | { readonly ok: false; readonly reason: ConfigurationRefusal; readonly message: string };
 
 /** What stands for the hardware of a configuration's file: no hardware id, so no device can have it. */
@@ -31,8 +31,9 @@ export function releaseNameOf(configurationVersion: number): string {
   return `configuration-${configurationVersion}`;
 }
 
-export function configurationOf(fleet: Fleet, configurationVersion: number): Release | null {
-  return fleet.memory.release(releaseNameOf(configurationVersion));
+export function configurationOf(fleet: Fleet, version: number): ConfigurationRelease | null {
+  const release = fleet.memory.release(releaseNameOf(version));
+  return release?.kind === "configuration" ? release : null;
 }
 
 /** Verifies a signed configuration document as a device will, and keeps it for rollouts. */

@@ -163,7 +163,7 @@ async function judgeMember(
   running: Running,
 ): Promise<void> {
   const image = change.imageOfMember(member);
-  if (image === null || image.configurationVersion !== null) return;
+  if (image?.kind !== "firmware") return;
   const isNewerRelease = await movedOn(change, member, running);
   await change.learn(member, image.imageHash, {
     kind: "running",

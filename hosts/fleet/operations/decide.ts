@@ -10,7 +10,8 @@ import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { whyNotOffered } from "./eligible.ts";
-import type { Image, Instruction, Rollout } from "./memory.ts";
+import type { Instruction, Rollout } from "./memory.ts";
+import type { ReleaseFile } from "./releases.ts";
 
 /**
  * Decides what the device is to do now, and gives it an action when a rollout has its turn for it.
@@ -31,7 +32,7 @@ export async function decideInstruction(change: DeviceChange): Promise<void> {
   change.instruction = await instructionOf(change);
 }
 
-type Fits = (image: Image, rollout: Rollout) => boolean;
+type Fits = (image: ReleaseFile, rollout: Rollout) => boolean;
 
 /** What identifies a rollout in the hash of its buckets. */
 export function saltOf(rolloutId: number): string {
@@ -135,8 +136,8 @@ function statusOfDone(state: MemberState | undefined): "finished" | "failed" {
 
 const isAnything: Fits = () => true;
 
-function isConfiguration({ configurationVersion }: Image): boolean {
-  return configurationVersion !== null;
+function isConfiguration({ kind }: ReleaseFile): boolean {
+  return kind === "configuration";
 }
 
 /**
@@ -173,7 +174,7 @@ async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
 async function exclude(
   change: DeviceChange,
   member: MemberRow,
-  image: Image | null,
+  image: ReleaseFile | null,
   reason: Ineligibility | null,
 ): Promise<void> {
   if (reason === null || reason === "already-running") return; // the running image itself is the evidence
@@ -184,7 +185,7 @@ async function offer(
   change: DeviceChange,
   rollout: Rollout,
   member: MemberRow,
-  image: Image,
+  image: ReleaseFile,
 ): Promise<void> {
   const { db, nowUnixMs } = change.unit;
   if (change.action !== null) {
@@ -250,19 +251,28 @@ async function instructionOf(change: DeviceChange): Promise<Instruction> {
 }
 
 /** The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below 2^31. */
-function etagOf(image: Image | undefined, action: ActionRow): number {
+function etagOf(image: ReleaseFile | undefined, action: ActionRow): number {
   const hash = Number.parseInt((image?.fileHash ?? "0").slice(0, 7), 16);
-  return hash + action.status.length + retryStep * action.retry;
+  return hash + statusSteps[action.status] + retryStep * action.retry;
 }
 
-/** More than the length of any status; twice as much is more than both. */
+/** What each status of an action adds to the number of its links: those that are told differ. */
+const statusSteps: Readonly<Record<ActionRow["status"], number>> = {
+  open: 4,
+  failed: 6,
+  finished: 8,
+  canceled: 8,
+  canceling: 9,
+  confirming: 10,
+};
+/** More than any status adds; twice as much is more than both. */
 const retryStep = 32;
 const closedStep = 64;
 
 async function whyNot(
   change: DeviceChange,
   rollout: Rollout,
-  image: Image,
+  image: ReleaseFile,
   mayRetryIt = false,
 ): Promise<Ineligibility | null> {
   if (await isSuperseded(change, rollout, image)) return "superseded";
@@ -279,7 +289,7 @@ async function whyNot(
 async function isSuperseded(
   change: DeviceChange,
   rollout: Rollout,
-  image: Image,
+  image: ReleaseFile,
 ): Promise<boolean> {
   const { running_hash: runs, running_version: version } = change.row;
   if (isConfiguration(image) || runs === null || version === null) return false;

@@ -17,14 +17,8 @@ import { listMemberships, type MemberRow, moveMember, setDue } from "../storage/
 import type { DeviceId } from "../terms/names.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import {
-  type DeviceEntry,
-  type Image,
-  type Instruction,
-  imageFor,
-  plannedImages,
-  type Rollout,
-} from "./memory.ts";
+import { type DeviceEntry, type Instruction, plannedImages, type Rollout } from "./memory.ts";
+import { imageFor, type ReleaseFile } from "./releases.ts";
 
 /** A device that missed the server through the server's fault is offered the release again after this time. */
 const retryAfterMs = 3600 * 1000;
@@ -83,7 +77,7 @@ export class DeviceChange {
   }
 
   /** The image that a membership is about: the release's one for this device's hardware. */
-  imageOf(rolloutId: number): Image | null {
+  imageOf(rolloutId: number): ReleaseFile | null {
     const rollout = this.fleet.memory.rollouts.get(rolloutId);
     const release = rollout && this.fleet.memory.releases.get(rollout.releaseId);
     if (rollout === undefined || release === undefined) return null;
@@ -91,7 +85,7 @@ export class DeviceChange {
   }
 
   /** The same; of an action that is under way its own, whatever the device says of its hardware since. */
-  imageOfMember({ rollout_id: id }: MemberRow): Image | null {
+  imageOfMember({ rollout_id: id }: MemberRow): ReleaseFile | null {
     const { action } = this;
     if (action?.rollout_id !== id) return this.imageOf(id);
     return this.fleet.memory.images.get(action.image_id) ?? null;
@@ -115,8 +109,8 @@ export class DeviceChange {
     if (version === null) return;
     for (const member of await this.members()) {
       const image = this.imageOf(member.rollout_id);
-      const wanted = image?.configurationVersion ?? null;
-      if (image === null || wanted === null) continue;
+      if (image?.kind !== "configuration") continue;
+      const { configurationVersion: wanted } = image;
       await this.learn(member, image.imageHash, { kind: "configured", version, wanted });
       const now = await this.memberOf(member.rollout_id);
       if (now !== null && now.state !== member.state) this.setState(now.state, now.reason);

@@ -5,7 +5,8 @@ import {
   type Ineligibility,
 } from "../rollout/eligibility.ts";
 import type { DeviceRow } from "../storage/devices.ts";
-import type { FleetMemory, Image } from "./memory.ts";
+import type { FleetMemory } from "./memory.ts";
+import type { ReleaseFile } from "./releases.ts";
 
 /** Of a device, what decides about its eligibility. */
 export type Candidate = Pick<
@@ -18,21 +19,21 @@ export function whyNotOffered(
   memory: FleetMemory,
   device: Candidate,
   offer: {
-    readonly image: Image;
+    readonly image: ReleaseFile;
     readonly definition: RolloutDefinition;
     readonly refusedImages: ReadonlySet<string>;
   },
 ): Ineligibility | null {
   const { image, definition, refusedImages } = offer;
   const { hardware, running_hash: imageHash, running_version: version } = device;
-  const { configurationVersion } = image;
+  const running = memory.imageOfHash(imageHash ?? "");
   const verdict =
-    configurationVersion === null
+    image.kind === "firmware"
       ? eligibility(
           {
             hardware,
             running: imageHash === null || version === null ? null : { version, imageHash },
-            runningSecurityCounter: memory.imageOfHash(imageHash ?? "")?.securityCounter ?? null,
+            runningSecurityCounter: running?.kind === "firmware" ? running.securityCounter : null,
             refusedImages,
           },
           image,
@@ -40,7 +41,7 @@ export function whyNotOffered(
         )
       : configurationEligibility(
           { hardware, configurationVersion: device.configuration_version, refusedImages },
-          { imageHash: image.imageHash, configurationVersion },
+          image,
           definition,
         );
   return verdict.ok ? null : verdict.reason;

@@ -1,8 +1,3 @@
-import {
-  decodeReleaseFacts,
-  type SignedReleaseFacts,
-  unsignedReleaseFacts,
-} from "../../../src/image/release-facts.ts";
 import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
 import { shareCutoffs } from "../rollout/buckets.ts";
 import {
@@ -11,7 +6,6 @@ import {
   defaultHaltThreshold,
   type RolloutDefinition,
 } from "../rollout/definition.ts";
-import { fitsHardware } from "../rollout/eligibility.ts";
 import { readInstallWindows } from "../rollout/install-windows.ts";
 import type { Halt } from "../rollout/stage.ts";
 import type { ActionRow } from "../storage/actions.ts";
@@ -20,42 +14,13 @@ import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
 import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
 import type { DeviceId } from "../terms/names.ts";
-
-export interface Image {
-  readonly id: number;
-  readonly releaseId: number;
-  readonly version: string;
-  readonly hardware: string;
-  readonly imageHash: string;
-  readonly fileHash: string;
-  readonly fileSha1: string;
-  readonly fileMd5: string;
-  readonly fileBytes: number;
-  readonly fileName: string;
-  readonly securityCounter: number | null;
-  readonly buildId: string | null;
-  readonly release: SignedReleaseFacts;
-  /** Of a configuration document; null for firmware. */
-  readonly configurationVersion: number | null;
-  readonly createdAtUnixMs: number;
-}
-
-export interface Release {
-  readonly id: number;
-  readonly version: string;
-  /** Of a release that is a configuration document, which is one file for any hardware; null for firmware. */
-  readonly configurationVersion: number | null;
-  readonly createdAtUnixMs: number;
-  readonly images: readonly Image[];
-}
-
-/** The image for devices of a hardware: the one made for it, else the first one that says it runs there too. */
-export function imageFor(release: Release, hardware: string | null): Image | null {
-  if (hardware === null) return null;
-  if (release.configurationVersion !== null) return release.images[0] ?? null;
-  const own = release.images.find((image) => image.hardware === hardware);
-  return own ?? release.images.find((image) => fitsHardware(image, hardware)) ?? null;
-}
+import {
+  type Release,
+  type ReleaseFile,
+  releaseOfRow,
+  withFile,
+  withFilesThat,
+} from "./releases.ts";
 
 /** The release as it was when the rollout was planned: what was published into it since begins with a rollout of its own. */
 export function plannedImages(
@@ -63,10 +28,9 @@ export function plannedImages(
   { definition, createdAtUnixMs }: Pick<Rollout, "definition" | "createdAtUnixMs">,
 ): Release {
   const { imageIds } = definition;
-  const images = release.images.filter((image) =>
-    imageIds === null ? image.createdAtUnixMs <= createdAtUnixMs : imageIds.includes(image.id),
+  return withFilesThat(release, (file) =>
+    imageIds === null ? file.createdAtUnixMs <= createdAtUnixMs : imageIds.includes(file.id),
   );
-  return { ...release, images };
 }
 
 export interface Rollout {
@@ -124,7 +88,8 @@ export interface DeviceEntry {
   pollAnswer: { readonly baseUrl: string; readonly body: string; readonly etag: string } | null;
 }
 
-const undecided = -1;
+/** No plan: what was decided under it must be decided again. */
+export const undecided = -1;
 
 /** Everything that the server knows without asking the database. */
 export class FleetMemory {
@@ -132,9 +97,9 @@ export class FleetMemory {
   /** Devices whose last contact is due to be written. */
   readonly unwrittenContacts = new Set<DeviceEntry>();
   readonly releases = new Map<number, Release>();
-  readonly images = new Map<number, Image>();
+  readonly images = new Map<number, ReleaseFile>();
   readonly rollouts = new Map<number, Rollout>();
-  private readonly hashes = new Map<string, Image>();
+  private readonly hashes = new Map<string, ReleaseFile>();
   devicesCount = 0;
   /** Rollouts whose windows were open when it was last looked. */
   readonly openWindows = new Set<number>();
@@ -146,29 +111,22 @@ export class FleetMemory {
     return null;
   }
 
-  imageOfHash(imageHash: string): Image | null {
+  imageOfHash(imageHash: string): ReleaseFile | null {
     return this.hashes.get(imageHash) ?? null;
   }
 
   setRelease(row: ReleaseRow): void {
-    const images = this.releases.get(row.id)?.images ?? [];
-    this.releases.set(row.id, {
-      id: row.id,
-      version: row.version,
-      configurationVersion: row.configuration_version,
-      createdAtUnixMs: row.created_at,
-      images,
-    });
+    this.releases.set(row.id, releaseOfRow(row, this.releases.get(row.id)));
   }
 
-  addImage(row: ImageRow): Image {
-    const release = this.releases.get(row.release_id);
-    if (release === undefined) throw new Error(`image ${row.id} has no release`);
-    const image = imageOfRow(row, release);
-    this.images.set(image.id, image);
-    this.hashes.set(image.imageHash, image);
-    this.releases.set(release.id, { ...release, images: [...release.images, image] });
-    return image;
+  addImage(row: ImageRow): ReleaseFile {
+    const known = this.releases.get(row.release_id);
+    if (known === undefined) throw new Error(`image ${row.id} has no release`);
+    const { release, file } = withFile(known, row);
+    this.images.set(file.id, file);
+    this.hashes.set(file.imageHash, file);
+    this.releases.set(release.id, release);
+    return file;
   }
 
   setRollout(rollout: Rollout): void {
@@ -230,31 +188,4 @@ function windowsOf({ windows }: RolloutDefinition): MaintenanceWindows | null {
   const read = readInstallWindows(windows);
   if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.message}`);
   return read.windows;
-}
-
-function imageOfRow(row: ImageRow, release: Release): Image {
-  return {
-    id: row.id,
-    releaseId: row.release_id,
-    version: release.version,
-    configurationVersion: release.configurationVersion,
-    hardware: row.hardware,
-    imageHash: row.image_hash,
-    fileHash: row.file_sha256,
-    fileSha1: row.file_sha1,
-    fileMd5: row.file_md5,
-    fileBytes: row.file_bytes,
-    fileName: row.file_name,
-    securityCounter: row.security_counter,
-    buildId: row.build_id,
-    release: factsOfRow(row),
-    createdAtUnixMs: row.created_at,
-  };
-}
-
-function factsOfRow({ id, facts }: ImageRow): SignedReleaseFacts {
-  if (facts === null) return unsignedReleaseFacts;
-  const decoded = decodeReleaseFacts(new TextEncoder().encode(facts));
-  if (!decoded.ok) throw new Error(`the facts of image ${id} are ${decoded.reason}`);
-  return decoded.facts;
 }

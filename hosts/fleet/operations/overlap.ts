@@ -7,7 +7,8 @@ import type { RolloutState } from "../storage/tables.ts";
 import { takenBack } from "./cancel.ts";
 import { saltOf } from "./decide.ts";
 import { type Candidate, whyNotOffered } from "./eligible.ts";
-import { type FleetMemory, imageFor, plannedImages, type Release, type Rollout } from "./memory.ts";
+import { type FleetMemory, plannedImages, type Rollout } from "./memory.ts";
+import { imageFor, type Release } from "./releases.ts";
 
 /** A device that the new rollout would take, and the images of the release that it refuses. */
 export interface Wanted {

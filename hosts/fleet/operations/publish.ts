@@ -7,7 +7,7 @@ import { insertImage, insertRelease } from "../storage/releases.ts";
 import { limits } from "../terms/limits.ts";
 import type { Fleet } from "./fleet.ts";
 import type { CheckedImage, ImageCheckRefusal, PublishRules } from "./image-check.ts";
-import type { Image } from "./memory.ts";
+import type { FirmwareImage } from "./releases.ts";
 
 export type PublishRefusal =
   | ImageCheckRefusal
@@ -24,7 +24,7 @@ export interface PublishWarning {
 export type Published =
   | {
       readonly ok: true;
-      readonly image: Image;
+      readonly image: FirmwareImage;
       readonly created: boolean;
       readonly warnings: readonly PublishWarning[];
     }
@@ -46,13 +46,13 @@ export async function publishImage(
   const added = await fleet.database.write((unit) => addToRelease(unit, fleet, facts, file));
   if (!added.ok) return added;
   const image = fleet.memory.images.get(added.imageId);
-  if (image === undefined) throw new Error(`image ${added.imageId} is not in memory`);
+  if (image?.kind !== "firmware") throw new Error(`image ${added.imageId} is not in memory`);
   const warnings = [...counterWarnings(fleet, image), ...rolloutWarnings(fleet, image)];
   return { ok: true, image, created: added.created, warnings };
 }
 
 /** A rollout keeps to the images that it was planned with: what comes later begins at a first stage of its own. */
-function rolloutWarnings(fleet: Fleet, image: Image): PublishWarning[] {
+function rolloutWarnings(fleet: Fleet, image: FirmwareImage): PublishWarning[] {
   const without = [...fleet.memory.rollouts.values()].filter(
     ({ releaseId, definition, state }) =>
       releaseId === image.releaseId &&
@@ -73,9 +73,12 @@ function rolloutWarnings(fleet: Fleet, image: Image): PublishWarning[] {
  * Compares the security counter with that of the newest other release for the same hardware: what most of the fleet
  * runs, or soon will.
  */
-function counterWarnings(fleet: Fleet, image: Image): PublishWarning[] {
+function counterWarnings(fleet: Fleet, image: FirmwareImage): PublishWarning[] {
   const others = [...fleet.memory.images.values()].filter(
-    (other) => other.releaseId !== image.releaseId && other.hardware === image.hardware,
+    (other): other is FirmwareImage =>
+      other.kind === "firmware" &&
+      other.releaseId !== image.releaseId &&
+      other.hardware === image.hardware,
   );
   const [first, ...rest] = others;
   if (first === undefined) return [];
@@ -164,7 +167,11 @@ function textOf(release: SignedReleaseFacts): string | null {
   return value === null ? null : new TextDecoder().decode(value);
 }
 
-function takenText(facts: CheckedImage, taken: Image, sha256: string): string {
+function takenText(
+  facts: CheckedImage,
+  taken: { readonly fileHash: string },
+  sha256: string,
+): string {
   const { version, hardware } = facts;
   return (
     `release ${version} has another image for ${hardware} (SHA-256 ${taken.fileHash}, not ${sha256}); ` +

@@ -24,7 +24,8 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, Image } from "./memory.ts";
+import type { DeviceEntry } from "./memory.ts";
+import type { ReleaseFile } from "./releases.ts";
 import { readSaid, type Said } from "./said.ts";
 
 /** DDI v1 feedback, read and checked. */
@@ -110,11 +111,15 @@ async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said
   const evidence = { kind: "feedback", ...said, serverWasOut, mayTryAgain } as const;
   await change.learn(member, image.imageHash, evidence);
   if (said.deviceState === "rolled-back") await explainToOthers(change, image, said);
-  if (image.configurationVersion !== null) await change.judgeConfigurations();
+  if (image.kind === "configuration") await change.judgeConfigurations();
 }
 
 /** Other rollouts of the same image saw the device go back, too, and have no action that it could say why on. */
-async function explainToOthers(change: DeviceChange, image: Image, said: Said): Promise<void> {
+async function explainToOthers(
+  change: DeviceChange,
+  image: ReleaseFile,
+  said: Said,
+): Promise<void> {
   for (const member of await change.members()) {
     if (!isUnexplained(member)) continue;
     if (change.imageOf(member.rollout_id)?.imageHash !== image.imageHash) continue;

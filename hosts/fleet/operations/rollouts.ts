@@ -27,8 +27,9 @@ import { saltOf } from "./decide.ts";
 import { whyNotOffered } from "./eligible.ts";
 import { announce, openNext, stageEvent } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import { imageFor, type Release, type Rollout, rolloutOfRow } from "./memory.ts";
+import { type Rollout, rolloutOfRow } from "./memory.ts";
 import { Overlap, type Wanted } from "./overlap.ts";
+import { imageFor, type Release } from "./releases.ts";
 
 export interface NewRollout {
   readonly name: string;
@@ -262,7 +263,7 @@ async function eligibleDevices(
   const { release, definition, overlap } = wanted;
   const left = new Map<Ineligibility, number>();
   const hardware =
-    release.configurationVersion === null
+    release.kind === "firmware"
       ? release.images.flatMap((image) => image.release.hardware ?? [image.hardware])
       : null;
   const refusedBy = await listRefusedDevices(db, release.id);
@@ -400,7 +401,7 @@ function noDevicesText(
     left.has("rolled-back-before") ? "; clear it, or retry what was rolled back" : "",
   ];
   const hardware =
-    release.configurationVersion === null
+    release.kind === "firmware"
       ? `its images are for ${release.images.map((image) => image.hardware).join(", ")}`
       : "it is a configuration for any hardware";
   const narrowed = definition.selector.hardware?.join(", ") ?? "all of them";

@@ -11,7 +11,7 @@ import { allowRetry, closeIfDone } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, Rollout } from "./memory.ts";
+import { type DeviceEntry, type Rollout, undecided } from "./memory.ts";
 
 /**
  * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last contacts that only
@@ -67,7 +67,6 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
   const entry = await findEntry(fleet, deviceId);
   if (entry === null) return;
   await changeDevice(fleet, entry, async (change) => {
-    const { planVersion } = fleet.memory;
     const member = await change.memberOf(rolloutId);
     if (member === null || (member.proof_due_at ?? Number.POSITIVE_INFINITY) > fleet.time.nowMs())
       return;
@@ -86,7 +85,7 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       if (change.action?.rollout_id === rolloutId) await closeIfDone(change, change.action);
       await change.putOff(member, null);
     }
-    await change.finish(planVersion - 1);
+    await change.finish(undecided);
   });
 }
 

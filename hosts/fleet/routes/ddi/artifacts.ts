@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
-import type { Image } from "../../operations/memory.ts";
+import type { ReleaseFile } from "../../operations/releases.ts";
 import { noteFetch } from "../../operations/report.ts";
 import { answerStoredFile } from "../files/stored-file.ts";
 import { answerEmpty } from "../requests/answers.ts";
@@ -54,7 +54,7 @@ async function withImage(
   request: FastifyRequest,
   reply: FastifyReply,
   options: DeviceApiOptions,
-  work: (image: Image) => Promise<FastifyReply> | FastifyReply,
+  work: (image: ReleaseFile) => Promise<FastifyReply> | FastifyReply,
 ): Promise<FastifyReply> {
   const moduleId = idAt(request, "moduleId");
   if (moduleId === null) return answerProblem(request, reply, problems.notReadable);
@@ -67,7 +67,7 @@ async function withImage(
 }
 
 /** Exactly `<md5>  <file>`, two spaces and no line end. */
-function answerMd5sum(reply: FastifyReply, image: Image): FastifyReply {
+function answerMd5sum(reply: FastifyReply, image: ReleaseFile): FastifyReply {
   return reply
     .header("content-disposition", `attachment;filename=${image.fileName}.MD5SUM`)
     .type("text/plain;charset=UTF-8")
@@ -78,7 +78,7 @@ function answerFile(
   request: FastifyRequest,
   reply: FastifyReply,
   options: DeviceApiOptions,
-  image: Image,
+  image: ReleaseFile,
 ): Promise<FastifyReply> {
   reply.header("last-modified", new Date(image.createdAtUnixMs).toUTCString());
   return answerStoredFile(request, reply, options.fleet.artifacts, {

@@ -1,5 +1,6 @@
 import { approvedKey, configurationPart, retryKey } from "../../../../src/protocol/ddi.ts";
-import type { Image, Rollout } from "../../operations/memory.ts";
+import type { Rollout } from "../../operations/memory.ts";
+import type { FirmwareImage, ReleaseFile } from "../../operations/releases.ts";
 import type { ActionRow } from "../../storage/actions.ts";
 
 /** Where the links of one request point: the server as the device sees it, its tenant and the device. */
@@ -13,7 +14,7 @@ export interface LinkBase {
 /** An action with what it is about; the rollout is gone only for an action of long ago. */
 export interface Offer {
   readonly action: ActionRow;
-  readonly image: Image;
+  readonly image: ReleaseFile;
   readonly rollout: Rollout | undefined;
   /** Null for a rollout without windows. */
   readonly windowOpen: boolean | null;
@@ -48,7 +49,7 @@ export function deploymentBody(
 function chunkOf(base: LinkBase, offer: Offer): Record<string, unknown> {
   const { image } = offer;
   const content = { artifacts: [artifactBody(base, image)], metadata: metadataOf(offer) };
-  return image.configurationVersion === null
+  return image.kind === "firmware"
     ? { part: "bApp", version: image.version, name: image.hardware, ...content }
     : {
         part: configurationPart,
@@ -59,7 +60,7 @@ function chunkOf(base: LinkBase, offer: Offer): Record<string, unknown> {
 }
 
 /** `download-http` is what Zephyr and rauc-hawkbit-updater read; `download` is what SWUpdate and our agent prefer. */
-export function artifactBody(base: LinkBase, image: Image): Record<string, unknown> {
+export function artifactBody(base: LinkBase, image: ReleaseFile): Record<string, unknown> {
   const url = `${deviceUrl(base)}/softwaremodules/${image.id}/artifacts/${image.fileName}`;
   const file = { href: url };
   const md5sum = { href: `${url}.MD5SUM` };
@@ -72,18 +73,20 @@ export function artifactBody(base: LinkBase, image: Image): Record<string, unkno
 }
 
 function metadataOf({ image, action, rollout }: Offer): { key: string; value: string }[] {
-  const isImage = image.configurationVersion === null;
-  const ofImage: [string, string | number | null][] = [
+  const facts: [string, string | number | null][] = [
+    ...(image.kind === "firmware" ? factsOf(image) : []),
+    [approvedKey, rollout?.definition.approved ? "true" : null],
+    [retryKey, action.retry === 1 ? "true" : null],
+  ];
+  return facts.flatMap(([key, value]) => (value === null ? [] : [{ key, value: String(value) }]));
+}
+
+function factsOf(image: FirmwareImage): [string, string | number | null][] {
+  return [
     ["sluice-image-hash", image.imageHash],
     ["sluice-version", image.version],
     ["sluice-hardware", image.hardware],
     ["sluice-security-counter", image.securityCounter],
     ["sluice-build-id", image.buildId],
   ];
-  const facts: [string, string | number | null][] = [
-    ...(isImage ? ofImage : []),
-    [approvedKey, rollout?.definition.approved ? "true" : null],
-    [retryKey, action.retry === 1 ? "true" : null],
-  ];
-  return facts.flatMap(([key, value]) => (value === null ? [] : [{ key, value: String(value) }]));
 }

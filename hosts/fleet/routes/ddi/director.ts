@@ -25,7 +25,7 @@ export function directorResources(options: DeviceApiOptions): readonly DeviceRes
         ? options.fleet.memory.images.get(action.image_id)
         : undefined;
     // A configuration document is trusted by its own signature; the director is about images.
-    const image = offered?.configurationVersion === null ? offered : undefined;
+    const image = offered?.kind === "firmware" ? offered : undefined;
     const assignment = image === undefined ? null : trust.assignmentOf(image, row.hardware);
     if (image !== undefined && assignment === null) trust.noteUnsigned(image, row.hardware);
     const waitMs = pace.take(deviceOf(request), options.fleet.time.nowMs());

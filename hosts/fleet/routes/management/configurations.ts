@@ -6,7 +6,7 @@ import {
   publishConfiguration,
 } from "../../operations/configurations.ts";
 import type { Fleet } from "../../operations/fleet.ts";
-import type { Release } from "../../operations/memory.ts";
+import type { ConfigurationRelease } from "../../operations/releases.ts";
 import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
@@ -56,7 +56,10 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         const { image, created } = published;
         reply.code(created ? 201 : 200);
         const release = fleet.memory.releases.get(image.releaseId);
-        return { ...(release === undefined ? {} : configurationView(release)), created };
+        return {
+          ...(release?.kind === "configuration" ? configurationView(release) : {}),
+          created,
+        };
       },
     });
     app.route<{ Querystring: { limit?: string; after?: string } }>({
@@ -73,7 +76,8 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
         const items = [...fleet.memory.releases.values()]
-          .filter(({ id, configurationVersion }) => configurationVersion !== null && id > after)
+          .filter((release): release is ConfigurationRelease => release.kind === "configuration")
+          .filter(({ id }) => id > after)
           .slice(0, limit);
         const { next } = page(items, limit, ({ id }) => String(id));
         return { items: items.map(configurationView), next };
@@ -106,7 +110,11 @@ function statusOf(reason: ConfigurationRefusal): number {
   return reason === "too-many-releases" ? 403 : 422;
 }
 
-function configurationView({ configurationVersion, createdAtUnixMs, images }: Release): object {
+function configurationView({
+  configurationVersion,
+  createdAtUnixMs,
+  images,
+}: ConfigurationRelease): object {
   const [image] = images;
   return {
     version: configurationVersion,

@@ -3,8 +3,8 @@ import type { SignedReleaseFacts } from "../../../../src/image/release-facts.ts"
 import { formatVersion } from "../../../../src/image/version.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { PublishRules } from "../../operations/image-check.ts";
-import type { Image, Release } from "../../operations/memory.ts";
 import { type PublishRefusal, publishImage } from "../../operations/publish.ts";
+import type { FirmwareImage, FirmwareRelease } from "../../operations/releases.ts";
 import { limits } from "../../terms/limits.ts";
 import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
 import {
@@ -65,7 +65,8 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
         const items = [...fleet.memory.releases.values()]
-          .filter(({ id, configurationVersion }) => configurationVersion === null && id > after)
+          .filter((release): release is FirmwareRelease => release.kind === "firmware")
+          .filter(({ id }) => id > after)
           .slice(0, limit);
         const { next } = page(items, limit, ({ id }) => String(id));
         return { items: items.map(releaseView), next };
@@ -84,7 +85,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       handler: async (request, reply) => {
         const { version } = request.params;
         const release = fleet.memory.release(version);
-        if (release !== null && release.configurationVersion === null) return releaseView(release);
+        if (release?.kind === "firmware") return releaseView(release);
         const message = `there is no release ${version}`;
         return answerRefusal(reply, 404, { reason: "unknown-release", message });
       },
@@ -98,12 +99,12 @@ function statusOf(reason: PublishRefusal): number {
   return reason === "too-many-images" || reason === "too-many-releases" ? 403 : 422;
 }
 
-function releaseView(release: Release): object {
+function releaseView(release: FirmwareRelease): object {
   const { version, createdAtUnixMs, images } = release;
   return { version, createdAtUnixMs, images: images.map(imageView) };
 }
 
-function imageView(image: Image): object {
+function imageView(image: FirmwareImage): object {
   const { hardware, imageHash, fileName, securityCounter, buildId, createdAtUnixMs } = image;
   const file = { fileHash: image.fileHash, fileName, sizeBytes: image.fileBytes };
   const { release } = image;

@@ -299,7 +299,7 @@ async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
   return {
     ...shown,
     releaseVersion: release?.version ?? "",
-    configurationVersion: release?.configurationVersion ?? null,
+    configurationVersion: release?.kind === "configuration" ? release.configurationVersion : null,
     windowOpensAtUnixMs: windows === null ? null : opensAt(windows, fleet.clock.unixMs()),
     stages: rows.map((row) => {
       const counts = countsOf(row);
