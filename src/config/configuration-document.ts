@@ -26,7 +26,7 @@ export interface ConfigurationDocument {
   readonly version: number;
   /** The application's own number for the form of `values`. */
   readonly schema: number;
-  /** As they were sent: read them with `integerAt`, `stringAt` and their like. */
+  /** The values stand here as they were sent: `integerAt`, `stringAt` and their like read them. */
   readonly values: JsonObject;
   readonly flags: ReadonlyMap<string, Flag>;
 }

@@ -264,7 +264,10 @@ export class Configuration {
     return schema >= this.#options.schemas.min && schema <= this.#options.schemas.max;
   }
 
-  /** It was verified before it was stored. Null when damaged, or not for this firmware. */
+  /**
+   * Reads a document that was verified before it was stored. Null when it is damaged, or not for
+   * this firmware.
+   */
   #document(slot: Slot): ConfigurationDocument | null {
     const envelope = this.#slots.read(slot);
     const bytes = envelope === null ? null : documentOf(envelope);

@@ -25,7 +25,7 @@ export type DataState =
   | { readonly kind: "stable"; readonly data: DataVersion }
   /** A firmware on trial works on the copy; the original is as its firmware left it. */
   | { readonly kind: "trial"; readonly copy: DataVersion; readonly original: DataVersion }
-  /** That firmware was confirmed; the original waits for a late rollback. */
+  /** The firmware on trial was confirmed; the original waits for a late rollback. */
   | { readonly kind: "committed"; readonly data: DataVersion; readonly original: DataVersion }
   /** The record is damaged, or of a later firmware; nothing is deleted. */
   | { readonly kind: "unreadable" };

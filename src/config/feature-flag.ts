@@ -4,7 +4,7 @@ import { type Crypto, digestOf } from "../ports/crypto.ts";
 export type Flag =
   | boolean
   | {
-      /** Of a percent: 0 to 10,000. */
+      /** The share of devices, in hundredths of a percent: 0 to 10,000. */
       readonly hundredths: number;
       /** Two flags with the same salt fall on the same devices, two salts on independent ones. */
       readonly salt: string;
@@ -26,6 +26,6 @@ export function isFlagOn(flag: Flag, deviceId: string, crypto: Crypto): boolean 
   if (typeof flag === "boolean") return flag;
   const digest = digestOf(crypto, new TextEncoder().encode(`${flag.salt}\n${deviceId}`));
   const place = new DataView(digest.buffer, digest.byteOffset).getUint32(0);
-  // Both products are below 2^53, so exact.
+  // The two products are below 2^53, so exact.
   return place * hundredthsMax < flag.hundredths * 2 ** 32;
 }

@@ -117,7 +117,9 @@ declare module "sluice/board" {
       readonly primary: string;
       readonly secondary: string;
       readonly bootctl: string | undefined;
-      /** Of the bootloader itself, on boards that ship ours: it can be read, never written. */
+      /**
+       * The partition of the bootloader, on boards that ship ours: it can be read, never written.
+       */
       readonly bootloader?: string | undefined;
     };
     /** One of the values of `ResetReason`. */
@@ -143,7 +145,7 @@ declare module "sluice/board" {
     /** The interface to the server; left out by a board that cannot tell. */
     readonly link?: {
       isUp(): boolean;
-      /** Of the radio; null on a wire, and while unknown. */
+      /** The signal of the radio; null on a wire, and while unknown. */
       signalDbm(): number | null;
     };
     /** What this build sets otherwise than the firmware does by itself. */
@@ -151,7 +153,7 @@ declare module "sluice/board" {
       readonly trialMs?: number;
       readonly firstPollMsMax?: number;
       readonly plainHttp?: boolean;
-      /** As a list, or as a text with commas between. */
+      /** The hosts stand in a list, or in a text with commas between. */
       readonly redirectHosts?: string | readonly string[] | undefined;
       readonly unknownBootloader?: "refuse" | "accept";
     };

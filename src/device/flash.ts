@@ -21,7 +21,8 @@ export function openPartitions(): FlashPartitions {
 
 type BoardFlashStatus = ReturnType<Flash["status"]> & {
   /**
-   * Of the partition on the chip: an addition of our boards, by which overlapping slots are seen.
+   * The partition's place on the chip: an addition of our boards, by which overlapping slots are
+   * seen.
    */
   readonly offset?: number;
 };

@@ -24,7 +24,7 @@ export class TlsError extends Error {
 /** Small, since a record is held as a whole. */
 const wantedRecordBytesMax = 1024;
 const scalarBytes = 32;
-/** Of the SDK's session; it deletes others itself. */
+/** Properties of the SDK's session that we delete after the handshake; it deletes others itself. */
 const handshakeProperties = [
   "options",
   "dhparams",

@@ -45,7 +45,7 @@ export interface ImageDependency {
 /** What an image says of itself. Nothing here is verified: see verify.ts. */
 export interface ImageInfo {
   readonly header: ImageHeader;
-  /** Of the header, as `formatVersion` writes it. */
+  /** The version in the header, as `formatVersion` writes it. */
   readonly version: string;
   /** The first 64 TLVs in file order, without the values; empty when they cannot be read. */
   readonly tlvs: readonly TlvEntry[];

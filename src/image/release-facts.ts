@@ -13,7 +13,7 @@ export interface SignedReleaseFacts {
   readonly hardware: readonly string[] | null;
   /** A minor version that is to be treated as a major one. */
   readonly breaking: boolean;
-  /** It may replace a newer version of its own patch series (same major and minor). */
+  /** The release may replace a newer version of its own patch series (same major and minor). */
   readonly downgradeAllowed: boolean;
   readonly bootloaderVersionMin: ImageVersion | null;
   /** Schema versions of the configuration that it can read, both ends included. */
@@ -37,7 +37,7 @@ export const unsignedReleaseFacts: SignedReleaseFacts = {
 
 /** Longest value of the TLV. */
 export const releaseFactsBytesMax = 512;
-/** As in configuration documents. */
+/** The highest schema number that configuration documents have as well. */
 export const configurationSchemaMax = 65_535;
 
 /**
@@ -119,7 +119,10 @@ function parseObject(value: Uint8Array): Readonly<Record<string, unknown>> | nul
   }
 }
 
-/** So that no text can exhaust the parser's stack; brackets inside strings count as well. */
+/**
+ * Bounds the nesting, so that no text can exhaust the parser's stack; brackets inside strings count
+ * as well.
+ */
 function isShallow(value: Uint8Array): boolean {
   let depth = 0;
   for (const byte of value) {

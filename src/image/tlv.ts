@@ -51,11 +51,11 @@ export interface TlvArea {
 /** One TLV; its value is read from the source where it is wanted. */
 export interface TlvEntry {
   readonly type: number;
-  /** Of the value, from the start of the image. */
+  /** Where the value starts, from the start of the image. */
   readonly offsetBytes: number;
   readonly valueBytes: number;
   /**
-   * As `bootutil_tlv_iter_is_prot` has it: the value starts before the end of the protected area.
+   * The value starts before the end of the protected area, as `bootutil_tlv_iter_is_prot` has it.
    */
   readonly isProtected: boolean;
 }

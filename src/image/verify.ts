@@ -65,7 +65,7 @@ export type ImageVerdict =
 
 /** The size of the one buffer: a device speaks TLS while it verifies, and has no room for more. */
 export const verifyBlockBytes = 512;
-/** Of these, hashed per step. */
+/** Blocks of `verifyBlockBytes` that one step hashes. */
 const verifyStepBlocks = 8;
 
 /** Verifies a whole image in one call; see `ImageVerification`. */

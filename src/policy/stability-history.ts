@@ -43,7 +43,10 @@ export interface StabilityHistory {
   /** How often the rollback was decided: a swap that does not come about is asked for again, a few times. */
   readonly requests: number;
   readonly elapsedSeconds: number;
-  /** Of it, what a wall clock alone says: it parts resets, and does not count towards the soak. */
+  /**
+   * The part of `elapsedSeconds` that a wall clock alone tells: it parts resets, and does not count
+   * towards the soak.
+   */
   readonly unseenSeconds: number;
   /** The longest sleep that was announced so far. */
   readonly longestSleepSeconds: number;

@@ -62,7 +62,10 @@ export type StabilityDecision =
   | { readonly kind: "none" }
   /** Refuse this release, ask for a permanent swap, restart. */
   | { readonly kind: "rollback"; readonly trigger: StabilityTrigger; readonly detail: string }
-  /** It would be needed, and MCUboot would refuse the old image and erase it: its security counter is lower. */
+  /**
+   * A rollback is needed, and MCUboot would refuse the old image and erase it: its security counter
+   * is lower.
+   */
   | {
       readonly kind: "rollback-impossible";
       readonly reason: "counter";
@@ -162,7 +165,7 @@ interface Found {
 
 interface Taken {
   readonly history: StabilityHistory;
-  /** It changed in what must not be lost. */
+  /** The history changed in what must not be lost. */
   readonly due: boolean;
   readonly found: Found | null;
 }

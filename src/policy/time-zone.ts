@@ -5,7 +5,7 @@ import { digits, letters, type Part, partsAtStart } from "../image/text-parts.ts
  * once. Rules, not dates: `CET-1CEST,M3.5.0,M10.5.0/3` holds for every year until the law changes.
  */
 export interface TimeZone {
-  /** As it was written, for reports and the codec. */
+  /** The rule as it was written, for reports and the codec. */
   readonly text: string;
   /** Seconds east of UTC while daylight saving is off: local time = UTC + this. */
   readonly standardSeconds: number;
@@ -107,7 +107,7 @@ const hoursParts: readonly Part[] = [
   ["+-", 0, 1],
   [digits, 1, 3],
 ];
-/** Of minutes and of seconds. */
+/** The parts of minutes and of seconds. */
 const sixtiethsParts: readonly Part[] = [":", [digits, 2, 2]];
 const weekdayParts: readonly Part[] = [
   ",M",

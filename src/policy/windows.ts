@@ -28,7 +28,7 @@ import {
 export interface MaintenanceWindow {
   /** Bit 0 is Sunday, bit 6 Saturday: the days on which it opens. */
   readonly days: number;
-  /** Of the local day, 0 to 1,439. */
+  /** The minute of the local day at which the window opens, 0 to 1,439. */
   readonly startMinute: number;
   /** 1 to 10,080, a week. */
   readonly durationMinutes: number;

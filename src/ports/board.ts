@@ -58,7 +58,7 @@ export interface Memory {
 /** The network interface that the server is reached by. */
 export interface Link {
   isUp(): boolean;
-  /** Of the radio; null when unknown, or on a wire. */
+  /** The signal of the radio; null when unknown, or on a wire. */
   signalDbm(): number | null;
 }
 
@@ -74,7 +74,7 @@ export type ResetReason =
   | "exception"
   | "watchdog"
   | "brownout"
-  /** It woke from a sleep that the firmware had planned. */
+  /** The chip woke from a sleep that the firmware had planned. */
   | "deep-sleep"
   | "unknown";
 

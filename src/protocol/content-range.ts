@@ -3,7 +3,7 @@ import { digits, letters, type Part, partsAtStart } from "../image/text-parts.ts
 /** What a part of a file is of it (RFC 9110, 14.4). */
 export interface ContentRange {
   readonly firstBytes: number;
-  /** Of the last byte, which belongs to it. */
+  /** The offset of the last byte, which belongs to the range. */
   readonly lastBytes: number;
   /** Null when the server does not tell. */
   readonly totalBytes: number | null;

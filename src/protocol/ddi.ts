@@ -18,7 +18,7 @@ import { urlLengthMax } from "./url.ts";
 export const pollBytesMax = 8192;
 export const deploymentBytesMax = 16_384;
 const versionLengthMax = 64;
-/** Of the arrays whose length says whether a deployment is one image; the body bounds it. */
+/** Bounds the arrays whose length says whether a deployment is one image; the body bounds it. */
 const elementsMax = deploymentBytesMax;
 const metadataMax = 32;
 /** The part (hawkBit: software module type) of a chunk that is a configuration document. */

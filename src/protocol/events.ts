@@ -11,7 +11,7 @@ import {
 
 /** Versions and reasons are shortened to this, and to printable ASCII without `"` and `\`. */
 export const eventTextCharactersMax = 64;
-/** Of one encoded event: it fits a value of the key-value storage. */
+/** The most that one encoded event takes: it fits a value of the key-value storage. */
 export const eventBytesMax = 512;
 /** The server takes no more in one request. */
 export const eventsPerRequestMax = 64;
@@ -73,7 +73,7 @@ export interface RecordedEvent {
   readonly atUptimeMs: number;
   /** Null while the clock was not set. */
   readonly unixMs: number | null;
-  /** Of the radio; null when unknown, or on a wire. */
+  /** The signal of the radio; null when unknown, or on a wire. */
   readonly signalDbm: number | null;
   readonly batteryPercent: number | null;
 }

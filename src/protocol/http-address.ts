@@ -41,5 +41,5 @@ export function parseHttpAddress(url: string): ParsedAddress {
   return { ok: true, isSecure, host, port, path };
 }
 
-/** Of a name in the DNS. */
+/** The longest name that the DNS has. */
 const hostLengthMax = 253;

@@ -10,14 +10,14 @@ export interface ResponseSink {
 
 export type ReaderState = "reading" | "done" | "stopped" | "cut" | ResponseDefect;
 
-/** Of all heads of one answer, interim ones and trailers included. */
+/** The most bytes that all heads of one answer have, interim ones and trailers included. */
 const headBytesMax = 16_384;
 /** Answers with 1xx before the one that counts. */
 const interimMax = 8;
-/** Of a header that is kept: an address is the longest. */
+/** The longest value of a header that is kept: an address is the longest. */
 const valueBytesMax = 2304;
 const nameBytesMax = 64;
-/** Of the line that tells how long a chunk is, extensions included. */
+/** The longest line that tells how long a chunk is, extensions included. */
 const chunkLineBytesMax = 1024;
 /** Without leading zeros; no body is longer than 4 GiB. */
 const chunkDigitsMax = 8;
@@ -65,7 +65,7 @@ export class ResponseReader {
   #interims = 0;
   #status = 0;
   #headers = new Map<string, string>();
-  /** Of the status line, of a name or of a value, as far as it came. */
+  /** The status line, the name or the value that is being read, as far as it came. */
   #text = "";
   #name = "";
   #isKept = false;
@@ -73,7 +73,7 @@ export class ResponseReader {
   /** Behind the last chunk. */
   #inTrailers = false;
   #frame: BodyFrame = { kind: "close" };
-  /** Of the body, or of the chunk. */
+  /** Bytes of the body, or of the chunk, that are still to come. */
   #leftBytes = 0;
   #bodyBytes = 0;
   #chunkDigits = 0;
@@ -134,7 +134,7 @@ export class ResponseReader {
     }
   }
 
-  /** Of a status line, a header or a trailer. */
+  /** Takes one octet of a status line, a header or a trailer. */
   #headOctet(octet: number): ReaderState {
     this.#headBytes += 1;
     if (this.#headBytes > headBytesMax) return this.#end("head-too-large");
@@ -323,7 +323,7 @@ export class ResponseReader {
   }
 }
 
-/** As much of a status line as is looked at. */
+/** The part of a status line that is looked at. */
 const statusLineStart = "HTTP/1.1 200 ";
 
 function isDigit(text: string, index: number): boolean {

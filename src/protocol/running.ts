@@ -3,7 +3,7 @@ import { type DigestHex, parseDigestHex } from "./digest.ts";
 
 /** What a device says of the image that runs, on every request. */
 export interface Running {
-  /** As in the image header, with the build number behind a plus when it is not zero. */
+  /** The version in the image header, with the build number behind a plus when it is not zero. */
   readonly version: string;
   readonly imageHash: DigestHex;
   readonly confirmed: boolean;

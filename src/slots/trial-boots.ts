@@ -9,7 +9,7 @@ import type { FlashArea } from "../ports/flash.ts";
  *   entry 2      no boot is left, the revert was begun; stays until the next update is requested
  */
 export interface SpentBoots {
-  /** Of the two beyond the first. */
+  /** How many of the two boots beyond the first were granted. */
   readonly extraBoots: number;
   readonly revertBegun: boolean;
 }

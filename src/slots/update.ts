@@ -10,7 +10,7 @@ export interface UpdateOptions {
   readonly partition: UpdatePartition;
   /** "a" takes the image in order, "w" takes pieces at any offset. "a" when absent. */
   readonly mode?: "a" | "w";
-  /** Of the image. When given, `complete` refuses any other number of bytes. */
+  /** The size of the image. When given, `complete` refuses any other number of bytes. */
   readonly byteLength?: number;
 }
 

@@ -112,7 +112,7 @@ class PathSearch {
     return false;
   }
 
-  /** Its index among the faults. */
+  /** The index of the certificate's fault among the faults; 0 is none. */
   #faultOf({ notBeforeUnixMs, notAfterUnixMs, extensions }: Certificate, isOwn: boolean): number {
     if (!isOwn && extensions.forServers === false) return 3;
     if (this.#unixMs > notAfterUnixMs) return 2;

@@ -7,7 +7,7 @@ import { DerReader, derTag } from "./der.ts";
 export interface Certificate {
   /** The signed part, with its tag and length. */
   readonly signedBytes: Uint8Array;
-  /** Of the issuer, over the SHA-256 of `signedBytes`: r and s, 64 bytes. */
+  /** The issuer's signature over the SHA-256 of `signedBytes`: r and s, 64 bytes. */
   readonly signature: Uint8Array;
   /** DER of the two names: see `isSameName`. */
   readonly issuer: Uint8Array;
@@ -22,7 +22,7 @@ export interface Certificate {
 interface Extensions {
   /** DER of the names of the subject's subjectAltName, one after another; empty without it. */
   readonly alternativeNames: Uint8Array;
-  /** It may issue certificates. */
+  /** The subject may issue certificates. */
   readonly isAuthority: boolean;
   /** How many authorities may follow below it. */
   readonly authoritiesBelowMax: number;

@@ -7,7 +7,7 @@ import { isNamed } from "./server-name.ts";
 export type CertificateRefusal =
   /** No enrolled authority stands behind it, or not today. */
   | PathRefusal
-  /** It is another server's. */
+  /** The certificate is another server's. */
   | "certificate-name"
   /** Without the time nobody can say whether a certificate is still good. */
   | "clock-unknown";

@@ -11,7 +11,10 @@ const recordHeadBytes = 5;
 const messageHeadBytes = 4;
 /** Content of a record (RFC 5246, 6.2.3), or less where the server grants what this client asks. */
 const recordBytesMax = 16_384 + 256;
-/** Of a message of the handshake, or several in one record: a chain of certificates is the most. */
+/**
+ * The longest message of the handshake, or several in one record: a chain of certificates is the
+ * most.
+ */
 export const messageBytesMax = 8192;
 
 /**

@@ -19,7 +19,7 @@ import { exchange, retryAfterMs } from "./exchange.ts";
 /** Why the server gave no usable answer. */
 export type ServerFailure =
   | "no-connection"
-  /** It did not prove that it is our server, or did not accept this device. */
+  /** The peer did not prove that it is our server, or did not accept this device. */
   | "tls"
   /** Plain HTTP, which the settings do not allow. */
   | "http-not-allowed"

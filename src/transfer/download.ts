@@ -129,7 +129,7 @@ async function fetchRest(
   return null;
 }
 
-/** Of what nobody vouches for, blocks stay that have their hash. */
+/** Takes back what nobody vouches for; blocks stay that have their hash. */
 function takeBack(sink: FileSink, landing: Landing, beforeBytes: number): void {
   const judged = blockStart(sink.receivedBytes, landing.blockBytes);
   const keptBytes = landing.judgesBlockEndingAt(judged)

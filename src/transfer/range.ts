@@ -14,7 +14,7 @@ export type RangeFailure =
   | "artifact-denied"
   /** An answer that is neither of the range that was asked for nor of the whole file. */
   | "response-invalid"
-  /** It cannot be read as HTTP/1.1, or its head is too large, or it is in a coding: try again. */
+  /** The answer is no HTTP/1.1, or its head is too large, or it is in a coding: try again. */
   | ResponseDefect
   /** This device cannot fetch from such an address. */
   | "unsupported-url"
@@ -112,7 +112,7 @@ class PartReceiver implements HttpReceiver {
   readonly #request: RangeRequest;
   readonly #sink: (bytes: Uint8Array) => boolean;
   readonly #resolve: (result: RangeResult) => void;
-  /** Of the file: the next byte that comes, and behind the last that the sink takes. */
+  /** Two offsets in the file: the next byte that comes, and the end of what the sink takes. */
   #atBytes = 0;
   #wantedEndBytes = 0;
   #grant: Grant = { firstBytes: 0, endBytes: 0, isLengthUnsaid: false };

@@ -46,7 +46,7 @@ export interface DirectorDocument {
 export interface Assignment {
   readonly targetName: string;
   readonly lengthBytes: number;
-  /** Of the file, lower-case hex. */
+  /** The SHA-256 of the file, lower-case hex. */
   readonly sha256: string;
   /** The security counter of the release. */
   readonly releaseCounter: number;

@@ -93,7 +93,10 @@ export class FileCheck {
   }
 }
 
-/** Of metadata: 5.5.2, 5.6.2. A listed length above the cap is refused as too large when it comes. */
+/**
+ * Checks a metadata file: 5.5.2, 5.6.2. A listed length above the cap is refused as too large when
+ * it comes.
+ */
 export function metaFileCheck(meta: MetaFile, bytesMax: number, crypto: TrustCrypto): FileCheck {
   const { lengthBytes, hashes } = meta;
   return new FileCheck({
@@ -104,7 +107,7 @@ export function metaFileCheck(meta: MetaFile, bytesMax: number, crypto: TrustCry
   });
 }
 
-/** Of a target: 5.7.3. */
+/** Checks a target: 5.7.3. */
 export function targetFileCheck(file: TargetFile, crypto: TrustCrypto): FileCheck {
   const { lengthBytes, hashes } = file;
   return new FileCheck({ lengthBytes, bytesMax: lengthBytes, hashes, crypto });

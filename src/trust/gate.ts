@@ -135,7 +135,10 @@ export class TrustGate {
     return answer;
   }
 
-  /** Both name the same file, and what the offline keys say of it suits this device. */
+  /**
+   * Judges whether target and assignment name the same file, and whether what the offline keys say
+   * of it suits this device.
+   */
   #judged(
     found: FoundTarget,
     assignment: Assignment,

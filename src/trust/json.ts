@@ -76,7 +76,7 @@ interface Open {
   readonly object: Record<string, JsonValue> | null;
   /** Null where there is an object. */
   readonly array: JsonValue[] | null;
-  /** Of the member whose value comes next. */
+  /** The name of the member whose value comes next. */
   name: string;
 }
 
@@ -94,7 +94,7 @@ class JsonReader {
   }
 
   whole(): JsonValue {
-    // Both bounded by the bytes: every turn takes some.
+    // Bounded by the bytes: every turn of the two loops takes some.
     for (;;) {
       let value = this.#begun();
       for (; value !== undefined; value = this.#closed()) {
@@ -259,7 +259,7 @@ class JsonReader {
   }
 }
 
-/** Of what JSON's numbers are written with, so that a fraction is named as such. */
+/** Whether JSON writes numbers with this byte, so that a fraction is named as such. */
 function isNumeric(byte: number): boolean {
   const isDigit = byte >= 0x30 && byte <= 0x39;
   return isDigit || byte === 0x2d || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;

@@ -3,15 +3,21 @@
  * able to fill a device's memory or keep it busy for ever.
  */
 export interface TrustLimits {
-  /** Of one root file: W of clause 5.3.3. */
+  /** The most bytes of one root file: W of clause 5.3.3. */
   readonly rootBytesMax: number;
   /** Root files in one refresh: Y of clause 5.3.3. */
   readonly rootStepsMax: number;
   /** X of clause 5.4.1. */
   readonly timestampBytesMax: number;
-  /** Of a snapshot whose length is not listed, clause 5.5.1; no listed length may be larger. */
+  /**
+   * The most bytes of a snapshot whose length is not listed, clause 5.5.1; no listed length may be
+   * larger.
+   */
   readonly snapshotBytesMax: number;
-  /** Of one targets role, clause 5.6.1, the same way. */
+  /**
+   * The most bytes of one targets role whose length is not listed, clause 5.6.1; no listed length
+   * may be larger.
+   */
   readonly targetsBytesMax: number;
   /** Roles that one search may visit, clause 5.6.7.1. */
   readonly visitedRolesMax: number;

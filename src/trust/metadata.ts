@@ -51,7 +51,7 @@ function parseMetaFile(value: JsonValue | undefined): MetaFile | null {
   return { version, lengthBytes, hashes };
 }
 
-/** Of `1.0` and `1.0.34`. */
+/** The major number of `1.0` and `1.0.34`; null for what is no version. */
 function majorOf(specVersion: string): string | null {
   const numbers = specVersion.split(".");
   const isVersion =

@@ -44,7 +44,7 @@ export interface EnergyHints {
 
 /** A file that this target's signature covers, although another role lists it. */
 export interface SignedFile {
-  /** As a target: relative to the base of the targets. */
+  /** The file's name, like a target's relative to the base of the targets. */
   readonly name: string;
   readonly lengthBytes: number;
   /** Lower-case hex. */

@@ -9,7 +9,7 @@ import type { TrustRules } from "./trust-rules.ts";
 
 /** A file in the form of clause 4.2.1, of which nothing is trusted yet. */
 export interface SignedDocument {
-  /** As they came: what is stored. */
+  /** The bytes as they came: what is stored. */
   readonly bytes: Uint8Array;
   readonly signatures: readonly { readonly keyId: string; readonly signature: Uint8Array }[];
   readonly signed: JsonObject;

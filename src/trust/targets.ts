@@ -21,7 +21,7 @@ export type Authority =
   | { readonly kind: "bins"; readonly bitLength: number };
 
 export interface Delegation {
-  /** Of bins, what their names begin with. */
+  /** The name of the role; for bins, what their names begin with. */
   readonly name: string;
   readonly role: Role;
   readonly authority: Authority;

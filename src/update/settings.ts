@@ -23,7 +23,10 @@ export interface Identity {
   readonly imageKeys: readonly TrustedImageKey[];
   /** A second address of the service, asked only whether it is there: see `StabilitySettings.noServerMs`. */
   readonly otherServerUrl: string | null;
-  /** Of the bootloader, which is never updated over the air; null when enrolment did not say. */
+  /**
+   * The version of the bootloader, which is never updated over the air; null when enrolment did not
+   * say.
+   */
   readonly bootloaderVersion: ImageVersion | null;
   /** `tuf`: nothing is installed that signed metadata does not name. Null goes by images alone. */
   readonly trust: "tuf" | null;
@@ -102,7 +105,7 @@ export const identityKey = "config";
 
 /** What `readIdentity` takes; whatever enrols a device refuses more. */
 export const identityLimits = {
-  /** Of the whole, as JSON. */
+  /** The most bytes of the whole identity, as JSON. */
   bytesMax: 1024,
   serverUrlLengthMax: 256,
   tenantLengthMax: 64,

@@ -76,7 +76,7 @@ export class Configured {
     });
   }
 
-  /** As the document in effect has them; none are configured without one. */
+  /** The windows of the document in effect; none are configured without one. */
   get windows(): MaintenanceWindows {
     return this.#windows;
   }

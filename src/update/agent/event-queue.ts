@@ -18,13 +18,16 @@ import {
 
 /** Events that wait in memory, encoded: at most 12 KiB. */
 export const eventsWaitingMax = 24;
-/** Of them kept in the storage, one value each: at most 6.5 KiB. */
+/** Waiting events that the storage keeps, one value each: at most 6.5 KiB. */
 export const milestonesKeptMax = 12;
 /** Events of one request: at most 4 KiB. */
 export const eventsPerBatchMax = 8;
 /** Writes of the storage in one boot, the boot's own number included. */
 export const eventWritesPerBootMax = 32;
-/** Of them kept for `lastWords`, so that a long life with many failures cannot use them up. */
+/**
+ * Writes in one boot kept for `lastWords`, so that a long life with many failures cannot use them
+ * up.
+ */
 export const lastWordsWritesReserved = 8;
 
 const recordKey = "events";
@@ -70,7 +73,7 @@ interface Waiting {
   readonly id: string;
   readonly json: string;
   readonly isIntermediate: boolean;
-  /** Its number among the stored ones, or null. */
+  /** The event's number among the stored ones, or null. */
   readonly serial: number | null;
 }
 

@@ -173,7 +173,7 @@ export class Poller {
     return this.#nextMs(poll);
   }
 
-  /** As the server asks, but a window that opens before is not missed. */
+  /** Waits as long as the server asks, but a window that opens before is not missed. */
   #nextMs(poll: Poll): number {
     const { ports } = this.#tools;
     const intervalMs = jitteredMs(poll.sleepSeconds * 1000, ports.random);

@@ -32,7 +32,7 @@ import type { UserApproval } from "./user-approval.ts";
 
 export interface WorkTools extends ReleaseTrustTools {
   readonly slots: Slots;
-  /** Of the image that runs, as they are now. */
+  /** The facts of the image that runs, as they are now. */
   readonly facts: SlotFacts;
   /** Knows the file that the user of the device agreed to. */
   readonly approval: UserApproval;
@@ -74,7 +74,7 @@ export class UpdateWork {
   readonly #memory: BlockMemory;
   /** Null where the device goes by images alone. */
   readonly #releaseTrust: ReleaseTrust | null;
-  /** Of a download that goes on: it holds a sector, which is given back at the end. */
+  /** The slot of a download that goes on: it holds a sector, which is given back at the end. */
   #slot: StagingSlot | null = null;
   #landedBytes = 0;
   /** Failures for now since the last download that came whole. */
@@ -173,7 +173,7 @@ export class UpdateWork {
     return { reason: "image-too-large", message };
   }
 
-  /** Both ends of the image, asked for again with growing pauses while that makes sense. */
+  /** Fetches the two ends of the image, again with growing pauses while that makes sense. */
   async #fetchEnds(offer: Offer, work: LongWork): Promise<CheckResult> {
     const { ports, http, settings, client } = this.#tools;
     const request = {

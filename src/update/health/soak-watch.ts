@@ -27,7 +27,7 @@ const soakBytesMax = 1024;
 export interface SoakTools {
   readonly ports: Ports;
   readonly settings: Settings;
-  /** Of the image that runs, as they are now. */
+  /** The facts of the image that runs, as they are now. */
   readonly facts: SlotFacts;
   /** What the other slot holds; null when it cannot be read. */
   secondary(): SecondaryFacts | null;

@@ -48,7 +48,10 @@ export type Event =
   | { readonly kind: "confirmFailed" }
   /** The watch over the confirmed image wants the one before it back. */
   | { readonly kind: "destabilized"; readonly trigger: StabilityTrigger }
-  /** It would, and the bootloader would refuse that image, whose security counter is lower. */
+  /**
+   * The watch wants the image before this one back, but the bootloader would refuse it: its
+   * security counter is lower.
+   */
   | { readonly kind: "rollbackBarred"; readonly trigger: StabilityTrigger }
   | { readonly kind: "rollbackRequested" }
   /** The request could not be written, or a swap that was asked for does not come about. */
@@ -64,7 +67,7 @@ export type Event =
 
 interface TransferFailed {
   readonly reason: FailureReason;
-  /** It may be gone later. */
+  /** The cause of the failure may be gone later. */
   readonly passing: boolean;
   /** How long to wait at least; 0 is until the next offer. */
   readonly retryAfterMs: number;
@@ -84,7 +87,7 @@ export interface Context {
   readonly trial: { readonly boots: number; readonly secondsPerBoot: number };
   /** Bytes of the offer under way that are in the slot already. */
   readonly landedBytes: number;
-  /** Of the image that runs, which a swap moves too. */
+  /** The size of the image that runs, which a swap moves too. */
   readonly runningBytes: number;
   readonly windows: MaintenanceWindows;
   /** Null while the device does not know the time. */

@@ -25,14 +25,17 @@ const journalBytesMax = 1024;
 /** A longer one would not fit beside the rest of the offer: `addressNotKept` then stands for it. */
 export const keptUrlLengthMax = 512;
 const journalFormat = 2;
-/** Of the counters in a state; all of them stop at 3. */
+/** Bounds each counter in a state; all of them stop at 3. */
 const countMax = 16;
 /**
  * States that one attempt (an action's work on one file) may store; more would be a loop. A release
  * of the largest image without faults takes 10.
  */
 export const attemptWritesMax = 60;
-/** Of them those that a wait or a pause may take, which can come and go for as long as it likes. */
+/**
+ * The part of an attempt's writes that a wait or a pause may take, which can come and go for as
+ * long as it likes.
+ */
 const waitWritesMax = 32;
 /** Kept for the end of the attempt: its failure, or the way through swap and trial. */
 const reservedWrites = 12;
@@ -50,7 +53,7 @@ const stateKey = "update";
 export class Journal {
   readonly #keyValue: KeyValue;
   #stored: string | null = null;
-  /** Whose attempt it is, and what it stored so far. */
+  /** The attempt that `#attemptWrites` counts, and what it stored so far. */
   #attempt: string | null = null;
   #attemptWrites = 0;
   /** Writes since this boot, for the bound of the design. */
@@ -60,7 +63,7 @@ export class Journal {
     this.#keyValue = keyValue;
   }
 
-  /** But for its address: after a reset the next poll tells it. */
+  /** Whether this state is stored but for its address, which the next poll tells after a reset. */
   #isStored(inner: JsonObject): boolean {
     const stored = this.#stored === null ? null : (JSON.parse(this.#stored) as JsonObject);
     return stored !== null && unaddressed(stored) === unaddressed(inner);
@@ -111,7 +114,7 @@ function attemptOf(state: State): string | null {
   return offer === null ? null : `${offer.actionId} ${offer.fileHash}`;
 }
 
-/** It can be found out again. */
+/** Whether the state is a wait, which a device finds out again after a reset. */
 function isWait(state: State): boolean {
   return state.kind === "deferred" || (state.kind === "failed" && state.resume !== null);
 }

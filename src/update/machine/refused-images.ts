@@ -18,7 +18,7 @@ export const refusedMax = 8;
 const silencePausesSeconds = [3600, 6 * 3600, 24 * 3600] as const;
 /** A boot counts as so long in a pause, so that resets in quick order cannot hold it up for ever. */
 const bootSeconds = 60;
-/** Of a pause, what is stored at once: a reset loses no more. */
+/** A pause is stored in so many parts: a reset loses no more than one. */
 const pauseParts = 12;
 /** The longest sleep that is believed. */
 const sleepSecondsMax = 24 * 3600;
@@ -41,7 +41,7 @@ export interface RefusedImage {
 interface Silence {
   readonly actionId: string;
   readonly count: number;
-  /** Of the pause after the last of them. */
+  /** How much of the pause after the last rollback has passed. */
   readonly waitedSeconds: number;
 }
 

@@ -100,7 +100,7 @@ export interface RollingBackState {
   /** What is given up; null when nothing is known of its action. */
   readonly offer: AcceptedOffer | null;
   readonly reason: RollbackReason;
-  /** It waits for the charge that a swap needs; `reason` stands. */
+  /** The rollback waits for the charge that a swap needs; `reason` stands. */
   readonly waitsForPower: boolean;
 }
 

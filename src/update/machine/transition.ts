@@ -144,7 +144,7 @@ function inVerifying(state: VerifyingState, event: Event, context: Context): Tra
       return activate({ kind: "staged", offer: state.offer, requests: 0 }, context);
     case "verifyFailed":
       if (event.reason === "internal-error") return verifyAgain(state, context);
-      // Both ends were judged before the download: other bytes in the slot came spoilt.
+      // The two ends were judged before the download: other bytes in the slot came spoilt.
       return event.reason === "flash-error"
         ? fail(state.offer, event.reason)
         : downloadAgain(state, event.reason, context);
