@@ -4,57 +4,72 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { commandsOf, readDocument } from "../support/documents.ts";
 import { freePort, Terminals } from "../support/terminals.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "sluice-walk-"));
-const port = String(await freePort());
-const securePort = String(await freePort());
 const command = join(root, "hosts", "cli", "main.ts");
+const withoutGit = spawnSync("git", ["--version"]).status !== 0;
 
-const terminals = new Terminals({
-  folder,
-  environment: {
-    ...process.env,
-    SLUICE_FLEET: `http://127.0.0.1:${port}`,
-    SLUICE_PASSPHRASE: "each holder types one of their own",
-    NODE_COMPILE_CACHE: join(folder, ".build", "cache"),
-  },
-  replaced: (text) => text.replaceAll("8080", port).replaceAll("8443", securePort),
-  beginning: `npx() { shift; "${process.execPath}" "${command}" "$@"; }\n`,
+const useIt = commandsOf(readDocument("README.md"), "## Use it");
+
+describe("what the pages tell a newcomer to type", { concurrency: 2 }, () => {
+  test("leads from a key over https and a ceremony to signed metadata", async (t) => {
+    const { terminals, folder } = await openCheckout(t);
+    for (const block of useIt) await terminals.type(block);
+    for (const [path, heading] of [
+      ["docs/https.md", "# HTTPS between devices and their fleet"],
+      ["docs/keys.md", "# Keys"],
+      ["docs/trust.md", "# Trust: what a device installs"],
+    ] as const)
+      for (const block of commandsOf(readDocument(path), heading)) await terminals.type(block);
+    assertNothingForGit(t, folder);
+  });
+
+  // Beside the others, since it takes nothing of them but the key with which the README begins.
+  test("leads through a rollout that halts, and the way back", async (t) => {
+    const { terminals, folder } = await openCheckout(t);
+    const blocks = commandsOf(readDocument("docs/rollouts.md"), "# Rollouts");
+    for (const block of [...useIt.slice(0, 1), ...blocks]) await terminals.type(block);
+    assertNothingForGit(t, folder);
+  });
 });
 
-const git = (...words: string[]) =>
-  execFileSync("git", words, { cwd: folder, encoding: "utf8" }).trimEnd();
-const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "needs git";
-
-before(() => {
+async function openCheckout(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-walk-"));
   for (const part of ["src", "package.json", "package-lock.json", ".gitignore"])
     cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-});
-after(async () => {
-  await terminals.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-for (const [path, heading, leads] of [
-  ["README.md", "## Use it", "from a key to an updated device"],
-  ["docs/https.md", "# HTTPS between devices and their fleet", "a device to https"],
-  ["docs/keys.md", "# Keys", "from a ceremony to a signed release"],
-  ["docs/trust.md", "# Trust: what a device installs", "a device to signed metadata"],
-  ["docs/rollouts.md", "# Rollouts", "through a rollout that halts, and the way back"],
-] as const)
-  test(`the commands of ${path} lead ${leads}`, async () => {
-    for (const block of commandsOf(readDocument(path), heading)) await terminals.type(block);
+  const port = String(await freePort());
+  const securePort = String(await freePort());
+  const terminals = new Terminals({
+    folder,
+    environment: {
+      ...process.env,
+      SLUICE_FLEET: `http://127.0.0.1:${port}`,
+      SLUICE_PASSPHRASE: "each holder types one of their own",
+      NODE_COMPILE_CACHE: join(folder, ".build", "cache"),
+    },
+    replaced: (text) => text.replaceAll("8080", port).replaceAll("8443", securePort),
+    beginning: `npx() { shift; "${process.execPath}" "${command}" "$@"; }\n`,
   });
+  t.after(async () => {
+    await terminals.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { terminals, folder };
+}
 
-test("what the commands leave in a checkout is nothing that git would take", {
-  skip: withoutGit,
-}, () => {
+/** Of what the commands left in the checkout. */
+function assertNothingForGit(t: TestContext, folder: string): void {
+  if (withoutGit) {
+    t.diagnostic("without git nobody says what it would take");
+    return;
+  }
+  const git = (...words: string[]) =>
+    execFileSync("git", words, { cwd: folder, encoding: "utf8" }).trimEnd();
   git("init", "--quiet");
   const left = git("ls-files", "--others", "--exclude-standard").split("\n");
   assert.deepEqual(left.filter((file) => !file.startsWith("src/")).sort(), [
@@ -63,4 +78,4 @@ test("what the commands leave in a checkout is nothing that git would take", {
     "package.json",
     "typed.sh",
   ]);
-});
+}
