@@ -16,6 +16,8 @@ if (runtime === process.execPath && major < 24) {
 }
 const child = spawn(runtime, [join(root, "hosts", "cli", "main.ts"), ...process.argv.slice(2)], {
   stdio: "inherit",
+  // Two thirds of a start would be spent on compiling the same sources again.
+  env: { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node"), ...process.env },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {

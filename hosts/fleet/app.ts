@@ -46,6 +46,7 @@ import { noteRight, noteWrong, pauseOf, pauseText } from "./routes/requests/atte
 import { guardAgainstSites } from "./routes/requests/browser-guard.ts";
 import { refuseCodedBodies } from "./routes/requests/coded-bodies.ts";
 import { refuseOtherMethods } from "./routes/requests/other-methods.ts";
+import { sharedCompilers } from "./schema-compilers.ts";
 import { Stop } from "./stop.ts";
 import { ArtifactFolder, removeFrom } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
@@ -180,6 +181,7 @@ async function buildApp(
     keepAliveTimeout: settings.connections.keepAliveMs,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: answerBeforeRoutes,
+    schemaController: { compilersFactory: sharedCompilers },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   };
   // Routes are the same on both; what is not, is the type of node's server below.

@@ -126,6 +126,7 @@ export class AttackedFleet {
       crypto: nodeCrypto,
       serverUrl: () => this.#fleet?.url ?? "",
       tenant,
+      turnBudgetMs: null, // the reference firmware ends its turns
     });
   }
 

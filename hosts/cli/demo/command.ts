@@ -52,6 +52,7 @@ async function run(flags: DemoFlags, command: Command): Promise<void> {
     port: flags.port,
     seed: flags.seed,
     pollSeconds: demoPollSeconds,
+    turnBudgetMs: null, // its own firmware ends its turns, and a watch over each costs more than most turns
   });
   const view = new DemoView(process.stderr);
   let interruption: Interruption | null = null;

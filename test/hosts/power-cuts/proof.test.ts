@@ -16,8 +16,8 @@ import { operationCounts, runPlanned } from "../../../hosts/power-cuts/share.ts"
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 
 const seed = 20;
-const singles = 100;
-const pairs = 40;
+const singles = 60;
+const pairs = 24;
 let images: ProofImages;
 let proof: Proof;
 
@@ -62,8 +62,9 @@ test("a cut whose recovery comes into a known state ends as if it were run to it
   assert.ok(joined >= 6, `${joined} of ${cases.length}`);
 });
 
+/** Every operation is cut in every way, under one counter or the other; power-cuts does both. */
 test("an image that throws gets three boots, wherever the power was cut while its swap was requested", async () => {
-  for (const counter of counters) {
+  for (const [turn, counter] of counters.entries()) {
     const kind = historyKinds.find(
       (one) => one.name === "rollback-crash" && one.counter === counter,
     )!;
@@ -72,7 +73,8 @@ test("an image that throws gets three boots, wherever the power was cut while it
     const from = operations.findIndex(({ phase }) => phase === "request") - 1;
     const to = operations.findIndex(({ phase }) => phase === "swap");
     for (let operation = from; operation < to; operation += 1)
-      for (const cutKind of allCutKinds) {
+      for (const [index, cutKind] of allCutKinds.entries()) {
+        if ((operation + index) % counters.length !== turn) continue;
         const { broken } = await runner.run([{ operation, kind: cutKind }]);
         assert.deepEqual(broken, [], `operation ${operation}, ${cutKind}`);
       }

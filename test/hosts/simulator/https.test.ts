@@ -72,6 +72,7 @@ class SecureBench {
       crypto: nodeCrypto,
       serverUrl: () => url,
       tenant: "DEFAULT",
+      turnBudgetMs: null, // the reference firmware ends its turns
     });
     const token = "bench-token";
     this.device = this.#world.add({ id: ddiDeviceId, hardware, token, battery: null, ...made });
