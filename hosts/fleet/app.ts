@@ -388,7 +388,7 @@ function answerErrors(app: FastifyInstance): void {
   });
 }
 
-/** Of an address that cannot be decoded, so that no route and no scope could answer. */
+/** Answers for an address that cannot be decoded, so that no route and no scope could. */
 function answerBeforeRoutes(error: FastifyError, _: unknown, reply: FastifyReply): void {
   reply.code(error.statusCode ?? 400).send({ error: wordOf(error), message: error.message });
 }

@@ -20,7 +20,7 @@ interface Attempts {
 /** What follows from a wrong token. */
 export interface Failure {
   readonly failures: number;
-  /** It is worth a line: the first one, and whenever their number has doubled. */
+  /** The failure is worth a line: the first one, and whenever their number has doubled. */
   readonly isNoted: boolean;
 }
 

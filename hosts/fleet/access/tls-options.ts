@@ -3,7 +3,10 @@ import { createSecureContext } from "node:tls";
 
 /** With what the server proves itself, in PEM. */
 export interface FleetTls {
-  /** Its certificate and those of the authorities between it and the one that devices enrol. */
+  /**
+   * The server's certificate and those of the authorities between it and the one that devices
+   * enrol.
+   */
   readonly certificate: string;
   readonly key: string;
   /** Devices must show a certificate of one of these, which names them; tokens alone do when absent. */

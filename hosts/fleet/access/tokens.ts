@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { createFile } from "../../files/replace-file.ts";
 import { DatabaseRefusedError } from "../storage/database-check.ts";
 
-/** Of tokens that are kept in memory alone, for comparing them in constant time. */
+/** The SHA-256 of a token that memory alone keeps, for comparing it in constant time. */
 export function tokenSha256(token: string): string {
   return hash("sha256", token, "hex");
 }
@@ -21,7 +21,7 @@ export interface KnownToken {
 }
 
 const keyBytes = 32;
-/** Of SHA-256; a key is not longer. */
+/** The block of SHA-256; a key is not longer. */
 const blockBytes = 64;
 
 /**

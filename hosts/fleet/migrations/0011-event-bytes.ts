@@ -31,7 +31,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   end`.execute(db);
 }
 
-/** Of the texts whose length somebody else chose. */
+/** The bytes, in SQL, of the texts whose length somebody else chose. */
 function bytesOf(row: "events" | "new" | "old") {
   return sql.raw(`(octet_length(${row}.kind) + octet_length(${row}.details)
     + coalesce(octet_length(${row}.device_id), 0)

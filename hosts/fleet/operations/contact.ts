@@ -27,7 +27,7 @@ export async function noteContact(
   entry: DeviceEntry,
   sentHeader: string | null,
 ): Promise<void> {
-  // It stays in memory as long as the device; a longer one is malformed in any case.
+  // The header stays in memory as long as the device; a longer one is malformed in any case.
   const runningHeader = sentHeader?.slice(0, runningHeaderCharactersMax) ?? null;
   const nowUnixMs = fleet.clock.unixMs();
   entry.lastSeenAtUnixMs = nowUnixMs;

@@ -304,7 +304,10 @@ function isStopped(rollout: Rollout): boolean {
   return rollout.state === "halted" || rollout.state === "cancelled";
 }
 
-/** Its members are not through: those that waited when the last stage was complete are served still. */
+/**
+ * Whether the rollout's members are not through: those that waited when the last stage was complete
+ * are served still.
+ */
 function isServed(rollout: Rollout): boolean {
   return rollout.state === "ready" || rollout.state === "paused" || isOffering(rollout);
 }

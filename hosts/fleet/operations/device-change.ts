@@ -144,7 +144,7 @@ export class DeviceChange {
     );
   }
 
-  /** It went back for nothing but silence less often than there are pauses. */
+  /** Whether the member went back for nothing but silence less often than there are pauses. */
   mayTryAgain(member: MemberRow): boolean {
     return member.silent_rollbacks < silencePausesMs.length;
   }

@@ -8,7 +8,7 @@ import type { DeviceRow } from "../storage/devices.ts";
 import type { FleetMemory } from "./memory.ts";
 import type { ReleaseFile } from "./releases.ts";
 
-/** Of a device, what decides about its eligibility. */
+/** What decides about the eligibility of a device. */
 export type Candidate = Pick<
   DeviceRow,
   "id" | "hardware" | "running_version" | "running_hash" | "configuration_version"

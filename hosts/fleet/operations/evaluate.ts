@@ -37,7 +37,10 @@ export async function evaluateRollout(
   unit.onCommit(() => fleet.memory.setRollout(now));
 }
 
-/** Also when it is finished: its devices may go back late, and its stragglers take the release still. */
+/**
+ * Whether the rollout is judged. A finished one is: its devices may go back late, and its
+ * stragglers take the release still.
+ */
 function isJudged({ state }: Rollout): boolean {
   return state === "running" || state === "paused" || state === "finished";
 }

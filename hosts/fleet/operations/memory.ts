@@ -40,14 +40,17 @@ export interface Rollout {
   readonly state: RolloutState;
   readonly halt: (Halt & { readonly stage: number }) | null;
   readonly currentStage: number;
-  /** Its last stage was complete: whatever became of it since, it takes nobody in and goes on as finished. */
+  /**
+   * The last stage was complete: whatever became of the rollout since, it takes nobody in and goes
+   * on as finished.
+   */
   readonly wasFinished: boolean;
   /** Highest bucket of each stage. */
   readonly cutoffs: readonly number[];
   /** The same for devices that come later. */
   readonly laterCutoffs: readonly number[];
   readonly definition: RolloutDefinition;
-  /** Of the definition, read; null when devices may install at any time. */
+  /** The windows of the definition, read; null when devices may install at any time. */
   readonly windows: MaintenanceWindows | null;
   readonly eligible: number;
   readonly createdAtUnixMs: number;

@@ -36,7 +36,7 @@ export class Readiness {
     this.#everyMs = everyMs;
   }
 
-  /** As of the last check, and what failed since. */
+  /** The problems that the last check found, and what failed since. */
   get problems(): readonly ReadinessProblem[] {
     const { database, trust } = this.#fleet;
     const written = database.problem === null ? [] : [database.problem];

@@ -37,7 +37,7 @@ export interface NewRollout {
   readonly stages: readonly StageDefinition[];
   readonly definition: RolloutDefinition;
   readonly start: boolean;
-  /** Also where another open rollout brings the release to the same devices. */
+  /** The rollout may begin where another open one brings the release to the same devices. */
   readonly beside: boolean;
 }
 

@@ -30,7 +30,10 @@ export function readSaid(feedback: {
   return { execution, finished, deviceState, reason, told: wordsOf(details) };
 }
 
-/** As many of the plain details as fit, from the last on, in their order: the end of a log tells how it ended. */
+/**
+ * Takes as many of the plain details as fit, from the last on, in their order: the end of a log
+ * tells how it ended.
+ */
 function wordsOf(details: readonly string[]): string | null {
   const told: string[] = [];
   let characters = 0;

@@ -81,7 +81,8 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       await change.learn(member, imageHash, { kind: "proof-overdue" });
       change.setState("unproven", (await change.memberOf(rolloutId))?.reason ?? null);
     } else {
-      // It is through, and never said so; or nothing is waited for, and it must not come due again.
+      // The member is through, and never said so; or nothing is waited for, and it must not come
+      // due again.
       if (change.action?.rollout_id === rolloutId) await closeIfDone(change, change.action);
       await change.putOff(member, null);
     }

@@ -297,7 +297,7 @@ function visible(text) {
   );
 }
 
-/** Of a character beyond the BMP there are two. */
+/** Writes one UTF-16 unit as an escape: a character beyond the BMP has two. */
 function unitOf(character, index) {
   return `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`;
 }

@@ -11,7 +11,7 @@ export function bucketOf(salt: string, deviceId: string): number {
   return Number.parseInt(hash("sha256", `${salt}\n${deviceId}`, "hex").slice(0, 12), 16);
 }
 
-/** Of the hash space: each holds few of the buckets of even the largest fleet. */
+/** The parts of the hash space: each holds few of the buckets of even the largest fleet. */
 const binsCount = 4096;
 const bucketsPerBin = bucketsCount / binsCount;
 /** Handled before the others have their turn. */

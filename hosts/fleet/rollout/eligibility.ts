@@ -5,7 +5,7 @@ export interface DeviceFacts {
   readonly hardware: string | null;
   /** Null until the device says what it runs. */
   readonly running: { readonly version: string; readonly imageHash: string } | null;
-  /** Of the image that runs, where the fleet knows that image. */
+  /** The security counter of the image that runs, where the fleet knows that image. */
   readonly runningSecurityCounter: number | null;
   /** Image hashes that this device rolled back and nobody cleared. */
   readonly refusedImages: ReadonlySet<string>;
@@ -38,7 +38,7 @@ export type Ineligibility =
   | "lower-security-counter"
   | "needs-approval"
   | "needs-stepping-stone"
-  /** It runs what a later rollout brought, which is not older. */
+  /** The device runs what a later rollout brought, which is not older. */
   | "superseded";
 
 /**
@@ -70,7 +70,7 @@ export function eligibility(
 export function configurationEligibility(
   device: {
     readonly hardware: string | null;
-    /** Of the configuration in effect; null while the device tells none. */
+    /** The version of the configuration in effect; null while the device tells none. */
     readonly configurationVersion: number | null;
     readonly refusedImages: ReadonlySet<string>;
   },

@@ -71,7 +71,7 @@ export type Evidence =
       /** The plain words of a client without `reason=`. */
       readonly told: string | null;
       readonly serverWasOut: boolean;
-      /** It went back for silence less often than is tried again. */
+      /** The device went back for nothing but silence less often than it may try again. */
       readonly mayTryAgain: boolean;
     }
   | { readonly kind: "offered" }
@@ -87,10 +87,10 @@ export type Evidence =
   /** A member that missed the server through no fault of its own tries again. */
   | { readonly kind: "retry-due" };
 
-/** Those that end an action: each of it has one. */
+/** The executions that end an action. */
 export const ends: readonly string[] = ["closed", "canceled"];
 
-/** Those whose word stands for good: losing one would lose the outcome of an update. */
+/** The executions whose word stands for good: losing one would lose the outcome of an update. */
 const results: readonly string[] = [...ends, "rejected"];
 
 export function isEnd(execution: string): boolean {
@@ -167,7 +167,7 @@ export function isTriedAgain(state: MemberState): boolean {
   return state === "no-server" || state === "no-link";
 }
 
-/** Its rollout brings the release to it still, or waits for how that ends. */
+/** Whether the rollout still brings the release to the member, or waits for how that ends. */
 export function isUnderWay(state: MemberState): boolean {
   return isOfferable(state) || isOpen(state) || awaitsProof(state) || isTriedAgain(state);
 }
@@ -261,10 +261,10 @@ function stateBack(
   return evidence.mayTryAgain && !isJudged ? "no-link" : "rolled-back";
 }
 
-/** Of a rollback that only the running image told of: its report says why. */
+/** The reasons of a rollback that only the running image told of: the device's report says why. */
 const reasonsSeen: readonly string[] = ["reverted", "runs-another-image"];
 
-/** It went back by the image that runs, and nothing said why so far. */
+/** Whether the image that runs shows that the member went back, and nothing said why so far. */
 export function isUnexplained({ state, reason }: Member): boolean {
   return state === "rolled-back" && reasonsSeen.includes(reason ?? "");
 }

@@ -19,7 +19,7 @@ export interface HaltThreshold {
 export interface StragglerRule {
   /** Highest share of the stage, from 0 to 1, that may still be on its way. */
   readonly allowedShare: number;
-  /** And only when the stage was open for this long. */
+  /** The stage must have been open for this long as well. */
   readonly afterSeconds: number;
 }
 
@@ -56,7 +56,10 @@ export type StageVerdict =
   | { readonly kind: "halt"; readonly halt: Halt }
   /** Devices are on their way; the soak has not begun, or begins again later. */
   | { readonly kind: "in-progress" }
-  /** Its members are gone, and none of them proved anything: an operator says how it goes on. */
+  /**
+   * The stage's members are gone, and none of them proved anything: an operator says how it goes
+   * on.
+   */
   | { readonly kind: "emptied" }
   | { readonly kind: "soaking"; readonly settledAtMs: number }
   | { readonly kind: "complete"; readonly settledAtMs: number };
@@ -83,7 +86,10 @@ export function evaluateStage(
     : { kind: "soaking", settledAtMs };
 }
 
-/** Also for stages that are complete: a device that goes back late counts as one that went back at once. */
+/**
+ * Why the stage halts, or null. A complete stage may: a device that goes back late counts as one
+ * that went back at once.
+ */
 export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
   const { halt } = rules;
   const attempted = attemptedCount(counts, rules);

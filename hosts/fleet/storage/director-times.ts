@@ -13,7 +13,7 @@ export async function findDirectorTime(
   return (await query.executeTakeFirst()) ?? null;
 }
 
-/** Of a device that is here. */
+/** Stores what a device that is here was told. */
 export async function writeDirectorTime(
   db: Queries,
   row: Omit<DirectorTimeRow, "removed_service_ms">,

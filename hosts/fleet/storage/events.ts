@@ -9,7 +9,7 @@ export interface FleetEvent {
   readonly deviceId?: string;
   readonly rolloutId?: number;
   readonly releaseVersion?: string;
-  /** Of an event that a device sent. */
+  /** The id of an event that a device sent. */
   readonly deviceEventId?: string;
   readonly details?: Readonly<Record<string, unknown>>;
 }

@@ -140,7 +140,7 @@ export async function listMembers(
 
 export type MemberStanding = Pick<MemberRow, "state" | "reason">;
 
-/** Of these devices in these rollouts: by rollout and device. */
+/** The standings of these devices in these rollouts: by rollout and device. */
 export async function mapMembers(
   db: Queries,
   rolloutIds: readonly number[],

@@ -46,7 +46,7 @@ export interface DeviceTable {
   auto_confirm_at: number | null;
   auto_confirm_initiator: string | null;
   auto_confirm_remark: string | null;
-  /** Of the configuration in effect, as the device says. */
+  /** The version of the configuration in effect, as the device says. */
   configuration_version: number | null;
   /** The mark of the network that it came from last with its own token: `AddressBudget.mark`. */
   known_from: number | null;
@@ -77,13 +77,13 @@ export interface DeviceClearanceTable {
 export interface ReleaseTable {
   id: Generated<number>;
   version: string;
-  /** Of a release that is a configuration document; null for firmware. */
+  /** The version of a release that is a configuration document; null for firmware. */
   configuration_version: number | null;
   created_at: number;
 }
 
 export interface ImageTable {
-  /** Also the id of the DDI software module. */
+  /** The id of the image, and of the DDI software module. */
   id: Generated<number>;
   release_id: number;
   hardware: string;

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Thread } from "../../threads/thread.ts";
 import type { CheckpointAnswer, CheckpointQuestion } from "./checkpoint-thread.ts";
 
-/** As SQLite's own: 1,000 pages of 4 KiB. */
+/** The length at which SQLite makes a checkpoint by itself: 1,000 pages of 4 KiB. */
 const checkpointBytes = 4 * 1024 * 1024;
 /** Commits between two looks at the file's length. */
 const commitsPerLook = 16;

@@ -48,7 +48,10 @@ export const limits = {
   eventsPerRequestMax: 64,
   eventDetailsMax: 16,
   eventValueCharactersMax: 256,
-  /** Of one device, whoever saw them; the oldest go first, so that no device can push out the others'. */
+  /**
+   * The events of one device, whoever saw them; the oldest go first, so that no device can push out
+   * the others'.
+   */
   eventsPerDeviceMax: 2000,
   /** What the texts of these take together; what was said in passing goes first. */
   eventBytesPerDeviceMax: 512 * 1024,

@@ -41,7 +41,7 @@ export type AcceptResult =
 
 /** What the server asks others while it judges. */
 export interface Judges {
-  /** As devices would, in a thread of its own. */
+  /** Verifies a set as devices would, in a thread of its own. */
   verify(set: TrustSet, now: number): Promise<TrustReport>;
   hasFile(sha256: string, lengthBytes: number): Promise<boolean>;
 }

@@ -31,7 +31,7 @@ export interface FleetTrustOptions {
   readonly folder: string;
   /** The online key; without it nothing is signed anew, and no device gets a director document. */
   readonly onlineSigner: Signer | null;
-  /** Its successors and predecessors: those sign that the newest root names. */
+  /** The successors and predecessors of the online key: those sign that the newest root names. */
   readonly moreOnlineSigners?: readonly Signer[];
 }
 

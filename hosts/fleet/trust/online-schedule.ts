@@ -104,7 +104,10 @@ export class OnlineSchedule {
     };
   }
 
-  /** Of devices that are ahead of what the offline keys signed nothing here would be good for. */
+  /**
+   * The latest time that a device was told. Devices that are ahead of what the offline keys signed
+   * are left out: nothing here would be good for them.
+   */
   async #latestTold({ root, targets, delegated }: SignedSet): Promise<number> {
     const offline = [root, targets, ...delegated.values()];
     const { keyids } = root.signed[directorRoleMember];

@@ -50,7 +50,7 @@ export interface DeviceResource {
   readonly path: string;
   /** 64 KiB when absent. */
   readonly bodyBytesMax?: number;
-  /** Its handler looks at the pace of the device, since what it takes may be a result. */
+  /** The handler looks at the pace of the device itself, since what it takes may be a result. */
   readonly takesResults?: boolean;
   readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
 }
@@ -261,7 +261,10 @@ function tooLarge(request: FastifyRequest): Problem {
   };
 }
 
-/** Of the server's surroundings: the device asks again. What exactly it is, is for the operator. */
+/**
+ * The problem of a fault in the server's surroundings: the device asks again. What exactly it is,
+ * is for the operator.
+ */
 function faultProblem({ status, reason }: Fault): Problem {
   return {
     status,

@@ -163,7 +163,10 @@ export function answerResult(
   }
 }
 
-/** Also answers for actions that are over: what was installed can be looked up. Not while one is offered no more. */
+/**
+ * Answers for actions that are over, too: what was installed can be looked up. An open one that is
+ * offered no more is not shown.
+ */
 function answerDeployment(
   request: FastifyRequest,
   reply: FastifyReply,

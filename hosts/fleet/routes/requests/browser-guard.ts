@@ -57,7 +57,7 @@ function originOf(address: string): string {
   return URL.canParse(address) ? new URL(address).origin : "null";
 }
 
-/** As it was sent: what a proxy says of the name it was asked by proves nothing. */
+/** The host as it was sent: what a proxy says of the name it was asked by proves nothing. */
 function hostOf({ raw }: FastifyRequest): string | undefined {
   return raw.headers.host;
 }

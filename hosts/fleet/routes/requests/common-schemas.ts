@@ -33,7 +33,7 @@ export const error = answerSchema({
   message: { type: "string", description: "what happened, the value, the limit, the next step" },
 });
 
-/** Of every route. A status that a route names itself goes before. */
+/** The errors that every route may answer. A status that a route names itself goes before. */
 export const errorResponses = {
   400: { description: "The request is not of the form that this document gives", ...error },
   401: { description: "The server asks for its admin token", ...error },
@@ -56,13 +56,13 @@ const pageLimitQuery = {
 } as const;
 const cursor = "the `next` of the page before";
 
-/** Of lists in the order of numbers. */
+/** The query of lists in the order of numbers. */
 export const numberPageQuery = {
   limit: pageLimitQuery,
   after: { type: "string", pattern: "^[0-9]{1,15}$", description: cursor },
 } as const;
 
-/** Of lists in the order of the devices' ids. */
+/** The query of lists in the order of the devices' ids. */
 export const devicePageQuery = {
   limit: pageLimitQuery,
   after: { type: "string", pattern: deviceIdPattern, description: cursor },
