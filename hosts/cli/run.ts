@@ -14,7 +14,7 @@ export function run(argv: readonly string[], output: OutputConfiguration = {}): 
   return runProgram(createProgram(output), argv);
 }
 
-/** As `run`, with a command line of the caller's. */
+/** Does what `run` does, with a command line of the caller's. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   const writeError = program.configureOutput().writeErr ?? (() => undefined);
   let restoreSecrets = (): void => undefined;

@@ -92,7 +92,7 @@ function bundleOf({ root, entry, variant }: BuildOptions) {
   return bundle({ root, entry, minify: variant === "release" });
 }
 
-/** Of a release whose payloads are all of another build. */
+/** The bundle of a release whose payloads are all of another build. */
 const noBundle = { ok: true, bundle: { sources: [], modules: [], text: "" } } as const;
 
 function asComponent({ hardware, file, bytes, sha256 }: ManifestArtifact): ManifestComponent {

@@ -18,13 +18,13 @@ export interface CertificateOptions {
   readonly commonName: string;
   /** `server` and `client` are for one side of TLS, `authority` issues the others. */
   readonly purpose: "server" | "client" | "authority";
-  /** Of a server: host names, a leading `*.` allowed, and IPv4 addresses. */
+  /** The names of a server: host names, a leading `*.` allowed, and IPv4 addresses. */
   readonly hosts?: readonly string[];
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
-  /** It signs its own certificate when absent. */
+  /** Who signs the certificate; it signs itself when absent. */
   readonly issuer?: Identity;
-  /** Of the certificate that this one renews; a new key when absent. */
+  /** The key of the certificate that this one renews; a new key when absent. */
   readonly privateKey?: KeyObject;
   /** In place of a name in UTF-8 with `commonName` alone: DER. */
   readonly subject?: Uint8Array;

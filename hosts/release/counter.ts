@@ -6,7 +6,7 @@ export interface CounterWish {
   readonly version: ImageVersion;
   /** A number, imgtool's `auto`, or null for that of the release before. */
   readonly wanted: number | "auto" | null;
-  /** That of the release before, or null when nobody says. */
+  /** The counter of the release before, or null when nobody says. */
   readonly before: number | null;
   /** The release is meant to bar the way back to those before it. */
   readonly raise: boolean;

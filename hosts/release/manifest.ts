@@ -30,7 +30,7 @@ export interface ManifestArtifact {
   /** Beside the manifest. */
   readonly file: string;
   readonly bytes: number;
-  /** Of the payload, lower-case hex. */
+  /** The SHA-256 of the payload, lower-case hex. */
   readonly sha256: string;
   /** 32 hex digits: the first 16 bytes of the SHA-256 over all inputs. */
   readonly buildId: string;
@@ -43,7 +43,7 @@ export interface ManifestComponent {
   readonly kind: (typeof componentKinds)[number];
   /** Null: for all hardware. */
   readonly hardware: string | null;
-  /** Its file, without a folder. */
+  /** The name of the component's file, without a folder. */
   readonly name: string;
   readonly bytes: number;
   /** Lower-case hex. */

@@ -39,7 +39,7 @@ export function writeSbom(
           new Models.Property("sluice:component", kind),
           ...(hardware === null ? [] : [new Models.Property("sluice:hardware", hardware)]),
         ]),
-        // Of the others only the hash is known.
+        // Only the hash is known of components other than the application.
         ...(kind === "application" ? { version: formatVersion(manifest.version) } : {}),
       }),
     );

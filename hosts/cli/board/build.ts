@@ -139,7 +139,7 @@ async function foundTools(): Promise<BoardTools> {
   return found.tools;
 }
 
-/** As the device will read them. */
+/** The settings as the device will read them. */
 function settingsOf({ set }: BuildFlags): Readonly<Record<string, string>> {
   const settings: Record<string, string> = {};
   for (const pair of set) {

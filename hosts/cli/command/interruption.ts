@@ -6,7 +6,7 @@ const sameMs = 1000;
 export interface Interruption {
   /** Somebody wants the command to end. */
   readonly asked: Promise<void>;
-  /** They want it at once: they asked again, later. */
+  /** Somebody wants the end at once: they asked again, later. */
   readonly insisted: Promise<void>;
   /** Signals do again what they do to any process. */
   release(): void;

@@ -25,7 +25,7 @@ async function rotate(
   const found = keyring.find(name);
   if (!found.ok) throw new CommandError(found.message);
   const { role } = found.entry;
-  // Of a rotation that was interrupted the successor may be there already.
+  // A rotation that was interrupted may have left the successor there already.
   const passphrase = keyring.find(flags.as).ok
     ? ""
     : await newPassphrase(flags, `a passphrase for ${flags.as}`);

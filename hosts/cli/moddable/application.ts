@@ -17,7 +17,7 @@ export const defaultHardware = "moddable-lin";
 
 export interface BuiltApplication {
   readonly name: string;
-  /** Of an image: see `ModdableSdk.payload`. */
+  /** The payload of an image: see `ModdableSdk.payload`. */
   readonly payload: Uint8Array;
 }
 

@@ -15,7 +15,7 @@ export interface BoardFacts {
   readonly server: string;
   readonly token: string;
   readonly flashMiB: FlashMiB;
-  /** Of the bootloader. */
+  /** The keys of the bootloader. */
   readonly imageKeys: readonly TrustedImageKey[];
 }
 

@@ -123,7 +123,7 @@ const ownBundler = {
   needs: [],
 } as const;
 
-/** Of the package.json in the folder of the sources; a folder without one has no name. */
+/** What the package.json in the folder of the sources says; a folder without one has no name. */
 function projectOf(root: string): ProjectFacts {
   const path = join(root, "package.json");
   if (!existsSync(path)) return { name: "firmware", license: null };

@@ -57,7 +57,7 @@ interface Candidate {
   readonly version: ImageVersion;
   readonly hardware: string;
   readonly buildId: Uint8Array | null;
-  /** Of its manifest. */
+  /** The wishes in the release's manifest. */
   readonly wishes: ReleaseWishes;
 }
 

@@ -57,7 +57,7 @@ const serverAwayMs = 10 * minuteMs;
 /** The server takes no longer list of devices in one rollout. */
 const devicesPerRollout = 1000;
 
-/** It is ten in the morning in that zone when the simulation begins. */
+/** The zone in which it is ten in the morning when the simulation begins. */
 const timeZone = "CET-1CEST,M3.5.0,M10.5.0/3";
 const everyDay = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const windows = {

@@ -17,7 +17,7 @@ export interface SessionOptions {
   readonly seed: number;
   readonly layout: DeviceLayout;
   readonly pollSeconds: number;
-  /** As of `World`. */
+  /** The budget of a turn, as `World` takes it. */
   readonly turnBudgetMs?: number | null;
   /** Puts itself between the devices and the real network. */
   readonly network?: (real: Network, session: Session) => Network;

@@ -22,7 +22,7 @@ export interface LogEnd {
   /** Null in a log without entries. */
   readonly last: LastEntry | null;
   readonly wholeBytes: number;
-  /** Of part of a line, which the next entry replaces. */
+  /** The bytes of part of a line, which the next entry replaces. */
   readonly cutBytes: number;
 }
 
@@ -55,7 +55,7 @@ interface TailLines {
   readonly last: Buffer | null;
   /** Null when it begins before the tail, or there is none. */
   readonly before: Buffer | null;
-  /** Of the tail, with the line feed of the last line. */
+  /** The bytes of the tail up to the line feed of the last line, which counts as well. */
   readonly wholeBytes: number;
 }
 

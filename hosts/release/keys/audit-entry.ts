@@ -52,7 +52,7 @@ export type AuditVerdict =
        * SHA-256 of the last line: written down elsewhere, it proves later that nothing was cut off.
        */
       readonly headHash: string;
-      /** Of every line, in order. */
+      /** The SHA-256 of every line, in order. */
       readonly hashes: readonly string[];
     }
   | { readonly ok: false; readonly reason: AuditRefusal; readonly line: number };
@@ -71,7 +71,7 @@ export class AuditVerifier {
     return this.#count;
   }
 
-  /** Of the last line taken. */
+  /** The hash of the last line taken. */
   get headHash(): string {
     return this.#headHash;
   }

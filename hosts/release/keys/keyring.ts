@@ -23,7 +23,7 @@ export type KeyState = "active" | "retired" | "revoked";
 export interface KeyringEntry {
   readonly name: string;
   readonly role: KeyRole;
-  /** As TUF names it. */
+  /** The id of the key, as TUF names it. */
   readonly keyId: string;
   readonly publicPem: string;
   /** Where the private key is; a relative file lies in the keyring. Null: with somebody else. */

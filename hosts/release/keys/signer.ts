@@ -15,7 +15,7 @@ import { publicHalf, publicPemOfKey } from "../pem-keys.ts";
  * and s.
  */
 export interface Signer extends ImageSigner {
-  /** As TUF names the key. */
+  /** The id of the key, as TUF names it. */
   readonly keyId: string;
   /** For messages: "the key in keys/root-1.pem". */
   readonly label: string;

@@ -7,7 +7,7 @@ export interface Expiry {
   readonly role: string;
   readonly version: number;
   readonly expiresUnixMs: number;
-  /** Of the life that it was signed for, 0 to 100. */
+  /** The part of the life that the document was signed for, 0 to 100. */
   readonly lifeLeftPercent: number;
   readonly level: ExpiryLevel;
 }

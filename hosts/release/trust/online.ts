@@ -49,7 +49,7 @@ export type OnlineResult =
       readonly ok: true;
       readonly snapshot: TrustDocument<SnapshotJson>;
       readonly timestamp: TrustDocument<TimestampJson>;
-      /** Those of the two that are new. */
+      /** Which of the two documents are new. */
       readonly signed: readonly ("snapshot" | "timestamp")[];
     }
   | { readonly ok: false; readonly reason: OnlineRefusal; readonly message: string };

@@ -32,7 +32,7 @@ export type RepositoryResult =
     };
 
 const filesMax = 100_000;
-/** Of a reader that meets a change; each change takes away few files. */
+/** How often a reader that meets a change tries; each change takes away few files. */
 const loadTriesMax = 8;
 /** Longer than a person may take to touch the token of an online key. */
 const lockWaitMsMax = 150_000;

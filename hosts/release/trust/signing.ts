@@ -16,7 +16,7 @@ export interface SignedDraft {
   readonly role: string;
   readonly version: number;
   readonly signatures: number;
-  /** It has all the signatures that it needs, and counts from now on. */
+  /** The draft has all the signatures that it needs, and counts from now on. */
   readonly isPublished: boolean;
 }
 
