@@ -85,7 +85,10 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** Of a line of numbers; makes no text of it, which would have to be collected in each turn. */
+/**
+ * Reads the second number of a line; makes no text of it, which would have to be collected in each
+ * turn.
+ */
 function secondNumber(line: Buffer, length: number): number {
   let value = 0;
   for (let index = line.indexOf(0x20) + 1; index < length; index += 1) {

@@ -25,7 +25,7 @@ import { trustedReleases } from "./trust/trusted-releases.ts";
 const totalBytesMax = 96 * 1024;
 /** Without the stack. */
 const everythingBytesMax = 72 * 1024;
-/** Of these, what trust may take. */
+/** The part of `everythingBytesMax` that trust may take. */
 const trustBytesMax = 24 * 1024;
 const hardware = "esp32c3-a";
 const imageSizes = [500_000, 1_700_000] as const;
@@ -209,7 +209,7 @@ async function watchDownload(bench: Bench, imageBytes: number): Promise<XsMemory
 
 /** Follows one board's console, boot by boot. */
 class Watch {
-  /** Of the boot that goes on. */
+  /** The samples of the boot that goes on. */
   samples = 0;
   readonly #reader = new InstrumentReader();
   readonly #boots: XsMemory[] = [];

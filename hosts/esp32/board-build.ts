@@ -34,7 +34,7 @@ export interface FirmwareBuild {
   /** What is signed: the Zephyr program behind the room for MCUboot's header, or a whole program for this machine. */
   readonly payload: Uint8Array;
   readonly elf: string;
-  /** Of all memory regions that the linker names. */
+  /** The bytes used of each memory region that the linker names. */
   readonly usedBytes: Readonly<Record<string, number>>;
 }
 

@@ -49,7 +49,10 @@ function withoutValues(text: string): { code: string; values: Record<string, str
   return { code, values };
 }
 
-/** As a literal: a short string, true, false, or a number, also where it is calculated. Null for anything else. */
+/**
+ * Reads a text as a literal: a short string, true, false, or a number, also where it is calculated.
+ * Null for anything else.
+ */
 function literalOf(text: string, known: Readonly<Record<string, string>>): string | null {
   if (/^"[^"\\]*"$/.test(text)) return text.length - 2 <= stringCharactersMax ? text : null;
   if (/^(?:true|false)$/.test(text)) return text;

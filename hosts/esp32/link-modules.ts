@@ -23,7 +23,7 @@ export interface LinkedModules {
   readonly dropped: readonly FirmwareModule[];
   /** The linked module, and one for each name that the others still import. */
   readonly made: readonly FirmwareModule[];
-  /** That stay, and are preloaded: also those that only a preloaded one imports. */
+  /** The modules that stay, and are preloaded: also those that only a preloaded one imports. */
   readonly preloaded: readonly FirmwareModule[];
   readonly reached: ReadonlySet<string>;
 }
@@ -85,7 +85,9 @@ function isSetup(name: string): boolean {
   return name.startsWith("setup/");
 }
 
-/** Those that cannot be linked, and everything that they import: it must not be there twice. */
+/**
+ * The modules that cannot be linked, and everything that they import: it must not be there twice.
+ */
 function modulesApart(
   graph: ModuleGraph,
   modules: ReadonlyMap<string, FirmwareModule>,
@@ -183,7 +185,9 @@ async function bundle(
   writeFileSync(outfile, await compactProgram(outputFiles[0]?.text ?? ""));
 }
 
-/** Else each file that imports it would have imports of its own. */
+/**
+ * Exports each name of a module once; else each file that imports it would have imports of its own.
+ */
 function importedOnce(name: string, graph: ModuleGraph, linkable: ReadonlySet<string>): string {
   const names = new Set(
     [...linkable]

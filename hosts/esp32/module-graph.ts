@@ -80,13 +80,13 @@ function plainText(module: FirmwareModule): string {
   return transformSync(text, { loader: extname(module.source) === ".ts" ? "ts" : "js" }).code;
 }
 
-/** Of the SDK's compiler alone: `name(parameters) @ "function in C";`. */
+/** Syntax that only the SDK's compiler knows: `name(parameters) @ "function in C";`. */
 const ownSyntax = /[\w)]\s*@\s*"\w+"/;
 
 const statement = /^\s*(?:import|export)\s+(?:([\w$*{}\s,]*?)\s*from\s*)?["']([^"'\n]+)["']/gm;
 const call = /\bimport\(\s*["']([^"'\n]+)["']\s*\)/g;
 
-/** Of `a`, `{ b, c as d }`, `a, { b }`, `* as e` and nothing. */
+/** The names that a clause imports: `a`, `{ b, c as d }`, `a, { b }`, `* as e` or nothing. */
 function namesOf(clause: string): string[] {
   if (clause.includes("*")) return ["*"];
   const [before = "", inside = ""] = clause.replace("}", "").split("{");

@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 export interface FirmwareModule {
   /** What programs import it by. */
   readonly name: string;
-  /** Its compiled file below the folder of modules. */
+  /** The module's compiled file below the folder of modules. */
   readonly file: string;
   /** Absolute; may be generated later. */
   readonly source: string;
@@ -30,7 +30,10 @@ export function readModules(lists: string): Map<string, FirmwareModule> {
   return modules;
 }
 
-/** Of each compiled file; TypeScript is named by its own source, not by what the compiler makes of it. */
+/**
+ * The source of each compiled file; TypeScript is named by its own source, not by what the compiler
+ * makes of it.
+ */
 function readSources(text: string, temporary: string): Map<string, string> {
   const sources = new Map<string, string>();
   const command = /^cmake_path\(CONVERT "(.+)" TO_NATIVE_PATH_LIST the_source\)$/;

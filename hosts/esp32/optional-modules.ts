@@ -6,7 +6,7 @@ const optionalParts: readonly {
   readonly modules: readonly string[];
   /** Ends of the paths of their C sources. */
   readonly natives: readonly string[];
-  /** Of Zephyr's configuration, without CONFIG_. */
+  /** Options of Zephyr's configuration, without CONFIG_. */
   readonly options: readonly string[];
 }[] = [
   { modules: ["embedded:io/analog"], natives: ["/_analog.c"], options: ["ADC"] },

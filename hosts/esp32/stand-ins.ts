@@ -19,7 +19,7 @@ const standIns: ReadonlyMap<string, string> = new Map([
   ["ssl/ciphersuites", "ssl-ciphersuites.ts"],
 ]);
 
-/** Of the SDK's manifest for TLS. */
+/** Whether the module is of the SDK's manifest for TLS. */
 const isOfTls = (name: string): boolean =>
   name.startsWith("ssl/") ||
   ["ber", "pkcs1", "pkcs8", "rsa", "x509"].includes(name) ||

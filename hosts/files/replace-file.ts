@@ -116,7 +116,7 @@ function nameBeside(path: string): string {
   return join(dirname(path), name);
 }
 
-/** So that the name, too, is on the disk before anybody is told. */
+/** Syncs the folder, so that the name, too, is on the disk before anybody is told. */
 function syncFolder(folder: string): void {
   const opened = openSync(folder, "r");
   try {

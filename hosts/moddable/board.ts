@@ -61,7 +61,7 @@ const consoleLinesMax = 10_000;
 /** The block of a board (hosts/esp32/manifest.json), twice: slots are twice as large on this machine. */
 const memoryBytes = 2 * 81_920;
 
-/** Of the flash in a board's folder. */
+/** The name of the flash's file in a board's folder. */
 export const flashFileName = "flash.bin";
 
 /**

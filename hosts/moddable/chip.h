@@ -18,7 +18,7 @@ struct chip_partition {
 /* Maps the file that SLUICE_FLASH names. NULL when it is there, else what is missing. */
 const char *chip_open(void);
 
-/* Of the module that uses the chip: shows a refusal where the firmware's own words are shown. */
+/* Shows a refusal of the module that uses the chip where the firmware's own words are shown. */
 void chip_tell(const char *kind, const char *text);
 
 /* NULL when SLUICE_PARTITIONS does not name it. */

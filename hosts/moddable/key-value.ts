@@ -14,7 +14,7 @@ interface OpenOptions {
   readonly format?: string;
 }
 
-/** Of the formats of ECMA-419 only "buffer", which is what the firmware uses. */
+/** A storage of ECMA-419 that knows the format "buffer" alone, which is what the firmware uses. */
 class Storage {
   #domain: (KeyValue & { keys(): string[] }) | null;
   readonly #isReadOnly: boolean;

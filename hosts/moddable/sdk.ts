@@ -58,7 +58,7 @@ export interface BuildOptions {
 /** Builds with the SDK's own tools, into a folder of this project. */
 export class ModdableSdk {
   readonly folder: string;
-  /** As it names itself; null for one so old that it does not. */
+  /** The version that the SDK tells; null for one so old that it tells none. */
   readonly version: string | null;
   readonly #tools: string;
 

@@ -10,7 +10,10 @@ export interface CaseReport {
   readonly broken: readonly BrokenPromise[];
   /** The image that runs in the end, or null. */
   readonly ended: string | null;
-  /** As they were made: a second one that would have come after the end is drawn nearer to the first. */
+  /**
+   * The cuts as they were made: a second one that would have come after the end is drawn nearer to
+   * the first.
+   */
   readonly cuts: readonly Cut[];
   /** After the cuts it booted into a state that another case had been in: its end is that one's. */
   readonly joined: boolean;

@@ -14,9 +14,9 @@ import { everyImage, type Proof } from "./proof.ts";
 
 /** One boot of the bootloader alone, without an application. */
 interface DumpedBoot {
-  /** Of the image that starts; null when none does. */
+  /** The hash of the image that starts; null when none does. */
   readonly imageHash: string | null;
-  /** Of the whole chip afterwards. */
+  /** The SHA-256 of the whole chip afterwards. */
   readonly flashSha256: string;
 }
 
@@ -36,10 +36,13 @@ export interface DumpedCase {
   readonly history: string;
   readonly counter: string;
   readonly phase: string;
-  /** Of the first cut, in the clean run. */
+  /** The operation of the first cut, in the clean run. */
   readonly operation: number;
   readonly mode: string;
-  /** Of the second cut, counted from the start of the history as well; null for a single cut. */
+  /**
+   * The operation of the second cut, counted from the start of the history as well; null for a
+   * single cut.
+   */
   readonly secondOperation: number | null;
   readonly secondMode: string | null;
   readonly seed: number;

@@ -15,7 +15,7 @@ export interface ProofImage {
   readonly version: string;
   readonly securityCounter: number;
   readonly entry: string;
-  /** Of the payload, as `sluice release build` tells it. */
+  /** The SHA-256 of the payload, as `sluice release build` tells it. */
   readonly payloadSha256: string;
   readonly imageHash: string;
   readonly file: Uint8Array;

@@ -15,7 +15,7 @@ export type NetworkAnswer =
       /** How fast it comes; as fast as the device's network when absent. */
       readonly bytesPerSecond?: number;
     }
-  /** As it came over a connection, not looked at. */
+  /** An answer as it came over a connection, not looked at. */
   | {
       readonly kind: "raw";
       readonly segments: readonly Uint8Array[];

@@ -27,7 +27,10 @@ export interface WorldOptions {
   /** Asked when a device is made, for its enrolment. */
   serverUrl(): string;
   readonly tenant: string;
-  /** As of `SimulatedDevice`: null for firmware that is known to end its turns. */
+  /**
+   * The budget of a turn, as `SimulatedDevice` takes it: null for firmware that is known to end its
+   * turns.
+   */
   readonly turnBudgetMs?: number | null;
 }
 

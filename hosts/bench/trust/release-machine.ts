@@ -23,7 +23,7 @@ export class ReleaseMachine {
   readonly #image: Signer = newSigner();
   readonly #repository: TrustRepository;
   readonly #hardware: string;
-  /** Of what the role lists, oldest first. */
+  /** The versions that the role lists, oldest first. */
   readonly #versions: ImageVersion[] = [];
 
   static async start(folder: string, hardware: string, now: number): Promise<ReleaseMachine> {

@@ -63,7 +63,7 @@ export class BoardDevice {
   readonly #parts: BoardParts;
   readonly #trust: TrustedReleases | null;
   readonly #directory: string;
-  /** Of the server, as the device knows it. */
+  /** The port of the server, as the device knows it. */
   readonly #port: number;
   #beforeBoot: Uint8Array | null = null;
   #chip: EmulatedChip | null = null;

@@ -39,7 +39,7 @@ export async function signed(
   keys: KeyPair,
   options: {
     readonly securityCounter?: number;
-    /** Of the slot that it is made for; the board's when left out. */
+    /** The size of the slot that the image is made for; the board's when left out. */
     readonly slotBytes?: number;
   } = {},
 ): Promise<SignedBoardImage> {

@@ -12,7 +12,7 @@ export interface MemoryPeaks {
   readonly chunks: number;
   /** Zephyr's heaps, in which the room of XS is. */
   readonly heap: number;
-  /** Of the thread of XS. */
+  /** The stack of the thread of XS. */
   readonly stack: number;
 }
 

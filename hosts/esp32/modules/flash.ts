@@ -121,7 +121,7 @@ export default Object.freeze({
   },
 });
 
-/** As the SDK's own modules take a number: text is read as one, a BigInt is a TypeError. */
+/** Takes a number as the SDK's own modules do: text is read as one, a BigInt is a TypeError. */
 function numberOf(value: unknown): number {
   if (value === undefined) throw new SyntaxError("a number is missing");
   return +(value as number);

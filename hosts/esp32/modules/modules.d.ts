@@ -50,12 +50,12 @@ declare module "ssl/constants" {
   export const SHA256: number;
 }
 
-/** Of XS; big endian. */
+/** What XS adds to BigInt; big endian. */
 interface BigIntConstructor {
   fromArrayBuffer(bytes: ArrayBuffer): bigint;
 }
 
-/** Of XS; big endian, with zeros in front up to the length. */
+/** What XS adds to ArrayBuffer; big endian, with zeros in front up to the length. */
 interface ArrayBufferConstructor {
   fromBigInt(value: bigint, byteLengthMin: number): ArrayBuffer;
 }

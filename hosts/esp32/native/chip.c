@@ -13,7 +13,7 @@
 #ifdef CONFIG_BOARD_NATIVE_SIM
 #include "posix_board_if.h"
 
-/* As hosts/moddable/exits.h has them. */
+/* The exit codes, as hosts/moddable/exits.h has them. */
 #define EXIT_RESTART 10
 #define EXIT_EXCEPTION 13
 #endif

@@ -10,7 +10,7 @@
 #include "xsmc.h"
 #include "mc.xs.h"
 
-/* Of all heaps together. */
+/* The sums over all heaps. */
 static struct sys_memory_stats heap_stats(void)
 {
 	struct k_heap *heaps;
@@ -38,7 +38,7 @@ static uint32_t xs_free(xsMachine *the)
 	       (uint32_t)(the->heap_pend - the->heap_ptr);
 }
 
-/* Of the thread that asks: the one of XS. */
+/* The peak of the stack of the thread that asks: the one of XS. */
 static uint32_t stack_peak(void)
 {
 	size_t unused;

@@ -48,7 +48,7 @@ export class Connection {
   readonly #socket: Socket;
   /** What the chip has not acknowledged, oldest first. */
   #queue: Buffer = Buffer.alloc(0);
-  /** Of the queue, what was sent. */
+  /** How much of the queue was sent. */
   #sentBytes = 0;
   /** Sequence number of the first byte of the queue. */
   #sequence = 1000;
@@ -80,7 +80,7 @@ export class Connection {
     });
   }
 
-  /** Of the SYN that began it. */
+  /** The sequence number of the SYN that began the connection. */
   get chipSequence(): number {
     return this.#options.chipSequence;
   }

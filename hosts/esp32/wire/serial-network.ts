@@ -17,7 +17,10 @@ import {
 import { encodeSlip, SlipDecoder } from "./slip.ts";
 import { answerTime, timePort } from "./time-server.ts";
 
-/** As the boards with a serial network are configured (boards/*_serial/manifest.json). */
+/**
+ * The host's address that boards with a serial network are configured for
+ * (boards/*_serial/manifest.json).
+ */
 export const hostAddress = "10.0.2.2";
 const hostMac = Uint8Array.of(0x02, 0, 0x5e, 0, 0x53, 2);
 const connectionsMax = 32;

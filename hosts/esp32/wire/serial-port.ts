@@ -4,7 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 
 export interface SerialPortOptions {
-  /** Such as /dev/ttyUSB1. */
+  /** The path of the port, such as /dev/ttyUSB1. */
   readonly path: string;
   readonly baud: number;
   /** Bytes from the line; they are another's as soon as this returns. */

@@ -7,7 +7,7 @@ import { imageOkAddress, rawTrailer, slotHolds } from "./slot-content.ts";
 /** An image that was signed for the device; two of a device differ in their bytes. */
 export interface KnownImage {
   readonly name: string;
-  /** As the device names it: lower-case hex. */
+  /** The image hash as the device names it: lower-case hex. */
   readonly imageHash: string;
   readonly file: Uint8Array;
 }
@@ -47,7 +47,10 @@ export class DevicePromises {
   #running: KnownImage | null;
   #settled: KnownImage;
   #onTrial: KnownImage | null = null;
-  /** Its firmware asked for it to stay; whether the chip got it is seen at the next look. */
+  /**
+   * The image whose firmware asked for it to stay; whether the chip got it is seen at the next
+   * look.
+   */
   #confirming: KnownImage | null = null;
   #confirmed: ReadonlySet<KnownImage>;
   #trialBoots = new Map<KnownImage, number>();

@@ -4,7 +4,7 @@ import { call } from "./runtime-call.ts";
 export const timers = new Map<number, { callback: () => void; brand: "Timer" }>();
 let lastId = 0;
 
-/** Of a timer or of an exchange: the host tells of both by it. */
+/** The next id of a timer or of an exchange: the host tells of both by it. */
 export function nextId(): number {
   lastId += 1;
   return lastId;

@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const version = "0.15.0";
-/** Of the package in the registry: anything else is not built. */
+/** The integrity of the package in the registry: anything else is not built. */
 const integrity =
   "sha512-ZBm4DZxbtfacxMHVVdJjZi0Y8zOxN77vpu1WwI5RWfPkaRh0aHkz/dVdTGKXalDNzWfz183lljKxlxl3/h0n+A==";
 

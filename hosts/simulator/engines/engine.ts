@@ -1,9 +1,9 @@
 /** How one turn of a board's code ended. */
 export type TurnResult =
   | { readonly kind: "done" }
-  /** It threw: the firmware's runtime resets the chip. */
+  /** The code threw: the firmware's runtime resets the chip. */
   | { readonly kind: "exception"; readonly message: string }
-  /** It used up its budget: it hangs until the watchdog. */
+  /** The code used up its budget: it hangs until the watchdog. */
   | { readonly kind: "overrun" };
 
 /** One boot of one board on a JavaScript engine: made at power-on, closed at the next reset. */

@@ -17,9 +17,9 @@ export interface SectorShape {
 export interface NvsEntry {
   /** 0xffff marks a close entry and the end of a garbage collection. */
   readonly id: number;
-  /** Of the data, from the start of the sector. */
+  /** Where the data starts, from the start of the sector. */
   readonly offsetBytes: number;
-  /** Of the data; 0 deletes the id. */
+  /** The length of the data; 0 deletes the id. */
   readonly lengthBytes: number;
 }
 
@@ -80,7 +80,7 @@ function decodeEntry(sector: Uint8Array, slotOffset: number): PlacedEntry | null
   return { ...entry, slotOffset };
 }
 
-/** Of an entry that was found good. */
+/** Reads the fields of an entry that was found good. */
 export function entryFields(bytes: Uint8Array, slotOffset: number): NvsEntry {
   const view = new DataView(bytes.buffer, bytes.byteOffset + slotOffset, entryBytes);
   return {

@@ -1,2 +1,2 @@
-/** Of sessions that are taken up again: the firmware's never are. */
+/** The cache of sessions that are taken up again: the firmware's never are. */
 export default null;
