@@ -123,7 +123,7 @@ const ownBundler = {
   needs: [],
 } as const;
 
-/** What the package.json in the folder of the sources says; a folder without one has no name. */
+/** What the package.json in the folder of the sources says; `firmware` is the name without one. */
 function projectOf(root: string): ProjectFacts {
   const path = join(root, "package.json");
   if (!existsSync(path)) return { name: "firmware", license: null };

@@ -22,7 +22,7 @@ export interface LogEnd {
   /** Null in a log without entries. */
   readonly last: LastEntry | null;
   readonly wholeBytes: number;
-  /** The bytes of part of a line, which the next entry replaces. */
+  /** The bytes of a line that was cut, which the next entry replaces. */
   readonly cutBytes: number;
 }
 

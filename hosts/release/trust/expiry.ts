@@ -7,7 +7,7 @@ export interface Expiry {
   readonly role: string;
   readonly version: number;
   readonly expiresUnixMs: number;
-  /** The part of the life that the document was signed for, 0 to 100. */
+  /** What is left of the life that the document was signed for, 0 to 100. */
   readonly lifeLeftPercent: number;
   readonly level: ExpiryLevel;
 }
