@@ -257,10 +257,7 @@ export class UpdateWork {
     if (this.#memory.recall(offer.fileHash) === null) {
       const ends = await this.#fetchEnds(offer, work);
       if (!ends.ok && ends.kind === "transfer")
-        return {
-          kind: "downloadFailed",
-          ...this.#transferEnded(ends.failure, ends.retryAfterMs),
-        };
+        return { kind: "downloadFailed", ...this.#transferEnded(ends.failure, ends.retryAfterMs) };
       if (!ends.ok) return { kind: "downloadFailed", ...this.#endsRefused(ends) };
     }
     const blocks = this.#memory.recall(offer.fileHash)?.blocks ?? null;
