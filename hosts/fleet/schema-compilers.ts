@@ -2,7 +2,7 @@ import validators from "@fastify/ajv-compiler";
 import serializers from "@fastify/fast-json-stringify-compiler";
 import type { FastifyServerOptions } from "fastify";
 
-/** Of all routes there are fewer than 200; beyond it everything is compiled anew. */
+/** The most compiled schemas kept: all routes have fewer than 200; beyond it all are compiled anew. */
 const compiledMax = 1000;
 // biome-ignore lint/suspicious/noExplicitAny: functions of any shape, each behind its own key
 type Loose = any;

@@ -5,18 +5,20 @@ import { fileURLToPath } from "node:url";
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
 export interface Source {
-  /** From the root of the project. */
+  /** The path from the root of the project. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Every TypeScript file of a folder, declarations of foreign modules apart. */
-export function* sources(folder: string): Generator<Source> {
+/** A TypeScript file that is no declaration of foreign modules. */
+const ownTypeScript = /(?<!\.d)\.tsx?$/;
+
+/** Every file of a folder whose name matches; all TypeScript but declarations when none is given. */
+export function* sources(folder: string, names = ownTypeScript): Generator<Source> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* sources(path);
-    else if (/\.tsx?$/.test(entry.name) && !entry.name.endsWith(".d.ts"))
-      yield { path, text: readFileSync(join(root, path), "utf8") };
+    if (entry.isDirectory()) yield* sources(path, names);
+    else if (names.test(entry.name)) yield { path, text: readFileSync(join(root, path), "utf8") };
   }
 }
 
