@@ -43,12 +43,20 @@ function sluiceCalls(line: string): string[][] {
     if (found === null || !standsBeforeCommands.test(before)) continue;
     const text = (found[1] ?? "").replace(/\s#.*$/, "").replace(/[[\]]/g, " ");
     const words = [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
-      ([, double, single, plain]) => double ?? single ?? plain ?? "",
+      ([, double, single, plain]) => single ?? withNames(double ?? plain ?? ""),
     );
     const end = words.findIndex((word) => /^(?:[0-9]?[<>]|&$)/.test(word));
     calls.push(end < 0 ? words : words.slice(0, end));
   }
   return calls;
+}
+
+/** Each variable's name in its place: its value is known when it is typed. */
+function withNames(word: string): string {
+  return word.replace(
+    /\$(?:\{(\w+)\}|(\w+))/g,
+    (_, braced?: string, bare?: string) => braced ?? bare ?? "",
+  );
 }
 
 test("finds commands behind variables, in substitutions and between others", () => {
@@ -60,7 +68,7 @@ test("finds commands behind variables, in substitutions and between others", () 
     ],
     ["A=1 npx sluice demo --quick # a word", [["demo", "--quick"]]],
     ["A=\"x y\" b='z' sluice demo", [["demo"]]],
-    ["for id in a b; do npx sluice device show $id; done", [["device", "show", "$id"]]],
+    ["for id in a b; do npx sluice device show $id; done", [["device", "show", "id"]]],
     ["echo sluice demo", []],
     ["cd x && npx sluice demo > out.txt", [["demo"]]],
     ["npx sluice fleet serve [--client-ca ca.pem]", [["fleet", "serve", "--client-ca", "ca.pem"]]],
