@@ -2,7 +2,7 @@ import validators from "@fastify/ajv-compiler";
 import serializers from "@fastify/fast-json-stringify-compiler";
 import type { FastifyServerOptions } from "fastify";
 
-/** The most compiled schemas kept: all routes have fewer than 200; beyond it all are compiled anew. */
+/** All routes have fewer than 200 schemas; beyond this bound everything is compiled anew. */
 const compiledMax = 1000;
 // biome-ignore lint/suspicious/noExplicitAny: functions of any shape, each behind its own key
 type Loose = any;
