@@ -52,6 +52,8 @@ export class RealFleet {
   readonly refusedHandshakes: string[] = [];
   /** Handshakes that nobody refused: a device that restarts leaves one where it was. */
   cutHandshakes = 0;
+  /** Answers with 429: the device tells more, and for longer, than the server takes of one. */
+  pausedAnswers = 0;
   readonly #api: string;
   readonly #server: FleetServer;
   readonly #proxy: Server;
@@ -100,6 +102,7 @@ export class RealFleet {
       }
       const { method, url: path, headers } = incoming;
       const forward = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+        if (answer.statusCode === 429) this.pausedAnswers += 1;
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       });

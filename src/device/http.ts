@@ -66,11 +66,12 @@ class Exchange implements ResponseSink {
   readonly #clock: Clock;
   #timer: TimerHandle;
   readonly #reader: ResponseReader;
-  readonly #piece = new Uint8Array(pieceBytesMax);
+  /** Made when something comes: a handshake needs the memory before. */
+  #piece: Uint8Array | null = null;
   #resolver: Resolver | null = null;
   #socket: Socket | null = null;
-  /** Head and body that were not sent yet. */
-  #unsent: Uint8Array[] = [];
+  /** Head and body that were not sent yet; null before the socket takes any of it. */
+  #unsent: Uint8Array[] | null = null;
   #receivedBytes = 0;
   #ended = false;
   #inReceiver = false;
@@ -89,7 +90,6 @@ class Exchange implements ResponseSink {
   }
 
   open(connect: Connect): void {
-    this.#unsent = requestBytes(this.#address, this.#request);
     const { host } = this.#address;
     try {
       if (isIpv4(host)) this.#connect(connect, host);
@@ -177,21 +177,25 @@ class Exchange implements ResponseSink {
   }
 
   #writable(count: number): void {
+    this.#unsent ??= requestBytes(this.#address, this.#request);
+    const unsent = this.#unsent;
     // Bounded by the request: each turn sends some of it.
     for (let room = count; room > 0 && this.#socket !== null; ) {
-      const [next] = this.#unsent;
+      const [next] = unsent;
       if (next === undefined) return;
       const bytes = Math.min(room, next.length);
-      if (bytes === next.length) this.#unsent.shift();
-      else this.#unsent[0] = next.subarray(bytes);
+      if (bytes === next.length) unsent.shift();
+      else unsent[0] = next.subarray(bytes);
       room = Math.min(this.#socket.write(next.subarray(0, bytes)), room - bytes);
     }
   }
 
   #readable(count: number): void {
+    this.#piece ??= new Uint8Array(pieceBytesMax);
+    const piece = this.#piece;
     // Bounded by `count`: each turn takes some of it.
     for (let left = count; left > 0 && !this.#ended && this.#socket !== null; ) {
-      const into = this.#piece.subarray(0, Math.min(left, pieceBytesMax));
+      const into = piece.subarray(0, Math.min(left, pieceBytesMax));
       const bytes = this.#socket.read(into);
       if (bytes === undefined || bytes === 0) return;
       left -= bytes;

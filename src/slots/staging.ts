@@ -14,7 +14,8 @@ const compareBytes = 256;
 export class StagingSlot {
   readonly #area: FlashArea;
   readonly #imageBytes: number;
-  readonly #sector: Uint8Array;
+  /** Null until it is wanted. */
+  #buffer: Uint8Array | null = null;
   readonly #trailerSectors: number;
   #durableBytes = 0;
   #bufferedBytes = 0;
@@ -27,7 +28,16 @@ export class StagingSlot {
     this.#area = area;
     this.#imageBytes = imageBytes;
     this.#trailerSectors = Math.ceil(trailerBytes / area.sectorBytes);
-    this.#sector = new Uint8Array(area.sectorBytes);
+  }
+
+  get #sector(): Uint8Array {
+    this.#buffer ??= new Uint8Array(this.#area.sectorBytes);
+    return this.#buffer;
+  }
+
+  /** Gives back the memory of a sector that holds nothing: what comes next makes a connection, which needs it. */
+  release(): void {
+    if (this.#bufferedBytes === 0) this.#buffer = null;
   }
 
   /**
@@ -96,13 +106,14 @@ export class StagingSlot {
    */
   append(bytes: Uint8Array): boolean {
     if (this.receivedBytes + bytes.length > this.#imageBytes) return false;
+    const sector = this.#sector;
     let taken = 0;
     while (taken < bytes.length) {
-      const count = Math.min(bytes.length - taken, this.#sector.length - this.#bufferedBytes);
-      this.#sector.set(bytes.subarray(taken, taken + count), this.#bufferedBytes);
+      const count = Math.min(bytes.length - taken, sector.length - this.#bufferedBytes);
+      sector.set(bytes.subarray(taken, taken + count), this.#bufferedBytes);
       this.#bufferedBytes += count;
       taken += count;
-      if (this.#bufferedBytes === this.#sector.length || this.receivedBytes === this.#imageBytes)
+      if (this.#bufferedBytes === sector.length || this.receivedBytes === this.#imageBytes)
         this.#flush();
     }
     return true;
@@ -144,11 +155,12 @@ export class StagingSlot {
   }
 
   #holdsBuffer(offsetBytes: number): boolean {
+    const sector = this.#sector;
     const part = new Uint8Array(compareBytes);
-    for (let done = 0; done < this.#sector.length; done += part.length) {
+    for (let done = 0; done < sector.length; done += part.length) {
       this.#area.read(offsetBytes + done, part);
       for (let index = 0; index < part.length; index += 1)
-        if (part[index] !== this.#sector[done + index]) return false;
+        if (part[index] !== sector[done + index]) return false;
     }
     return true;
   }

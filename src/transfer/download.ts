@@ -236,6 +236,7 @@ async function fetchBlock(
       }
     },
   );
+  sink.release();
   if (flashError !== null) throw flashError;
   // A link that breaks behind the last byte has brought the block.
   const isWhole = sink.receivedBytes === toBytes && !isBad && !("isUnproven" in result);

@@ -14,6 +14,8 @@ export interface FileSink {
   resume(): void;
   /** Counts the suspect piece after all, for whoever found out in another way that it is whole. */
   keepSuspect(): void;
+  /** Gives back memory that holds nothing now; what is appended takes it again. */
+  release(): void;
   /** Takes the next bytes; false for more than the file has. */
   append(bytes: Uint8Array): boolean;
   /** Takes everything from there on back. */

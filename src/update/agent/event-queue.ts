@@ -4,6 +4,7 @@ import {
   decodeEvent,
   encodeEvent,
   eventBytesMax,
+  type RecordedEvent,
   type UpdateEvent,
   type UpdateEventType,
 } from "../../protocol/events.ts";
@@ -16,12 +17,12 @@ import {
   stringAt,
 } from "../../protocol/json.ts";
 
-/** Events that wait in memory, encoded: at most 12 KiB. */
+/** Events that wait, in memory or in the storage. */
 export const eventsWaitingMax = 24;
 /** Waiting events that the storage keeps, one value each: at most 6.5 KiB. */
 export const milestonesKeptMax = 12;
-/** Events of one request: at most 4 KiB. */
-export const eventsPerBatchMax = 8;
+/** Events of one request: at most 2 KiB, which are held while a connection is made. */
+export const eventsPerBatchMax = 4;
 /** Writes of the storage in one boot, the boot's own number included. */
 export const eventWritesPerBootMax = 32;
 /**
@@ -71,7 +72,8 @@ export interface EventBatch {
 
 interface Waiting {
   readonly id: string;
-  readonly json: string;
+  /** Null while it is read from the storage, under its serial: a server that takes nothing costs no memory then. */
+  readonly json: string | null;
   readonly isIntermediate: boolean;
   /** The event's number among the stored ones, or null. */
   readonly serial: number | null;
@@ -124,7 +126,9 @@ export class EventQueue {
     this.bootId = `${this.#stored.life}.${this.#stored.boot}`;
     const kept = readMilestones(ports.keyValue);
     this.#nextSerial = Math.max(this.#stored.delivered, ...kept.map(({ serial }) => serial)) + 1;
-    this.#waiting = kept.filter(({ serial }) => serial > this.#stored.delivered);
+    this.#waiting = kept
+      .filter(({ serial }) => serial > this.#stored.delivered)
+      .map(({ serial, id }) => ({ id, json: null, isIntermediate: false, serial }));
   }
 
   get waiting(): number {
@@ -140,17 +144,27 @@ export class EventQueue {
     const encoded = encodeEvent({ id, event, atUptimeMs, unixMs, ...this.#conditions() });
     const isIntermediate = intermediate.includes(event.type);
     const serial = isIntermediate ? null : this.#keep(encoded, event.type);
-    this.#waiting.push({ id, json: JSON.stringify(encoded), isIntermediate, serial });
+    const json = serial === null ? JSON.stringify(encoded) : null;
+    this.#waiting.push({ id, json, isIntermediate, serial });
     if (this.#waiting.length > eventsWaitingMax) this.#dropOne();
     return id;
   }
 
   /** The oldest events that wait; the same ones again until they are `delivered`. */
   batch(): EventBatch | null {
-    const oldest = this.#waiting.slice(0, eventsPerBatchMax);
-    if (oldest.length === 0) return null;
-    const body = new TextEncoder().encode(`[${oldest.map(({ json }) => json).join(",")}]`);
-    return { ids: oldest.map(({ id }) => id), body };
+    const ids: string[] = [];
+    const parts: string[] = [];
+    for (const waiting of this.#waiting.slice(0, eventsPerBatchMax)) {
+      const json = this.#jsonOf(waiting);
+      // What the storage lost since then cannot be told any more; the gap in the sequence tells.
+      if (json === null) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      else {
+        ids.push(waiting.id);
+        parts.push(json);
+      }
+    }
+    if (ids.length === 0) return null;
+    return { ids, body: new TextEncoder().encode(`[${parts.join(",")}]`) };
   }
 
   /** The server has a batch, or will never take it: its events are forgotten. */
@@ -170,13 +184,22 @@ export class EventQueue {
     const serial = this.#nextSerial;
     const writesMax = lastWords.includes(type) ? eventWritesPerBootMax : ordinaryWritesMax;
     const value = encodeJson({ n: serial, e: encoded });
+    const overwritten = this.#waiting.find(
+      (waiting) => waiting.serial === serial - milestonesKeptMax,
+    );
+    const json = overwritten === undefined ? null : this.#jsonOf(overwritten);
     if (!this.#write(milestoneKey(serial), value, writesMax)) return null;
     this.#nextSerial += 1;
-    const overwritten = serial - milestonesKeptMax;
     this.#waiting = this.#waiting.map((waiting) =>
-      waiting.serial === overwritten ? { ...waiting, serial: null } : waiting,
+      waiting === overwritten ? { ...waiting, json, serial: null } : waiting,
     );
     return serial;
+  }
+
+  #jsonOf({ json, serial }: Waiting): string | null {
+    if (json !== null || serial === null) return json;
+    const kept = readMilestone(this.#ports.keyValue, serial % milestonesKeptMax);
+    return kept?.serial === serial ? JSON.stringify(encodeEvent(kept)) : null;
   }
 
   #dropOne(): void {
@@ -226,18 +249,26 @@ function readRecord(keyValue: KeyValue): Stored | null {
   return { life, boot, delivered };
 }
 
+interface Milestone extends RecordedEvent {
+  readonly serial: number;
+}
+
 /** What the storage holds of earlier boots, oldest first; what cannot be read is not there. */
-function readMilestones(keyValue: KeyValue): (Waiting & { readonly serial: number })[] {
-  const kept: (Waiting & { readonly serial: number })[] = [];
+function readMilestones(keyValue: KeyValue): Milestone[] {
+  const kept: Milestone[] = [];
   for (let place = 0; place < milestonesKeptMax; place += 1) {
-    const bytes = keyValue.read(milestoneKey(place));
-    const value = bytes === null ? null : parseJsonObject(bytes, valueBytesMax);
-    const serial = value === null ? null : integerAt(value, "n", 1, serialMax);
-    const encoded = value === null ? null : objectAt(value, "e");
-    const recorded = encoded === null ? null : decodeEvent(encoded);
-    if (serial === null || recorded === null || serial % milestonesKeptMax !== place) continue;
-    const json = JSON.stringify(encodeEvent(recorded));
-    kept.push({ id: recorded.id, json, isIntermediate: false, serial });
+    const milestone = readMilestone(keyValue, place);
+    if (milestone !== null) kept.push(milestone);
   }
   return kept.sort((one, other) => one.serial - other.serial);
+}
+
+function readMilestone(keyValue: KeyValue, place: number): Milestone | null {
+  const bytes = keyValue.read(milestoneKey(place));
+  const value = bytes === null ? null : parseJsonObject(bytes, valueBytesMax);
+  const serial = value === null ? null : integerAt(value, "n", 1, serialMax);
+  const encoded = value === null ? null : objectAt(value, "e");
+  const recorded = encoded === null ? null : decodeEvent(encoded);
+  if (serial === null || recorded === null || serial % milestonesKeptMax !== place) return null;
+  return { ...recorded, serial };
 }

@@ -60,6 +60,18 @@ test("erases each sector once and programs each byte once", () => {
   assert.ok(chip.counts.bytesProgrammed <= 1.01 * image.length);
 });
 
+test("loses nothing when its memory is given back between two pieces, within a sector or at its end", () => {
+  const image = imageOf(3 * sector + 100);
+  const { chip, slot, start } = staging(8, image.length);
+  prepare(slot);
+  slot.resume();
+  for (let from = 0; from < image.length; from += 1024) {
+    assert.equal(slot.append(image.subarray(from, from + 1024)), true);
+    slot.release();
+  }
+  assert.deepEqual(chip.peek(start, image.length), image);
+});
+
 test("erases nothing of a slot that is blank", () => {
   const image = imageOf(3 * sector);
   const { chip, slot } = staging(8, image.length);

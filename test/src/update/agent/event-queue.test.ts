@@ -89,7 +89,11 @@ test("batches are the oldest events in their order, the same again until they ar
   assert.deepEqual(first?.ids, ids.slice(0, eventsPerBatchMax));
   assert.deepEqual(queue.batch(), first);
   if (first !== null) queue.delivered(first);
-  assert.deepEqual(queue.batch()?.ids, ids.slice(eventsPerBatchMax));
+  assert.deepEqual(queue.batch()?.ids, ids.slice(eventsPerBatchMax, 2 * eventsPerBatchMax));
+  assert.deepEqual(
+    drain(queue).map(({ id }) => id),
+    ids.slice(eventsPerBatchMax),
+  );
 });
 
 test("each boot has its own number, and one life has one name", () => {
@@ -180,6 +184,30 @@ test("a queue full of milestones drops the oldest of them", () => {
   for (let count = 0; count <= eventsWaitingMax; count += 1) add(queue, "update.download.failed");
   assert.equal(queue.waiting, eventsWaitingMax);
   assert.equal(drain(queue)[0]?.id.split("-")[1], "2");
+});
+
+test("a milestone that is written over before it was told is told all the same", () => {
+  const queue = open(new CuttableKeyValue());
+  const ids = Array.from(
+    { length: milestonesKeptMax + 3 },
+    () => add(queue, "update.download.failed")[0],
+  );
+  assert.deepEqual(
+    drain(queue).map(({ id }) => id),
+    ids,
+  );
+});
+
+test("a milestone waits in the storage alone: lost there, it is passed over and holds up nothing", () => {
+  const keyValue = new CuttableKeyValue();
+  const queue = open(keyValue);
+  add(queue, "update.install.completed", "update.check.started", "update.health.ok");
+  keyValue.values.delete("event.1");
+  assert.deepEqual(types(queue), ["update.check.started", "update.health.ok"]);
+  assert.equal(queue.waiting, 2);
+  keyValue.values.delete("event.2");
+  drain(queue);
+  assert.equal(queue.waiting, 0);
 });
 
 test("the storage keeps the newest milestones, written over in a circle", () => {
