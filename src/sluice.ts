@@ -12,8 +12,8 @@ export interface Sluice {
 }
 
 /**
- * Starts the updates of this device beside the application: call it once, early, from the main module.
- * Null on a device that was never enrolled; it then runs on without updates.
+ * Starts the updates of this device beside the application: call it once, early, from the main
+ * module. Null on a device that was never enrolled; it then runs on without updates.
  */
 export function startUpdates(
   settings: Settings = withBoardSettings(defaultSettings),

@@ -16,9 +16,10 @@ const xsBytesMax = 96 * 1024;
 const needed = ["ZEPHYR_BASE", "MODDABLE", "CROSS_COMPILE"] as const;
 
 /**
- * What the reference firmware takes on an ESP32-C3, as the linker counts it: `dram0_0_seg` is all of the chip's SRAM but
- * the cache, the code that runs from it, XS's static block, heap pool and stacks included. With an emulator and a
- * bootloader in the environment (README.md), also what the chip tells of its memory at the worst moment of an update.
+ * What the reference firmware takes on an ESP32-C3, as the linker counts it: `dram0_0_seg` is all
+ * of the chip's SRAM but the cache, the code that runs from it, XS's static block, heap pool and
+ * stacks included. With an emulator and a bootloader in the environment (README.md), also what the
+ * chip tells of its memory at the worst moment of an update.
  */
 export const boardSizes: Benchmark = {
   name: "board",

@@ -1,7 +1,10 @@
 import type { HistoryName } from "../power-cuts/history.ts";
 import { buildImages, type HistoryKind, historyKinds, Proof } from "../power-cuts/proof.ts";
 
-/** The size of a real image with network and storage for an ESP32-C3, reached with a comment behind the code. */
+/**
+ * The size of a real image with network and storage for an ESP32-C3, reached with a comment behind
+ * the code.
+ */
 const imageBytesMin = 560_000;
 const seed = 1;
 let made: Promise<Proof> | null = null;

@@ -5,9 +5,10 @@ import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
 import { benchDevice, benchHistory } from "./device.ts";
 
 /**
- * What one update and one rollback do to the flash of a 4 MiB board, compared with the least that swap using move needs
- * for images of N sectors and a trailer of T: 3N + 2T erases and 15N + 4 writes for a swap; a revert writes the
- * secondary's trailer first, which takes T erases and 3 writes more, and one write confirms the image.
+ * What one update and one rollback do to the flash of a 4 MiB board, compared with the least that
+ * swap using move needs for images of N sectors and a trailer of T: 3N + 2T erases and 15N + 4
+ * writes for a swap; a revert writes the secondary's trailer first, which takes T erases and 3
+ * writes more, and one write confirms the image.
  */
 export const flashWear: Benchmark = {
   name: "flash-wear",

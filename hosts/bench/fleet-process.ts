@@ -1,4 +1,5 @@
-// The fleet server in a process of its own, so that its CPU time is nobody else's. Started by idle-poll.ts.
+// The fleet server in a process of its own, so that its CPU time is nobody else's. Started by
+// idle-poll.ts.
 import { join } from "node:path";
 import { createFleet } from "../fleet/app.ts";
 import { systemClock } from "../fleet/time/clock.ts";

@@ -10,12 +10,17 @@ import { aboutAtMost, atMost, type Benchmark } from "./benchmark.ts";
 import type { FleetAnswer, FleetOrder } from "./fleet-process.ts";
 
 const devices = 1000;
-/** Each device polls once before anything is measured: caches are warm and first contacts are written. */
+/**
+ * Each device polls once before anything is measured: caches are warm and first contacts are
+ * written.
+ */
 const warmRounds = 2;
 const measuredRounds = 5;
 const connections = 16;
 
-/** What a poll costs that finds nothing to do, over HTTP, with the server in a process of its own. */
+/**
+ * What a poll costs that finds nothing to do, over HTTP, with the server in a process of its own.
+ */
 export const idlePoll: Benchmark = {
   name: "idle-poll",
   about: `server CPU and SQL writes of polls with nothing to do, ${devices} devices`,
@@ -76,7 +81,10 @@ class FleetProcess {
     this.#database = new DatabaseSync(databaseFile, { readOnly: true });
   }
 
-  /** Changes with every transaction of another connection that wrote something (SQLite, PRAGMA data_version). */
+  /**
+   * Changes with every transaction of another connection that wrote something (SQLite, PRAGMA
+   * data_version).
+   */
   get dataVersion(): number {
     return Number(this.#database.prepare("PRAGMA data_version").get()?.["data_version"]);
   }

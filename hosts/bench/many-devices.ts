@@ -8,7 +8,9 @@ export function manyDeviceId(number: number): string {
   return `device-${String(number).padStart(7, "0")}`;
 }
 
-/** Fills the database of a server that does not run yet: all devices have one token and run 1.0.0. */
+/**
+ * Fills the database of a server that does not run yet: all devices have one token and run 1.0.0.
+ */
 export async function addManyDevices(
   databaseFile: string,
   wishes: { readonly devices: number; readonly hardware: string; readonly token: string },

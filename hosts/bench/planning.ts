@@ -17,7 +17,10 @@ const payloadBytes = 1_500_000;
 /** After one that pays for what is compiled at its first use. */
 const measuredRounds = 5;
 
-/** From the request to the answer, over HTTP; the turns are those of the thread that serves meanwhile. */
+/**
+ * From the request to the answer, over HTTP; the turns are those of the thread that serves
+ * meanwhile.
+ */
 export const planning: Benchmark = {
   name: "planning",
   about: `publishing an image and planning rollouts of ${devices.toLocaleString("en")} devices: time, and how long the server's thread is held`,

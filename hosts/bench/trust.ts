@@ -17,7 +17,9 @@ const dayMs = 86_400_000;
 const earlierReleases = ["1.1.0", "1.2.0", "1.3.0"] as const;
 const release = "1.4.0";
 
-/** What going by signed metadata costs a device: bytes as they cross the wire, signatures verified. */
+/**
+ * What going by signed metadata costs a device: bytes as they cross the wire, signatures verified.
+ */
 export const trustChecks: Benchmark = {
   name: "trust",
   about: "bytes on the wire and signatures verified, in a device's checks against the fleet server",

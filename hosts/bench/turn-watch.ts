@@ -69,7 +69,9 @@ export class TurnWatch {
     if (this.#stat !== null) closeSync(this.#stat);
   }
 
-  /** Without the kernel's numbers it is the processor time alone, in which no wait for a disk shows. */
+  /**
+   * Without the kernel's numbers it is the processor time alone, in which no wait for a disk shows.
+   */
   #ownMs(): number {
     if (this.#stat === null) {
       const { user, system } = process.threadCpuUsage();

@@ -34,11 +34,11 @@ const phaseSeconds = 240;
 const idleSamples = 4;
 
 /**
- * The XS heap of the whole reference firmware, laid out as a board's and growing by its steps, on the
- * SDK's debug build for Linux: native crypto, no noble, modules preloaded. XS collects garbage before it
- * grows and gives nothing back, so that what it grew to is what was alive at the worst moment, to a
- * step. Slots and chunks count as on a 32-bit board, with slots of 16 bytes; the simulator's key-value
- * storage, which on a board is native, counts too.
+ * The XS heap of the whole reference firmware, laid out as a board's and growing by its steps, on
+ * the SDK's debug build for Linux: native crypto, no noble, modules preloaded. XS collects garbage
+ * before it grows and gives nothing back, so that what it grew to is what was alive at the worst
+ * moment, to a step. Slots and chunks count as on a 32-bit board, with slots of 16 bytes; the
+ * simulator's key-value storage, which on a board is native, counts too.
  */
 export const xsMemory: Benchmark = {
   name: "xs-memory",
@@ -118,7 +118,10 @@ export const xsMemory: Benchmark = {
   },
 };
 
-/** A step of slots and of chunks, and a slot or two of stack, by the moment at which the network calls. */
+/**
+ * A step of slots and of chunks, and a slot or two of stack, by the moment at which the network
+ * calls.
+ */
 const flatWithinBytes = 64 * boardSlotBytes + 1024 + 256;
 
 /** An application needs some of it too, and a stack that overflows resets the board. */

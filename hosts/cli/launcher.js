@@ -26,8 +26,9 @@ child.on("error", (error) => {
 });
 child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 
-// npm starts commands through a shell, passes a signal on to that shell alone, and leaves what the shell had started
-// behind. So when npm's shell is gone, the signal that ended it is passed on from here.
+// npm starts commands through a shell, passes a signal on to that shell alone, and leaves what the
+// shell had started behind. So when npm's shell is gone, the signal that ended it is passed on from
+// here.
 if (process.env.npm_command !== undefined) {
   const shell = process.ppid;
   const look = () => {

@@ -2,7 +2,8 @@ import { environmentError } from "./command/environment-error.ts";
 import { CommandError, exitCodes } from "./command/exit.ts";
 import { run } from "./run.ts";
 
-// A reader such as `head` that has seen enough ends the command; a full disk under a file does so too.
+// A reader such as `head` that has seen enough ends the command; a full disk under a file does so
+// too.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(exitCodes.ok);
   const told = environmentError(error, "cannot write the result");

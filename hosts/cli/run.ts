@@ -8,7 +8,8 @@ import { createProgram } from "./program.ts";
 
 /**
  * Runs one command line and answers its exit code. An expected failure, and one of the machine, is
- * one line without a stack; anything else is a defect of ours, is told with its stack, and ends with `exitCodes.internal`.
+ * one line without a stack; anything else is a defect of ours, is told with its stack, and ends
+ * with `exitCodes.internal`.
  */
 export function run(argv: readonly string[], output: OutputConfiguration = {}): Promise<number> {
   return runProgram(createProgram(output), argv);

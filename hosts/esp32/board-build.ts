@@ -26,12 +26,18 @@ export interface FirmwareRequest {
   readonly manifest?: string;
   /** `mcconfig key=value`: trialSeconds, watchdogSeconds, firstPollSeconds. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Links without the binary libraries of the chip's maker: a program that shows its size and cannot run. */
+  /**
+   * Links without the binary libraries of the chip's maker: a program that shows its size and
+   * cannot run.
+   */
   readonly withoutBlobs?: boolean;
 }
 
 export interface FirmwareBuild {
-  /** What is signed: the Zephyr program behind the room for MCUboot's header, or a whole program for this machine. */
+  /**
+   * What is signed: the Zephyr program behind the room for MCUboot's header, or a whole program for
+   * this machine.
+   */
   readonly payload: Uint8Array;
   readonly elf: string;
   /** The bytes used of each memory region that the linker names. */
@@ -45,8 +51,8 @@ export type FirmwareResult =
   | { readonly ok: false; readonly step: BuildStep; readonly output: string };
 
 /**
- * Compiles an application for a board: mcconfig makes its part, CMake and Ninja build it with Zephyr. Applications of
- * one board share the objects of Zephyr.
+ * Compiles an application for a board: mcconfig makes its part, CMake and Ninja build it with
+ * Zephyr. Applications of one board share the objects of Zephyr.
  */
 export async function buildFirmware(
   tools: BoardTools,
@@ -124,9 +130,9 @@ function cmakeParameters(
 }
 
 /**
- * What mcconfig makes asks for Zephyr 4.4 and its own compiler package. Zephyr 4.3 and any compiler for the chip do:
- * tried. XS saves registers by functions of the compiler's, for RISC-V; Zephyr does not, since some of its code runs
- * while the flash, in which these are, cannot be read.
+ * What mcconfig makes asks for Zephyr 4.4 and its own compiler package. Zephyr 4.3 and any compiler
+ * for the chip do: tried. XS saves registers by functions of the compiler's, for RISC-V; Zephyr
+ * does not, since some of its code runs while the flash, in which these are, cannot be read.
  */
 function adaptLists(lists: string): void {
   const text = readFileSync(lists, "utf8")

@@ -5,7 +5,10 @@ import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import type { BoardTools } from "./board-tools.ts";
 import { bootloaderVersion, moddableVersion } from "./versions.ts";
 
-/** What the files of a board's build consist of, CycloneDX 1.6 in JSON; without a time, so that it is the same again. */
+/**
+ * What the files of a board's build consist of, CycloneDX 1.6 in JSON; without a time, so that it
+ * is the same again.
+ */
 export function writeBoardSbom(
   tools: BoardTools,
   firmware: { readonly board: string; readonly version: string; readonly image: Uint8Array },

@@ -20,8 +20,8 @@ export type BoardToolsResult =
 const described = "docs/flashing.md says where it comes from";
 
 /**
- * Looks for Zephyr, the Moddable SDK, the compiler and what they call. `host` is this machine's compiler, for Zephyr's
- * simulator of a board, which is a program of 32 bits.
+ * Looks for Zephyr, the Moddable SDK, the compiler and what they call. `host` is this machine's
+ * compiler, for Zephyr's simulator of a board, which is a program of 32 bits.
  */
 export async function findBoardTools(
   environment = process.env,

@@ -1,11 +1,15 @@
-// Which files of bootloader/ go into MCUboot's build for a chip and a flash size, and the command that says so.
+// Which files of bootloader/ go into MCUboot's build for a chip and a flash size, and the command
+// that says so.
 
 import { sectorBytes } from "../flash/geometry.ts";
 import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "../flash/partitions.ts";
 import { type MarkdownBlock, markdownTable } from "./markdown-block.ts";
 import { overlayPath } from "./overlay.ts";
 
-/** The board in Zephyr that each chip is tried on; any other board with that chip takes the same files. */
+/**
+ * The board in Zephyr that each chip is tried on; any other board with that chip takes the same
+ * files.
+ */
 const zephyrBoards: Readonly<Record<Soc, string>> = {
   esp32c6: "esp32c6_devkitc/esp32c6/hpcore",
   esp32c3: "esp32c3_devkitm",
@@ -38,7 +42,10 @@ export function sectorsPath(flashMiB: FlashMiB): string {
   return `bootloader/partitions/${flashMiB}m.conf`;
 }
 
-/** The fragment that tells MCUboot how many sectors a slot has: it plans the trailer with that number. */
+/**
+ * The fragment that tells MCUboot how many sectors a slot has: it plans the trailer with that
+ * number.
+ */
 export function renderSectors(flashMiB: FlashMiB): string {
   const { slot0 } = partitionTable({ soc: socs[0], flashMiB });
   return `# Generated from hosts/flash/partitions.ts by \`npm run generate\`: ${flashMiB} MiB of flash.

@@ -11,7 +11,10 @@ import { type FlashMiB, partitionTable, type Soc, writeBlockBytes } from "../fla
 /** `BOOT_MAX_ALIGN` while flash encryption is off. */
 const maxAlignBytes = 8;
 
-/** What a built bootloader says of itself, and why the firmware of a board would refuse every update under it. */
+/**
+ * What a built bootloader says of itself, and why the firmware of a board would refuse every update
+ * under it.
+ */
 export function readBootloaderFile(
   choice: { readonly soc: Soc; readonly flashMiB: FlashMiB },
   file: Uint8Array,

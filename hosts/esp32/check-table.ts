@@ -8,7 +8,10 @@ import {
   writeBlockBytes,
 } from "../flash/partitions.ts";
 
-/** Why nothing may be built for such a table, with the numbers; null for one that a board can be updated with. */
+/**
+ * Why nothing may be built for such a table, with the numbers; null for one that a board can be
+ * updated with.
+ */
 export function tableDefect(table: PartitionTable, flashBytes: number): string | null {
   for (const name of partitionNames) {
     const { offsetBytes: offset, sizeBytes: size } = table[name];

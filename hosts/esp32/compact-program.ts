@@ -2,9 +2,10 @@ import { type TransformResult, transform } from "esbuild";
 import { reuseNames } from "./reuse-names.ts";
 
 /**
- * Makes a module that esbuild bundled and printed smaller for XS. Numbers and short strings go where they are used,
- * because each variable is a slot in every function that uses it. What is never assigned becomes constant again, so
- * that it is not copied to RAM. Functions become arrow functions, which have no prototype object.
+ * Makes a module that esbuild bundled and printed smaller for XS. Numbers and short strings go
+ * where they are used, because each variable is a slot in every function that uses it. What is
+ * never assigned becomes constant again, so that it is not copied to RAM. Functions become arrow
+ * functions, which have no prototype object.
  */
 export async function compactProgram(bundled: string): Promise<string> {
   const { code, values } = withoutValues(withConstants(bundled));
@@ -34,7 +35,10 @@ function shortened(code: string, define: Record<string, string>): Promise<Transf
 /** A variable and its key cost more than this string wherever it is used. */
 const stringCharactersMax = 20;
 
-/** Without the constants that have plain values; esbuild puts a value where its name has no declaration. */
+/**
+ * Without the constants that have plain values; esbuild puts a value where its name has no
+ * declaration.
+ */
 function withoutValues(text: string): { code: string; values: Record<string, string> } {
   const values: Record<string, string> = {};
   const exported = new Set(
@@ -89,8 +93,8 @@ function withVariables(code: string, lines: ReadonlySet<number>): string {
 }
 
 /**
- * Functions of the module that are only called, as arrow functions before everything else: there they are as
- * early as functions are. The printed form has each begin and end in the first column.
+ * Functions of the module that are only called, as arrow functions before everything else: there
+ * they are as early as functions are. The printed form has each begin and end in the first column.
  */
 function withArrows(code: string): string {
   const constructed = new Set(

@@ -16,8 +16,8 @@ export type FlashImageResult =
   | { readonly ok: false; readonly message: string };
 
 /**
- * The whole flash of a board as it leaves the factory: bootloader and signed image, everything else erased. Nothing is
- * enrolled yet.
+ * The whole flash of a board as it leaves the factory: bootloader and signed image, everything else
+ * erased. Nothing is enrolled yet.
  */
 export function factoryFlash(
   choice: { soc: Soc; flashMiB: FlashMiB },

@@ -1,4 +1,5 @@
-// Writes every file that repeats the partition table. Run by `npm run generate`; a test compares without writing.
+// Writes every file that repeats the partition table. Run by `npm run generate`; a test compares
+// without writing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type FlashMiB, flashMiBs, partitionTable, type Soc, socs } from "../flash/partitions.ts";
@@ -16,7 +17,9 @@ export interface GeneratedFile {
   readonly text: string;
 }
 
-/** Every generated file as it should be now. Throws for a table that no board could be updated with. */
+/**
+ * Every generated file as it should be now. Throws for a table that no board could be updated with.
+ */
 export function generatedFiles(): GeneratedFile[] {
   for (const soc of socs) for (const flashMiB of flashMiBs) refuseDefect({ soc, flashMiB });
   const overlays = socs.flatMap((soc) =>
@@ -38,7 +41,10 @@ function refuseDefect(choice: { soc: Soc; flashMiB: FlashMiB }): void {
     throw new Error(`partition table of ${choice.soc}, ${choice.flashMiB} MiB: ${defect}`);
 }
 
-/** bootloader/README.md must show both blocks; README.md shows the slot map once it holds the markers. */
+/**
+ * bootloader/README.md must show both blocks; README.md shows the slot map once it holds the
+ * markers.
+ */
 function pages(): GeneratedFile[] {
   const bootloader = "bootloader/README.md";
   const walk = "docs/flashing.md";

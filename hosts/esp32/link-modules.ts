@@ -29,8 +29,9 @@ export interface LinkedModules {
 }
 
 /**
- * Makes one module of all preloaded JavaScript, without what nothing uses: each module, export and import costs XS
- * slots, and each name of a variable a key. Modules with natives, and what they import, stay.
+ * Makes one module of all preloaded JavaScript, without what nothing uses: each module, export and
+ * import costs XS slots, and each name of a variable a key. Modules with natives, and what they
+ * import, stay.
  */
 export async function linkModules(request: LinkRequest): Promise<LinkedModules> {
   const { folder } = request;
@@ -67,7 +68,10 @@ export async function linkModules(request: LinkRequest): Promise<LinkedModules> 
   return { dropped, made, preloaded: staying, reached };
 }
 
-/** Names of what is preloaded, and of what runs later: main, and what an application may import by a name it makes. */
+/**
+ * Names of what is preloaded, and of what runs later: main, and what an application may import by a
+ * name it makes.
+ */
 function rootsOf({ modules, main }: LinkRequest): [preloaded: string[], later: string[]] {
   const roots = [...modules.values()].filter(({ name }) => !isOptionalModule(name));
   const later = roots.filter(

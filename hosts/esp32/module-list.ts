@@ -58,7 +58,10 @@ function captures(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, found = ""]) => found);
 }
 
-/** Writes the list again with other modules: those that were made are compiled from what they are made of. */
+/**
+ * Writes the list again with other modules: those that were made are compiled from what they are
+ * made of.
+ */
 export function writeModules(
   lists: string,
   change: {

@@ -1,6 +1,6 @@
 /**
- * What the SDK's manifests put into every firmware for Zephyr: left out where no program imports it, together with
- * what it asks of Zephyr.
+ * What the SDK's manifests put into every firmware for Zephyr: left out where no program imports
+ * it, together with what it asks of Zephyr.
  */
 const optionalParts: readonly {
   readonly modules: readonly string[];

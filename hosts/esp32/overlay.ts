@@ -25,8 +25,9 @@ export function overlayPath(choice: { soc: Soc; flashMiB: FlashMiB }): string {
 }
 
 /**
- * The devicetree overlay of one table. It replaces whatever table the board brings, for the bootloader and for
- * the application alike: two tables that disagree are the quickest way to lose a device.
+ * The devicetree overlay of one table. It replaces whatever table the board brings, for the
+ * bootloader and for the application alike: two tables that disagree are the quickest way to lose a
+ * device.
  */
 export function renderOverlay(choice: { soc: Soc; flashMiB: FlashMiB }): string {
   const table = partitionTable(choice);

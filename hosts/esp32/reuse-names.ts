@@ -4,8 +4,9 @@ import { type TransformResult, transform } from "esbuild";
 const nameCharactersMin = 4;
 
 /**
- * Gives the variables of a module names that it has already, those of properties: each name that XS knows is a slot,
- * a text and an entry of a table. Takes what esbuild printed after it shortened all names, and merges statements.
+ * Gives the variables of a module names that it has already, those of properties: each name that XS
+ * knows is a slot, a text and an entry of a table. Takes what esbuild printed after it shortened
+ * all names, and merges statements.
  */
 export async function reuseNames(printed: string): Promise<string> {
   const declaration = /^((?:const|let) )([\w$]+)(?= = )/gm;
@@ -37,8 +38,8 @@ function merged(code: string, define: Record<string, string>): Promise<Transform
 }
 
 /**
- * Names of properties in the program which are not names of anything else. None of the language's own: XS keeps the
- * code behind every name of those that a program has.
+ * Names of properties in the program which are not names of anything else. None of the language's
+ * own: XS keeps the code behind every name of those that a program has.
  */
 function freeNames(code: string): string[] {
   const inProgram = [...code.matchAll(/\.([A-Za-z][\w$]*)\b/g)].map(([, name = ""]) => name);

@@ -1,4 +1,7 @@
-/** What a firmware with everything on but Wi-Fi's libraries is meant to fit into, and the bounds that it keeps to. */
+/**
+ * What a firmware with everything on but Wi-Fi's libraries is meant to fit into, and the bounds
+ * that it keeps to.
+ */
 export const sizeLimits = {
   /** 720 KiB, as published: half of what a slot holds. */
   imageBytesTarget: 720 * 1024,

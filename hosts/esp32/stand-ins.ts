@@ -7,8 +7,8 @@ import { modulesWithUnusedMethods, withoutUnusedMethods } from "./unused-methods
 const standInFolder = join(import.meta.dirname, "modules/tls");
 
 /**
- * In place of modules of the SDK's TLS that `SecureSession` never comes to, or needs little of: it judges certificates
- * itself, takes one suite and ECDSA on P-256, and takes up no earlier session.
+ * In place of modules of the SDK's TLS that `SecureSession` never comes to, or needs little of: it
+ * judges certificates itself, takes one suite and ECDSA on P-256, and takes up no earlier session.
  */
 const standIns: ReadonlyMap<string, string> = new Map([
   ["dsa", "no-signature.ts"],
@@ -26,8 +26,9 @@ const isOfTls = (name: string): boolean =>
   standIns.has(name);
 
 /**
- * With the stand-ins, and without methods that are never called, unless a program uses the SDK's TLS otherwise than
- * through the firmware's sockets. What is made of the SDK's modules goes to `folder`.
+ * With the stand-ins, and without methods that are never called, unless a program uses the SDK's
+ * TLS otherwise than through the firmware's sockets. What is made of the SDK's modules goes to
+ * `folder`.
  */
 export function withStandIns(
   modules: ReadonlyMap<string, FirmwareModule>,

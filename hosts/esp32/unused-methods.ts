@@ -1,6 +1,7 @@
 /**
- * Methods of the SDK's TLS that no client comes to which takes one suite of TLS 1.2: those of servers, of other suites
- * and of tracing, and what `SecureSession` does itself. By module and object.
+ * Methods of the SDK's TLS that no client comes to which takes one suite of TLS 1.2: those of
+ * servers, of other suites and of tracing, and what `SecureSession` does itself. By module and
+ * object.
  */
 const unusedMethods: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   "ssl/alert": {},
@@ -28,8 +29,9 @@ const traces =
   /^\t+(?:session\.traceProtocol\(this\);|this\.(?:startTrace\("\w+"\)|stopTrace\(\));|name: "\w+",)\n/gm;
 
 /**
- * Without what is never called. What another version of the SDK writes otherwise stays: the image is larger then, and
- * no less right. Whoever calls one of them gets a TypeError, which ends the handshake.
+ * Without what is never called. What another version of the SDK writes otherwise stays: the image
+ * is larger then, and no less right. Whoever calls one of them gets a TypeError, which ends the
+ * handshake.
  */
 export function withoutUnusedMethods(module: string, text: string): string {
   let lines = text.replace(traces, "").split("\n");

@@ -31,7 +31,10 @@ export interface FileLock {
 }
 
 const triesMsBetween = 20;
-/** Two who ask at the same moment may refuse each other: none of them has it until one tells its name. */
+/**
+ * Two who ask at the same moment may refuse each other: none of them has it until one tells its
+ * name.
+ */
 const unnamedMsMax = 5000;
 
 /**
@@ -102,8 +105,8 @@ function tryLock(lockPath: string): DatabaseSync | null {
 const sqliteBusy = 5;
 
 /**
- * SQLite would tell only that it cannot; this tells why. A file that is there is not opened: closing
- * it would let go of every lock that this process has on it.
+ * SQLite would tell only that it cannot; this tells why. A file that is there is not opened:
+ * closing it would let go of every lock that this process has on it.
  */
 function makeWritable(path: string): void {
   try {
@@ -135,7 +138,9 @@ function held(database: DatabaseSync, holderPath: string, words: string): FileLo
   };
 }
 
-/** Null while nobody tells a name who lives: one has just taken it, has just let go, or was killed. */
+/**
+ * Null while nobody tells a name who lives: one has just taken it, has just let go, or was killed.
+ */
 function holderOf(holderPath: string): string | null {
   let words: string;
   try {

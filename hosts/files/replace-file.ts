@@ -17,7 +17,8 @@ import { basename, dirname, join } from "node:path";
 /**
  * Writes a whole file so that a crash, a full disk or a power cut leaves the old content or the new
  * one: into a file beside it, which then takes its name. Keeps the access rights of the file that
- * was there, else gives it `mode`. Pipes and devices such as /dev/stdout are written to as they are.
+ * was there, else gives it `mode`. Pipes and devices such as /dev/stdout are written to as they
+ * are.
  */
 export function replaceFile(path: string, content: Uint8Array | string, mode = 0o666): void {
   const before = statSync(path, { throwIfNoEntry: false });
@@ -39,7 +40,9 @@ export function replaceFile(path: string, content: Uint8Array | string, mode = 0
   syncFolder(dirname(target));
 }
 
-/** The same for a file of a server's own, without holding the thread while the disk is waited for. */
+/**
+ * The same for a file of a server's own, without holding the thread while the disk is waited for.
+ */
 export async function replaceFileMeanwhile(path: string, content: Uint8Array): Promise<void> {
   const temporary = nameBeside(path);
   try {

@@ -11,7 +11,10 @@ export interface SlotExtent extends Extent {
   readonly sectors: number;
 }
 
-/** Where the bootloader finds its slots: what a layout file or an entry of `layouts` in a vectors.json tells. */
+/**
+ * Where the bootloader finds its slots: what a layout file or an entry of `layouts` in a
+ * vectors.json tells.
+ */
 export interface FlashLayout {
   readonly flashBytes: number;
   readonly primary: SlotExtent;
@@ -50,7 +53,10 @@ export type LayoutResult<Layout> =
 const areaNames = ["primary", "secondary", "scratch", "bootctl", "storage", "boot"] as const;
 type AreaName = (typeof areaNames)[number];
 
-/** Any layout that the bootloader can be built for: slots may differ in size, our areas may be absent. */
+/**
+ * Any layout that the bootloader can be built for: slots may differ in size, our areas may be
+ * absent.
+ */
 export function parseFlashLayout(value: unknown): LayoutResult<FlashLayout> {
   if (!isRecord(value)) return refuse("not-a-layout", `expected an object, got ${kindOf(value)}`);
   const flashBytes = value["flash_size"];

@@ -18,10 +18,11 @@ export interface FlashCounts {
 const erasedSector = new Uint8Array(sectorBytes).fill(0xff);
 
 /**
- * A whole NOR flash chip under absolute addresses.
- * Sectors are erased to 0xff, writes are whole write blocks that only clear bits, and anything else stops the run
- * with a `FlashRuleError`. Erased sectors take no memory and clones share the others until one of them changes.
- * One operation is the erase of one sector or one write call; a cut leaves it undone or half done (`FaultHook`).
+ * A whole NOR flash chip under absolute addresses. Sectors are erased to 0xff, writes are whole
+ * write blocks that only clear bits, and anything else stops the run with a `FlashRuleError`.
+ * Erased sectors take no memory and clones share the others until one of them changes. One
+ * operation is the erase of one sector or one write call; a cut leaves it undone or half done
+ * (`FaultHook`).
  */
 export class NorFlash {
   readonly sizeBytes: number;
@@ -68,7 +69,10 @@ export class NorFlash {
     return this.peek(0, this.sizeBytes);
   }
 
-  /** An independent chip with the same content and wear; counts, hook and log start afresh, the power is on. */
+  /**
+   * An independent chip with the same content and wear; counts, hook and log start afresh, the
+   * power is on.
+   */
   clone(): NorFlash {
     const copy = new NorFlash(this);
     for (let index = 0; index < this.#sectors.length; index++)
@@ -136,8 +140,9 @@ export class NorFlash {
   }
 
   /**
-   * The bytes of one sector without a copy, from the test bench: not to be written, and only valid until the
-   * next operation. Two sectors given as the same array are equal; erased ones always are the same array.
+   * The bytes of one sector without a copy, from the test bench: not to be written, and only valid
+   * until the next operation. Two sectors given as the same array are equal; erased ones always are
+   * the same array.
    */
   sectorView(index: number): Uint8Array {
     return this.#sectors[index] ?? erasedSector;
@@ -148,7 +153,10 @@ export class NorFlash {
     return new NorFlashArea(this, offsetBytes, sizeBytes);
   }
 
-  /** Operations since the chip was made or cloned; an operation that was cut counts, with all its bytes. */
+  /**
+   * Operations since the chip was made or cloned; an operation that was cut counts, with all its
+   * bytes.
+   */
   get counts(): FlashCounts {
     return {
       erases: this.#erases,
@@ -175,7 +183,9 @@ export class NorFlash {
     this.#interrupted = null;
   }
 
-  /** Starts an operation log; the answer grows with each operation, the interrupted one included. */
+  /**
+   * Starts an operation log; the answer grows with each operation, the interrupted one included.
+   */
   startLog(): readonly FlashOperation[] {
     this.#operationLog = [];
     return this.#operationLog;

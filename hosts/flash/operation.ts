@@ -10,8 +10,9 @@ export type FlashOperation =
     };
 
 /**
- * How much of the operation under way survives a power cut: nothing, its first half, its second half, or in every
- * byte only four of the bits (a write leaves the low ones as they were, an erase sets the high ones).
+ * How much of the operation under way survives a power cut: nothing, its first half, its second
+ * half, or in every byte only four of the bits (a write leaves the low ones as they were, an erase
+ * sets the high ones).
  */
 export type CutKind = "clean" | "half" | "tail" | "bits";
 
@@ -21,8 +22,8 @@ export const cutKinds: readonly CutKind[] = ["clean", "half", "tail"];
 export const allCutKinds: readonly CutKind[] = [...cutKinds, "bits"];
 
 /**
- * Asked before each operation: `drop` reports success and changes nothing, as a worn chip does; `cut-...` cuts the power
- * at that operation.
+ * Asked before each operation: `drop` reports success and changes nothing, as a worn chip does;
+ * `cut-...` cuts the power at that operation.
  */
 export type FaultHook = (operation: FlashOperation) => "proceed" | "drop" | `cut-${CutKind}`;
 
@@ -43,8 +44,8 @@ export type FlashRule =
   | "bad-geometry";
 
 /**
- * The program broke a rule of NOR flash, which a real driver refuses or turns into corrupt data.
- * It is a defect of the program under test, not of the flash: not a `FlashError` that code may handle.
+ * The program broke a rule of NOR flash, which a real driver refuses or turns into corrupt data. It
+ * is a defect of the program under test, not of the flash: not a `FlashError` that code may handle.
  * The chip repeats it at every later access, so that a run which swallows it still stops.
  */
 export class FlashRuleError extends Error {
@@ -57,7 +58,10 @@ export class FlashRuleError extends Error {
   }
 }
 
-/** A hook that cuts the power at one operation, counted from 0 from the moment the hook is installed. */
+/**
+ * A hook that cuts the power at one operation, counted from 0 from the moment the hook is
+ * installed.
+ */
 export function cutAt(operationIndex: number, kind: CutKind): FaultHook {
   let next = 0;
   return () => (next++ === operationIndex ? `cut-${kind}` : "proceed");

@@ -1,5 +1,6 @@
-// Where everything lies in flash: the one table from which overlays, the slot map and the simulator's layouts come.
-// Offsets are upstream Zephyr's (dts/vendor/espressif/partitions_*_default_*.dtsi); `bootctl` is ours.
+// Where everything lies in flash: the one table from which overlays, the slot map and the
+// simulator's layouts come. Offsets are upstream Zephyr's
+// (dts/vendor/espressif/partitions_*_default_*.dtsi); `bootctl` is ours.
 
 import type { Extent } from "./layout.ts";
 
@@ -42,7 +43,8 @@ export const partitionPurposes: Readonly<Record<PartitionName, string>> = {
 };
 
 /**
- * Upstream keeps an image scratch of 124 KiB after `storage`. Swap using move needs none: its first sector is
+ * Upstream keeps an image scratch of 124 KiB after `storage`. Swap using move needs none: its first
+ * sector is
  * `bootctl`, the 120 KiB that follow stay free.
  */
 const tables: Readonly<Record<FlashMiB, PartitionTable>> = {
@@ -84,7 +86,10 @@ const tables: Readonly<Record<FlashMiB, PartitionTable>> = {
 /** The ROM of the original ESP32 starts the bootloader at 0x1000, that of every later chip at 0. */
 const esp32Boot: Extent = { offsetBytes: 0x001000, sizeBytes: 0x00f000 };
 
-/** The table of a chip with that much flash. Slots, storage and `bootctl` depend on the flash size only. */
+/**
+ * The table of a chip with that much flash. Slots, storage and `bootctl` depend on the flash size
+ * only.
+ */
 export function partitionTable(choice: { soc: Soc; flashMiB: FlashMiB }): PartitionTable {
   const table = tables[choice.flashMiB];
   return choice.soc === "esp32" ? { ...table, boot: esp32Boot } : table;

@@ -64,7 +64,10 @@ import { tellNotices } from "./trust/notices.ts";
 
 export interface FleetServer {
   readonly app: FastifyInstance;
-  /** Lets rollouts go on as far as the clock says, and writes what only memory knew. Ticks run one after another. */
+  /**
+   * Lets rollouts go on as far as the clock says, and writes what only memory knew. Ticks run one
+   * after another.
+   */
   tick(): Promise<void>;
   /** Writes everything down and closes the database. */
   close(): Promise<void>;
@@ -140,8 +143,8 @@ async function openTokens(database: FleetDatabase, databaseFile: string): Promis
 }
 
 /**
- * Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader. A terminal obeys
- * none of them, whoever's words are in them; to programs they are the same JSON.
+ * Lines for who reads slowly wait, and are dropped beyond a bound: the server waits for no reader.
+ * A terminal obeys none of them, whoever's words are in them; to programs they are the same JSON.
  */
 function logStream() {
   const lines = destination({ dest: 2, sync: false, maxLength: logWaitingBytesMax });

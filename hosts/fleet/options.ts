@@ -20,8 +20,8 @@ export interface FleetOptions {
   /** The server's only source of time; may be a virtual one. */
   readonly clock: FleetClock;
   /**
-   * How often the caller ticks: a tick that comes much later means that the server was late with everything. When
-   * absent, no tick is late.
+   * How often the caller ticks: a tick that comes much later means that the server was late with
+   * everything. When absent, no tick is late.
    */
   readonly ticksEveryMs?: number;
   /** How often devices are told to poll; 300 when absent. */
@@ -34,13 +34,22 @@ export interface FleetOptions {
   readonly adminToken?: string;
   /** Public keys in PEM; one of them must have signed every image. */
   readonly imageKeys?: readonly string[];
-  /** Public keys in PEM; one of them must have signed every configuration. Those of the images when absent. */
+  /**
+   * Public keys in PEM; one of them must have signed every configuration. Those of the images when
+   * absent.
+   */
   readonly configurationKeys?: readonly string[];
-  /** The largest image in bytes, header to end of TLVs, that the slots of a hardware take, by hardware id. */
+  /**
+   * The largest image in bytes, header to end of TLVs, that the slots of a hardware take, by
+   * hardware id.
+   */
   readonly imageBytesMax?: Readonly<Record<string, number>>;
   /** What devices reach the server at; else the Host that they ask. */
   readonly externalUrl?: string;
-  /** What people and programs reach the page and the management API at, besides loopback and `listenHost`. */
+  /**
+   * What people and programs reach the page and the management API at, besides loopback and
+   * `listenHost`.
+   */
   readonly publicUrls?: readonly string[];
   /** The address that the caller listens on. */
   readonly listenHost?: string;

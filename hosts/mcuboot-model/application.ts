@@ -9,8 +9,8 @@ import type { SwapType } from "./trailer.ts";
 export type CallResult = "ok" | "bad-image" | "bad-vector";
 
 /**
- * boot_set_pending: asks for the image in the secondary slot, on trial or for good.
- * A request that stands is left as it is. A cut after the first write of a permanent request leaves a trial.
+ * boot_set_pending: asks for the image in the secondary slot, on trial or for good. A request that
+ * stands is left as it is. A cut after the first write of a permanent request leaves a trial.
  */
 export function setPending(
   flash: NorFlash,
@@ -25,7 +25,9 @@ export function setPending(
   return "ok";
 }
 
-/** boot_set_confirmed: keeps the running image. An image that no swap brought needs no confirmation. */
+/**
+ * boot_set_confirmed: keeps the running image. An image that no swap brought needs no confirmation.
+ */
 export function setConfirmed(flash: NorFlash, config: BootConfig): CallResult {
   const { primary } = loaderState(flash, config);
   const plan = confirmWrites(readTrailer(primary.area, primary.place.shape), primary.place);
@@ -34,7 +36,9 @@ export function setConfirmed(flash: NorFlash, config: BootConfig): CallResult {
   return "ok";
 }
 
-/** boot_swap_type as an application sees it: the application is built without the bootloader's hook. */
+/**
+ * boot_swap_type as an application sees it: the application is built without the bootloader's hook.
+ */
 export function swapTypeOfApplication(flash: NorFlash, config: BootConfig): SwapType {
   return trailerSwapType(loaderState(flash, config));
 }

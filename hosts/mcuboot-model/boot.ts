@@ -68,9 +68,9 @@ const algorithms: Readonly<Record<BootConfig["mode"], SwapAlgorithm>> = {
 };
 
 /**
- * Runs MCUboot 2.4.0 (commit 2d4bacc3) once on a chip that is switched on: boot_go, with its defects.
- * A cut comes from the flash's fault hook and leaves the chip off; the next boot switches it on again.
- * Throws only `FlashRuleError`: the bootloader broke a rule of NOR flash.
+ * Runs MCUboot 2.4.0 (commit 2d4bacc3) once on a chip that is switched on: boot_go, with its
+ * defects. A cut comes from the flash's fault hook and leaves the chip off; the next boot switches
+ * it on again. Throws only `FlashRuleError`: the bootloader broke a rule of NOR flash.
  */
 export function boot(flash: NorFlash, config: BootConfig): BootOutcome {
   flash.restorePower();

@@ -6,9 +6,9 @@ export const extraBoots = 2;
 const entries = extraBoots + 1;
 
 /**
- * The flash page in which trial boots are counted, one entry per write block (4 bytes, more with flash encryption).
- * An entry is spent when it is not all 0xff; a spent entry takes the earlier ones along. The page can only take
- * boots away: garbage in it costs boots and nothing else.
+ * The flash page in which trial boots are counted, one entry per write block (4 bytes, more with
+ * flash encryption). An entry is spent when it is not all 0xff; a spent entry takes the earlier
+ * ones along. The page can only take boots away: garbage in it costs boots and nothing else.
  *
  * | entry | spent means                                      |
  * | ----- | ------------------------------------------------ |

@@ -31,7 +31,8 @@ export function recordOf(config: BootConfig, writeBlockBytes: number): Bootloade
 
 /**
  * What lies in the bootloader's partition of a simulated chip: a program for the chip's ROM
- * (`esp_image_header_t`) of one segment, which holds the record and no code. The model is what runs.
+ * (`esp_image_header_t`) of one segment, which holds the record and no code. The model is what
+ * runs.
  */
 export function bootloaderProgram(record: BootloaderRecord): Uint8Array {
   const bytes = encodeBootloaderRecord(record);

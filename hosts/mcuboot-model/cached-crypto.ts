@@ -6,8 +6,9 @@ const verdictsMax = 4096;
 const verdicts = new Map<string, boolean>();
 
 /**
- * The bootloader model boots the same images tens of thousands of times. A signature check is a pure function of key,
- * digest and signature, so keeping its verdict hides nothing: the image itself is hashed anew at every check.
+ * The bootloader model boots the same images tens of thousands of times. A signature check is a
+ * pure function of key, digest and signature, so keeping its verdict hides nothing: the image
+ * itself is hashed anew at every check.
  */
 export const cachedCrypto: Crypto = {
   sha256: () => nodeCrypto.sha256(),

@@ -3,7 +3,10 @@ import type { TrailerShape, UpgradeMode } from "../../src/image/trailer.ts";
 import type { FlashLayout } from "../flash/layout.ts";
 import type { PrimaryStateHookFactory } from "./primary-state-hook.ts";
 
-/** A security counter outside the flash (boot_nv_security_counter_*), for hardware rollback protection. */
+/**
+ * A security counter outside the flash (boot_nv_security_counter_*), for hardware rollback
+ * protection.
+ */
 export interface SecurityCounter {
   read(): number;
   /** Keeps the higher value. */

@@ -4,18 +4,21 @@ import { decideOnce, isOnTrial, isSettled, repairTornFlags } from "./primary-sta
 import type { HookBoard, PrimaryStateHookFactory } from "./primary-state-hook.ts";
 import type { SwapState } from "./trailer.ts";
 
-// Designs of the trial-boot hook that were given up. Checkers of trial boots must tell them from the one we ship.
+// Designs of the trial-boot hook that were given up. Checkers of trial boots must tell them from
+// the one we ship.
 
 /**
- * The first sketch: it only counts. A cut at the start of a revert leaves a permanent request for the old image, which
- * downgrade prevention refuses when the counter was raised, and then the unconfirmed image stays.
+ * The first sketch: it only counts. A cut at the start of a revert leaves a permanent request for
+ * the old image, which downgrade prevention refuses when the counter was raised, and then the
+ * unconfirmed image stays.
  */
 export const countingHook: PrimaryStateHookFactory = () => decideOnce(decideByCounting);
 
 /**
- * The second: before the revert it writes a marker, entry 2, and until the old image is settled everything is a revert.
- * Cuts do not beat it, but it believes the page: with garbage there, or a marker that outlived a revert that could not
- * happen, the next update is installed for good without a trial.
+ * The second: before the revert it writes a marker, entry 2, and until the old image is settled
+ * everything is a revert. Cuts do not beat it, but it believes the page: with garbage there, or a
+ * marker that outlived a revert that could not happen, the next update is installed for good
+ * without a trial.
  */
 export const markerHook: PrimaryStateHookFactory = () => decideOnce(decideByMarker);
 

@@ -23,8 +23,9 @@ export interface PlacedImage {
 }
 
 /**
- * boot_check_header_valid and bootutil_img_validate, through the verification that devices run. That one is stricter
- * than MCUboot in two points that no tool produces: a header size below 32, and DER that is not the shortest.
+ * boot_check_header_valid and bootutil_img_validate, through the verification that devices run.
+ * That one is stricter than MCUboot in two points that no tool produces: a header size below 32,
+ * and DER that is not the shortest.
  */
 export function imageIsValid(
   image: PlacedImage,
@@ -41,7 +42,9 @@ export function imageIsValid(
   return counter === null || counterIsEnough(source, area, counter);
 }
 
-/** Hardware rollback protection: every security counter must be there and not below the stored one. */
+/**
+ * Hardware rollback protection: every security counter must be there and not below the stored one.
+ */
 function counterIsEnough(source: ImageSource, area: TlvArea, stored: SecurityCounter): boolean {
   let seen = false;
   const refusal = walkTlvs(source, area, (entry) => {
@@ -68,7 +71,10 @@ export function securityCounterOf(image: PlacedImage): number | null {
   return value;
 }
 
-/** boot_read_image_size: bytes from the header to the end of the TLVs, and how many of them are unprotected TLVs. */
+/**
+ * boot_read_image_size: bytes from the header to the end of the TLVs, and how many of them are
+ * unprotected TLVs.
+ */
 export function imageSize(
   image: PlacedImage,
 ): { readonly totalBytes: number; readonly unprotectedTlvBytes: number } | null {
@@ -86,7 +92,9 @@ export function isNonBootable(header: RawImageHeader): boolean {
   return (header.flags & imageFlags.nonBootable) !== 0;
 }
 
-/** Unlike readTlvArea it takes an area that leaves the slot, as MCUboot does when it sizes a swap. */
+/**
+ * Unlike readTlvArea it takes an area that leaves the slot, as MCUboot does when it sizes a swap.
+ */
 function tlvArea({ area, header, startOffset }: PlacedImage): TlvArea | null {
   const startBytes = (header.headerBytes + header.payloadBytes) >>> 0;
   let info = readInfo(area, startOffset + startBytes);
@@ -109,7 +117,10 @@ function readInfo(area: BootArea, offset: number): { magic: number; totalBytes: 
   return { magic: view.getUint16(0, true), totalBytes: view.getUint16(2, true) };
 }
 
-/** MCUboot frames an image by the header it has in memory, which an interrupted swap can leave behind the flash. */
+/**
+ * MCUboot frames an image by the header it has in memory, which an interrupted swap can leave
+ * behind the flash.
+ */
 function withHeader(source: ImageSource, header: RawImageHeader): ImageSource {
   return {
     sizeBytes: source.sizeBytes,

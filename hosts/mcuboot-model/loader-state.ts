@@ -41,7 +41,10 @@ export interface SwapAlgorithm {
   statusSource(state: LoaderState): BootStatus["source"];
   /** swap_read_status_bytes: finds where the swap was interrupted. */
   readProgress(state: LoaderState, trailer: Trailer, status: BootStatus): void;
-  /** boot_read_image_header: reads the header of the image that belongs to `slot`, wherever it is by now. */
+  /**
+   * boot_read_image_header: reads the header of the image that belongs to `slot`, wherever it is by
+   * now.
+   */
   readHeader(state: LoaderState, slot: SlotName, status: BootStatus | null): boolean;
   /** The trailer that a resumed swap takes its size from (boot_find_status). */
   progressTrailer(state: LoaderState): Trailer;
@@ -91,7 +94,10 @@ export class LoaderState {
     this.#bootctl = layout.bootctl === null ? null : new BootArea("bootctl", flash, layout.bootctl);
   }
 
-  /** What boot_swap_type_multi takes for the primary slot's state: the hook's word, else the trailer's. */
+  /**
+   * What boot_swap_type_multi takes for the primary slot's state: the hook's word, else the
+   * trailer's.
+   */
   primaryState(): SwapState {
     if (this.#hook === null) return this.primary.readState();
     bootAssert(this.#bootctl !== null, "the layout has no bootctl area for the hook");

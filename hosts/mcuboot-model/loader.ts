@@ -153,7 +153,10 @@ function performSwap(state: LoaderState, status: BootStatus): void {
   bootAssert(counted, "the new image has no security counter");
 }
 
-/** A permanent image will never be reverted: the counter follows it at once. The headers are still those from before. */
+/**
+ * A permanent image will never be reverted: the counter follows it at once. The headers are still
+ * those from before.
+ */
 function raiseCounterToNewImage(state: LoaderState): boolean {
   if (state.config.hardwareCounter === null) return true;
   return raiseCounter(state, { ...state.image("primary"), header: state.headers.secondary });
@@ -168,7 +171,10 @@ function finishSwap(state: LoaderState, status: BootStatus): void {
   bootAssert(status.swapType !== "panic", "panic");
 }
 
-/** boot_swap_image: the size of a new swap is that of the larger image, of a resumed one what the trailer says. */
+/**
+ * boot_swap_image: the size of a new swap is that of the larger image, of a resumed one what the
+ * trailer says.
+ */
 function swapImages(state: LoaderState, status: BootStatus): void {
   status.swapBytes = state.statusIsReset(status)
     ? Math.max(sizeOf(state, "primary"), sizeOf(state, "secondary"))

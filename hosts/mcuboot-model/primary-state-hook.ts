@@ -8,7 +8,10 @@ export interface HookBoard {
   readonly bootctl: BootArea;
 }
 
-/** MCUboot's `boot_read_swap_state_primary_slot_hook`: what the bootloader takes for the primary slot's state. */
+/**
+ * MCUboot's `boot_read_swap_state_primary_slot_hook`: what the bootloader takes for the primary
+ * slot's state.
+ */
 export type PrimaryStateHook = (board: HookBoard) => SwapState;
 
 /** Makes the hook of one boot: its variables live as long as a boot does. */

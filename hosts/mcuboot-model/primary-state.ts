@@ -10,7 +10,10 @@ export function decideOnce(decide: PrimaryStateHook): PrimaryStateHook {
   };
 }
 
-/** A flag that was torn while it was programmed reads "bad", which no row of MCUboot's table matches. */
+/**
+ * A flag that was torn while it was programmed reads "bad", which no row of MCUboot's table
+ * matches.
+ */
 export function repairTornFlags(state: SwapState): SwapState {
   if (state.magic !== "good") return state;
   return {

@@ -6,8 +6,8 @@ import type { BootConfig } from "./config.ts";
 import { trialHook } from "./trial-hook.ts";
 
 /**
- * The bootloader that Sluice ships: swap using move, P-256, the primary image checked at every boot, no image with a
- * lower security counter, and the trial-boot hook.
+ * The bootloader that Sluice ships: swap using move, P-256, the primary image checked at every
+ * boot, no image with a lower security counter, and the trial-boot hook.
  */
 export function sluiceConfig(
   layout: DeviceLayout,

@@ -36,7 +36,10 @@ export function firstTrailerSector(trailer: Trailer): number {
   return trailer.area.sectors - Math.max(1, Math.ceil(trailer.sizeBytes / sectorBytes));
 }
 
-/** find_last_idx: sectors of the larger image, at least one. Above the limit MCUboot's 32-bit loop never ends. */
+/**
+ * find_last_idx: sectors of the larger image, at least one. Above the limit MCUboot's 32-bit loop
+ * never ends.
+ */
 export function sectorsToSwap(bytes: number): number {
   bootAssert(bytes <= 0x1_0000_0000 - sectorBytes, `a swap of ${bytes} bytes never ends`);
   return Math.max(1, Math.ceil(bytes / sectorBytes));

@@ -17,7 +17,8 @@ import {
 } from "./swap-algorithm.ts";
 
 /**
- * Swap using move: the primary image moves up by one sector, then the sectors change places from below.
+ * Swap using move: the primary image moves up by one sector, then the sectors change places from
+ * below.
  *
  * | phase | for sector          | does                                     | status entry |
  * | ----- | ------------------- | ---------------------------------------- | ------------ |
@@ -104,8 +105,8 @@ function headerPlace(
 }
 
 /**
- * fixup_revert: a revert starts by asking for the old image like a permanent upgrade in the secondary trailer,
- * so that a cut before the primary trailer is written anew does not lose it.
+ * fixup_revert: a revert starts by asking for the old image like a permanent upgrade in the
+ * secondary trailer, so that a cut before the primary trailer is written anew does not lose it.
  */
 function markRevert(state: LoaderState, status: BootStatus): void {
   if (status.swapType !== "revert" || status.op !== "move" || status.index !== 1) return;
@@ -137,7 +138,9 @@ function moveSectorUp(state: LoaderState, status: BootStatus, to: number): void 
   status.index++;
 }
 
-/** boot_swap_sectors: the sectors below `index` change places, the primary one coming from `index`. */
+/**
+ * boot_swap_sectors: the sectors below `index` change places, the primary one coming from `index`.
+ */
 function swapSector(state: LoaderState, status: BootStatus, index: number): void {
   const primary = state.primary.area;
   const secondary = state.secondary.area;

@@ -18,7 +18,8 @@ import {
 import { requestedSwapType } from "./swap-type.ts";
 
 /**
- * Swap using offset: the new image waits one sector up in the secondary slot, so that each sector has a free place.
+ * Swap using offset: the new image waits one sector up in the secondary slot, so that each sector
+ * has a free place.
  *
  * | swap    | order      | status entry 1             | status entry 2             |
  * | ------- | ---------- | -------------------------- | -------------------------- |
@@ -154,7 +155,10 @@ function usedSectors(state: LoaderState, slot: SlotName, unprotectedTlvBytes: nu
   return Math.floor(((bytes + sectorBytes - 1) >>> 0) / sectorBytes);
 }
 
-/** boot_swap_sectors and boot_swap_sectors_revert: sectors beyond the image are only counted, not copied. */
+/**
+ * boot_swap_sectors and boot_swap_sectors_revert: sectors beyond the image are only counted, not
+ * copied.
+ */
 function swapSector(
   state: LoaderState,
   status: BootStatus,

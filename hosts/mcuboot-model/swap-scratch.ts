@@ -12,7 +12,8 @@ import { beginTrailer, firstTrailerSector } from "./swap-algorithm.ts";
 import type { Trailer } from "./trailer.ts";
 
 /**
- * Swap using scratch: chunks as large as the scratch area change places, from the end of the images downwards.
+ * Swap using scratch: chunks as large as the scratch area change places, from the end of the images
+ * downwards.
  *
  * | status entry | does                    |
  * | ------------ | ----------------------- |
@@ -20,7 +21,8 @@ import type { Trailer } from "./trailer.ts";
  * | 2            | primary to secondary    |
  * | 3            | scratch to primary      |
  *
- * A first chunk that reaches into the trailer keeps its status in the scratch area until the primary trailer is free.
+ * A first chunk that reaches into the trailer keeps its status in the scratch area until the
+ * primary trailer is free.
  */
 export const swapUsingScratch: SwapAlgorithm = {
   usesScratch: true,
@@ -41,7 +43,8 @@ export const swapUsingScratch: SwapAlgorithm = {
       Math.min(primary.area.sizeBytes, secondary.area.sizeBytes) - primary.sizeBytes;
     const sectorEnd =
       (Math.max(firstTrailerSector(primary), firstTrailerSector(secondary)) + 1) * sectorBytes;
-    // The last chunk shares the scratch area with a trailer, which must not be longer than the slot's own there.
+    // The last chunk shares the scratch area with a trailer, which must not be longer than the
+    // slot's own there.
     return trailerStart - Math.max(0, scratch.sizeBytes - (sectorEnd - trailerStart));
   },
 
@@ -193,7 +196,8 @@ function fillPrimary(state: LoaderState, status: BootStatus, chunk: Chunk): void
   writeStatus(state, status);
   status.index++;
   status.state = 1;
-  // Backwards: a scratch area erased from its start would look like an image to copy if power failed half way.
+  // Backwards: a scratch area erased from its start would look like an image to copy if power
+  // failed half way.
   if (usedScratch) scratch.area.erase(0, scratch.area.sizeBytes, "downwards");
 }
 

@@ -12,7 +12,10 @@ interface Row {
   readonly type: SwapType;
 }
 
-/** boot_swap_tables of bootutil_public.c; the first row that fits decides, an absent field fits anything. */
+/**
+ * boot_swap_tables of bootutil_public.c; the first row that fits decides, an absent field fits
+ * anything.
+ */
 const rows: readonly Row[] = [
   { secondaryMagic: "good", secondaryImageOk: "unset", type: "test" },
   { secondaryMagic: "good", secondaryImageOk: "set", type: "perm" },

@@ -60,7 +60,10 @@ export class Trailer {
     return readTrailer(this.area, this.place.shape).magic;
   }
 
-  /** The type of the swap in progress as swap_read_status takes it: any value of the field, `none` when erased. */
+  /**
+   * The type of the swap in progress as swap_read_status takes it: any value of the field, `none`
+   * when erased.
+   */
   readSwapInfoType(): SwapType {
     const info = this.#byte(this.offsets.swapInfo);
     return info === 0xff ? "none" : swapTypeOfNibble(info & 0x0f);

@@ -11,9 +11,9 @@ import type { SwapState, Trailer } from "./trailer.ts";
 export const trialBoots = 1 + extraBoots;
 
 /**
- * Our trial-boot hook, the twin of bootloader/hook/trial_boot.c, where each rule has its reason: an unconfirmed image
- * gets three boots and no power cut makes it stay. Whether it is to be reverted is read from the trailers alone;
- * good/set/unset stands for a trailer's magic/copy_done/image_ok.
+ * Our trial-boot hook, the twin of bootloader/hook/trial_boot.c, where each rule has its reason: an
+ * unconfirmed image gets three boots and no power cut makes it stay. Whether it is to be reverted
+ * is read from the trailers alone; good/set/unset stands for a trailer's magic/copy_done/image_ok.
  *
  * | rule | when (the first that fits)                                                      | then            |
  * | ---- | ------------------------------------------------------------------------------- | --------------- |
@@ -52,7 +52,10 @@ function revertReachedPrimary(primary: SwapState, secondary: SwapState): boolean
   );
 }
 
-/** Rule 2: only MCUboot writes such a secondary trailer, when it starts a revert; an application writes no size. */
+/**
+ * Rule 2: only MCUboot writes such a secondary trailer, when it starts a revert; an application
+ * writes no size.
+ */
 function revertWasStarted(board: HookBoard, primary: SwapState, secondary: SwapState): boolean {
   return (
     !isSettled(primary) &&
@@ -64,8 +67,9 @@ function revertWasStarted(board: HookBoard, primary: SwapState, secondary: SwapS
 }
 
 /**
- * Brings flash to the state from which MCUboot reverts from its first step, and reports that state. The primary trailer
- * alone must say so before the secondary's is erased; after a cut anywhere in between a rule matches again.
+ * Brings flash to the state from which MCUboot reverts from its first step, and reports that state.
+ * The primary trailer alone must say so before the secondary's is erased; after a cut anywhere in
+ * between a rule matches again.
  */
 function revert(board: HookBoard, primary: SwapState, secondary: SwapState): SwapState {
   new BootctlPage(board.bootctl).spendEverything();
@@ -82,7 +86,10 @@ function eraseLastSector({ area }: Trailer): void {
   area.erase(area.sizeBytes - sectorBytes, sectorBytes);
 }
 
-/** True when downgrade prevention would refuse the image in the secondary slot, or its version is the lower one. */
+/**
+ * True when downgrade prevention would refuse the image in the secondary slot, or its version is
+ * the lower one.
+ */
 function offeredImageIsOlder({ primary, secondary }: HookBoard): boolean {
   const running = imageOf(primary);
   const offered = imageOf(secondary);

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * An application of its own, beside the reference firmware: that folder with a manifest.json, whose path it answers.
- * Files that are the same already stay untouched, so that nothing is compiled again for them.
+ * An application of its own, beside the reference firmware: that folder with a manifest.json, whose
+ * path it answers. Files that are the same already stay untouched, so that nothing is compiled
+ * again for them.
  */
 export function writeApplication(
   folder: string,

@@ -61,7 +61,10 @@ export default Object.freeze({
     const trialMs = host.environment("SLUICE_TRIAL_MS");
     return trialMs === undefined ? {} : { trialMs: Number(trialMs) };
   },
-  /** XS takes what it wants of the machine's memory; SLUICE_MEMORY_BYTES says what a board would have. */
+  /**
+   * XS takes what it wants of the machine's memory; SLUICE_MEMORY_BYTES says what a board would
+   * have.
+   */
   get readMemory() {
     const limit = host.environment("SLUICE_MEMORY_BYTES");
     if (limit === undefined) return undefined;

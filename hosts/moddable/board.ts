@@ -58,7 +58,10 @@ export interface ModdableBoardOptions {
 const bootsMaxDefault = 32;
 /** Lines of the console that are kept; a board that runs for weeks prints more. */
 const consoleLinesMax = 10_000;
-/** The block of a board (hosts/esp32/manifest.json), twice: slots are twice as large on this machine. */
+/**
+ * The block of a board (hosts/esp32/manifest.json), twice: slots are twice as large on this
+ * machine.
+ */
 const memoryBytes = 2 * 81_920;
 
 /** The name of the flash's file in a board's folder. */
@@ -193,7 +196,8 @@ function partitionsText(layout: DeviceLayout): string {
 }
 
 /**
- * The path of the code in a payload, a library or a program; null for one that holds none: a processor would fault on it.
+ * The path of the code in a payload, a library or a program; null for one that holds none: a
+ * processor would fault on it.
  */
 function unpack(payload: Uint8Array, directory: string): string | null {
   const library = join(directory, `firmware-${payloadName(payload)}.so`);

@@ -1,6 +1,8 @@
 /** The largest of what the SDK's debug build reported, in what it counts itself. */
 export interface XsMemory {
-  /** Allocated for slots and for chunks, as board-heap.c tells it; XS never gives any of it back. */
+  /**
+   * Allocated for slots and for chunks, as board-heap.c tells it; XS never gives any of it back.
+   */
   readonly slots: number;
   readonly chunkBytes: number;
   /** High-water mark. */
@@ -34,8 +36,8 @@ export function larger(one: XsMemory, other: Partial<XsMemory>): XsMemory {
 const stackColumn = "Stack used";
 
 /**
- * Reads the lines that a debug build prints each second, a key with names, then numbers, and those that
- * board-heap.c prints at each growth of the heap.
+ * Reads the lines that a debug build prints each second, a key with names, then numbers, and those
+ * that board-heap.c prints at each growth of the heap.
  */
 export class InstrumentReader {
   #names: readonly string[] = [];

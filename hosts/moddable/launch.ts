@@ -31,7 +31,9 @@ export interface McsimPlace {
   readonly sdkFolder: string;
   /** `DISPLAY` of the X server that mcsim draws on. */
   readonly display: string;
-  /** A folder for what mcsim keeps in `$HOME/.config`: two that share one overwrite each other's. */
+  /**
+   * A folder for what mcsim keeps in `$HOME/.config`: two that share one overwrite each other's.
+   */
   readonly home: string;
 }
 

@@ -187,7 +187,8 @@ export class RealFleet {
 }
 
 /**
- * Looks until `done` says so; throws with what it waited for when the limit comes first. The limit begins anew whenever
+ * Looks until `done` says so; throws with what it waited for when the limit comes first. The limit
+ * begins anew whenever
  * `progress` answers something else: a busy machine makes a device slow, and never silent.
  */
 export async function until(

@@ -197,7 +197,9 @@ export class ModdableSdk {
   }
 }
 
-/** What decides of the layout of XS's structures in a debug build, as the SDK's make.lin.mk has it. */
+/**
+ * What decides of the layout of XS's structures in a debug build, as the SDK's make.lin.mk has it.
+ */
 const debugEngine = [
   "-DSLUICE_BOARD_HEAP=1",
   ...["-DINCLUDE_XSPLATFORM=1", '-DXSPLATFORM="lin_xs.h"', "-DXS_ARCHIVE=1"],

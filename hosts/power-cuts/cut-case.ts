@@ -38,11 +38,13 @@ class Joined {
 }
 
 /**
- * Runs a history with power cuts from the last checkpoint before the first of them: power comes back after each, the
- * device is left alone until it rests, and then it is offered another update, which it must take to the end.
+ * Runs a history with power cuts from the last checkpoint before the first of them: power comes
+ * back after each, the device is left alone until it rests, and then it is offered another update,
+ * which it must take to the end.
  *
- * Many cuts of a swap lead to the same flash once the bootloader has resumed it. A run that starts the firmware in a
- * state that an earlier one was in, flash, clock, server and all, is not run again: it ends as that one did.
+ * Many cuts of a swap lead to the same flash once the bootloader has resumed it. A run that starts
+ * the firmware in a state that an earlier one was in, flash, clock, server and all, is not run
+ * again: it ends as that one did.
  */
 export class CaseRunner {
   readonly #parts: RigParts;
@@ -65,7 +67,8 @@ export class CaseRunner {
     watcher: RigWatcher = {},
   ): Promise<CaseReport> {
     let cuts = planned;
-    // Bounded: the distance of the second cut is halved every time, and at 1 it comes right after the power is back.
+    // Bounded: the distance of the second cut is halved every time, and at 1 it comes right after
+    // the power is back.
     for (;;) {
       const { report, cutsMade } = await this.#runOnce(cuts, flashes, watcher);
       const nearer = cutsMade < cuts.length ? drawnNearer(cuts) : null;
@@ -80,7 +83,8 @@ export class CaseRunner {
     watcher: RigWatcher,
   ): Promise<{ report: CaseReport; cutsMade: number }> {
     let cutsMade = 0;
-    // A run that somebody looks at goes to its end, and a chip that fails by itself has a state that nobody sees.
+    // A run that somebody looks at goes to its end, and a chip that fails by itself has a state
+    // that nobody sees.
     const isJoinable = flashes === undefined && this.#parts.chipFault === null;
     const states: string[] = [];
     const rig: Rig = new Rig(this.#parts, this.#checkpointBefore(cuts), {
@@ -123,7 +127,10 @@ export class CaseRunner {
     }
   }
 
-  /** Throws when the end of that state is known. A pair of cuts is judged by another measure than a single one. */
+  /**
+   * Throws when the end of that state is known. A pair of cuts is judged by another measure than a
+   * single one.
+   */
   #stateOrJoin(rig: Rig, cuts: readonly Cut[], reason: ResetReason): string {
     const state = `${cuts.length}:${rig.stateAtBoot(reason)}`;
     const known = this.#ends.get(state);
@@ -138,7 +145,10 @@ export class CaseRunner {
     return found;
   }
 
-  /** Up to the first cut a run must be the clean run again; else nothing that it shows can be replayed. */
+  /**
+   * Up to the first cut a run must be the clean run again; else nothing that it shows can be
+   * replayed.
+   */
   #assertSame(cuts: readonly Cut[], index: number, address: number): void {
     if (index > Math.min(...cuts.map(({ operation }) => operation))) return;
     const expected = this.#run.operations[index]?.address;
@@ -148,7 +158,9 @@ export class CaseRunner {
       );
   }
 
-  /** Offers the next update to the device at rest; the same bytes in its flash make the same update. */
+  /**
+   * Offers the next update to the device at rest; the same bytes in its flash make the same update.
+   */
   async #followUp(rested: Rig): Promise<readonly BrokenPromise[]> {
     const content = hash("sha256", rested.flash.toBytes(), "hex");
     const known = this.#followUps.get(content);

@@ -24,7 +24,10 @@ interface DumpedBoot {
 interface DumpedFlash {
   readonly file: string;
   readonly sha256: string;
-  /** What the bootloader starts from here, and what this chip runs after any number of boots without an application. */
+  /**
+   * What the bootloader starts from here, and what this chip runs after any number of boots without
+   * an application.
+   */
   readonly expectedImageHash: string | null;
   readonly settledImageHash: string | null;
   readonly boots: readonly DumpedBoot[];
@@ -52,7 +55,10 @@ export interface DumpedCase {
   readonly atRest: DumpedFlash | null;
 }
 
-/** Boots without an application until nothing changes: three of a trial, a revert, and some for cut swaps. */
+/**
+ * Boots without an application until nothing changes: three of a trial, a revert, and some for cut
+ * swaps.
+ */
 const bootsMax = 10;
 
 /** Writes what stays the same for all cases: layout, public key, images. */

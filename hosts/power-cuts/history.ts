@@ -18,8 +18,10 @@ import { type Checkpoint, Rig, type RigParts, type RigWatcher } from "./rig.ts";
 
 /**
  * - first-update: a device from the factory takes its first update
- * - update: a device that took one before takes another; the server is away at first, so that the trial takes two boots
- * - rollback-silent: the server never answers the new image, which is the same firmware; three boots, then the old one
+ * - update: a device that took one before takes another; the server is away at first, so that the
+ *   trial takes two boots
+ * - rollback-silent: the server never answers the new image, which is the same firmware; three
+ *   boots, then the old one
  * - rollback-crash: the new image throws at its start; three boots, then the old one
  */
 export const historyNames = [
@@ -96,7 +98,10 @@ export interface HistoryImages {
 }
 
 const deviceToken = "proof-device-token";
-/** In `update` the server is away that long after it first hears of the new image: its first trial boot ends without it. */
+/**
+ * In `update` the server is away that long after it first hears of the new image: its first trial
+ * boot ends without it.
+ */
 const outageMs = 70_000;
 
 function knownImage(name: string, image: ProofImage): KnownImage {
@@ -108,7 +113,10 @@ export async function factoryDevice(parts: RigParts, images: HistoryImages): Pro
   return manufactured(parts, images.old, []);
 }
 
-/** A device in the middle of its life: it left the factory with `first`, took an update to `old`, and is at rest. */
+/**
+ * A device in the middle of its life: it left the factory with `first`, took an update to `old`,
+ * and is at rest.
+ */
 export async function settledDevice(parts: RigParts, images: HistoryImages): Promise<Checkpoint> {
   const old = knownImage("old", images.old);
   const start = manufactured(parts, images.first, [old]);

@@ -25,7 +25,10 @@ export const proofHardware = "esp32c3-a";
 export const referenceEntry = "src/main.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-/** No image of the proof comes near; what a slot takes is decided by the layout that is made for them. */
+/**
+ * No image of the proof comes near; what a slot takes is decided by the layout that is made for
+ * them.
+ */
 const anySlot = {
   slotBytes: 16 * 1024 * 1024,
   sectorBytes,
@@ -33,7 +36,10 @@ const anySlot = {
   maxAlignBytes: 8,
 } as const;
 
-/** The key of a run. It follows from the seed, so that a replay has the same bytes; it is worthless elsewhere. */
+/**
+ * The key of a run. It follows from the seed, so that a replay has the same bytes; it is worthless
+ * elsewhere.
+ */
 export class ProofKey implements ImageSigner {
   readonly publicKey: Uint8Array;
   readonly trusted: TrustedImageKey;

@@ -38,7 +38,10 @@ export function proofLayout(name: ProofLayoutName, imageBytes: number): DeviceLa
   return checked.layout;
 }
 
-/** Sectors of the image, of the trailer (which grows with the slot), and the one that the swap moves through. */
+/**
+ * Sectors of the image, of the trailer (which grows with the slot), and the one that the swap moves
+ * through.
+ */
 function slotSectorsFor(imageBytes: number): number {
   const imageSectors = Math.ceil(imageBytes / sectorBytes);
   for (let sectors = imageSectors + 2; sectors <= slotSectorsMax; sectors += 1)

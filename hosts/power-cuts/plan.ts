@@ -24,8 +24,8 @@ const recoveryOperations = 40;
 const nearOperations = 12;
 
 /**
- * Pairs of cuts, drawn by the seed. They tear bits of a word as well, which single cuts, being exhaustive over whole
- * bytes, leave out.
+ * Pairs of cuts, drawn by the seed. They tear bits of a word as well, which single cuts, being
+ * exhaustive over whole bytes, leave out.
  */
 export function samplePairs(counts: OperationCounts, seed: number, size: number): PlannedCase[] {
   const random = seededRandom(seed);
@@ -54,7 +54,10 @@ export function sampleSingles(counts: OperationCounts, seed: number, size: numbe
   return drawn;
 }
 
-/** `update/raised:123half` or `rollback-crash/equal:15clean+9bits`; the second number counts from the first cut. */
+/**
+ * `update/raised:123half` or `rollback-crash/equal:15clean+9bits`; the second number counts from
+ * the first cut.
+ */
 export function formatCase({ kind, cuts }: PlannedCase): string {
   const [first, second] = cuts;
   const head = `${kind.name}/${kind.counter}:${first?.operation}${first?.kind}`;

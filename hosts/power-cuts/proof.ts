@@ -22,7 +22,10 @@ import type { RigParts } from "./rig.ts";
 /** The firmware that throws in `rollback-crash`. */
 const crashingEntry = "hosts/simulator/firmware/throws-at-start.ts";
 
-/** Everything that a run needs and that takes time to make; plain data, so that threads can share it. */
+/**
+ * Everything that a run needs and that takes time to make; plain data, so that threads can share
+ * it.
+ */
 export interface ProofImages {
   readonly seed: number;
   readonly first: ProofImage;

@@ -24,7 +24,10 @@ export interface RigParts {
   readonly chipFault: FaultHook | null;
 }
 
-/** A device at the moment of a reset: nothing runs, so flash and server are all of its state. Never written to. */
+/**
+ * A device at the moment of a reset: nothing runs, so flash and server are all of its state. Never
+ * written to.
+ */
 export interface Checkpoint {
   readonly flash: NorFlash;
   readonly server: DdiServer;
@@ -57,9 +60,15 @@ export interface RigWatcher {
 }
 
 const startUnixMs = Date.UTC(2027, 0, 4);
-/** A device that has nothing to do polls once a minute: nothing it could still begin takes longer than two polls. */
+/**
+ * A device that has nothing to do polls once a minute: nothing it could still begin takes longer
+ * than two polls.
+ */
 const quietPolls = 2;
-/** Three trial boots of a minute, an update and some waiting take ten; a cut adds a boot and a download. */
+/**
+ * Three trial boots of a minute, an update and some waiting take ten; a cut adds a boot and a
+ * download.
+ */
 const restMs = 3 * 3_600_000;
 const bootsMax = 48;
 
@@ -109,7 +118,10 @@ export class Rig {
     return this.#scheduler.nowMs;
   }
 
-  /** Runs until nothing happens any more, giving the power back after each cut; false when there is no end to it. */
+  /**
+   * Runs until nothing happens any more, giving the power back after each cut; false when there is
+   * no end to it.
+   */
   async untilRest(): Promise<boolean> {
     this.#limitMs = this.nowMs + restMs;
     await this.device.reset(this.#reason);
@@ -124,8 +136,9 @@ export class Rig {
   }
 
   /**
-   * Everything that what comes depends on, between the bootloader and the firmware of a boot: the memory of the device
-   * is empty then. Two runs in the same state, without cuts to come, go on alike to the last bit.
+   * Everything that what comes depends on, between the bootloader and the firmware of a boot: the
+   * memory of the device is empty then. Two runs in the same state, without cuts to come, go on
+   * alike to the last bit.
    */
   stateAtBoot(reason: ResetReason): string {
     const { device, server, promises } = this;

@@ -42,7 +42,10 @@ export interface ConfigurationChanges {
   readonly timeZone?: string;
 }
 
-/** The bytes of a configuration document, checked as a device will check them; JSON without white space. */
+/**
+ * The bytes of a configuration document, checked as a device will check them; JSON without white
+ * space.
+ */
 export function makeConfiguration(
   source: JsonValue,
   changes: ConfigurationChanges,

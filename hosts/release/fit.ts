@@ -17,10 +17,15 @@ export type FitResult =
   | { readonly ok: true; readonly imageBytesMax: number }
   | { readonly ok: false; readonly reason: FitRefusal; readonly message: string };
 
-/** What one signature adds to an image at most: the TLVs of the key's hash and of the DER of r and s. */
+/**
+ * What one signature adds to an image at most: the TLVs of the key's hash and of the DER of r and
+ * s.
+ */
 const signatureBytesMax = 4 + 32 + 4 + 72;
 
-/** Two such slots side by side: could swap-using-move work with them, and with images of what size? */
+/**
+ * Two such slots side by side: could swap-using-move work with them, and with images of what size?
+ */
 export function checkSlot(slot: SlotDescription): FitResult {
   const checked = checkSlotLayout({
     ...slot,

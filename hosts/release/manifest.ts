@@ -15,7 +15,10 @@ export interface ReleaseManifest {
   /** The first source file, relative to the root of the sources. */
   readonly entry: string;
   readonly artifacts: readonly ManifestArtifact[];
-  /** Everything that a device of this release runs, by its hash: applications, bootloaders, configurations. */
+  /**
+   * Everything that a device of this release runs, by its hash: applications, bootloaders,
+   * configurations.
+   */
   readonly components: readonly ManifestComponent[];
   /** What the firmware asks of its board by name. */
   readonly modules: readonly string[];
@@ -38,7 +41,9 @@ export interface ManifestArtifact {
 
 export const componentKinds = ["application", "bootloader", "configuration"] as const;
 
-/** A file of a release; only applications are beside the manifest, the others are built elsewhere. */
+/**
+ * A file of a release; only applications are beside the manifest, the others are built elsewhere.
+ */
 export interface ManifestComponent {
   readonly kind: (typeof componentKinds)[number];
   /** Null: for all hardware. */

@@ -11,8 +11,8 @@ import type { ImageSigner } from "../../src/image/writer.ts";
 
 /**
  * `not-a-key`: no PEM of a private (or public) key. `encrypted`: a PEM with a passphrase, which
- * keys/open-signer.ts opens. `not-p256`: a key of another algorithm or curve; MCUboot here verifies ECDSA on
- * P-256.
+ * keys/open-signer.ts opens. `not-p256`: a key of another algorithm or curve; MCUboot here verifies
+ * ECDSA on P-256.
  */
 export type KeyRefusal = "not-a-key" | "encrypted" | "not-p256";
 
@@ -76,9 +76,9 @@ export function publicPemFromPem(
 }
 
 /**
- * What verifies, of a public or private key: null unless it is on P-256 or Ed25519. However the file
- * holds the point (compressed, hybrid or not at all, with the curve's name or its numbers), the key
- * has one form.
+ * What verifies, of a public or private key: null unless it is on P-256 or Ed25519. However the
+ * file holds the point (compressed, hybrid or not at all, with the curve's name or its numbers),
+ * the key has one form.
  */
 export function publicHalf(key: KeyObject): TrustedImageKey | null {
   if (key.asymmetricKeyType !== "ec" && key.asymmetricKeyType !== "ed25519") return null;

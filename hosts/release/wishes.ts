@@ -2,7 +2,10 @@ import { isHardwareId } from "../../src/image/hardware.ts";
 import { configurationSchemaMax, type SignedReleaseFacts } from "../../src/image/release-facts.ts";
 import { formatVersion, type ImageVersion, parseVersion } from "../../src/image/version.ts";
 
-/** What the maker of a release wants its images to say, for every hardware alike; null and false say nothing. */
+/**
+ * What the maker of a release wants its images to say, for every hardware alike; null and false say
+ * nothing.
+ */
 export interface ReleaseWishes {
   readonly breaking: boolean;
   readonly allowDowngrade: boolean;
@@ -55,7 +58,9 @@ export function joinWishes(built: ReleaseWishes, signed: ReleaseWishes): Release
   };
 }
 
-/** The `release` member of a manifest; undefined, so no member at all, when nothing is wished for. */
+/**
+ * The `release` member of a manifest; undefined, so no member at all, when nothing is wished for.
+ */
 export function encodeWishes(wishes: ReleaseWishes): object | undefined {
   const { bootloaderMin, steppingStone, schemas, alsoHardware } = wishes;
   const members = {
@@ -71,7 +76,10 @@ export function encodeWishes(wishes: ReleaseWishes): object | undefined {
   return Object.keys(members).length === 0 ? undefined : members;
 }
 
-/** Reads what `encodeWishes` wrote; null for anything else, so that a wish is never lost by a typing error. */
+/**
+ * Reads what `encodeWishes` wrote; null for anything else, so that a wish is never lost by a typing
+ * error.
+ */
 export function parseWishes(json: unknown): ReleaseWishes | null {
   if (json === undefined) return noWishes;
   if (typeof json !== "object" || json === null || Array.isArray(json)) return null;

@@ -34,8 +34,9 @@ const origin = "http://127.0.0.1:80";
 export const ddiDeviceId = "bench";
 
 /**
- * A DDI server in memory with one device: offers what it is told to, serves ranges, closes an action on closed feedback,
- * and remembers every request. Its answers can be interfered with, for networks and servers that misbehave.
+ * A DDI server in memory with one device: offers what it is told to, serves ranges, closes an
+ * action on closed feedback, and remembers every request. Its answers can be interfered with, for
+ * networks and servers that misbehave.
  */
 export class DdiServer implements Network {
   /** What its links begin with. */

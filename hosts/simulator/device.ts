@@ -33,7 +33,10 @@ export interface DeviceOptions {
   /** Mounts the storage partition; called at each boot, as on a board. */
   mountStorage(flash: NorFlash): BoardStorage;
   readonly observer?: DeviceObserver;
-  /** Resets that this device had before it was made anew around its flash; they seed what is random in a boot. */
+  /**
+   * Resets that this device had before it was made anew around its flash; they seed what is random
+   * in a boot.
+   */
   readonly bootsBefore?: number;
   /** Engine node only: null for firmware that is known not to hang, see `NodeEngine`. */
   readonly turnBudgetMs?: number | null;
@@ -64,7 +67,9 @@ const exceptionResetMs = 500;
 const bootMs = 800;
 /** A firmware whose next timer is so far off does nothing now. */
 const restMs = 10_000;
-/** The labels of the board's devicetree; the bootloader's only where the layout says where it lies. */
+/**
+ * The labels of the board's devicetree; the bootloader's only where the layout says where it lies.
+ */
 function namedExtents(layout: DeviceLayout): readonly (readonly [string, Extent])[] {
   const { primary, secondary, bootctl, boot } = layout;
   const always = [
@@ -232,7 +237,9 @@ class Boot {
     );
   }
 
-  /** Mounting the storage mends what an earlier cut left there: the power can fail in that as well. */
+  /**
+   * Mounting the storage mends what an earlier cut left there: the power can fail in that as well.
+   */
   #hostUnlessCut(): BoardHost | null {
     try {
       return this.#host();
@@ -344,7 +351,9 @@ class Boot {
   }
 }
 
-/** The payload of the image that the bootloader accepted: the only copy of the code that there is. */
+/**
+ * The payload of the image that the bootloader accepted: the only copy of the code that there is.
+ */
 function readFirmware(flash: NorFlash, imageOffset: number): string {
   const header = parseImageHeader(flash.peek(imageOffset, imageHeaderBytes));
   if (!header.ok)

@@ -39,9 +39,9 @@ export class EnrolmentError extends Error {
 }
 
 /**
- * Writes the identity and, if there are any, the credentials for https and the first root, and reads
- * all of it back as the firmware does. Throws `EnrolmentError` for what a device could not go by;
- * the storage is then worth nothing.
+ * Writes the identity and, if there are any, the credentials for https and the first root, and
+ * reads all of it back as the firmware does. Throws `EnrolmentError` for what a device could not go
+ * by; the storage is then worth nothing.
  */
 export function enroll(storage: BoardStorage, enrolment: Enrolment): void {
   checkEnrolment(enrolment);

@@ -22,7 +22,9 @@ export function answerBytes(method: string, answer: Response): Uint8Array {
   return Buffer.concat([head, sent.subarray(0, brokenAfterBytes ?? sent.length)]);
 }
 
-/** An answer that came as bytes, for those who change or look at answers; others stay as they are. */
+/**
+ * An answer that came as bytes, for those who change or look at answers; others stay as they are.
+ */
 export function readAnswer(method: string, answer: NetworkAnswer): NetworkAnswer {
   if (answer.kind !== "raw") return answer;
   let status = 0;

@@ -4,14 +4,17 @@ import type { ServerTrust } from "../../src/tls/server-certificate.ts";
 import type { TlsRefusal } from "../../src/tls/server-flight.ts";
 import { ServerRecords } from "../../src/tls/server-records.ts";
 
-/** Heads of a record and of its message, and the version; then comes the random of a client's hello. */
+/**
+ * Heads of a record and of its message, and the version; then comes the random of a client's hello.
+ */
 const randomOffsetBytes = 11;
 const randomBytes = 32;
 
 /**
  * The connection below node's TLS, with the server's part of the handshake under the eyes of the
- * firmware's own judge, byte for byte as it was sent: node puts a chain in order before it shows it.
- * A server that is refused ends with `RefusedServer`, and node's TLS sees nothing of its last words.
+ * firmware's own judge, byte for byte as it was sent: node puts a chain in order before it shows
+ * it. A server that is refused ends with `RefusedServer`, and node's TLS sees nothing of its last
+ * words.
  */
 export class JudgedSocket extends Duplex {
   readonly #socket: Socket;

@@ -6,8 +6,8 @@ import { type Enrolment, enroll } from "./enrolment.ts";
 import { mountBoardStorage } from "./storage/board-storage.ts";
 
 /**
- * The flash of a device as it leaves the factory: what the bootloader says of itself, a signed image in the primary
- * slot, the identity in the storage.
+ * The flash of a device as it leaves the factory: what the bootloader says of itself, a signed
+ * image in the primary slot, the identity in the storage.
  */
 export function manufacture(
   layout: DeviceLayout,

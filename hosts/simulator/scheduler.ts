@@ -1,4 +1,6 @@
-/** Virtual time: what happens next happens at once, in the order of its time and then of its making. */
+/**
+ * Virtual time: what happens next happens at once, in the order of its time and then of its making.
+ */
 export class Scheduler {
   #nowMs: number;
   #sequence = 0;

@@ -18,7 +18,10 @@ import { windowsOf } from "./windows.ts";
 
 /** How long a trial may go on in one boot before it counts as bad. */
 export const configurationTrialMs = 5 * 60_000;
-/** Polls in a row at which the file is missing or not what the server announced, before the offer is refused. */
+/**
+ * Polls in a row at which the file is missing or not what the server announced, before the offer is
+ * refused.
+ */
 const spoiltMax = 3;
 const recordKey = "config-update";
 const recordBytesMax = 256;
@@ -62,9 +65,10 @@ type Outcome =
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Brings configuration documents from the server into effect: fetch, verify, activate on trial, and prove or revert.
- * The action is stored before the document takes effect and what became of it before it is told, so a power cut
- * anywhere leaves a trial that goes on or an outcome that is told again.
+ * Brings configuration documents from the server into effect: fetch, verify, activate on trial, and
+ * prove or revert. The action is stored before the document takes effect and what became of it
+ * before it is told, so a power cut anywhere leaves a trial that goes on or an outcome that is told
+ * again.
  *
  * | call        | when                                                                         |
  * | `booted`    | once in each boot, before the configuration is read                          |

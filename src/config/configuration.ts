@@ -206,7 +206,9 @@ export class Configuration {
     });
   }
 
-  /** The document on trial is good: the previous one is deleted. A cut leaves the trial, or that. */
+  /**
+   * The document on trial is good: the previous one is deleted. A cut leaves the trial, or that.
+   */
   prove(): ChangeResult {
     const { candidate, boots, floor } = this.#stored;
     if (boots === null || candidate === null) return { ok: false, reason: "no-trial" };
@@ -217,7 +219,9 @@ export class Configuration {
     return this.#change({ active, candidate: null, boots: null, floor });
   }
 
-  /** The document on trial is bad: the previous one is in effect. A cut leaves the trial, or that. */
+  /**
+   * The document on trial is bad: the previous one is in effect. A cut leaves the trial, or that.
+   */
   revert(): ChangeResult {
     if (this.#stored.boots === null) return { ok: false, reason: "no-trial" };
     return this.#change({ ...this.#stored, candidate: null, boots: null });

@@ -14,7 +14,9 @@ const firstPartBytes = storedValueBytesMax - headBytes;
 const partBytes = storedValueBytesMax - stampBytes;
 /** Keys of one generation beside the head. */
 export const partsMax = Math.ceil((documentBytesMax - firstPartBytes) / partBytes);
-/** Behind it come `.`, the generation's place, `.` and the part's number; a key has 32 characters. */
+/**
+ * Behind it come `.`, the generation's place, `.` and the part's number; a key has 32 characters.
+ */
 const documentNameCharactersMax = 27;
 const headFormat = 1;
 
@@ -34,7 +36,7 @@ interface Head extends PartSet {
  * A document that may be larger than one value of the key-value storage, replaced as a whole:
  *
  *   key        value
- *   NAME       format 1 | 0 0 0 | generation u32 | document bytes u32 | CRC-32 u32 | first 872 bytes
+ *   NAME       format 1 | 0 0 0 | generation u32 | bytes u32 | CRC-32 u32 | first 872 bytes
  *   NAME.G.0   generation u32 | next 884 bytes                            G = generation & 1
  *   NAME.G.1   ...                                                        all little endian
  *

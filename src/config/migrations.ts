@@ -5,7 +5,9 @@ import { type DataStore, type DataVersion, dataSchemaMax } from "./data-store.ts
 /** Steps that a firmware may declare; a migration runs each at most once. */
 export const migrationsMax = 32;
 
-/** One step; `run` gets data of schema `from` and answers data of schema `to`, without side effects. */
+/**
+ * One step; `run` gets data of schema `from` and answers data of schema `to`, without side effects.
+ */
 export interface Migration {
   readonly from: number;
   readonly to: number;

@@ -1,12 +1,16 @@
 import { type DecodedWindows, decodeWindows, noWindows } from "../policy/windows.ts";
 import { isJsonObject, type JsonObject } from "../protocol/json.ts";
 
-/** The value of a configuration document that holds the maintenance windows, as `decodeWindows` reads them. */
+/**
+ * The value of a configuration document that holds the maintenance windows, as `decodeWindows`
+ * reads them.
+ */
 export const windowsValue = "windows";
 
 /**
- * The maintenance windows that the values of a configuration document bring; a document without them configures none.
- * A document whose windows cannot be read must not take effect: with it the device would install at any time.
+ * The maintenance windows that the values of a configuration document bring; a document without
+ * them configures none. A document whose windows cannot be read must not take effect: with it the
+ * device would install at any time.
  */
 export function windowsOf(values: JsonObject): DecodedWindows {
   if (!Object.hasOwn(values, windowsValue)) return { ok: true, windows: noWindows };

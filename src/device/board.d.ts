@@ -74,7 +74,9 @@ declare module "ssl/session" {
     readonly handshakeProcess: number;
     readonly alert?: object;
     initiateHandshake(): void;
-    /** Does one step: sends what is due or takes one record. True when it is over, for good or ill. */
+    /**
+     * Does one step: sends what is due or takes one record. True when it is over, for good or ill.
+     */
     handshake(link: Link): boolean;
     /** Content, undefined while a record is not whole, null when the other side closed. */
     read(link: Link): Uint8Array | null | undefined;
@@ -138,8 +140,8 @@ declare module "sluice/board" {
       readonly dns: { readonly io: new (options: object) => Resolver };
     };
     /**
-     * What is in use of the memory that the firmware lives in, garbage left out, and that with what it
-     * can still get; left out by a board that does not know.
+     * What is in use of the memory that the firmware lives in, garbage left out, and that with what
+     * it can still get; left out by a board that does not know.
      */
     readMemory?(): { readonly usedBytes: number; readonly limitBytes: number };
     /** The interface to the server; left out by a board that cannot tell. */

@@ -162,9 +162,9 @@ class Exchange implements ResponseSink {
   }
 
   /**
-   * Runs a callback of a socket or of a resolver, where nobody would catch and the board would reset:
-   * what the SDK throws there ends the exchange. What the receiver throws is a defect and goes on
-   * its way.
+   * Runs a callback of a socket or of a resolver, where nobody would catch and the board would
+   * reset: what the SDK throws there ends the exchange. What the receiver throws is a defect and
+   * goes on its way.
    */
   #guard(run: () => void): void {
     if (this.#ended) return;

@@ -78,7 +78,8 @@ export class SecureSession extends Session {
     rng.init(board.entropy(scalarBytes));
     const isOver = this.handshake(link);
     if (this.alert !== undefined) throw new TlsError("refused-by-server");
-    // The session answers "over" only behind the server's finished message; the flight knows better.
+    // The session answers "over" only behind the server's finished message; the flight knows
+    // better.
     if (isOver) this.#established();
     return isOver || link.readable !== readableBefore || this.handshakeProcess !== processBefore;
   }

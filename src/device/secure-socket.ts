@@ -92,8 +92,9 @@ export default class SecureSocket implements Socket {
   }
 
   /**
-   * Bounded by what arrived and by the messages of a handshake. What it says goes out in one piece: a
-   * server that refuses one message may no longer take the next, and its refusal would not be read.
+   * Bounded by what arrived and by the messages of a handshake. What it says goes out in one piece:
+   * a server that refuses one message may no longer take the next, and its refusal would not be
+   * read.
    */
   #shakeHands(): void {
     while (!this.#session.isEstablished && this.#session.step(this.#link));

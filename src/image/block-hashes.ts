@@ -4,9 +4,10 @@ import type { ImageSource } from "./source.ts";
 import { readTlvArea, readTlvValue, tlvTypes, walkTlvs } from "./tlv.ts";
 
 /**
- * Hashes of the blocks of an image, in protected TLV 0x00A2: `u32` bytes per block, then one SHA-256 per block of header
- * and payload; the last block may be shorter. With them a device finds a spoilt block as it lands and fetches it alone.
- * They are for finding damage early: what may run is decided by the hash and the signature of the whole image.
+ * Hashes of the blocks of an image, in protected TLV 0x00A2: `u32` bytes per block, then one
+ * SHA-256 per block of header and payload; the last block may be shorter. With them a device finds
+ * a spoilt block as it lands and fetches it alone. They are for finding damage early: what may run
+ * is decided by the hash and the signature of the whole image.
  */
 export interface BlockHashes {
   readonly blockBytes: number;

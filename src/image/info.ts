@@ -50,8 +50,9 @@ export interface ImageInfo {
   /** The first 64 TLVs in file order, without the values; empty when they cannot be read. */
   readonly tlvs: readonly TlvEntry[];
   /**
-   * Why the TLVs cannot be read, or null; then all that comes from TLVs is null or empty. A `ReleaseFactsRefusal` is
-   * about TLV 0x00A3 alone: the others are there, but nothing is known of the release's rules, so it must be refused.
+   * Why the TLVs cannot be read, or null; then all that comes from TLVs is null or empty. A
+   * `ReleaseFactsRefusal` is about TLV 0x00A3 alone: the others are there, but nothing is known of
+   * the release's rules, so it must be refused.
    */
   readonly problem: InfoProblem | null;
   /** Protected TLV 0x00A0, or null without a well-formed one. */
@@ -70,7 +71,10 @@ export interface ImageInfo {
   readonly imageHash: string | null;
   /** From the header to the end of the TLVs, or null when they cannot be read. */
   readonly totalBytes: number | null;
-  /** The first protected TLV 0x00A3; `unsignedReleaseFacts` without one, or without one that can be read. */
+  /**
+   * The first protected TLV 0x00A3; `unsignedReleaseFacts` without one, or without one that can be
+   * read.
+   */
   readonly release: SignedReleaseFacts;
 }
 

@@ -2,14 +2,18 @@ import { isHardwareId } from "./hardware.ts";
 import { formatVersion, type ImageVersion, parseVersion } from "./version.ts";
 
 /**
- * What a release says of itself beyond the other TLVs, in protected TLV 0x00A3: signed with the image. Compact JSON of
- * at most 512 bytes; a member that is missing has the value of `unsignedReleaseFacts`.
+ * What a release says of itself beyond the other TLVs, in protected TLV 0x00A3: signed with the
+ * image. Compact JSON of at most 512 bytes; a member that is missing has the value of
+ * `unsignedReleaseFacts`.
  *
- *   { "hardware": ["esp32c3-a", "esp32c3-b"], "breaking": true, "downgrade": true, "bootloaderMin": "2.1.0",
- *     "schemas": [3, 5], "steppingStone": "1.4.0", "windowOverride": true }
+ *   { "hardware": ["esp32c3-a", "esp32c3-b"], "breaking": true, "downgrade": true,
+ *     "bootloaderMin": "2.1.0", "schemas": [3, 5], "steppingStone": "1.4.0",
+ *     "windowOverride": true }
  */
 export interface SignedReleaseFacts {
-  /** The hardware ids it may be installed on, the one in the image among them; null: that one only. */
+  /**
+   * The hardware ids it may be installed on, the one in the image among them; null: that one only.
+   */
   readonly hardware: readonly string[] | null;
   /** A minor version that is to be treated as a major one. */
   readonly breaking: boolean;
@@ -24,7 +28,9 @@ export interface SignedReleaseFacts {
   readonly windowOverride: boolean;
 }
 
-/** What a release without the TLV says: nothing, so that the rules that come from it change nothing. */
+/**
+ * What a release without the TLV says: nothing, so that the rules that come from it change nothing.
+ */
 export const unsignedReleaseFacts: SignedReleaseFacts = {
   hardware: null,
   breaking: false,
@@ -41,8 +47,9 @@ export const releaseFactsBytesMax = 512;
 export const configurationSchemaMax = 65_535;
 
 /**
- * `release-facts-too-large`: more than 512 bytes. `release-facts-malformed`: no JSON object, or one that nests deeper
- * than 4. `release-facts-value`: a member that is known has a value that it cannot have.
+ * `release-facts-too-large`: more than 512 bytes. `release-facts-malformed`: no JSON object, or one
+ * that nests deeper than 4. `release-facts-value`: a member that is known has a value that it
+ * cannot have.
  */
 export type ReleaseFactsRefusal =
   | "release-facts-too-large"
@@ -82,8 +89,8 @@ export function decodeReleaseFacts(value: Uint8Array): DecodedReleaseFacts {
 }
 
 /**
- * The value of TLV 0x00A3, or null for facts that say nothing: such an image has no such TLV. Throws RangeError on facts
- * that `decodeReleaseFacts` would refuse.
+ * The value of TLV 0x00A3, or null for facts that say nothing: such an image has no such TLV.
+ * Throws RangeError on facts that `decodeReleaseFacts` would refuse.
  */
 export function encodeReleaseFacts(facts: SignedReleaseFacts): Uint8Array | null {
   const { hardware, bootloaderVersionMin, configurationSchemas: schemas, steppingStone } = facts;

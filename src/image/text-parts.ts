@@ -24,7 +24,10 @@ export function partsOf(text: string, parts: readonly Part[]): string[] | null {
   return taken !== null && taken.length === text.length ? taken.parts : null;
 }
 
-/** The same for a text that goes on; `length` is of what was taken. No part gives back what it took for a later one. */
+/**
+ * The same for a text that goes on; `length` is of what was taken. No part gives back what it took
+ * for a later one.
+ */
 export function partsAtStart(
   text: string,
   parts: readonly Part[],

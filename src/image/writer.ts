@@ -82,9 +82,9 @@ export type WrittenImage =
 
 /**
  * Builds an image in the order of imgtool: header, payload, protected TLVs (security counter,
- * dependencies, hardware, build id, release facts, block hashes, custom), hash, then key hash and signature of each signer.
- * Without signers the image is unsigned. The same inputs and signatures give the same bytes. Throws
- * RangeError on an option that its field cannot hold.
+ * dependencies, hardware, build id, release facts, block hashes, custom), hash, then key hash and
+ * signature of each signer. Without signers the image is unsigned. The same inputs and signatures
+ * give the same bytes. Throws RangeError on an option that its field cannot hold.
  */
 export async function writeImage(
   payload: Uint8Array,
@@ -138,7 +138,8 @@ function encodeSigned(
   const { blockBytes, headerBytes } = options;
   const encodeProtected = (hashes: Uint8Array | null): Uint8Array =>
     encodeTlvArea(protectedTlvInfoMagic, protectedValues(options, hashes));
-  // The header has the size of the TLVs and the block hashes cover the header: the size comes first.
+  // The header has the size of the TLVs and the block hashes cover the header: the size comes
+  // first.
   const hashesBytes =
     blockBytes === null ? null : blockHashesValueBytes(headerBytes + payload.length, blockBytes);
   const sized = encodeProtected(hashesBytes === null ? null : new Uint8Array(hashesBytes));

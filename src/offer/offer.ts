@@ -27,8 +27,8 @@ export interface AcceptedOffer extends Offer {
 }
 
 /**
- * Stands in the journal for an address that is too long for it, in a form that earlier firmware reads
- * too: after a reset the next poll tells the address anew.
+ * Stands in the journal for an address that is too long for it, in a form that earlier firmware
+ * reads too: after a reset the next poll tells the address anew.
  */
 export const addressNotKept = "http:///";
 

@@ -11,7 +11,10 @@ export interface DeviceProfile {
   readonly securityCounter: number | null;
   /** Null when the bootloader does not tell; it then satisfies no minimum. */
   readonly bootloaderVersion: ImageVersion | null;
-  /** The schema version of the stored configuration; null when the device has none, which suits every release. */
+  /**
+   * The schema version of the stored configuration; null when the device has none, which suits
+   * every release.
+   */
   readonly configurationSchema: number | null;
 }
 
@@ -24,8 +27,8 @@ export interface ReleaseFacts extends SignedReleaseFacts {
 }
 
 /**
- * The facts of a release from its image's header and TLVs, the signed facts among them. A list of hardware that leaves out
- * the id in the image contradicts the image: such a release fits nothing.
+ * The facts of a release from its image's header and TLVs, the signed facts among them. A list of
+ * hardware that leaves out the id in the image contradicts the image: such a release fits nothing.
  */
 export function releaseFacts(
   image: ImageInfo,
@@ -71,8 +74,8 @@ export interface Incompatibility {
  * | `bootloader-too-old`    | a bootloader below the minimum, or one that does not tell its version                     |
  * | `schema-range`          | a stored configuration whose schema the release cannot read                               |
  *
- * `approved`: an operator approved this release for this device. A late rollback is a swap of what was there before and
- * is not asked here.
+ * `approved`: an operator approved this release for this device. A late rollback is a swap of what
+ * was there before and is not asked here.
  */
 export function findIncompatibility(
   release: ReleaseFacts,
@@ -93,8 +96,9 @@ export function describeIncompatibility({ rule, found, needed }: Incompatibility
 }
 
 /**
- * The rules that hold for every image. The counter rule is the bootloader's own (`MCUBOOT_DOWNGRADE_PREVENTION` by
- * security counter): asked here first, because the bootloader answers by erasing what was downloaded.
+ * The rules that hold for every image. The counter rule is the bootloader's own
+ * (`MCUBOOT_DOWNGRADE_PREVENTION` by security counter): asked here first, because the bootloader
+ * answers by erasing what was downloaded.
  */
 function basicIncompatibility(
   release: ReleaseFacts,

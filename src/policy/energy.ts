@@ -1,25 +1,36 @@
 /**
- * What the steps of an update cost on one board, in millijoules (1 mWh is 3,600 mJ). docs/power.md says how to measure
- * each of them; the defaults are estimates.
+ * What the steps of an update cost on one board, in millijoules (1 mWh is 3,600 mJ). docs/power.md
+ * says how to measure each of them; the defaults are estimates.
  */
 export interface EnergyConstants {
   /** From 100 to 0 percent; null (or 0) when unknown: then only the fixed thresholds count. */
   readonly capacityMilliwattHours: number | null;
-  /** Fetching 1,024 bytes by the radio in use: the whole board, from request to answer, divided by what came. */
+  /**
+   * Fetching 1,024 bytes by the radio in use: the whole board, from request to answer, divided by
+   * what came.
+   */
   readonly radioMillijoulesPerKibibyte: number;
   /** Erasing one sector of 4,096 bytes. */
   readonly eraseMillijoulesPerSector: number;
   /** Programming one sector of 4,096 bytes. */
   readonly writeMillijoulesPerSector: number;
-  /** From reset to the first line of the firmware: the bootloader hashes the image and checks its signature. */
+  /**
+   * From reset to the first line of the firmware: the bootloader hashes the image and checks its
+   * signature.
+   */
   readonly bootMillijoules: number;
-  /** A second of a trial, in which the radio joins and the checks run: the mean power in milliwatts. */
+  /**
+   * A second of a trial, in which the radio joins and the checks run: the mean power in milliwatts.
+   */
   readonly trialMillijoulesPerSecond: number;
 }
 
 export type Radio = "wifi" | "thread" | "ethernet" | "cellular";
 
-/** Estimates of `radioMillijoulesPerKibibyte`: the board's mean power while it downloads, by its usual pace. */
+/**
+ * Estimates of `radioMillijoulesPerKibibyte`: the board's mean power while it downloads, by its
+ * usual pace.
+ */
 const estimatedRadioMillijoules: Readonly<Record<Radio, number>> = {
   wifi: 8, // 400 mW at 50 KiB/s
   thread: 30, // 150 mW at 5 KiB/s
@@ -27,7 +38,10 @@ const estimatedRadioMillijoules: Readonly<Record<Radio, number>> = {
   cellular: 60, // 600 mW at 10 KiB/s
 };
 
-/** Estimates for an ESP32-C3 on Wi-Fi with SPI NOR flash and a lithium cell of 1,000 mAh at 3.7 V. None is measured. */
+/**
+ * Estimates for an ESP32-C3 on Wi-Fi with SPI NOR flash and a lithium cell of 1,000 mAh at 3.7 V.
+ * None is measured.
+ */
 export const estimatedEnergyConstants: EnergyConstants = {
   capacityMilliwattHours: 3700,
   radioMillijoulesPerKibibyte: estimatedRadioMillijoules.wifi,
@@ -63,8 +77,9 @@ export interface EnergyEstimate {
 const sectorBytes = 4096;
 
 /**
- * Sectors that MCUboot's swap using move erases and programs for each sector of the image: the primary's moves up by
- * one, the secondary's comes into the primary, the moved one goes into the secondary (`swap_move.c`).
+ * Sectors that MCUboot's swap using move erases and programs for each sector of the image: the
+ * primary's moves up by one, the secondary's comes into the primary, the moved one goes into the
+ * secondary (`swap_move.c`).
  */
 const movesPerSector = 3;
 

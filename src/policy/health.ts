@@ -1,6 +1,7 @@
 /**
- * One health check and what it says now. The list holds one entry per check: the server's heartbeat, those that the
- * application added, free memory, and the peripherals that the product needs.
+ * One health check and what it says now. The list holds one entry per check: the server's
+ * heartbeat, those that the application added, free memory, and the peripherals that the product
+ * needs.
  */
 export type HealthResult =
   | ServerHeartbeat
@@ -8,7 +9,10 @@ export type HealthResult =
   | { readonly kind: "memory"; readonly freeBytes: number; readonly floorBytes: number }
   | { readonly kind: "peripheral"; readonly name: string; readonly outcome: CheckOutcome };
 
-/** `pending`: no answer yet. `failing` may still become `passed` until the time of this boot is over. */
+/**
+ * `pending`: no answer yet. `failing` may still become `passed` until the time of this boot is
+ * over.
+ */
 export type CheckOutcome = "passed" | "pending" | "failing";
 
 /** The polls of this boot, counted by how they ended. */
@@ -30,9 +34,15 @@ export const healthChecksMax = 16;
 export interface HealthSettings {
   /** How long a trial boot may take to become healthy. */
   readonly trialMs: number;
-  /** Confirm an image that could not reach the server, under the conditions of `evaluateHealth`; for sleepy devices. */
+  /**
+   * Confirm an image that could not reach the server, under the conditions of `evaluateHealth`; for
+   * sleepy devices.
+   */
   readonly confirmWithoutServer: boolean;
-  /** How long the server is waited for before that, at most `trialMs`; shorter saves a sleepy device's battery. */
+  /**
+   * How long the server is waited for before that, at most `trialMs`; shorter saves a sleepy
+   * device's battery.
+   */
   readonly serverPatienceMs: number;
 }
 
@@ -44,12 +54,18 @@ export const defaultHealthSettings: HealthSettings = {
 
 export interface TrialFacts {
   readonly uptimeMs: number;
-  /** The network was down when the old image ran last, too: its absence says nothing against the new one. */
+  /**
+   * The network was down when the old image ran last, too: its absence says nothing against the new
+   * one.
+   */
   readonly networkWasDownBefore: boolean;
 }
 
 export type HealthFailure =
-  /** Every other check passed and the server gave no answer, or only that it cannot now: perhaps its own outage. */
+  /**
+   * Every other check passed and the server gave no answer, or only that it cannot now: perhaps its
+   * own outage.
+   */
   | "no-server"
   /** The server answers and does not take what this image sends. */
   | "server-refused"
@@ -67,13 +83,14 @@ export type HealthVerdict =
   | { readonly kind: "failed"; readonly reason: HealthFailure; readonly check: string };
 
 /**
- * Is the image on trial good? All checks passed: `healthy`, at once. Else `waiting` until the time of this boot is over,
- * then `failed` with the first check that did not pass; the server comes last, so that `no-server` means that nothing
- * else speaks against the release.
+ * Is the image on trial good? All checks passed: `healthy`, at once. Else `waiting` until the time
+ * of this boot is over, then `failed` with the first check that did not pass; the server comes
+ * last, so that `no-server` means that nothing else speaks against the release.
  *
- * With `confirmWithoutServer` an image is healthy without the server when everything else passed, the server was waited
- * for, it answered nothing at all to this image, and either the network was down before the restart too, or polls were
- * tried and failed by transport only. An answer of any kind shows that the network works: then it has to be a good one.
+ * With `confirmWithoutServer` an image is healthy without the server when everything else passed,
+ * the server was waited for, it answered nothing at all to this image, and either the network was
+ * down before the restart too, or polls were tried and failed by transport only. An answer of any
+ * kind shows that the network works: then it has to be a good one.
  */
 export function evaluateHealth(
   results: readonly HealthResult[],
@@ -97,9 +114,9 @@ export function evaluateHealth(
 }
 
 /**
- * Is the confirmed image still good? The name of the first check that fails, or null. The server does not count here, as
- * its outage must not roll back a fleet (the watch has a rule of its own for it), and neither does a check that has not
- * answered yet.
+ * Is the confirmed image still good? The name of the first check that fails, or null. The server
+ * does not count here, as its outage must not roll back a fleet (the watch has a rule of its own
+ * for it), and neither does a check that has not answered yet.
  */
 export function failingAfterConfirm(results: readonly HealthResult[]): string | null {
   const failing = results.find(

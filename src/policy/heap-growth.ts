@@ -1,8 +1,8 @@
 import type { HeapRecord } from "./stability-history.ts";
 
 /**
- * When a growing heap counts as a leak. Garbage makes single readings jump, so the lowest of each period stands for it; the
- * first period of a boot is left out, as caches fill in it.
+ * When a growing heap counts as a leak. Garbage makes single readings jump, so the lowest of each
+ * period stands for it; the first period of a boot is left out, as caches fill in it.
  */
 export interface HeapRule {
   readonly periodMs: number;
@@ -22,8 +22,9 @@ export interface HeapReading {
 const periodsMax = 32;
 
 /**
- * Takes a reading into the record of this boot. `leak` says what was found, or null: the lows of `periods` + 1 whole periods in
- * a row rose each time, by `growthBytesMin` in all, and at that pace the rest of the memory is used up within
+ * Takes a reading into the record of this boot. `leak` says what was found, or null: the lows of
+ * `periods` + 1 whole periods in a row rose each time, by `growthBytesMin` in all, and at that pace
+ * the rest of the memory is used up within
  * `exhaustionMs`.
  */
 export function readHeap(

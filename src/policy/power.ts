@@ -90,8 +90,9 @@ export type PowerDecision =
  * | battery, charging        | yes                                  | from its threshold                   |
  * | battery                  | from its threshold and the estimate  | from its threshold and the estimate  |
  *
- * The estimate asks for the rest of the update plus the reserve. No estimate and no charger lets a swap begin below the
- * activation threshold: a cable can be pulled, and a swap cannot be stopped. A gauge that gives no number counts as 0.
+ * The estimate asks for the rest of the update plus the reserve. No estimate and no charger lets a
+ * swap begin below the activation threshold: a cable can be pulled, and a swap cannot be stopped. A
+ * gauge that gives no number counts as 0.
  */
 export function decidePower(question: PowerQuestion, policy: PowerPolicy): PowerDecision {
   const { step, power, work, wasDeferred } = question;

@@ -26,7 +26,10 @@ export function pass(before: StabilityHistory, moment: Moment): StabilityHistory
 /** Clocks that count whole seconds may differ by this much without running backwards. */
 const clockSlackSeconds = 2;
 
-/** A new boot: how long ago the history was stored is known by the wall clock, or bounded by the checkpoints. */
+/**
+ * A new boot: how long ago the history was stored is known by the wall clock, or bounded by the
+ * checkpoints.
+ */
 export function boot(
   before: StabilityHistory,
   reason: ResetReason,
@@ -61,7 +64,10 @@ export function boot(
   };
 }
 
-/** Between two stored histories: sleeps one after the other, up to the next checkpoint, and one more. */
+/**
+ * Between two stored histories: sleeps one after the other, up to the next checkpoint, and one
+ * more.
+ */
 function sleptSecondsMax(history: StabilityHistory, settings: StabilitySettings): number {
   const { longestSleepSeconds } = history;
   return longestSleepSeconds > 0 ? longestSleepSeconds + partSeconds(settings) : 0;
@@ -104,8 +110,9 @@ export function isCheckpointDue(history: StabilityHistory, settings: StabilitySe
 }
 
 /**
- * The next time after `fromSeconds` at which it has to be known that the device still runs, so that the next reset is not
- * taken for a neighbour of the last: null when they are far enough apart for every rule.
+ * The next time after `fromSeconds` at which it has to be known that the device still runs, so that
+ * the next reset is not taken for a neighbour of the last: null when they are far enough apart for
+ * every rule.
  */
 function nextMark(
   history: StabilityHistory,
@@ -121,7 +128,10 @@ function nextMark(
   return marks.length === 0 ? null : Math.min(...marks);
 }
 
-/** Resets as far apart as the window's share would just not be too many: half of it, each of it, up to the window. */
+/**
+ * Resets as far apart as the window's share would just not be too many: half of it, each of it, up
+ * to the window.
+ */
 function marksAfter(reset: CountedReset | undefined, rule: ResetRule | null): readonly number[] {
   if (reset === undefined || rule === null) return [];
   const shares = Math.max(1, Math.min(rule.count, countedResetsMax - 1));

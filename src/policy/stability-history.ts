@@ -17,8 +17,9 @@ export type StabilityTrigger = (typeof stabilityTriggers)[number];
 const phases = ["watching", "requested", "over"] as const;
 
 /**
- * `watching` from the confirm on; `requested` once a rollback was decided; `over` when there is nothing to watch any more: the
- * soak is done, the old image is gone, or what could be decided was decided.
+ * `watching` from the confirm on; `requested` once a rollback was decided; `over` when there is
+ * nothing to watch any more: the soak is done, the old image is gone, or what could be decided was
+ * decided.
  */
 export type StabilityPhase = (typeof phases)[number];
 
@@ -30,8 +31,9 @@ export interface CountedReset {
 }
 
 /**
- * What the watch over one confirmed image remembers. Times are seconds of elapsed time since the confirm: time in which the
- * device ran, or slept as long as it said. Bounded: `encodeHistory` gives at most 544 bytes.
+ * What the watch over one confirmed image remembers. Times are seconds of elapsed time since the
+ * confirm: time in which the device ran, or slept as long as it said. Bounded: `encodeHistory`
+ * gives at most 544 bytes.
  */
 export interface StabilityHistory {
   readonly imageHash: DigestHex;
@@ -40,7 +42,10 @@ export interface StabilityHistory {
   readonly phase: StabilityPhase;
   /** What the rollback was decided for, or null. */
   readonly trigger: StabilityTrigger | null;
-  /** How often the rollback was decided: a swap that does not come about is asked for again, a few times. */
+  /**
+   * How often the rollback was decided: a swap that does not come about is asked for again, a few
+   * times.
+   */
   readonly requests: number;
   readonly elapsedSeconds: number;
   /**
@@ -131,7 +136,10 @@ export function encodeHistory(history: StabilityHistory): Uint8Array {
   });
 }
 
-/** What `encodeHistory` wrote, for the first event of a boot; null for anything else: then nothing is watched. */
+/**
+ * What `encodeHistory` wrote, for the first event of a boot; null for anything else: then nothing
+ * is watched.
+ */
 export function decodeHistory(bytes: Uint8Array): StabilityHistory | null {
   const root = parseJsonObject(bytes, historyBytesMax);
   if (root === null || integerAt(root, "v", historyFormat, historyFormat) === null) return null;

@@ -17,7 +17,8 @@ export interface StabilitySettings {
   readonly noServerMs: number | null;
   readonly leak: HeapRule | null;
   /**
-   * Resets that nobody planned and that speak against the image. Not `power-on` (somebody pulled the plug) and not
+   * Resets that nobody planned and that speak against the image. Not `power-on` (somebody pulled
+   * the plug) and not
    * `brownout` (an empty battery): a supply that flaps must not roll back a village.
    */
   readonly countedResets: readonly ResetReason[];
@@ -36,5 +37,8 @@ export const defaultStabilitySettings: StabilitySettings = {
   writesMax: 128,
 };
 
-/** `tick` comes at least this often, so that a crash soon after a restart is told from one long after it. */
+/**
+ * `tick` comes at least this often, so that a crash soon after a restart is told from one long
+ * after it.
+ */
 export const tickMsMax = 10_000;

@@ -28,13 +28,18 @@ import type { ResetRule, StabilitySettings } from "./stability-settings.ts";
 export type StabilityEvent =
   /** The first event of a boot. `deep-sleep`: it woke as it had planned. */
   | { readonly kind: "booted"; readonly reason: ResetReason }
-  /** The device is about to restart or to sleep on purpose: the boot that follows does not count. */
+  /**
+   * The device is about to restart or to sleep on purpose: the boot that follows does not count.
+   */
   | { readonly kind: "restarting"; readonly sleepMs: number }
   /** The health checks but the server's were evaluated (`failingAfterConfirm`). */
   | { readonly kind: "health"; readonly failing: boolean }
   /** The server answered a poll of this image. */
   | { readonly kind: "serverReached" }
-  /** A poll got no answer. `other`: whether a second configured endpoint was reached; `none` without one. */
+  /**
+   * A poll got no answer. `other`: whether a second configured endpoint was reached; `none` without
+   * one.
+   */
   | {
       readonly kind: "serverMissed";
       readonly linkUp: boolean;
@@ -110,7 +115,8 @@ export function beginWatch(facts: {
 }
 
 /**
- * The watch over a confirmed image during its soak: the same history, event and context always give the same answer.
+ * The watch over a confirmed image during its soak: the same history, event and context always give
+ * the same answer.
  *
  * | trigger     | rolls back after                                                                                        |
  * | `watchdog`  | more than 5 watchdog resets in 10 minutes                                                               |
@@ -120,20 +126,24 @@ export function beginWatch(facts: {
  * | `no-server` | no server for over 5 minutes, if it was reached under this image, the link is up, and a second endpoint |
  * |             | is missed too; never with one endpoint alone                                                            |
  *
- * It is decided at most once per release, and only while the old image is in the secondary slot and its security
- * counter is not lower. All is counted across reboots, but for the heap, which each boot fills anew.
+ * It is decided at most once per release, and only while the old image is in the secondary slot and
+ * its security counter is not lower. All is counted across reboots, but for the heap, which each
+ * boot fills anew.
  *
- * **Time.** Windows are time in which the device ran (or slept as announced). Within a boot the uptime counts. Across a
- * reset the wall clock does when it is known before and after and did not run backwards. Without it the time since the
- * last stored history is not known; among resets that count the longest it can have been is taken, so that they seem
- * further apart than they were, not closer (by more than a tick); resets on both sides of time without power are then
- * neighbours. What a clock says of a reset parts resets and never ends the soak: towards the soak counts time in which
- * the device ran, and of a planned sleep no more than the longest that it announced, and what ran since the last stored
- * history. So a clock that jumps ahead ends no watch, and none can bring resets closer together.
+ * **Time.** Windows are time in which the device ran (or slept as announced). Within a boot the
+ * uptime counts. Across a reset the wall clock does when it is known before and after and did not
+ * run backwards. Without it the time since the last stored history is not known; among resets that
+ * count the longest it can have been is taken, so that they seem further apart than they were, not
+ * closer (by more than a tick); resets on both sides of time without power are then neighbours.
+ * What a clock says of a reset parts resets and never ends the soak: towards the soak counts time
+ * in which the device ran, and of a planned sleep no more than the longest that it announced, and
+ * what ran since the last stored history. So a clock that jumps ahead ends no watch, and none can
+ * bring resets closer together.
  *
- * **Writes.** `store` is true at the confirm, at resets that count and at fixed times after them, when a failure has
- * lasted half its limit and when it is over, every twelfth of the soak and at the end: about 15 times in a soak without
- * incident. What happened since the last one is lost in a reset.
+ * **Writes.** `store` is true at the confirm, at resets that count and at fixed times after them,
+ * when a failure has lasted half its limit and when it is over, every twelfth of the soak and at
+ * the end: about 15 times in a soak without incident. What happened since the last one is lost in a
+ * reset.
  */
 export function watchStability(
   before: StabilityHistory,

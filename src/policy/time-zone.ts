@@ -1,8 +1,9 @@
 import { digits, letters, type Part, partsAtStart } from "../image/text-parts.ts";
 
 /**
- * A time zone as a POSIX TZ rule string (IEEE Std 1003.1-2024, XBD 8.3, the form `std offset dst offset,rule`), parsed
- * once. Rules, not dates: `CET-1CEST,M3.5.0,M10.5.0/3` holds for every year until the law changes.
+ * A time zone as a POSIX TZ rule string (IEEE Std 1003.1-2024, XBD 8.3, the form `std offset dst
+ * offset,rule`), parsed once. Rules, not dates: `CET-1CEST,M3.5.0,M10.5.0/3` holds for every year
+ * until the law changes.
  */
 export interface TimeZone {
   /** The rule as it was written, for reports and the codec. */
@@ -20,7 +21,10 @@ export interface Daylight {
   readonly ends: ChangeRule;
 }
 
-/** On which day of each year the clock changes, and at which second of that day by the clock that was valid until then. */
+/**
+ * On which day of each year the clock changes, and at which second of that day by the clock that
+ * was valid until then.
+ */
 export type ChangeRule =
   /** `Mm.w.d`: month 1 to 12, week 1 to 5 (5 is the last), weekday 0 (Sunday) to 6. */
   | {
@@ -41,7 +45,9 @@ export type TimeZoneRefusal =
   | "time-zone-offset"
   | "daylight-name"
   | "daylight-offset"
-  /** A daylight name without rules: POSIX leaves the dates to the implementation, so we take none. */
+  /**
+   * A daylight name without rules: POSIX leaves the dates to the implementation, so we take none.
+   */
   | "daylight-rules-missing"
   | "daylight-rule";
 
@@ -55,8 +61,9 @@ export const timeZoneCharactersMax = 64;
 export const utc: TimeZone = { text: "UTC0", standardSeconds: 0, daylight: null };
 
 /**
- * Reads a TZ rule string. Names have 3 or more letters, or letters, digits and signs in `<>`; offsets count west of
- * UTC, up to 24 hours; times of rules reach from -167 to 167 hours (RFC 8536, 3.3.1) and are 02:00 when left out.
+ * Reads a TZ rule string. Names have 3 or more letters, or letters, digits and signs in `<>`;
+ * offsets count west of UTC, up to 24 hours; times of rules reach from -167 to 167 hours (RFC 8536,
+ * 3.3.1) and are 02:00 when left out.
  */
 export function parseTimeZone(text: string): ParsedTimeZone {
   if (text.length > timeZoneCharactersMax) return refused("time-zone-too-long");
@@ -92,7 +99,10 @@ export function offsetSecondsAt(zone: TimeZone, unixSeconds: number): number {
   return offsetSeconds;
 }
 
-/** The next instant after this one at which the offset is another, in Unix seconds; null when it stays as it is. */
+/**
+ * The next instant after this one at which the offset is another, in Unix seconds; null when it
+ * stays as it is.
+ */
 export function nextChangeAfter(zone: TimeZone, unixSeconds: number): number | null {
   const now = offsetSecondsAt(zone, unixSeconds);
   const changes = changesAround(zone, unixSeconds);
@@ -151,7 +161,10 @@ function takeTime(text: string, hoursMax: number): { seconds: number; rest: stri
   return total > hoursMax * 3600 ? null : { seconds: sign === "-" ? -total : total, rest };
 }
 
-/** POSIX counts west of UTC, the rest of the world east. Never -0, so that equal zones compare equal. */
+/**
+ * POSIX counts west of UTC, the rest of the world east. Never -0, so that equal zones compare
+ * equal.
+ */
 function eastOf(westSeconds: number): number {
   return westSeconds === 0 ? 0 : -westSeconds;
 }
@@ -188,8 +201,9 @@ interface Change {
 }
 
 /**
- * The changes of the years around an instant, in order. A year's times may reach a week into its neighbours, hence four
- * years. Where daylight saving ends and begins at one instant it goes on: so RFC 8536, 3.3.1 writes a permanent one.
+ * The changes of the years around an instant, in order. A year's times may reach a week into its
+ * neighbours, hence four years. Where daylight saving ends and begins at one instant it goes on: so
+ * RFC 8536, 3.3.1 writes a permanent one.
  */
 function changesAround(zone: TimeZone, unixSeconds: number): readonly Change[] {
   const { daylight, standardSeconds } = zone;

@@ -19,10 +19,12 @@ import {
 } from "./time-zone.ts";
 
 /**
- * A stretch of the local week that comes again every week. What counts is the clock on the wall in the device's zone:
- * the window is open while that clock shows a time from `startMinute` of one of the days up to, not including,
- * `durationMinutes` later. So it may run over midnight and over the end of the week, and when the clocks change
- * - a part that falls into the hour that is left out does not happen: a window that lies wholly in it is skipped once;
+ * A stretch of the local week that comes again every week. What counts is the clock on the wall in
+ * the device's zone: the window is open while that clock shows a time from `startMinute` of one of
+ * the days up to, not including, `durationMinutes` later. So it may run over midnight and over the
+ * end of the week, and when the clocks change
+ * - a part that falls into the hour that is left out does not happen: a window that lies wholly in
+ *   it is skipped once;
  * - a part that falls into the hour that comes twice is open both times.
  */
 export interface MaintenanceWindow {
@@ -35,8 +37,8 @@ export interface MaintenanceWindow {
 }
 
 /**
- * Windows of one step. Null is "not configured": always open, with or without a clock. An empty list is configured and
- * never open: a freeze, which only a forced security fix gets through.
+ * Windows of one step. Null is "not configured": always open, with or without a clock. An empty
+ * list is configured and never open: a freeze, which only a forced security fix gets through.
  */
 export type WindowList = readonly MaintenanceWindow[] | null;
 
@@ -52,11 +54,16 @@ export const noWindows: MaintenanceWindows = { zone: utc, download: null, instal
 
 export type WindowStep = "download" | "install";
 
-/** A security fix may override the windows: the server asks for it and the signed release allows it, both. */
+/**
+ * A security fix may override the windows: the server asks for it and the signed release allows it,
+ * both.
+ */
 export interface ForcedFix {
   /** The deployment of the server is a forced one. */
   readonly byServer: boolean;
-  /** The release's signed metadata says that it may be forced; false when there is no such metadata. */
+  /**
+   * The release's signed metadata says that it may be forced; false when there is no such metadata.
+   */
   readonly bySignedRelease: boolean;
 }
 
@@ -86,7 +93,9 @@ export function decideWindow(
   return { allowed: false, reason: "window-closed", opensAtUnixMs };
 }
 
-/** Is one of the windows open? Without a clock none is, unless windows are not configured at all. */
+/**
+ * Is one of the windows open? Without a clock none is, unless windows are not configured at all.
+ */
 export function isOpen(windows: WindowList, zone: TimeZone, unixMs: number | null): boolean {
   if (windows === null) return true;
   if (unixMs === null || !Number.isFinite(unixMs)) return false;
@@ -98,8 +107,9 @@ export function isOpen(windows: WindowList, zone: TimeZone, unixMs: number | nul
 const changesMax = 4;
 
 /**
- * The first instant from `unixMs` on at which one of the windows is open: `unixMs` itself when one is. Null when there
- * is none within the next four changes of the clock (for real zones: only for an empty list) or without a clock.
+ * The first instant from `unixMs` on at which one of the windows is open: `unixMs` itself when one
+ * is. Null when there is none within the next four changes of the clock (for real zones: only for
+ * an empty list) or without a clock.
  */
 export function nextOpening(
   windows: WindowList,
@@ -110,7 +120,8 @@ export function nextOpening(
   if (isOpen(windows, zone, unixMs)) return unixMs;
   let fromSeconds = Math.floor(unixMs / 1000);
   for (let changes = 0; changes <= changesMax; changes += 1) {
-    // Up to the next change the offset stands still, so the next start by the wall clock is the next opening.
+    // Up to the next change the offset stands still, so the next start by the wall clock is the
+    // next opening.
     const candidate = fromSeconds + secondsToStart(windows ?? [], secondOfWeek(zone, fromSeconds));
     const change = nextChangeAfter(zone, fromSeconds);
     if (change === null || candidate < change)
@@ -145,8 +156,8 @@ export const windowsMax = 16;
  *     "download": [{ "days": ["sat", "sun"], "start": "22:00", "minutes": 480 }],
  *     "install": [{ "days": ["sun"], "start": "02:00", "minutes": 120 }] }
  *
- * A step that is missing or null is not configured; an empty list is never open. Members that it does not know are
- * ignored.
+ * A step that is missing or null is not configured; an empty list is never open. Members that it
+ * does not know are ignored.
  */
 export function decodeWindows(document: JsonObject): DecodedWindows {
   const text = stringAt(document, "timeZone", timeZoneCharactersMax + 1);

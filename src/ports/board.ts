@@ -18,12 +18,15 @@ export interface Random {
 }
 
 /**
- * Small values under short keys, each write atomic: a power cut leaves the old value or the new one.
- * Values are at most 1,024 bytes, keys at most 32 characters.
+ * Small values under short keys, each write atomic: a power cut leaves the old value or the new
+ * one. Values are at most 1,024 bytes, keys at most 32 characters.
  */
 export interface KeyValue {
   read(key: string): Uint8Array | null;
-  /** Throws `StorageError` when the storage is full or the value too large; the old value then stands. */
+  /**
+   * Throws `StorageError` when the storage is full or the value too large; the old value then
+   * stands.
+   */
   write(key: string, value: Uint8Array): void;
   delete(key: string): void;
 }

@@ -18,13 +18,16 @@ export function digestOf(crypto: Pick<Crypto, "sha256">, ...parts: readonly Uint
   }
 }
 
-/** The two primitives that images, metadata and native crypto have in common: SHA-256 and ECDSA on P-256. */
+/**
+ * The two primitives that images, metadata and native crypto have in common: SHA-256 and ECDSA on
+ * P-256.
+ */
 export interface Crypto {
   sha256(): Hasher;
   /**
    * Verifies an ECDSA P-256 signature over a digest.
-   * `publicKey` is the uncompressed point (65 bytes, 0x04 first), `digest` 32 bytes, `signature` r and s in 64 bytes.
-   * Malformed input and points off the curve answer false, never throw.
+   * `publicKey` is the uncompressed point (65 bytes, 0x04 first), `digest` 32 bytes, `signature` r
+   * and s in 64 bytes. Malformed input and points off the curve answer false, never throw.
    */
   verifyP256(publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean;
 }

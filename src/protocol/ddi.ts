@@ -45,7 +45,9 @@ export interface Poll {
   readonly configDataUrl: string | null;
 }
 
-/** What every deployment says (hawkBit DDI v1, `deploymentBase`), and the one file that it brings. */
+/**
+ * What every deployment says (hawkBit DDI v1, `deploymentBase`), and the one file that it brings.
+ */
 export interface OfferTerms {
   readonly actionId: string;
   readonly update: "forced" | "attempt" | "skip";
@@ -70,7 +72,10 @@ export interface ImageOffer extends OfferTerms {
   readonly imageHash: DigestHex | null;
 }
 
-/** A deployment of one signed configuration document (src/config); its chunk's part is `configuration`. */
+/**
+ * A deployment of one signed configuration document (src/config); its chunk's part is
+ * `configuration`.
+ */
 export interface ConfigurationOffer extends OfferTerms {
   readonly kind: "configuration";
   /** The version of the document, as the server says; what is signed in it counts. */
@@ -159,7 +164,10 @@ export function parseDeployment(body: Uint8Array): ParsedOffer {
   return { ok: true, offer: { kind: "firmware", ...terms, imageHash } };
 }
 
-/** Decimal without leading zeros, 1 to 2^53 - 1: how texts of the protocol name a configuration document. */
+/**
+ * Decimal without leading zeros, 1 to 2^53 - 1: how texts of the protocol name a configuration
+ * document.
+ */
 export function parseConfigurationVersion(text: string): number | null {
   if (!isOf(text, digits, 1, 16) || text.startsWith("0")) return null;
   const version = Number(text);

@@ -1,6 +1,7 @@
 /**
- * The states of an update on a device, as it tells them in the detail `state=` of feedback, each with
- * the word by which a server keeps and shows it. `src/update/machine/state.ts` has what they mean.
+ * The states of an update on a device, as it tells them in the detail `state=` of feedback, each
+ * with the word by which a server keeps and shows it. `src/update/machine/state.ts` has what they
+ * mean.
  */
 export const deviceStateWords = {
   idle: "idle",

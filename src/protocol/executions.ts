@@ -1,4 +1,6 @@
-/** `status.execution` of feedback (hawkBit DDI v1): all of its words, of which the device says some. */
+/**
+ * `status.execution` of feedback (hawkBit DDI v1): all of its words, of which the device says some.
+ */
 export const executions = [
   "closed",
   "proceeding",

@@ -27,7 +27,10 @@ const months = "janfebmaraprmayjunjulaugsepoctnovdec";
 /** A year of two digits from here on is one of the last century. */
 const centuryYear = 70;
 
-/** Milliseconds since 1970 of a date in any of the three forms of RFC 9110, 5.6.7; null for any other text. */
+/**
+ * Milliseconds since 1970 of a date in any of the three forms of RFC 9110, 5.6.7; null for any
+ * other text.
+ */
 export function parseHttpDate(text: string): number | null {
   const whole = partsOf(text, fixed);
   if (whole !== null) {

@@ -22,7 +22,10 @@ const chunkLineBytesMax = 1024;
 /** Without leading zeros; no body is longer than 4 GiB. */
 const chunkDigitsMax = 8;
 
-/** All that the firmware reads; the values of others are not kept, so that a long one takes no memory. */
+/**
+ * All that the firmware reads; the values of others are not kept, so that a long one takes no
+ * memory.
+ */
 const keptNames: readonly string[] = [
   "content-encoding",
   "content-length",
@@ -84,7 +87,10 @@ export class ResponseReader {
     this.#sink = sink;
   }
 
-  /** Takes what came. What lies behind the end of the answer is left alone: its connection is used once. */
+  /**
+   * Takes what came. What lies behind the end of the answer is left alone: its connection is used
+   * once.
+   */
   take(bytes: Uint8Array): ReaderState {
     // Bounded: every turn takes a byte at least, or ends the reading.
     for (let at = 0; at < bytes.length && this.#state === "reading"; ) {

@@ -1,15 +1,23 @@
 /**
- * Reasons in the detail `reason=` of feedback that the server counts in a way of their own; every other reason is for
- * people. They may come on an action that was closed with success before.
+ * Reasons in the detail `reason=` of feedback that the server counts in a way of their own; every
+ * other reason is for people. They may come on an action that was closed with success before.
  */
 
-/** The server did not answer in time; the server counts it apart when it was down or late itself. */
+/**
+ * The server did not answer in time; the server counts it apart when it was down or late itself.
+ */
 export const noServerReason = "no-server";
 
-/** The device had confirmed the release and went back: `late-rollback:<trigger>`, as src/policy/stability.ts names it. */
+/**
+ * The device had confirmed the release and went back: `late-rollback:<trigger>`, as
+ * src/policy/stability.ts names it.
+ */
 const lateRollbackPrefix = "late-rollback:";
 
-/** The device wanted to go back and cannot: `rollback-impossible:<why>`, for example of a lower security counter. */
+/**
+ * The device wanted to go back and cannot: `rollback-impossible:<why>`, for example of a lower
+ * security counter.
+ */
 const rollbackImpossiblePrefix = "rollback-impossible:";
 
 export type CountedReason = "no-server" | "late-rollback" | "rollback-impossible";

@@ -14,7 +14,9 @@ export type BootloaderFinding =
   | { readonly kind: "stated"; readonly record: BootloaderRecord }
   /** The board names no partition to look into. */
   | { readonly kind: "not-told" }
-  /** There is a bootloader, and it does not say what it is: an older one of ours, or a foreign one. */
+  /**
+   * There is a bootloader, and it does not say what it is: an older one of ours, or a foreign one.
+   */
   | { readonly kind: "no-record" }
   /** A record of a format that this firmware does not know, or a broken one. */
   | { readonly kind: "malformed" }
@@ -38,8 +40,8 @@ export interface BuiltFor {
 }
 
 /**
- * Looks for the record of the bootloader, once, in pieces: at most the partition, and no further than
- * the program in it reaches, because behind it may lie the rest of an older and longer one.
+ * Looks for the record of the bootloader, once, in pieces: at most the partition, and no further
+ * than the program in it reaches, because behind it may lie the rest of an older and longer one.
  */
 export function findBootloader(area: BootloaderArea | undefined): BootloaderFinding {
   if (area === undefined) return { kind: "not-told" };
@@ -132,8 +134,8 @@ function differenceFrom(
 }
 
 /**
- * An image for the chip's ROM: a header of 24 bytes that begins with 0xe9 and the number of segments,
- * then each segment behind its address and its length (`esp_image_header_t`,
+ * An image for the chip's ROM: a header of 24 bytes that begins with 0xe9 and the number of
+ * segments, then each segment behind its address and its length (`esp_image_header_t`,
  * `esp_image_segment_header_t`).
  */
 const programMagic = 0xe9;

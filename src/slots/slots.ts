@@ -46,8 +46,9 @@ export interface SecondaryFacts {
 }
 
 /**
- * What the primary trailer says of the image's confirmation. `none`: nothing was swapped in, so none
- * was asked for. `torn`: a cut fell into its write; see `docs/decisions/torn-confirmation-counts.md`.
+ * What the primary trailer says of the image's confirmation. `none`: nothing was swapped in, so
+ * none was asked for. `torn`: a cut fell into its write; see
+ * `docs/decisions/torn-confirmation-counts.md`.
  */
 export type Confirmation = "none" | "awaited" | "given" | "torn" | "unreadable";
 
@@ -203,9 +204,9 @@ export class Slots {
   }
 
   /**
-   * Asks for the image in the secondary slot for good (`boot_set_pending` with `permanent`): the swap
-   * back of a late rollback. The magic goes last: a power cut before it leaves no request, and the
-   * same call again completes it.
+   * Asks for the image in the secondary slot for good (`boot_set_pending` with `permanent`): the
+   * swap back of a late rollback. The magic goes last: a power cut before it leaves no request, and
+   * the same call again completes it.
    */
   requestRollback(): RequestResult {
     const { secondary } = this.#flash;

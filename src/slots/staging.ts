@@ -35,7 +35,10 @@ export class StagingSlot {
     return this.#buffer;
   }
 
-  /** Gives back the memory of a sector that holds nothing: what comes next makes a connection, which needs it. */
+  /**
+   * Gives back the memory of a sector that holds nothing: what comes next makes a connection, which
+   * needs it.
+   */
   release(): void {
     if (this.#bufferedBytes === 0) this.#buffer = null;
   }
@@ -86,7 +89,9 @@ export class StagingSlot {
     this.#suspectOffset = sector > 0 ? this.#durableBytes : null;
   }
 
-  /** Where the sector ends that `resume` left out because it may be torn; null when there is none. */
+  /**
+   * Where the sector ends that `resume` left out because it may be torn; null when there is none.
+   */
   get suspectEndBytes(): number | null {
     const offset = this.#suspectOffset;
     return offset === null ? null : Math.min(offset + this.#area.sectorBytes, this.#imageBytes);

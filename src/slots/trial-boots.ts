@@ -2,8 +2,8 @@ import type { FlashArea } from "../ports/flash.ts";
 
 /**
  * The page `bootctl`, in which the bootloader's hook counts the boots of an unconfirmed image
- * (bootloader/hook/trial_boot.c): entries of one write block, spent when not all 0xff; a later one takes
- * the earlier along.
+ * (bootloader/hook/trial_boot.c): entries of one write block, spent when not all 0xff; a later one
+ * takes the earlier along.
  *
  *   entry 0, 1   the second and the third boot were granted
  *   entry 2      no boot is left, the revert was begun; stays until the next update is requested

@@ -11,7 +11,9 @@ export type PathRefusal =
   | "certificate-untrusted"
   | "handshake-too-large";
 
-/** What is between the server's certificate and an enrolled authority, and which authorities are. */
+/**
+ * What is between the server's certificate and an enrolled authority, and which authorities are.
+ */
 export interface PathCandidates {
   /** In DER, in any order, with certificates among them that have nothing to do with it. */
   readonly sent: readonly Uint8Array[];
@@ -22,10 +24,15 @@ export interface PathCandidates {
   readonly crypto: Crypto;
 }
 
-/** A verification takes a chip's processor for some tenths of a second, and a stranger may ask for them. */
+/**
+ * A verification takes a chip's processor for some tenths of a second, and a stranger may ask for
+ * them.
+ */
 export const pathSignaturesMax = 16;
 
-/** What keeps a certificate from a path that would do otherwise; the paths without are tried first. */
+/**
+ * What keeps a certificate from a path that would do otherwise; the paths without are tried first.
+ */
 const faults = [
   null,
   "certificate-not-yet-valid",
@@ -34,10 +41,10 @@ const faults = [
 ] as const;
 
 /**
- * Looks for a path from a server's certificate to an enrolled authority (RFC 5280, 6.1) among all that
- * there are (RFC 4158): a certificate may have several issuers of one name, of which one has expired,
- * or has the name alone. Null when one is good. Otherwise the answer is the mildest fault of a path:
- * what would have to change for it to be good, whatever the order of certificates.
+ * Looks for a path from a server's certificate to an enrolled authority (RFC 5280, 6.1) among all
+ * that there are (RFC 4158): a certificate may have several issuers of one name, of which one has
+ * expired, or has the name alone. Null when one is good. Otherwise the answer is the mildest fault
+ * of a path: what would have to change for it to be good, whatever the order of certificates.
  */
 export function refusalOfPath(own: Certificate, candidates: PathCandidates): PathRefusal | null {
   const search = new PathSearch(own, candidates);
@@ -86,7 +93,8 @@ class PathSearch {
   /**
    * Whether a path leads to an authority with faults up to `tolerated`. What counts of the way to a
    * candidate is how many authorities it has below it: the fewest are kept, and a candidate is left
-   * only for such a way. Bounded: that number can only fall, and starts at the number of candidates.
+   * only for such a way. Bounded: that number can only fall, and starts at the number of
+   * candidates.
    */
   reachesAuthority(tolerated: number): boolean {
     if (this.#faultOf(this.#own, true) > tolerated) return false;

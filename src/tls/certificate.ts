@@ -39,10 +39,10 @@ export const certificateBytesMax = 4096;
 const extensionsMax = 32;
 
 /**
- * Reads a certificate in DER. Null for everything that is not a version 3 certificate of a P-256 key,
- * signed with ECDSA and SHA-256, for critical extensions that this reader does not know, since those
- * must not be passed over (RFC 5280, 4.2), and for name constraints, critical or not: their sender
- * meant them to be kept, and this reader cannot.
+ * Reads a certificate in DER. Null for everything that is not a version 3 certificate of a P-256
+ * key, signed with ECDSA and SHA-256, for critical extensions that this reader does not know, since
+ * those must not be passed over (RFC 5280, 4.2), and for name constraints, critical or not: their
+ * sender meant them to be kept, and this reader cannot.
  */
 export function parseCertificate(der: Uint8Array): Certificate | null {
   if (der.length > certificateBytesMax) return null;

@@ -4,7 +4,9 @@ import { certificateBytesMax } from "./certificate.ts";
 
 /** With what a device knows its servers, and what it shows them: part of its enrolment. */
 export interface TlsCredentials {
-  /** Certificates in DER of the authorities that stand behind servers; two while one is replaced. */
+  /**
+   * Certificates in DER of the authorities that stand behind servers; two while one is replaced.
+   */
   readonly authorities: readonly Uint8Array[];
   /** What servers that ask for it get to see; null on a device that has a token alone. */
   readonly client: ClientCredentials | null;

@@ -1,7 +1,7 @@
 /**
- * Reads DER (X.690) element by element, strictly: shortest lengths, nothing of indefinite length, no
- * tags of more than one byte. The first thing that is not as asked for makes `failed` true for good,
- * and everything that is read from then on is empty: look at `failed` once, at the end.
+ * Reads DER (X.690) element by element, strictly: shortest lengths, nothing of indefinite length,
+ * no tags of more than one byte. The first thing that is not as asked for makes `failed` true for
+ * good, and everything that is read from then on is empty: look at `failed` once, at the end.
  */
 export class DerReader {
   readonly #bytes: Uint8Array;

@@ -6,9 +6,9 @@ const textTags: readonly number[] = [0x0c, 0x13, 0x16];
 const space = 0x20;
 
 /**
- * Whether two names in DER are the same (RFC 5280, 7.1): attribute by attribute, texts whatever their
- * string type, the case of ASCII and the number of spaces. An authority that was renewed with another
- * tool may have its name encoded in another way than its certificates have it.
+ * Whether two names in DER are the same (RFC 5280, 7.1): attribute by attribute, texts whatever
+ * their string type, the case of ASCII and the number of spaces. An authority that was renewed with
+ * another tool may have its name encoded in another way than its certificates have it.
  */
 export function isSameName(one: Uint8Array, other: Uint8Array): boolean {
   return isEqual(one, other) || isSameContent(one, other, 0);

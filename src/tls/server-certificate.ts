@@ -33,10 +33,10 @@ export type ServerJudgement =
 export const chainCertificatesMax = 10;
 
 /**
- * Judges the chain that a server sent. Its own certificate stands first, the others in any order, with
- * others among them: a path leads from it to an enrolled authority, everything on that path is valid
- * now, and the first names the server. The order of the checks is that of what an operator would look
- * at first.
+ * Judges the chain that a server sent. Its own certificate stands first, the others in any order,
+ * with others among them: a path leads from it to an enrolled authority, everything on that path is
+ * valid now, and the first names the server. The order of the checks is that of what an operator
+ * would look at first.
  */
 export function judgeServer(chain: readonly Uint8Array[], trust: ServerTrust): ServerJudgement {
   const { unixMs, authorities, serverName, crypto } = trust;

@@ -35,8 +35,8 @@ const message = {
 } as const;
 
 /**
- * What comes next. A server sends hello, certificate, key exchange, maybe a certificate request, and
- * done; then the client has its say; then come the change to encryption and what is encrypted.
+ * What comes next. A server sends hello, certificate, key exchange, maybe a certificate request,
+ * and done; then the client has its say; then come the change to encryption and what is encrypted.
  */
 type Stage =
   | "hello"
@@ -61,7 +61,8 @@ const randomBytes = 32;
  * sees them. That session takes messages in any order, a key exchange without a signature and a
  * chain whose first certificate nobody vouches for, so all of what makes a server the right one is
  * decided here: one cipher suite, one curve, one order of messages, a chain that leads from the
- * server's own name to an enrolled authority, and a key exchange that this certificate's key signed.
+ * server's own name to an enrolled authority, and a key exchange that this certificate's key
+ * signed.
  */
 export class ServerFlight {
   /** Null once it was decided. */

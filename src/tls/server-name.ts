@@ -8,8 +8,9 @@ const dnsNameBytesMax = 253;
 
 /**
  * Whether a certificate is about the server that was asked for, as Node's `checkServerIdentity` has
- * it: an address is compared with addresses, a name with names (RFC 9525, 6.3 and 6.5), and the case
- * of letters and a dot at the end make no difference. The subject's common name counts for nothing.
+ * it: an address is compared with addresses, a name with names (RFC 9525, 6.3 and 6.5), and the
+ * case of letters and a dot at the end make no difference. The subject's common name counts for
+ * nothing.
  */
 export function isNamed({ extensions }: Certificate, serverName: string): boolean {
   const wanted = toldServerName(serverName)?.toLowerCase() ?? null;
@@ -34,8 +35,8 @@ export function toldServerName(serverName: string): string | null {
 }
 
 /**
- * The first label of a pattern may be a `*`, or have one in it, for any characters of one label; not
- * in a label that stands for one of another script, and not right below a top-level domain.
+ * The first label of a pattern may be a `*`, or have one in it, for any characters of one label;
+ * not in a label that stands for one of another script, and not right below a top-level domain.
  */
 function isMatch(pattern: string, wanted: string): boolean {
   if (pattern.startsWith(".") || pattern.includes("..")) return false;

@@ -18,8 +18,8 @@ const recordBytesMax = 16_384 + 256;
 export const messageBytesMax = 8192;
 
 /**
- * The records of a server, one by one and each judged by the flight. Messages of a handshake that are
- * spread over several records, which the SDK does not read, become one record.
+ * The records of a server, one by one and each judged by the flight. Messages of a handshake that
+ * are spread over several records, which the SDK does not read, become one record.
  */
 export class ServerRecords {
   readonly flight: ServerFlight;
@@ -28,7 +28,9 @@ export class ServerRecords {
   #record: Uint8Array | null = null;
   /** How much of the head, or then of the record, was read. */
   #filled = 0;
-  /** Records of which the last message is not whole, as one; its first `#joined` bytes are there. */
+  /**
+   * Records of which the last message is not whole, as one; its first `#joined` bytes are there.
+   */
   #begun: Uint8Array | null = null;
   #joined = 0;
 

@@ -236,7 +236,10 @@ function failure(
   return { ok: false, reason, retryAfterMs: waitMs };
 }
 
-/** Whether a part of a path is the text: servers differ in what they escape, as the ":" of a MAC address. */
+/**
+ * Whether a part of a path is the text: servers differ in what they escape, as the ":" of a MAC
+ * address.
+ */
 function spells(part: string, text: string): boolean {
   if (part === text) return true;
   try {

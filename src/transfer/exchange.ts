@@ -16,7 +16,10 @@ export function exchange(http: Http, request: HttpRequest): Promise<Answer> {
   return new Promise((resolve) => http.send(request, new AnswerReceiver(resolve)));
 }
 
-/** A class, as all that waits for an answer: methods on a prototype take no slots of XS, closures do. */
+/**
+ * A class, as all that waits for an answer: methods on a prototype take no slots of XS, closures
+ * do.
+ */
 class AnswerReceiver implements HttpReceiver {
   readonly #resolve: (answer: Answer) => void;
   readonly #parts: Uint8Array[] = [];

@@ -1,14 +1,16 @@
 /**
  * Where the bytes of the file go that travels. Every offset and count here is one of that file,
- * whatever becomes of it: a full image lies in the slot byte for byte (`StagingSlot`), a patch would
- * be decoded on its way. Methods throw `FlashError`; what a power cut leaves `resume` finds.
+ * whatever becomes of it: a full image lies in the slot byte for byte (`StagingSlot`), a patch
+ * would be decoded on its way. Methods throw `FlashError`; what a power cut leaves `resume` finds.
  */
 export interface FileSink {
   /** Bytes of the file that were taken so far. */
   readonly receivedBytes: number;
   /** A start for `rewind` is a multiple of it. */
   readonly rewindBytes: number;
-  /** Where the piece ends that `resume` left out because it may be torn; null when there is none. */
+  /**
+   * Where the piece ends that `resume` left out because it may be torn; null when there is none.
+   */
   readonly suspectEndBytes: number | null;
   /** Finds how much of the file is there after a reset. */
   resume(): void;

@@ -33,7 +33,10 @@ export type RangeResult =
       readonly ok: false;
       readonly failure: RangeFailure;
       readonly retryAfterMs: number | null;
-      /** The length of the answer is another, or was not proven before it broke: what came may be anything. */
+      /**
+       * The length of the answer is another, or was not proven before it broke: what came may be
+       * anything.
+       */
       readonly isUnproven?: true;
     };
 
@@ -56,9 +59,10 @@ const partsMax = 64;
 
 /**
  * Fetches one range (RFC 9110, 14.2). Bytes reach `sink` only after the status, `Content-Range` and
- * the length proved which ones they are. A server may send less than was asked for (15.3.7): the rest
- * is asked for again. It may send more, or know no ranges (14.2): what lies before and behind is
- * passed over. The sink may keep what it got when the exchange then breaks, but what is unproven.
+ * the length proved which ones they are. A server may send less than was asked for (15.3.7): the
+ * rest is asked for again. It may send more, or know no ranges (14.2): what lies before and behind
+ * is passed over. The sink may keep what it got when the exchange then breaks, but what is
+ * unproven.
  */
 export async function fetchRange(
   http: Http,
@@ -196,7 +200,9 @@ const failures: Readonly<Record<HttpFailure, RangeFailure>> = {
   "http-not-allowed": "http-not-allowed",
 };
 
-/** What the server grants, the first byte that was asked for among it; else why it grants nothing. */
+/**
+ * What the server grants, the first byte that was asked for among it; else why it grants nothing.
+ */
 function judge(head: HttpHead, request: RangeRequest): Grant | RangeResult {
   const { status, headers } = head;
   if (status === 404 || status === 410) return fail("artifact-missing");

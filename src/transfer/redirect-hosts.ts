@@ -8,8 +8,8 @@ export type RedirectHosts =
   | { readonly ok: false; readonly message: string };
 
 /**
- * Reads the setting `redirectHosts` of a build: whole names of hosts, in a list or in a text with commas between.
- * None of a list with a mistake counts.
+ * Reads the setting `redirectHosts` of a build: whole names of hosts, in a list or in a text with
+ * commas between. None of a list with a mistake counts.
  */
 export function readRedirectHosts(given: string | readonly string[] | undefined): RedirectHosts {
   const names = typeof given === "string" ? given.split(",") : (given ?? []);

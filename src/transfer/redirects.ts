@@ -31,7 +31,9 @@ export function followingRedirect(http: Http, hosts: readonly string[]): Http {
 
 class RedirectReceiver implements HttpReceiver {
   readonly #receiver: HttpReceiver;
-  /** Called in place of the end of an exchange that was answered with a redirect; null refuses it. */
+  /**
+   * Called in place of the end of an exchange that was answered with a redirect; null refuses it.
+   */
   readonly #moved: ((location: string) => void) | null;
   #location: string | null = null;
 
@@ -102,7 +104,10 @@ function hasScheme(location: string): boolean {
   return first.includes(":");
 }
 
-/** The path of an absolute address without its `.` and `..`; those beyond the root are dropped (5.2.4). */
+/**
+ * The path of an absolute address without its `.` and `..`; those beyond the root are dropped
+ * (5.2.4).
+ */
 function withoutDots(url: string): string {
   const [before = "", ...query] = url.split("?");
   const [scheme = "", empty = "", authority = "", ...parts] = before.split("/");

@@ -4,7 +4,10 @@ import { fetchRange, type RangeFailure } from "./range.ts";
 export interface SmallFileRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What the server says; the caller holds it against a limit of its own, because all of it is kept in memory. */
+  /**
+   * What the server says; the caller holds it against a limit of its own, because all of it is kept
+   * in memory.
+   */
   readonly fileBytes: number;
   readonly timeoutMs: number;
 }

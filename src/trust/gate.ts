@@ -182,7 +182,8 @@ export function isPassing(reason: TrustRefusal): boolean {
   return passing.includes(reason);
 }
 
-// What expired is renewed, what is missing comes, and a clock is set: nothing is installed until then.
+// What expired is renewed, what is missing comes, and a clock is set: nothing is installed until
+// then.
 const passing: readonly TrustRefusal[] = [
   "network",
   "server-error",

@@ -69,7 +69,9 @@ class FileReceiver implements HttpReceiver {
   }
 }
 
-/** A body that ends with its connection may have been cut: it is taken once its JSON is at its end. */
+/**
+ * A body that ends with its connection may have been cut: it is taken once its JSON is at its end.
+ */
 function found(parts: readonly Uint8Array[], isFramed: boolean): Fetched {
   const body = joined(parts);
   if (isFramed || isWholeObject(body)) return { kind: "found", body };

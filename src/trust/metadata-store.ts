@@ -1,8 +1,8 @@
 import { deviceLimits } from "./limits.ts";
 
 /**
- * Trusted metadata, byte for byte as it came, by the name of its role. Each write is atomic: a power
- * cut leaves the old file or the new one. What is read is verified again.
+ * Trusted metadata, byte for byte as it came, by the name of its role. Each write is atomic: a
+ * power cut leaves the old file or the new one. What is read is verified again.
  */
 export interface MetadataStore {
   /** Null when there is none, or when it is damaged. */

@@ -42,7 +42,9 @@ export function parseSignedDocument(
   return accepted({ bytes, signatures: read, signed });
 }
 
-/** A signature that is no hex counts as one that does not verify; others may reach the threshold. */
+/**
+ * A signature that is no hex counts as one that does not verify; others may reach the threshold.
+ */
 function parseSignature(
   value: JsonValue,
 ): { readonly keyId: string; readonly signature: Uint8Array } | null {

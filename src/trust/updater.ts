@@ -172,7 +172,9 @@ export class TrustUpdater {
     return refusal ?? this.#persist("snapshot", bytes.value) ?? snapshot;
   }
 
-  /** Not kept while the next one is fetched: read anew then, which takes little time and no room. */
+  /**
+   * Not kept while the next one is fetched: read anew then, which takes little time and no room.
+   */
   #trustedSnapshot(root: Root): { readonly bytes: Uint8Array; readonly snapshot: Snapshot } | null {
     const bytes = this.#store.read("snapshot");
     const read = bytes === null ? null : readSnapshot(bytes, root, this.#rules);
@@ -246,7 +248,9 @@ export class TrustUpdater {
   }
 }
 
-/** No method that waits itself: each async function that waits takes 39 slots of XS, and its stack. */
+/**
+ * No method that waits itself: each async function that waits takes 39 slots of XS, and its stack.
+ */
 function bodyOf(fetched: Fetched): Verdict<Uint8Array> {
   if (fetched.kind === "found") return accepted(fetched.body);
   if (fetched.kind === "failed") return fetched.refusal;

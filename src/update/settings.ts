@@ -21,7 +21,10 @@ export interface Identity {
   /** `family-revision`. */
   readonly hardware: string;
   readonly imageKeys: readonly TrustedImageKey[];
-  /** A second address of the service, asked only whether it is there: see `StabilitySettings.noServerMs`. */
+  /**
+   * A second address of the service, asked only whether it is there: see
+   * `StabilitySettings.noServerMs`.
+   */
   readonly otherServerUrl: string | null;
   /**
    * The version of the bootloader, which is never updated over the air; null when enrolment did not
@@ -64,8 +67,9 @@ export interface Settings {
    */
   readonly unknownBootloader: UnknownBootloader;
   /**
-   * Other hosts than the one that was asked to which a server may redirect a GET, by their whole names.
-   * What they serve is held against the same signatures and hashes; they never hear the token.
+   * Other hosts than the one that was asked to which a server may redirect a GET, by their whole
+   * names. What they serve is held against the same signatures and hashes; they never hear the
+   * token.
    */
   readonly redirectHosts: readonly string[];
   /** Lets the device speak plain HTTP to other machines too, tokens included: for trials only. */

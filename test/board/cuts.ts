@@ -20,7 +20,10 @@ import { closing, type Stage } from "./stage.ts";
 import { untilUpdated } from "./until-updated.ts";
 
 const phaseMs = 600_000;
-/** Of the cuts that were meant for a phase, how many fell into it: a machine is not always as fast as before. */
+/**
+ * Of the cuts that were meant for a phase, how many fell into it: a machine is not always as fast
+ * as before.
+ */
 const fallenShareMin = 0.5;
 
 const applicationStarts = /^\*\*\* Booting Zephyr OS/;
@@ -40,7 +43,10 @@ interface CleanRun {
   readonly rollout: number;
 }
 
-/** The power fails at a random moment of an update: the device runs one of both images and ends on the new one. */
+/**
+ * The power fails at a random moment of an update: the device runs one of both images and ends on
+ * the new one.
+ */
 export async function cutScenarios(stage: Stage): Promise<Scenario[]> {
   const seed = Number(process.env["SLUICE_SEED"] ?? Date.now() % 1_000_000);
   console.log(`moments of the power cuts: SLUICE_SEED=${seed}`);
@@ -170,7 +176,9 @@ async function untilMoment(chip: EmulatedChip, phase: CutPhase, afterMs: number)
   ]).finally(() => given.abort());
 }
 
-/** Of a device that was cut once, from its first power-on or from its restart into the new image. */
+/**
+ * Of a device that was cut once, from its first power-on or from its restart into the new image.
+ */
 function fallenInto(console: readonly string[], fromStart: boolean): CutPhase {
   const starts = console.filter((line) => applicationStarts.test(line)).length;
   if (starts === (fromStart ? 2 : 1)) return "trial";

@@ -12,7 +12,8 @@ export interface Growth {
 
 /**
  * Chance raises a single reading, a leak raises all of them: what is usual at the end is held
- * against the most of the beginning. Of a leak of so many bytes each time, half of the readings' number times that shows.
+ * against the most of the beginning. Of a leak of so many bytes each time, half of the readings'
+ * number times that shows.
  */
 export function growthOf(readings: readonly number[]): Growth {
   if (readings.length < readingsMin)

@@ -7,7 +7,10 @@ import {
 import type { Scenario } from "./schedule.ts";
 import type { Stage } from "./stage.ts";
 
-/** A garbage collection falls into a deeper or a flatter call from run to run; the stack is reserved as a whole. */
+/**
+ * A garbage collection falls into a deeper or a flatter call from run to run; the stack is reserved
+ * as a whole.
+ */
 const stackJitterBytes = 512;
 
 /** What an update takes of the chip's memory does not grow with the image. */

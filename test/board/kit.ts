@@ -17,7 +17,10 @@ import type { UnknownBootloader } from "../../src/slots/bootloader.ts";
 export const board: Board = emulatedBoard();
 /** Instead of a minute, so that a rollback is over in less. */
 export const rollbackTimes = { trialSeconds: 20, watchdogSeconds: 20 } as const;
-/** The chip's clock is the machine's: what is healthy gets time enough on a machine that has much else to do. */
+/**
+ * The chip's clock is the machine's: what is healthy gets time enough on a machine that has much
+ * else to do.
+ */
 const healthyTimes = { trialSeconds: 300, watchdogSeconds: 120 } as const;
 
 /** Firmware that does something else than the reference. */

@@ -1,5 +1,6 @@
-// The firmware on an emulated ESP32-C3, under the real bootloader, against the real fleet server: npm run test:board.
-// Exits 2 when something is missing, 1 when a check failed; the last line counts.
+// The firmware on an emulated ESP32-C3, under the real bootloader, against the real fleet server:
+// npm run test:board. Exits 2 when something is missing, 1 when a check failed; the last line
+// counts.
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { projectRoot } from "../../hosts/moddable/sdk.ts";
 
 /**
- * Slots and chunks together. Of `creation.static` (hosts/esp32/manifest.json: 106,496 bytes) XS has 93,184 for them; 3 KiB
- * less, because a chunk that finds no room ends the firmware.
+ * Slots and chunks together. Of `creation.static` (hosts/esp32/manifest.json: 106,496 bytes) XS has
+ * 93,184 for them; 3 KiB less, because a chunk that finds no room ends the firmware.
  */
 export const xsBytesMax = 88 * 1024;
 
@@ -12,12 +12,16 @@ export const xsBytesMax = 88 * 1024;
 export const everythingBytesMax = 72 * 1024;
 
 /**
- * The same for a device that tells its server more, and for longer, than it takes of one: answers with 429 leave
- * reports and events waiting, which every later update has in memory as well, up to the bounds of their queues.
+ * The same for a device that tells its server more, and for longer, than it takes of one: answers
+ * with 429 leave reports and events waiting, which every later update has in memory as well, up to
+ * the bounds of their queues.
  */
 export const waitingBytesMax = 80 * 1024;
 
-/** Of the native stack of XS, what no update may pass: what is left beyond it is for the day that nobody measured. */
+/**
+ * Of the native stack of XS, what no update may pass: what is left beyond it is for the day that
+ * nobody measured.
+ */
 export function stackBytesMax(): number {
   const source = readFileSync(join(projectRoot, "hosts/esp32/native/thread.c"), "utf8");
   const bytes = Number(/^#define STACK_BYTES (\d+)$/m.exec(source)?.[1]);

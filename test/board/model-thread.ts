@@ -17,7 +17,10 @@ const compared = { primary, secondary, bootctl };
 const { boots, key } = workerData as ModelTask;
 parentPort?.postMessage(boots.map((boot) => difference(boot, key)));
 
-/** Null when the model makes the same of the flash, byte for byte: slots, trailers in them, and trial counter. */
+/**
+ * Null when the model makes the same of the flash, byte for byte: slots, trailers in them, and
+ * trial counter.
+ */
 function difference({ before, after }: BootRecord, trusted: TrustedImageKey): string | null {
   const flash = NorFlash.fromBytes(before, 4);
   const { outcome } = bootDevice(flash, layout, [trusted]);

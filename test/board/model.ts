@@ -6,8 +6,8 @@ import type { TrustedImageKey } from "../../src/image/keys.ts";
 import type { ModelTask } from "./model-thread.ts";
 
 /**
- * Our model of the bootloader makes of the chip's flash, as it was before each run of the chip's own MCUboot, what that
- * made of it. Throws with the first difference.
+ * Our model of the bootloader makes of the chip's flash, as it was before each run of the chip's
+ * own MCUboot, what that made of it. Throws with the first difference.
  */
 export async function assertModelAgrees(
   boots: readonly BootRecord[],

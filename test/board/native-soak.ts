@@ -10,8 +10,9 @@ import { SceneOver } from "./stage.ts";
 const hardware = "esp32c3-a";
 
 /**
- * The soak of the chip on `native_sim`: XS of 32 bits in the same heap, the same natives, TLS and signed metadata, and a
- * small part of the time, because nothing is emulated. There is no native stack to measure.
+ * The soak of the chip on `native_sim`: XS of 32 bits in the same heap, the same natives, TLS and
+ * signed metadata, and a small part of the time, because nothing is emulated. There is no native
+ * stack to measure.
  */
 export async function soakNative(
   checks: Checks,

@@ -17,7 +17,10 @@ const blockBytes = 65_536;
 const layout = deviceLayout("esp32-4m");
 const settings = { trialSeconds: 120, firstPollSeconds: 1 };
 
-/** Parts: none, or the soak alone. The exit code: 2 when something is missing, which it names, 1 when a check failed. */
+/**
+ * Parts: none, or the soak alone. The exit code: 2 when something is missing, which it names, 1
+ * when a check failed.
+ */
 export async function runNative(parts: readonly string[]): Promise<number> {
   const unknown = parts.filter((name) => name !== "soak");
   if (unknown.length > 0) {

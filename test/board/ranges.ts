@@ -32,8 +32,8 @@ function marked(ranges: readonly string[]): Uint8Array {
 }
 
 /**
- * The ranges of a download, which begins at 0 and goes on where a range ended or before, without those by which the
- * device looked at the two ends of the file first.
+ * The ranges of a download, which begins at 0 and goes on where a range ended or before, without
+ * those by which the device looked at the two ends of the file first.
  */
 export function downloadRanges(ranges: readonly string[]): string[] {
   let end = 0;

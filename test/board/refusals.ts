@@ -33,7 +33,10 @@ interface BadImage {
   readonly planted: Uint8Array;
 }
 
-/** Images that must never start: the firmware refuses them before a restart, the bootloader when they lie in the slot. */
+/**
+ * Images that must never start: the firmware refuses them before a restart, the bootloader when
+ * they lie in the slot.
+ */
 export async function refusalScenarios(stage: Stage): Promise<Scenario[]> {
   const strangers = newKeys();
   const images = badImages(stage.kit, strangers);

@@ -47,7 +47,10 @@ const releases: readonly BadRelease[] = [
   },
 ];
 
-/** Releases that must not stay, each with a raised security counter: three boots, then the old image is back. */
+/**
+ * Releases that must not stay, each with a raised security counter: three boots, then the old image
+ * is back.
+ */
 export async function rollbackScenarios(stage: Stage): Promise<Scenario[]> {
   return releases.map((release) => ({
     name: `the rollback of an image that ${release.name}`,

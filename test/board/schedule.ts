@@ -1,4 +1,5 @@
-// Scenarios side by side: an emulated chip waits a good part of its time, and a machine has more than one core.
+// Scenarios side by side: an emulated chip waits a good part of its time, and a machine has more
+// than one core.
 import type { Checks } from "../moddable/checks.ts";
 import { SceneOver } from "./stage.ts";
 

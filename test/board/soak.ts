@@ -9,7 +9,10 @@ import { closing, type Stage } from "./stage.ts";
 
 const hosts = ["10.0.2.2"];
 
-/** Updates without end, everything on: nothing may grow from one to the next. Hours; only when it is named. */
+/**
+ * Updates without end, everything on: nothing may grow from one to the next. Hours; only when it is
+ * named.
+ */
 export async function soakScenarios(stage: Stage): Promise<Scenario[]> {
   const count = updatesWanted();
   return [{ name: "the soak", run: () => soak(stage, count) }];

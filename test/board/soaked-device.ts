@@ -8,7 +8,10 @@ import { silentSeconds } from "./until-updated.ts";
 
 const updatesDefault = 200;
 const updatesMax = 1000;
-/** So many that either most or the least of them were taken from a server that took everything, for a growth to show. */
+/**
+ * So many that either most or the least of them were taken from a server that took everything, for
+ * a growth to show.
+ */
 const updatesMin = 2 * readingsMin - 1;
 /** Versions become longer by a character or two, in a few places. */
 const growthBytesMax = 512;
@@ -42,7 +45,10 @@ export interface Restart {
 /** Of one update. */
 interface Reading {
   readonly seconds: number;
-  /** Answers with 429: a soak tells more than a server takes of one device, and what it does not take waits. */
+  /**
+   * Answers with 429: a soak tells more than a server takes of one device, and what it does not
+   * take waits.
+   */
   readonly pausedAnswers: number;
   /** The most that was in use, of the boot that downloaded and the one on trial. */
   readonly xsBytes: number;
@@ -103,7 +109,9 @@ export async function checkSoak(check: Check, device: SoakedDevice, count: numbe
   });
 }
 
-/** Updates that met the same server, as far as there are enough of them; all of them are not alike. */
+/**
+ * Updates that met the same server, as far as there are enough of them; all of them are not alike.
+ */
 function byServer(readings: readonly Reading[]): (readonly [string, readonly Reading[]])[] {
   const servers: (readonly [string, readonly Reading[]])[] = [
     ["of a server that takes everything", readings.filter((one) => one.pausedAnswers === 0)],

@@ -20,7 +20,10 @@ const shownLines = 40;
 /** What ROM and bootloader say at every start, and protocols on the console. */
 const noise = /^(?:I \(\d+\) |load:|SPIWP:|mode:|entry |Build:|\p{Cc}|$)/u;
 
-/** Runs a scenario with a device; shows the end of its console when a check fails, and switches it off in any case. */
+/**
+ * Runs a scenario with a device; shows the end of its console when a check fails, and switches it
+ * off in any case.
+ */
 export async function closing(
   checks: Checks,
   one: BoardDevice,

@@ -25,7 +25,10 @@ import { untilUpdated } from "./until-updated.ts";
 const pollSeconds = 240;
 const hosts = ["10.0.2.2"];
 
-/** HTTPS on the chip: with the enrolled authority, not with another, and with everything else that is signed. */
+/**
+ * HTTPS on the chip: with the enrolled authority, not with another, and with everything else that
+ * is signed.
+ */
 export async function tlsScenarios(stage: Stage): Promise<Scenario[]> {
   return [
     { name: "TLS with the enrolled authority", run: () => checkKnown(stage) },
@@ -72,7 +75,10 @@ async function checkStranger(stage: Stage): Promise<void> {
   });
 }
 
-/** The most that the firmware can be asked for at once: a client certificate, and what the offline keys signed. */
+/**
+ * The most that the firmware can be asked for at once: a client certificate, and what the offline
+ * keys signed.
+ */
 async function checkEverything(stage: Stage): Promise<void> {
   const { kit, directory } = stage;
   const one = await startedWith(stage, "everything", {

@@ -12,7 +12,10 @@ import { silentSeconds, untilUpdated } from "./until-updated.ts";
 
 const bootSeconds = 90;
 const blockBytes = 65_536;
-/** The floor below which a trial fails (src/update/settings.ts), and all that there is (CONFIG_HEAP_MEM_POOL_SIZE). */
+/**
+ * The floor below which a trial fails (src/update/settings.ts), and all that there is
+ * (CONFIG_HEAP_MEM_POOL_SIZE).
+ */
 const freeBytesMin = 4096;
 const heapPoolBytes = 120_832;
 

@@ -1,4 +1,5 @@
-// What MCUboot is built with on each board: every safety that we rely on is on, nothing contradicts it.
+// What MCUboot is built with on each board: every safety that we rely on is on, nothing contradicts
+// it.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,4 +1,5 @@
-// What a bootloader boardBootloader of itself: compiled with MCUboot's macros as a build sets them, read by the firmware's parser.
+// What a bootloader boardBootloader of itself: compiled with MCUboot's macros as a build sets them,
+// read by the firmware's parser.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

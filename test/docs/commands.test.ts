@@ -1,4 +1,5 @@
-// Every `sluice` command that a page tells is one that the program takes, option by option. Nothing of it is run.
+// Every `sluice` command that a page tells is one that the program takes, option by option. Nothing
+// of it is run.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Command, CommanderError } from "commander";
@@ -12,7 +13,10 @@ import {
   readDocument,
 } from "../support/documents.ts";
 
-/** The real command line whose commands do nothing. Answers what commander has to say against the words, or null. */
+/**
+ * The real command line whose commands do nothing. Answers what commander has to say against the
+ * words, or null.
+ */
 async function complaintAbout(words: readonly string[]): Promise<string | null> {
   const program = createProgram({ writeErr: () => {}, writeOut: () => {} });
   disarm(program);
@@ -34,7 +38,10 @@ function disarm(command: Command): void {
 const standsBeforeCommands =
   /^(?:(?:\$|do|then|else|if|while|until|!|time|exec|sudo|[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*))(?:\s+|$))*$/;
 
-/** The words of each `sluice` in a line of shell: quotes gone, `[optional]` taken, comments and redirections left out. */
+/**
+ * The words of each `sluice` in a line of shell: quotes gone, `[optional]` taken, comments and
+ * redirections left out.
+ */
 function sluiceCalls(line: string): string[][] {
   const calls: string[][] = [];
   for (const part of line.split(/&&|\|\||[;|](?![^"']*["'](?:\s|$))|\$\(|\)/)) {
@@ -133,7 +140,9 @@ test("tells the walk of docs/flashing.md as a test can run it", () => {
   assert.equal(blocks.filter(({ kind }) => kind === "terminal").length, 2);
 });
 
-/** Commands without the npx that brings them: whatever stands before and around, but for comments. */
+/**
+ * Commands without the npx that brings them: whatever stands before and around, but for comments.
+ */
 function bareCommands(line: string): string[] {
   const text = line.replace(/(?:^|\s)#.*$/, "");
   return [...text.matchAll(/(?<![-\w./@])(npx )?sluice ([a-z]+)/g)].flatMap(([, npx, noun = ""]) =>

@@ -1,4 +1,5 @@
-// What the README and the guides tell a newcomer to type, typed in their order in a copy of the sources.
+// What the README and the guides tell a newcomer to type, typed in their order in a copy of the
+// sources.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";

@@ -29,7 +29,9 @@ export function typedApplication(sdk: ModdableSdk): string {
   return sdk.application("typed", manifest, { "main.ts": threeLines });
 }
 
-/** The firmware that asks its server for the answers of http-answers.ts, on the SDK's own modules. */
+/**
+ * The firmware that asks its server for the answers of http-answers.ts, on the SDK's own modules.
+ */
 export function askingApplication(sdk: ModdableSdk): string {
   const main = `import { openPorts } from "sluice/device/ports";
 import { readIdentity } from "sluice/update/settings";

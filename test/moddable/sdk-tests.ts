@@ -40,9 +40,9 @@ const hashed = [
 ] satisfies readonly { name: string; parts: readonly (readonly number[])[] }[];
 
 /**
- * The SDK's own tests of `embedded:update` against our class, those of flash and storage against the
- * simulator's, and the vectors of every crypto provider on the SDK's native one. The image in the
- * partition `running` is signed, so that complete() is the real one.
+ * The SDK's own tests of `embedded:update` against our class, those of flash and storage against
+ * the simulator's, and the vectors of every crypto provider on the SDK's native one. The image in
+ * the partition `running` is signed, so that complete() is the real one.
  */
 export async function checkSdkTests(
   checks: Checks,
@@ -114,7 +114,9 @@ const sectorBytes = 4096;
 const runningBytes = 96 * sectorBytes;
 const nextBytes = 128 * sectorBytes;
 
-/** A chip with the partitions that the tests name, and the environment that shows it to the runner. */
+/**
+ * A chip with the partitions that the tests name, and the environment that shows it to the runner.
+ */
 async function testFlash(directory: string): Promise<Record<string, string>> {
   const extents = [
     ["running", runningBytes],

@@ -8,8 +8,8 @@ import type { Checks } from "./checks.ts";
 const prefix = "declared:";
 
 /**
- * Each line says that what the SDK's typings give may stand where our declarations are expected. The
- * SDK's are those that mcconfig gives an application, ours are the same file under other names.
+ * Each line says that what the SDK's typings give may stand where our declarations are expected.
+ * The SDK's are those that mcconfig gives an application, ours are the same file under other names.
  */
 const assertions = `
 import flash, { Flash } from "embedded:storage/flash";

@@ -20,7 +20,9 @@ export interface Payloads {
 
 const updateSeconds = 180;
 
-/** Updates of a board that runs what mcconfig built, against the real fleet server over real HTTP. */
+/**
+ * Updates of a board that runs what mcconfig built, against the real fleet server over real HTTP.
+ */
 export async function checkUpdates(
   checks: Checks,
   options: Omit<OneDeviceOptions, "payload" | "directory"> & { readonly directory: string },
@@ -61,7 +63,8 @@ export async function checkUpdates(
       const { erases, bytesWritten } = slotOperations(join(options.directory, "operations.log"));
       assert.equal(erases, 0, "a blank slot was erased");
       assert.ok(bytesWritten <= bytes * 1.01, `${bytesWritten} bytes for an image of ${bytes}`);
-      // What runs now is the application of one include and three lines: it takes the next one itself.
+      // What runs now is the application of one include and three lines: it takes the next one
+      // itself.
       const next = await one.offer("1.2.0", payloads.reference);
       await updated(one, next.rollout, "1.2.0");
       assert.equal(one.board.boots.at(-1), "booted 1.2.0 software");

@@ -14,7 +14,9 @@ export interface ConformanceSuite {
   readonly python: string;
 }
 
-/** Looks where `TUF_CONFORMANCE` points; `TUF_PYTHON` names a Python that has the suite's packages. */
+/**
+ * Looks where `TUF_CONFORMANCE` points; `TUF_PYTHON` names a Python that has the suite's packages.
+ */
 export function findConformance(
   environment: Readonly<Record<string, string | undefined>>,
 ): { ok: true; suite: ConformanceSuite } | { ok: false; missing: readonly string[] } {

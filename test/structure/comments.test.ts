@@ -52,3 +52,16 @@ test("lets a doc comment be that names what it is about", () => {
   assert.deepEqual(found({ path: "a.ts", text }), []);
   assert.deepEqual(found({ path: "a.c", text: "int a = 1; /* of two */" }), []);
 });
+
+test("writes no comment over more than 100 columns, tables and directives apart", () => {
+  const wide = ["src", "hosts", "test"].flatMap((folder) =>
+    [...sources(folder)].flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, index) => {
+        const isComment = /^\s*(\/\/|\/?\*)/.test(line);
+        const isKept = /^\s*\* \||biome-ignore|\$\{/.test(line);
+        return isComment && !isKept && line.length > 100 ? [`${path}:${index + 1}`] : [];
+      }),
+    ),
+  );
+  assert.deepEqual(wide, []);
+});

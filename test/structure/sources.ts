@@ -13,7 +13,9 @@ export interface Source {
 /** A TypeScript file that is no declaration of foreign modules. */
 const ownTypeScript = /(?<!\.d)\.tsx?$/;
 
-/** Every file of a folder whose name matches; all TypeScript but declarations when none is given. */
+/**
+ * Every file of a folder whose name matches; all TypeScript but declarations when none is given.
+ */
 export function* sources(folder: string, names = ownTypeScript): Generator<Source> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);

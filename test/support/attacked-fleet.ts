@@ -63,7 +63,9 @@ export function testImage(wanted: TestImage): Promise<Uint8Array> {
 
 type Response = Extract<NetworkAnswer, { kind: "response" }>;
 
-/** A request of the device for trust, by the last part of its path: `timestamp.json`, `director`. */
+/**
+ * A request of the device for trust, by the last part of its path: `timestamp.json`, `director`.
+ */
 export type Falsifier = (file: string, answer: Response) => NetworkAnswer | Promise<NetworkAnswer>;
 
 export interface AttackedFleetOptions {
@@ -80,8 +82,8 @@ export class AttackedFleet {
   /** The offline side; the server gets what is published of it. */
   readonly repository: TrustRepository;
   /**
-   * What the attacker makes of an answer to a request for trust. The snapshot goes without its version,
-   * which the server makes of the time.
+   * What the attacker makes of an answer to a request for trust. The snapshot goes without its
+   * version, which the server makes of the time.
    */
   falsify: Falsifier = (_, answer) => answer;
   /** The file that the attacker offers and serves in place of the server's, or null. */
@@ -135,7 +137,9 @@ export class AttackedFleet {
     return this.#device;
   }
 
-  /** Rolls a release out to the device and waits until it took it, refused it, or half a day passed. */
+  /**
+   * Rolls a release out to the device and waits until it took it, refused it, or half a day passed.
+   */
   async offer(version = "1.1.0", withinMs = limitMs): Promise<void> {
     const { id } = await this.client.post<RolloutView>("/rollouts", {
       name: `to ${version} at ${this.world.scheduler.nowMs}`,

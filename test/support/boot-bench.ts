@@ -64,7 +64,10 @@ export function makeConfig(overrides: Partial<BootConfig> = {}): BootConfig {
   };
 }
 
-/** A chip with `primary` in the primary slot and `secondary` where the way of swapping expects a new image. */
+/**
+ * A chip with `primary` in the primary slot and `secondary` where the way of swapping expects a new
+ * image.
+ */
 export function makeChip(
   config: BootConfig,
   images: { readonly primary: Uint8Array; readonly secondary?: Uint8Array },
@@ -91,8 +94,9 @@ export function describeOutcome(outcome: BootOutcome): string {
 }
 
 /**
- * A log of operations in the words of the layout: `erase primary 7`, `write primary -40 02ffffff` with the distance
- * from the end of a slot, and `fill secondary 0` for the four writes that copy a sector.
+ * A log of operations in the words of the layout: `erase primary 7`, `write primary -40 02ffffff`
+ * with the distance from the end of a slot, and `fill secondary 0` for the four writes that copy a
+ * sector.
  */
 export function describeOperations(log: readonly FlashOperation[], layout: DeviceLayout): string[] {
   const lines: string[] = [];

@@ -9,7 +9,10 @@ import {
 } from "../../hosts/simulator/board/host-calls.ts";
 import type { Engine, HostCallHandler } from "../../hosts/simulator/engines/engine.ts";
 
-/** One of the programs in test/support/firmware as an engine takes it, behind a constant of that name and value. */
+/**
+ * One of the programs in test/support/firmware as an engine takes it, behind a constant of that
+ * name and value.
+ */
 export function bundledFirmware(file: string, [name, value]: readonly [string, object]): string {
   const { outputFiles } = buildSync({
     entryPoints: [fileURLToPath(new URL(`firmware/${file}`, import.meta.url))],
@@ -23,7 +26,10 @@ export function bundledFirmware(file: string, [name, value]: readonly [string, o
   return `const ${name} = ${JSON.stringify(value)};\n${outputFiles[0]?.text ?? ""}`;
 }
 
-/** What a firmware says on an engine, line by line; it has no partitions and only the console of the host. */
+/**
+ * What a firmware says on an engine, line by line; it has no partitions and only the console of the
+ * host.
+ */
 export async function saidOn(
   open: (handle: HostCallHandler) => Engine,
   firmware: string,

@@ -39,7 +39,9 @@ export class DescribedAnswers {
     this.paths = sorted.map(([path, operations]) => [expressionOf(path), operations]);
   }
 
-  /** Fails for an answer that the document does not know, or describes otherwise; other paths pass. */
+  /**
+   * Fails for an answer that the document does not know, or describes otherwise; other paths pass.
+   */
   check(method: string, url: string, answer: LightMyRequestResponse): void {
     const [path = ""] = url.split("?");
     const operations = this.paths.find(([expression]) => expression.test(path))?.[1];

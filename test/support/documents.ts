@@ -102,7 +102,9 @@ export interface DocumentCommands {
   readonly shown: readonly string[];
 }
 
-/** What not every machine has: a block that says so is for those that have it, and typed by nobody. */
+/**
+ * What not every machine has: a block that says so is for those that have it, and typed by nobody.
+ */
 const needsWord = "needs=";
 
 /**

@@ -7,8 +7,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 /**
- * Generates a client of an OpenAPI document into the folder, checks the program against its types with the project's
- * compiler, and gives what the program exports. The program imports "./client/sdk.gen".
+ * Generates a client of an OpenAPI document into the folder, checks the program against its types
+ * with the project's compiler, and gives what the program exports. The program imports
+ * "./client/sdk.gen".
  */
 export async function generatedClient(
   folder: string,
@@ -31,7 +32,10 @@ export async function generatedClient(
   return import(pathToFileURL(outfile).href);
 }
 
-/** The generator prints with the compiler's JavaScript API, which TypeScript 7 has not: it gets that of an older one. */
+/**
+ * The generator prints with the compiler's JavaScript API, which TypeScript 7 has not: it gets that
+ * of an older one.
+ */
 async function generator() {
   const older = import.meta.resolve("@ts-morph/common");
   const url = `data:text/javascript,import all from "${older}"; export default all.ts;`;

@@ -1,5 +1,6 @@
-// Runs a firmware that hangs in microtasks on engine node, and prints how its turn ended. A process of its own, because
-// the test runner watches every promise (async_hooks) and an interrupted microtask upsets that watch.
+// Runs a firmware that hangs in microtasks on engine node, and prints how its turn ended. A process
+// of its own, because the test runner watches every promise (async_hooks) and an interrupted
+// microtask upsets that watch.
 import { hostReply, message } from "../../hosts/simulator/board/host-calls.ts";
 import { NodeEngine } from "../../hosts/simulator/engines/node-engine.ts";
 

@@ -2,8 +2,9 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /**
- * The wall time after which a test counts as hung. It is no measure of anything: a machine with many
- * other things to do may take a hundred times what a quiet one takes, and is not failed for it.
+ * The wall time after which a test counts as hung. It is no measure of anything: a machine with
+ * many other things to do may take a hundred times what a quiet one takes, and is not failed for
+ * it.
  */
 export const hangMs = 3_600_000;
 

@@ -12,7 +12,9 @@ import { type KeyValue, StorageError } from "../../src/ports/board.ts";
 /** Whether the change at which the power failed was done. */
 const cutSides = ["before", "after"] as const;
 
-/** Key-value storage in memory with the limits of the port, which can lose its power and be full. */
+/**
+ * Key-value storage in memory with the limits of the port, which can lose its power and be full.
+ */
 export class CuttableKeyValue implements KeyValue {
   readonly values = new Map<string, Uint8Array>();
   /** Writes and deletions of something, since it was made. */
@@ -104,7 +106,10 @@ export function mountStorage(flash: NorFlash): KeyValue & { keys(): string[] } {
   return openKeyValue(openSettings(flash.area(0, flash.sizeBytes)), "sluice");
 }
 
-/** Cuts the power at every flash operation of `act`, in every kind; answers how many cuts there were. */
+/**
+ * Cuts the power at every flash operation of `act`, in every kind; answers how many cuts there
+ * were.
+ */
 export function forEachFlashCut(
   before: NorFlash,
   act: (keyValue: KeyValue) => void,

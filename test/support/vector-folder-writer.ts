@@ -16,7 +16,9 @@ import { flashDigest, flashId } from "../../hosts/mcuboot-model/vectors/vector-f
 import { encodePublicKey } from "../../src/image/keys.ts";
 import { makeConfig, makeImage, signers, smallLayout } from "./boot-bench.ts";
 
-/** The files of a folder of vectors before they are written, so that a test can spoil one of them. */
+/**
+ * The files of a folder of vectors before they are written, so that a test can spoil one of them.
+ */
 export interface VectorFiles {
   readonly index: {
     format: string;
@@ -45,7 +47,10 @@ export interface ExhaustiveFile {
 
 const config = makeConfig();
 
-/** One scenario (an upgrade that is cut and resumed) and one exhaustive file, recorded from the model itself. */
+/**
+ * One scenario (an upgrade that is cut and resumed) and one exhaustive file, recorded from the
+ * model itself.
+ */
 export async function recordVectors(): Promise<VectorFiles> {
   const images = {
     old: await makeImage({ version: "1.0.0", sectors: 1 }),

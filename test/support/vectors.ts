@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 const beside = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "shared", "vectors");
 
 /**
- * The folder of golden vectors recorded from other implementations, or null where this machine has none.
+ * The folder of golden vectors recorded from other implementations, or null where this machine has
+ * none.
  * `SLUICE_VECTORS` names it; a test that needs it passes `skipWithoutVectors` as its `skip` option.
  */
 export const vectorsDirectory: string | null =

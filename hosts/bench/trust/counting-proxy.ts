@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
-/** Hands connections on to a port of this machine and counts what crosses them, in both directions. */
+/**
+ * Hands connections on to a port of this machine and counts what crosses them, in both directions.
+ */
 export class CountingProxy {
   bytes = 0;
   readonly #server: Server;

@@ -13,10 +13,16 @@ import { maySign, publishReady, signDraft } from "../../release/trust/signing.ts
 
 const blockBytes = 65_536;
 const payloadBytes = 200_000;
-/** In the role of the hardware, which a device reads as a whole: older ones are taken out (docs/trust.md). */
+/**
+ * In the role of the hardware, which a device reads as a whole: older ones are taken out
+ * (docs/trust.md).
+ */
 const releasesKept = 4;
 
-/** Who signs offline: root 2 of 3, targets 2 of 2, and one online key; small images without firmware. */
+/**
+ * Who signs offline: root 2 of 3, targets 2 of 2, and one online key; small images without
+ * firmware.
+ */
 export class ReleaseMachine {
   readonly online: Signer = newSigner();
   readonly #offline: readonly Signer[];

@@ -1,12 +1,16 @@
-/** What the last words of a build that failed do not say: what is missing, and the next step. Empty when nothing is known. */
+/**
+ * What the last words of a build that failed do not say: what is missing, and the next step. Empty
+ * when nothing is known.
+ */
 export function afterBuildFailure(output: string): string {
   const step = unmetSelection(output) ?? missingBlobs(output) ?? wrongLibraries(output);
   return step === null ? "" : `\n${step}`;
 }
 
 /**
- * Kconfig refuses a symbol that another one selects and whose own dependencies are not met; those of a module's symbols
- * are 0 when the module is not there. Its warning names blobs in passing, so that it is looked for before them.
+ * Kconfig refuses a symbol that another one selects and whose own dependencies are not met; those
+ * of a module's symbols are 0 when the module is not there. Its warning names blobs in passing, so
+ * that it is looked for before them.
  */
 function unmetSelection(output: string): string | null {
   const found = selection.exec(output);

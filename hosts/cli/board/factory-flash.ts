@@ -22,8 +22,8 @@ export interface FactoryFlags {
 }
 
 /**
- * The flash of a board as it leaves the factory, before anybody is enrolled: bootloader, its record,
- * and the image. What its bootloader would not start is refused.
+ * The flash of a board as it leaves the factory, before anybody is enrolled: bootloader, its
+ * record, and the image. What its bootloader would not start is refused.
  */
 export function factoryBytes(imageFile: string, flags: FactoryFlags): Uint8Array {
   if ((flags.bootloader === undefined) === (flags.simulated === undefined))

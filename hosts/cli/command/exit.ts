@@ -1,7 +1,10 @@
 /** Exit codes of the `sluice` command, documented in docs/cli.md. */
 export const exitCodes = {
   ok: 0,
-  /** The work was done and its answer is no: an invalid image, a rollout that halted, devices that are lost. */
+  /**
+   * The work was done and its answer is no: an invalid image, a rollout that halted, devices that
+   * are lost.
+   */
   negative: 1,
   /** The command line is wrong. */
   usage: 2,

@@ -1,5 +1,8 @@
 const signals = ["SIGINT", "SIGTERM"] as const;
-/** Within this time a signal is the same one: terminals, init systems and the launcher may each bring it. */
+/**
+ * Within this time a signal is the same one: terminals, init systems and the launcher may each
+ * bring it.
+ */
 const sameMs = 1000;
 
 /** Two moments of a command that runs until somebody ends it. */

@@ -56,7 +56,9 @@ export function formatTime(unixMs: number | null): string {
   return new Date(unixMs).toISOString().slice(0, 16).replace("T", " ");
 }
 
-/** What others say of a time may be any number, and a date reaches so far only (ECMA-262, 21.4.1.1). */
+/**
+ * What others say of a time may be any number, and a date reaches so far only (ECMA-262, 21.4.1.1).
+ */
 export function isDate(unixMs: number): boolean {
   return Math.abs(unixMs) <= 8.64e15;
 }

@@ -19,12 +19,15 @@ const revisionBCount = 5;
 const lowBatteryId = "device-07";
 const lowBatteryPercent = 12;
 
-/** The second rollout of a fresh server; its buckets decide which devices of revision b get the bad release first. */
+/**
+ * The second rollout of a fresh server; its buckets decide which devices of revision b get the bad
+ * release first.
+ */
 const badRolloutSalt = "rollout-2";
 
 /**
- * Twenty devices of revision a, five of revision b. The one of revision b that the bad release reaches first runs on a
- * real XS engine, when this machine has one.
+ * Twenty devices of revision a, five of revision b. The one of revision b that the bad release
+ * reaches first runs on a real XS engine, when this machine has one.
  */
 export function planFleet(hasXs: boolean): readonly PlannedDevice[] {
   const count = revisionACount + revisionBCount;

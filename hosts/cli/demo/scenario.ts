@@ -35,11 +35,16 @@ const badFirmware = "hosts/simulator/firmware/throws-on-revision-b.ts";
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const daySeconds = 86_400;
-/** Four stages of a day each take about 100 hours; a demo that is not through by then has failed. */
+/**
+ * Four stages of a day each take about 100 hours; a demo that is not through by then has failed.
+ */
 const rolloutLimitMs = 12 * daySeconds * 1000;
 const watchMs = 10 * minuteMs;
 
-/** The main job, from a fleet on 1.0.0 to one on 1.1.0 that refused 1.2.0. Everything is real but time and silicon. */
+/**
+ * The main job, from a fleet on 1.0.0 to one on 1.1.0 that refused 1.2.0. Everything is real but
+ * time and silicon.
+ */
 export class Demo {
   readonly #session: Session;
   readonly #planned: readonly PlannedDevice[];

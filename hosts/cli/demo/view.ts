@@ -5,8 +5,8 @@ const barCharacters = 25;
 const erase = "\r\u001b[K";
 
 /**
- * Shows the demo on a terminal: what happened as lines, and below them one line that moves with the fleet.
- * Where the output is no terminal, the lines alone.
+ * Shows the demo on a terminal: what happened as lines, and below them one line that moves with the
+ * fleet. Where the output is no terminal, the lines alone.
  */
 export class DemoView implements DemoObserver {
   readonly #stream: NodeJS.WriteStream;

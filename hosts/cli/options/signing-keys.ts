@@ -12,8 +12,8 @@ export function readTrustedKeys(option: string, paths: readonly string[]): Trust
 }
 
 /**
- * The public key in the file of an option. A private one is refused, though its public half is in it:
- * whoever checks needs no means to sign, and a key that signs is seen where it has no business.
+ * The public key in the file of an option. A private one is refused, though its public half is in
+ * it: whoever checks needs no means to sign, and a key that signs is seen where it has no business.
  */
 export function readPublicKey(
   option: string,

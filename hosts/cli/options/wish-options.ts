@@ -22,7 +22,9 @@ export interface WishOptions {
   readonly raiseCounter?: true;
 }
 
-/** The options that say what a release says of itself; `release build` and `release sign` have both. */
+/**
+ * The options that say what a release says of itself; `release build` and `release sign` have both.
+ */
 export function addWishOptions(command: Command): Command {
   const schema = wholeNumber({ min: 0, max: configurationSchemaMax });
   return command

@@ -16,7 +16,10 @@ interface ClearedPage {
   readonly more: boolean;
 }
 
-/** `sluice release clear-rollback`: devices may take a release again that they rolled back or refused. */
+/**
+ * `sluice release clear-rollback`: devices may take a release again that they rolled back or
+ * refused.
+ */
 export function registerReleaseClearRollback(group: Command): void {
   withFleetFlags(
     group

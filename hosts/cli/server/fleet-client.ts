@@ -30,7 +30,10 @@ export function defaultFleetUrl(): string {
   return process.env["SLUICE_FLEET"] ?? defaultUrl;
 }
 
-/** The management API of one server, for commands: every failure is a `CommandError` that says what to do next. */
+/**
+ * The management API of one server, for commands: every failure is a `CommandError` that says what
+ * to do next.
+ */
 export class FleetClient {
   private readonly baseUrl: string;
   private readonly token: string | undefined;

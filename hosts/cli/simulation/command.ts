@@ -27,7 +27,10 @@ interface SimulateFlags {
 }
 
 const devicesMax = 10_000;
-/** The share of the devices that must end on the target, in fleets large enough for a share to say something. */
+/**
+ * The share of the devices that must end on the target, in fleets large enough for a share to say
+ * something.
+ */
 const onTargetShareMin = 0.95;
 const judgedMin = 100;
 

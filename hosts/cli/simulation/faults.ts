@@ -4,7 +4,10 @@ import type { Network, NetworkAnswer } from "../../simulator/network.ts";
 import { seedOf, type WorldDevice } from "../../simulator/world.ts";
 import type { Session } from "./session.ts";
 
-/** What goes wrong in a simulation with faults, per device or per exchange. All passes in time but what `lasts`. */
+/**
+ * What goes wrong in a simulation with faults, per device or per exchange. All passes in time but
+ * what `lasts`.
+ */
 export const faultRates = {
   /** Share of exchanges that meet a fault while the bad weather lasts. */
   exchange: 0.08,
@@ -16,7 +19,10 @@ export const faultRates = {
   windows: 0.25,
   /** Power cuts per device: up to this many, each in the middle of some flash operation. */
   powerCutsMax: 3,
-  /** Share of devices whose battery is never charged, and of those in a freeze: for each of them alone. */
+  /**
+   * Share of devices whose battery is never charged, and of those in a freeze: for each of them
+   * alone.
+   */
   lasts: 0.01,
 } as const;
 
@@ -41,7 +47,10 @@ export function fateOf(seed: number, id: string): DeviceFate {
 /** From then on the network is well, so that what is left undone is the devices' own doing. */
 export const weatherMs = 3 * 3_600_000;
 const chargeMs = 1.5 * 3_600_000;
-/** A cut falls within so many flash operations; an update of the reference firmware with its swap takes about 800. */
+/**
+ * A cut falls within so many flash operations; an update of the reference firmware with its swap
+ * takes about 800.
+ */
 const cutWithinOperations = 700;
 const darkMsMax = 600_000;
 
@@ -132,7 +141,10 @@ export function someBattery(session: Session, seed: number, id: string): Pluggab
   return battery;
 }
 
-/** Cuts the power of devices in the middle of some of their flash operations, and gives it back a little later. */
+/**
+ * Cuts the power of devices in the middle of some of their flash operations, and gives it back a
+ * little later.
+ */
 export class PowerCuts {
   readonly #session: Session;
   readonly #seed: number;

@@ -8,8 +8,9 @@ const maxAlignBytes = 8;
 const flagSet = 0x01;
 
 /**
- * Does the primary slot hold exactly this image, signed with this key, and is it confirmed? Read from the bare flash, with
- * nothing of the firmware or the server: this is what the server's count of updated devices is held against.
+ * Does the primary slot hold exactly this image, signed with this key, and is it confirmed? Read
+ * from the bare flash, with nothing of the firmware or the server: this is what the server's count
+ * of updated devices is held against.
  */
 export function holdsConfirmed(
   flash: NorFlash,
@@ -20,7 +21,8 @@ export function holdsConfirmed(
   const stored = flash.peek(primary.offsetBytes, image.length);
   if (Buffer.compare(stored, image) !== 0 || signatureDefect(stored, publicPem) !== null)
     return false;
-  // The trailer ends with the magic; image_ok stands before it, copy_done before that (bootutil_public.h).
+  // The trailer ends with the magic; image_ok stands before it, copy_done before that
+  // (bootutil_public.h).
   const magic = trailerMagic(maxAlignBytes);
   const end = primary.offsetBytes + primary.sizeBytes;
   const [magicAt, imageOkAt] = [end - magic.length, end - magic.length - maxAlignBytes];

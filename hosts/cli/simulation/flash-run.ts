@@ -35,8 +35,9 @@ export interface FlashRunOptions {
 }
 
 /**
- * `crashes`: how often the image that runs at the end was reset by its own fault before that. `firstVersion`: what the
- * file itself starts. Where another runs at the end, a server takes the unchanged file for a device that went back.
+ * `crashes`: how often the image that runs at the end was reset by its own fault before that.
+ * `firstVersion`: what the file itself starts. Where another runs at the end, a server takes the
+ * unchanged file for a device that went back.
  */
 export type FlashRunEnd =
   | { readonly booted: false }
@@ -48,8 +49,9 @@ export type FlashRunEnd =
     };
 
 /**
- * Boots a copy of a flash file that any tool made. On the layout of one of our devices the firmware runs too, and asks its
- * server where one listens; a layout without `bootctl` and `storage` is that of a foreign board, whose bootloader runs once.
+ * Boots a copy of a flash file that any tool made. On the layout of one of our devices the firmware
+ * runs too, and asks its server where one listens; a layout without `bootctl` and `storage` is that
+ * of a foreign board, whose bootloader runs once.
  */
 export async function bootFlashFile(options: FlashRunOptions): Promise<FlashRunEnd> {
   const flash = readFlash(options.flashFile);
@@ -108,7 +110,9 @@ async function runFirmware(
   return end;
 }
 
-/** A crash counts for the image that crashed: where the bootloader then starts another, it is over. */
+/**
+ * A crash counts for the image that crashed: where the bootloader then starts another, it is over.
+ */
 function endAfter(before: FlashRunEnd, outcome: BootOutcome, reason: ResetReason): FlashRunEnd {
   if (outcome.outcome !== "booted") return { booted: false };
   const { version } = outcome;
@@ -161,7 +165,10 @@ function bootloaderKeys(
   return keys;
 }
 
-/** What enrolment wrote into the storage partition, read on a copy: mounting may mend what a power cut left. */
+/**
+ * What enrolment wrote into the storage partition, read on a copy: mounting may mend what a power
+ * cut left.
+ */
 function enrolledKeys(flash: NorFlash, storage: Extent): readonly TrustedImageKey[] {
   try {
     const area = flash.clone().area(storage.offsetBytes, storage.sizeBytes);

@@ -23,7 +23,10 @@ export interface FleetRunOptions
   progress(nowMs: number, onTarget: number): void;
 }
 
-/** How a device stood at the end. `unexplained`: not on the target, and for no reason of the closed list. */
+/**
+ * How a device stood at the end. `unexplained`: not on the target, and for no reason of the closed
+ * list.
+ */
 export interface DeviceOutcome {
   readonly id: string;
   readonly end: "on-target" | "with-reason" | "unexplained" | "lost";
@@ -51,7 +54,9 @@ const minuteMs = 60_000;
 const limitMs = 48 * 60 * minuteMs;
 /** Faults pass in three hours, and the last window of the day closes an hour later. */
 const faultyLimitMs = 5 * 60 * minuteMs;
-/** The server is restarted once, and takes its time; it is back before it is asked for its counters. */
+/**
+ * The server is restarted once, and takes its time; it is back before it is asked for its counters.
+ */
 const serverStopsMs = 18 * minuteMs;
 const serverAwayMs = 10 * minuteMs;
 /** The server takes no longer list of devices in one rollout. */
@@ -69,7 +74,10 @@ const windows = {
 };
 const freeze = { timeZone, install: [] };
 
-/** A fleet of one hardware that takes one release, with or without faults, until it stands still or its time is over. */
+/**
+ * A fleet of one hardware that takes one release, with or without faults, until it stands still or
+ * its time is over.
+ */
 export async function runFleet(options: FleetRunOptions): Promise<FleetRunResult> {
   const { seed, faults } = options;
   const session: Session = new Session({
@@ -145,7 +153,10 @@ async function makeDevices(
   }
 }
 
-/** One stage for all, in one rollout for each set of windows: what is tried here is the devices, not the plan. */
+/**
+ * One stage for all, in one rollout for each set of windows: what is tried here is the devices, not
+ * the plan.
+ */
 async function rollOut(session: Session, options: FleetRunOptions): Promise<readonly number[]> {
   const wanted = {
     name: "simulation",
@@ -198,7 +209,10 @@ async function judge(session: Session, options: FleetRunOptions): Promise<Device
   });
 }
 
-/** Lost is a device that will not come back by itself: no image to start, or one that no longer asks its server. */
+/**
+ * Lost is a device that will not come back by itself: no image to start, or one that no longer asks
+ * its server.
+ */
 function outcomeOf(
   version: string,
   condition: string,

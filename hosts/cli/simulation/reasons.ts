@@ -1,7 +1,10 @@
 import { failureReasons } from "../../../src/offer/failure-reasons.ts";
 import { deferralReasons, rollbackReasons } from "../../../src/update/machine/reasons.ts";
 
-/** The reasons that a device has for not running a release, by the state in which the server shows it: a closed list. */
+/**
+ * The reasons that a device has for not running a release, by the state in which the server shows
+ * it: a closed list.
+ */
 const listed: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ["deferred", deferralReasons],
   ["failed", failureReasons],

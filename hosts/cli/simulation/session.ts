@@ -28,7 +28,10 @@ const startUnixMs = Date.UTC(2027, 0, 4, 9);
 /** The page size that the server allows. */
 const devicesPerPage = 500;
 
-/** A fleet server and devices in one virtual time, and the operator who drives the server over its management API. */
+/**
+ * A fleet server and devices in one virtual time, and the operator who drives the server over its
+ * management API.
+ */
 export class Session {
   readonly world: World;
   readonly images: ImageFactory;
@@ -67,7 +70,10 @@ export class Session {
     await this.#serve(this.#options.port);
   }
 
-  /** Stops the server, as whoever restarts it does, and starts it again after so long a virtual time. */
+  /**
+   * Stops the server, as whoever restarts it does, and starts it again after so long a virtual
+   * time.
+   */
   async stopServer(awayMs: number): Promise<void> {
     const port = Number(new URL(this.#url).port);
     await this.#fleet?.close();
@@ -137,7 +143,9 @@ export class Session {
     return this.client.get(`/rollouts/${id}`);
   }
 
-  /** Lets virtual time pass until `done`, asked every `everyMs`; false when the limit comes first. */
+  /**
+   * Lets virtual time pass until `done`, asked every `everyMs`; false when the limit comes first.
+   */
   async until(limitMs: number, everyMs: number, done: () => Promise<boolean>): Promise<boolean> {
     const { scheduler } = this.world;
     const endMs = scheduler.nowMs + limitMs;

@@ -39,14 +39,20 @@ export interface BoardDeviceOptions {
   readonly trust?: TrustedReleases;
 }
 
-/** A device that is switched off and its server that is closed, both as they were, to go on from more than once. */
+/**
+ * A device that is switched off and its server that is closed, both as they were, to go on from
+ * more than once.
+ */
 export interface Checkpoint {
   readonly directory: string;
   /** The server's port, as the device knows it. */
   readonly port: number;
 }
 
-/** A run of the bootloader: the flash before its first instruction and at the first of the application. */
+/**
+ * A run of the bootloader: the flash before its first instruction and at the first of the
+ * application.
+ */
 export interface BootRecord {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
@@ -161,7 +167,9 @@ export class BoardDevice {
     return this.console.length + this.fleet.requests.length;
   }
 
-  /** What the firmware said about itself at its starts, oldest first: `1.0.0 confirmed power-on`. */
+  /**
+   * What the firmware said about itself at its starts, oldest first: `1.0.0 confirmed power-on`.
+   */
   get starts(): string[] {
     return this.console.flatMap((line) => {
       const match = /^info: running (\S+) \((\w+)\) after ([\w-]+)/.exec(line);
@@ -203,8 +211,9 @@ export class BoardDevice {
 
   #line(line: string): void {
     this.console.push(line);
-    // The ROM speaks before the bootloader is loaded, the application after it has done everything. After a power-on
-    // its first words may be lost, or be heard late: that flash was read before the power came.
+    // The ROM speaks before the bootloader is loaded, the application after it has done everything.
+    // After a power-on its first words may be lost, or be heard late: that flash was read before
+    // the power came.
     if (resetLine.test(line)) this.#beforeBoot = this.#flashAtReset();
     if (line.startsWith(applicationLine) && this.#beforeBoot !== null) {
       this.boots.push({ before: this.#beforeBoot, after: this.readFlash() });
@@ -213,9 +222,9 @@ export class BoardDevice {
   }
 
   /**
-   * The flash at a reset of a running application. A busy machine hears of the reset late, and counting a boot is the
-   * first thing that the bootloader does, seconds before it touches a slot: that page, which no application writes, is
-   * as the bootloader left it before.
+   * The flash at a reset of a running application. A busy machine hears of the reset late, and
+   * counting a boot is the first thing that the bootloader does, seconds before it touches a slot:
+   * that page, which no application writes, is as the bootloader left it before.
    */
   #flashAtReset(): Uint8Array {
     const flash = new Uint8Array(this.readFlash());
@@ -228,7 +237,9 @@ export class BoardDevice {
   }
 }
 
-/** What is stored in a flash that nobody writes: how many values, and their bytes with their names. */
+/**
+ * What is stored in a flash that nobody writes: how many values, and their bytes with their names.
+ */
 export function storedIn(flash: Uint8Array): { readonly values: number; readonly bytes: number } {
   const storage = storageIn(flash);
   const keys = [...storage.keys()];

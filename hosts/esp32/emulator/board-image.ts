@@ -67,7 +67,10 @@ export async function signed(
 
 const slot = { sectorBytes: 4096, writeBlockBytes: 4, maxAlignBytes: 8 } as const;
 
-/** From an image's header, which starts the primary slot (`struct image_version`, boot/bootutil/include/bootutil/image.h). */
+/**
+ * From an image's header, which starts the primary slot (`struct image_version`,
+ * boot/bootutil/include/bootutil/image.h).
+ */
 export function primaryVersion(flash: Uint8Array): string {
   const at = layout.primary.offsetBytes + 20;
   const revision = (flash[at + 2] ?? 0) | ((flash[at + 3] ?? 0) << 8);

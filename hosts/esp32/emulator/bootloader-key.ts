@@ -1,5 +1,5 @@
-// Puts the public half of a test's own key into a copy of a bootloader, where its build put another: so a test can sign
-// for any bootloader without anybody's private key.
+// Puts the public half of a test's own key into a copy of a bootloader, where its build put
+// another: so a test can sign for any bootloader without anybody's private key.
 import { createHash } from "node:crypto";
 
 /** SubjectPublicKeyInfo of P-256 up to the uncompressed point (RFC 5480). */
@@ -14,7 +14,10 @@ const segmentHeaderBytes = 8;
 const checksumStart = 0xef;
 const hashAppendedAt = 23;
 
-/** The same bootloader that accepts images of another key. Throws when it is none that holds exactly one. */
+/**
+ * The same bootloader that accepts images of another key. Throws when it is none that holds exactly
+ * one.
+ */
 export function withImageKey(bootloader: Uint8Array, point: Uint8Array): Uint8Array {
   const at = Buffer.from(bootloader).indexOf(keyHead);
   if (at < 0) throw new Error("the bootloader holds no P-256 key");
@@ -26,7 +29,10 @@ export function withImageKey(bootloader: Uint8Array, point: Uint8Array): Uint8Ar
   return withChecksum(changed);
 }
 
-/** Seals a changed program again: the ROM starts none whose checksum is wrong, or its hash where it has one. */
+/**
+ * Seals a changed program again: the ROM starts none whose checksum is wrong, or its hash where it
+ * has one.
+ */
 export function withChecksum(image: Uint8Array): Uint8Array {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (image[0] !== 0xe9) throw new Error("the bootloader is no image for the chip's ROM");

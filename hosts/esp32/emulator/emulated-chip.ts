@@ -13,9 +13,15 @@ export interface EmulatedChipOptions {
   readonly seed?: number;
   /** Every line of the console, as it comes. */
   onLine?(line: string): void;
-  /** Takes what the chip puts on its second serial line; `network` then stands beside it and hears nothing. */
+  /**
+   * Takes what the chip puts on its second serial line; `network` then stands beside it and hears
+   * nothing.
+   */
   onSerial?(bytes: Buffer): void;
-  /** Ports of servers that are elsewhere on this machine by now: as the chip knows them, as they are. */
+  /**
+   * Ports of servers that are elsewhere on this machine by now: as the chip knows them, as they
+   * are.
+   */
   readonly movedPorts?: ReadonlyMap<number, number>;
 }
 
@@ -91,7 +97,8 @@ export class EmulatedChip {
       else options.onSerial(bytes);
     });
     consoleSocket.on("data", (bytes: Buffer) => this.#take(bytes.toString("latin1")));
-    // A line whose chip lost its power ends with an error, or without: the exit of the emulator tells.
+    // A line whose chip lost its power ends with an error, or without: the exit of the emulator
+    // tells.
     for (const socket of [consoleSocket, serial]) socket.on("error", () => {});
     const exit = new Promise<void>((resolve) => {
       child.once("exit", () => resolve());
@@ -120,7 +127,10 @@ export class EmulatedChip {
     this.#serial.write(bytes);
   }
 
-  /** The first line from `fromLine` on that matches; rejects when it takes too long or the chip is gone. */
+  /**
+   * The first line from `fromLine` on that matches; rejects when it takes too long or the chip is
+   * gone.
+   */
   waitFor(pattern: RegExp, options: { timeoutMs: number; fromLine?: number }): Promise<string> {
     const { timeoutMs, fromLine = 0 } = options;
     let next = fromLine;

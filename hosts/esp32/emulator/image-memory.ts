@@ -5,7 +5,10 @@ import { signed } from "./board-image.ts";
 /** The two ends of the comparison: files of these sizes, in bytes. */
 export const comparedImageBytes = { small: 500_000, large: 1_700_000 } as const;
 
-/** Bytes at the worst moment from power-on to the restart into the new image, as the firmware tells them. */
+/**
+ * Bytes at the worst moment from power-on to the restart into the new image, as the firmware tells
+ * them.
+ */
 export interface MemoryPeaks {
   /** XS: of the room that it has for each. */
   readonly slots: number;
@@ -19,8 +22,8 @@ export interface MemoryPeaks {
 const phaseMs = 600_000;
 
 /**
- * Has a chip download, verify and activate an image of a size, and answers what memory that took. The image is the
- * running one, cut off or padded: it is signed like any other, and never started.
+ * Has a chip download, verify and activate an image of a size, and answers what memory that took.
+ * The image is the running one, cut off or padded: it is signed like any other, and never started.
  */
 export async function peaksForImage(
   parts: BoardParts,

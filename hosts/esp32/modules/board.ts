@@ -106,7 +106,10 @@ export default Object.freeze({
   },
 });
 
-/** Prints what the firmware used at its worst moment, and what is free now, when that grew; what was last printed. */
+/**
+ * Prints what the firmware used at its worst moment, and what is free now, when that grew; what was
+ * last printed.
+ */
 function reportMemory(reported: number): number {
   const peaks = [0, 1, 2, 3].map((which) => chip.memoryPeak(which));
   const total = peaks.reduce((sum, bytes) => sum + bytes, 0);

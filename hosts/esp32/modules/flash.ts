@@ -1,4 +1,5 @@
-// embedded:storage/flash where the natives of native/flash.c or of the simulator are: the partitions that firmware may touch.
+// embedded:storage/flash where the natives of native/flash.c or of the simulator are: the
+// partitions that firmware may touch.
 
 /** The SDK's compiler turns `native("name").call(this, ...)` into the C function of that name. */
 declare function native(name: string): (...parameters: unknown[]) => unknown;

@@ -10,7 +10,9 @@ declare module "embedded:network/interface/wifi" {
 }
 
 declare module "sluice/network" {
-  /** Begins to bring the board's network up; returns at once. Called once, before it is first used. */
+  /**
+   * Begins to bring the board's network up; returns at once. Called once, before it is first used.
+   */
   export function bringUp(): void;
 }
 

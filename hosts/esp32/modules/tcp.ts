@@ -1,4 +1,5 @@
-// embedded:io/socket/tcp on the chip: the client half of ECMA-419's TCP class, polled from the main loop.
+// embedded:io/socket/tcp on the chip: the client half of ECMA-419's TCP class, polled from the main
+// loop.
 
 import timer from "timer";
 
@@ -28,7 +29,10 @@ const readiness = Object.freeze({ writable: 1, readable: 2, failed: 4 });
 
 /** Between two looks at a socket: what one interval brings has to fit Zephyr's receive window. */
 const pollMs = 10;
-/** Received in one look: 400 KB a second, faster than flash is written. With more, a fast network fills the heap of XS. */
+/**
+ * Received in one look: 400 KB a second, faster than flash is written. With more, a fast network
+ * fills the heap of XS.
+ */
 const receivesMax = 3;
 /** Offered to a writer at once. */
 const writableBytes = 1024;

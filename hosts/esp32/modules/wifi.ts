@@ -1,4 +1,5 @@
-// sluice/network of a board with Wi-Fi: joins the network that the build names, and again whenever it is lost.
+// sluice/network of a board with Wi-Fi: joins the network that the build names, and again whenever
+// it is lost.
 
 import WiFi from "embedded:network/interface/wifi";
 import config from "mc/config";

@@ -5,7 +5,10 @@ import { gzipSync } from "node:zlib";
 import { type BuiltBoard, buildFirmware, type FirmwareRequest } from "../board-build.ts";
 import type { BoardTools } from "../board-tools.ts";
 
-/** Zephyr's simulator of a board with the flash of an ESP32-C3: the same program, compiled for this machine. */
+/**
+ * Zephyr's simulator of a board with the flash of an ESP32-C3: the same program, compiled for this
+ * machine.
+ */
 const nativeSim: BuiltBoard = {
   name: "native_sim",
   folder: import.meta.dirname,
@@ -18,7 +21,9 @@ export type NativePayloadResult =
   | { readonly ok: true; readonly payload: Uint8Array }
   | { readonly ok: false; readonly message: string };
 
-/** The firmware for `native_sim` as a payload: stripped and compressed, as `ModdableBoard` runs it. */
+/**
+ * The firmware for `native_sim` as a payload: stripped and compressed, as `ModdableBoard` runs it.
+ */
 export async function nativePayload(
   tools: BoardTools,
   request: Omit<FirmwareRequest, "board">,

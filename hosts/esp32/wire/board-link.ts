@@ -29,8 +29,9 @@ interface Carried {
 }
 
 /**
- * Serves a board's wire until the signal: opens its port, opens it again when it was unplugged, and tells what a person at
- * the desk has to know. Throws `SerialPortError` for a port that cannot be opened the first time.
+ * Serves a board's wire until the signal: opens its port, opens it again when it was unplugged, and
+ * tells what a person at the desk has to know. Throws `SerialPortError` for a port that cannot be
+ * opened the first time.
  */
 export async function linkBoard(options: BoardLinkOptions): Promise<void> {
   const { path, target, say, signal } = options;

@@ -34,14 +34,20 @@ const windowBytes = 4096;
 /** Unacknowledged data is sent again after that long: the chip may have had no buffer. */
 const repeatMs = 200;
 const repeatsMax = 100;
-/** More than that waiting for the board, and the server is paused; for the server, and the board has to send again. */
+/**
+ * More than that waiting for the board, and the server is paused; for the server, and the board has
+ * to send again.
+ */
 const queuedBytesMax = 64 * 1024;
-/** A connection on which nothing comes from the server for so long is no request of a board's any more. */
+/**
+ * A connection on which nothing comes from the server for so long is no request of a board's any
+ * more.
+ */
 const idleMsMax = 10 * 60_000;
 
 /**
- * One TCP connection of the board, ended here and continued to its server (RFC 9293 as far as a line without reordering
- * needs it: in-order data, go-back-n, no options but the segment size).
+ * One TCP connection of the board, ended here and continued to its server (RFC 9293 as far as a
+ * line without reordering needs it: in-order data, go-back-n, no options but the segment size).
  */
 export class Connection {
   readonly #options: ConnectionOptions;

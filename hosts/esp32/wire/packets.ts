@@ -56,7 +56,10 @@ export function ethernet({ to, from, type, payload }: EthernetFrame): Uint8Array
   return bytes;
 }
 
-/** The answer to "who has this address", given by whoever answers for all of them; null when it was no question. */
+/**
+ * The answer to "who has this address", given by whoever answers for all of them; null when it was
+ * no question.
+ */
 export function answerArp(question: Uint8Array, mac: Uint8Array): Uint8Array | null {
   if (question.length < arpBytes || viewOf(question).getUint16(6) !== 1) return null;
   const answer = question.slice(0, arpBytes);

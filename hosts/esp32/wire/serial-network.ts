@@ -30,7 +30,9 @@ export interface SerialNetworkOptions {
   write(bytes: Uint8Array): void;
   /** What time servers tell; this machine's clock when left out. */
   unixMs?(): number;
-  /** Where connections to a port lead; to the same port of this machine's loopback when left out. */
+  /**
+   * Where connections to a port lead; to the same port of this machine's loopback when left out.
+   */
   targetOf?(port: number): Target;
   /** A frame that is whole came from the board. */
   heard?(): void;
@@ -39,9 +41,10 @@ export interface SerialNetworkOptions {
 }
 
 /**
- * The other end of a board's network wire: Ethernet over SLIP. It answers for every address, carries each TCP connection
- * of the board on to where its owner says and nowhere else, and tells the time. Nothing needs rights, and no network of the
- * system is touched. A link can be cut and mended.
+ * The other end of a board's network wire: Ethernet over SLIP. It answers for every address,
+ * carries each TCP connection of the board on to where its owner says and nowhere else, and tells
+ * the time. Nothing needs rights, and no network of the system is touched. A link can be cut and
+ * mended.
  */
 export class SerialNetwork {
   readonly #options: SerialNetworkOptions;

@@ -18,7 +18,9 @@ export class SerialPortError extends Error {
   override readonly name = "SerialPortError";
 }
 
-/** More than that waiting for the line, and what is written is dropped, as a full network card does. */
+/**
+ * More than that waiting for the line, and what is written is dropped, as a full network card does.
+ */
 const queuedBytesMax = 64 * 1024;
 const readBytes = 4096;
 /** What `stty time 1` makes of a read without bytes, less what a clock may be off. */
@@ -28,8 +30,9 @@ const pauseMs = 5;
 const sttyMs = 5000;
 
 /**
- * A serial port by the system's own means: `stty` sets it, files read and write it. A read ends after a tenth of a
- * second without bytes, and a write never waits, so that nothing here can hold up the end of the program.
+ * A serial port by the system's own means: `stty` sets it, files read and write it. A read ends
+ * after a tenth of a second without bytes, and a write never waits, so that nothing here can hold
+ * up the end of the program.
  */
 export class SerialPort {
   readonly #options: SerialPortOptions;
@@ -136,7 +139,9 @@ export class SerialPort {
   }
 }
 
-/** Eight bits, no flow control, every byte as it is; reads end after a tenth of a second of silence. */
+/**
+ * Eight bits, no flow control, every byte as it is; reads end after a tenth of a second of silence.
+ */
 const lineSettings =
   "raw cs8 -cstopb -parenb -crtscts clocal -hupcl -echo -echoe -echok -iexten -ixoff min 0 time 1";
 

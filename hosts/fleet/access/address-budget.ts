@@ -1,16 +1,18 @@
 import { networkOf } from "./attempts.ts";
 import type { TokenKey } from "./tokens.ts";
 
-/** Wrong tokens of devices from one address that are only refused, and how fast they are forgotten. */
+/**
+ * Wrong tokens of devices from one address that are only refused, and how fast they are forgotten.
+ */
 const atOnceMax = 100;
 const everyMs = 500;
 const addressesMax = 10_000;
 
 /**
- * Counts wrong tokens of devices by the address that they come from, whatever device they name. When
- * they are too many, only devices are looked at that came from there before with their right token,
- * so that whoever tries all devices is slowed, and those behind the same address are not. A right
- * token takes nothing, and gives nothing back.
+ * Counts wrong tokens of devices by the address that they come from, whatever device they name.
+ * When they are too many, only devices are looked at that came from there before with their right
+ * token, so that whoever tries all devices is slowed, and those behind the same address are not. A
+ * right token takes nothing, and gives nothing back.
  */
 export class AddressBudget {
   readonly #nowMs: () => number;

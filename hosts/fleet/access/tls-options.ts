@@ -9,11 +9,15 @@ export interface FleetTls {
    */
   readonly certificate: string;
   readonly key: string;
-  /** Devices must show a certificate of one of these, which names them; tokens alone do when absent. */
+  /**
+   * Devices must show a certificate of one of these, which names them; tokens alone do when absent.
+   */
   readonly clientAuthorities?: string;
   /** A device's certificate is enough: it needs no token beside it. False when absent. */
   readonly certificateIsEnough?: boolean;
-  /** Common names of certificates that may speak for any device, with a gateway's token beside them. */
+  /**
+   * Common names of certificates that may speak for any device, with a gateway's token beside them.
+   */
   readonly gatewayNames?: readonly string[];
 }
 

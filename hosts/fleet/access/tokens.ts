@@ -14,7 +14,9 @@ export function isSameDigest(a: string, b: string): boolean {
   return timingSafeEqual(Buffer.from(a, "hex"), Buffer.from(b, "hex"));
 }
 
-/** What the database knows a token by: HMAC-SHA-256, or a plain SHA-256 of before there was a key. */
+/**
+ * What the database knows a token by: HMAC-SHA-256, or a plain SHA-256 of before there was a key.
+ */
 export interface KnownToken {
   readonly token_mac: string | null;
   readonly token_sha256: string | null;

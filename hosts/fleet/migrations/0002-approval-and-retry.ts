@@ -1,6 +1,9 @@
 import { type Kysely, sql } from "kysely";
 
-/** What images say of their release, and operators' words that let a device take a release that it refuses. */
+/**
+ * What images say of their release, and operators' words that let a device take a release that it
+ * refuses.
+ */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("images").addColumn("facts", "text").execute();
   await db.schema

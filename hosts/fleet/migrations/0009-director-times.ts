@@ -2,8 +2,8 @@ import type { Kysely } from "kysely";
 
 /**
  * What each device was told by the director: the device takes no lower version and no earlier time
- * again. Rows outlive their device, which may come back with the storage that it had; `removed_service_ms`
- * says since when.
+ * again. Rows outlive their device, which may come back with the storage that it had;
+ * `removed_service_ms` says since when.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema

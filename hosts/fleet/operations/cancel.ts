@@ -7,16 +7,25 @@ import type { Rollout } from "./memory.ts";
 /** `last_report` of an action whose cancellation the device refused: it is not asked again. */
 export const cancelRejected = "cancel-rejected";
 
-/** Why a member is excluded whose action an operator took back; nobody but an operator brings it in again. */
+/**
+ * Why a member is excluded whose action an operator took back; nobody but an operator brings it in
+ * again.
+ */
 export const takenBack = "taken-back";
 
-/** `last_report` of such an action that nobody had agreed to: it waits for that again when the device refuses. */
+/**
+ * `last_report` of such an action that nobody had agreed to: it waits for that again when the
+ * device refuses.
+ */
 const takenBackUnconfirmed = "taken-back-unconfirmed";
 
 /** What `last_report` says for as long as the action is open, whatever is reported meanwhile. */
 export const lastingReports: readonly string[] = [cancelRejected, takenBack, takenBackUnconfirmed];
 
-/** An operator wants the action back: the device is asked, and its rollout offers the release no more. */
+/**
+ * An operator wants the action back: the device is asked, and its rollout offers the release no
+ * more.
+ */
 export function askToGiveBack(
   change: DeviceChange,
   action: ActionRow,
@@ -68,14 +77,20 @@ export async function endAction(
   );
 }
 
-/** What a member is whose cancellation is done: one that an operator took back is not offered the release again. */
+/**
+ * What a member is whose cancellation is done: one that an operator took back is not offered the
+ * release again.
+ */
 export function evidenceOfCancel(action: ActionRow): Evidence {
   return action.last_report === takenBack || action.last_report === takenBackUnconfirmed
     ? { kind: "ineligible", reason: takenBack }
     : { kind: "cancelled" };
 }
 
-/** Was nothing said of the action that is being cancelled, and so no approval given where one is needed? */
+/**
+ * Was nothing said of the action that is being cancelled, and so no approval given where one is
+ * needed?
+ */
 export function isUnconfirmed({ status, last_report: report }: ActionRow): boolean {
   return status === "canceling" && (report === "" || report === takenBackUnconfirmed);
 }

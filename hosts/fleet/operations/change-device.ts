@@ -3,8 +3,8 @@ import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
 
 /**
- * One unit of work on one device, which may have been removed while its turn was waited for: then nothing is written,
- * since it would belong to whoever gets the id next.
+ * One unit of work on one device, which may have been removed while its turn was waited for: then
+ * nothing is written, since it would belong to whoever gets the id next.
  */
 export function changeDevice<T>(
   fleet: Fleet,

@@ -23,7 +23,9 @@ export type PublishedConfiguration =
   | { readonly ok: true; readonly image: ReleaseFile; readonly created: boolean }
   | { readonly ok: false; readonly reason: ConfigurationRefusal; readonly message: string };
 
-/** What stands for the hardware of a configuration's file: no hardware id, so no device can have it. */
+/**
+ * What stands for the hardware of a configuration's file: no hardware id, so no device can have it.
+ */
 const anyHardware = "*";
 
 /** The release that a configuration document is, by its version. */

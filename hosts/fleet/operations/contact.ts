@@ -14,13 +14,16 @@ import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, newEntry } from "./memory.ts";
 
-/** A decision can end a stage, which is a new plan; then it is taken again, at most this often per request. */
+/**
+ * A decision can end a stage, which is a new plan; then it is taken again, at most this often per
+ * request.
+ */
 const decisionsMax = 3;
 const runningHeaderCharactersMax = 512;
 
 /**
- * What every authenticated request of a device does first: notes that the device is there and what it runs.
- * When nothing changed it touches memory only, whatever the size of the fleet.
+ * What every authenticated request of a device does first: notes that the device is there and what
+ * it runs. When nothing changed it touches memory only, whatever the size of the fleet.
  */
 export async function noteContact(
   fleet: Fleet,
@@ -50,7 +53,10 @@ export async function noteContact(
   }
 }
 
-/** The entry of a known device, read from the database at its first contact; null for an unknown one. */
+/**
+ * The entry of a known device, read from the database at its first contact; null for an unknown
+ * one.
+ */
 export async function findEntry(
   fleet: Fleet,
   idText: string,
@@ -137,7 +143,8 @@ async function learnRunning(change: DeviceChange, header: string): Promise<void>
     change.entry.runningHeader = header;
   });
   if (running === null) {
-    // The device is served all the same: a defect in its header must not cut it off from its next firmware.
+    // The device is served all the same: a defect in its header must not cut it off from its next
+    // firmware.
     const kind = "running-header-malformed";
     const event = { kind, deviceId: change.id, details: { header: header.slice(0, 200) } };
     await addEvent(change.unit.db, event, change.unit.nowUnixMs);
@@ -178,8 +185,8 @@ async function judgeMember(
 }
 
 /**
- * The device runs another image because it was sent there later, or because that image is newer. What a downgrade
- * replaced is newer too: whoever runs it again went back.
+ * The device runs another image because it was sent there later, or because that image is newer.
+ * What a downgrade replaced is newer too: whoever runs it again went back.
  */
 async function movedOn(
   change: DeviceChange,

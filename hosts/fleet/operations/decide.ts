@@ -15,7 +15,8 @@ import type { ReleaseFile } from "./releases.ts";
 
 /**
  * Decides what the device is to do now, and gives it an action when a rollout has its turn for it.
- * What speaks against the action of a device is looked at each time, until the release is activated.
+ * What speaks against the action of a device is looked at each time, until the release is
+ * activated.
  */
 export async function decideInstruction(change: DeviceChange): Promise<void> {
   await joinRollouts(change);
@@ -40,8 +41,9 @@ export function saltOf(rolloutId: number): string {
 }
 
 /**
- * A device that came after a rollout was planned finds its stage by its bucket; one that was left out comes back once
- * nothing speaks against it any more, for example after the stepping stone that it lacked.
+ * A device that came after a rollout was planned finds its stage by its bucket; one that was left
+ * out comes back once nothing speaks against it any more, for example after the stepping stone that
+ * it lacked.
  */
 async function joinRollouts(change: DeviceChange): Promise<void> {
   for (const rollout of change.fleet.memory.rollouts.values()) {
@@ -65,7 +67,10 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
   }
 }
 
-/** A stopped rollout, and whatever makes the device one that may not have the image, takes the action back. */
+/**
+ * A stopped rollout, and whatever makes the device one that may not have the image, takes the
+ * action back.
+ */
 async function judgeAction(change: DeviceChange): Promise<void> {
   const { action } = change;
   if (action === null) return;
@@ -90,8 +95,9 @@ async function whyNotGoOn(change: DeviceChange, action: ActionRow): Promise<Inel
 }
 
 /**
- * The device shows that the action is none for it: it has moved on, or is another device than was thought. It is not
- * asked: its image is not served to it any more, and a report on the action is answered 410.
+ * The device shows that the action is none for it: it has moved on, or is another device than was
+ * thought. It is not asked: its image is not served to it any more, and a report on the action is
+ * answered 410.
  */
 async function takeBack(
   change: DeviceChange,
@@ -141,9 +147,9 @@ function isConfiguration({ kind }: ReleaseFile): boolean {
 }
 
 /**
- * What was offered, or waits for power or a window, gives way to a newer rollout; so does the cancellation of what was
- * only offered. An image gives way to any
- * configuration as well and comes again after it: the configuration may be what lets it go on, as one that ends a freeze.
+ * What was offered, or waits for power or a window, gives way to a newer rollout; so does the
+ * cancellation of what was only offered. An image gives way to any configuration as well and comes
+ * again after it: the configuration may be what lets it go on, as one that ends a freeze.
  */
 async function waitsForItsTime(change: DeviceChange): Promise<boolean> {
   const { action } = change;
@@ -211,7 +217,10 @@ async function offer(
   change.setState("offered", null);
 }
 
-/** The device refuses the release by itself, unless the offer says that an operator wants it tried again. */
+/**
+ * The device refuses the release by itself, unless the offer says that an operator wants it tried
+ * again.
+ */
 async function mayRetry(change: DeviceChange, rollout: Rollout): Promise<boolean> {
   if (rollout.definition.retryRolledBack) return true;
   return isCleared(change.unit.db, change.id, rollout.releaseId);
@@ -244,13 +253,17 @@ async function instructionOf(change: DeviceChange): Promise<Instruction> {
   if (action.status === "confirming") return { kind: "confirm", actionId: action.id, etag };
   const windowOpen =
     rollout.windows === null ? null : mayInstall(rollout.windows, change.unit.nowUnixMs);
-  // A client that never says what it runs may know no windows: SWUpdate reports success for what it did not install.
+  // A client that never says what it runs may know no windows: SWUpdate reports success for what it
+  // did not install.
   if (windowOpen === false && change.row.running_hash === null) return { kind: "none" };
   const c = windowOpen === false ? etag + closedStep : etag;
   return { kind: "install", actionId: action.id, etag: c, windowOpen };
 }
 
-/** The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below 2^31. */
+/**
+ * The `c` of the links, which changes when the answer behind them does (DDI v1); positive, below
+ * 2^31.
+ */
 function etagOf(image: ReleaseFile | undefined, action: ActionRow): number {
   const hash = Number.parseInt((image?.fileHash ?? "0").slice(0, 7), 16);
   return hash + statusSteps[action.status] + retryStep * action.retry;

@@ -20,14 +20,21 @@ import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, type Instruction, plannedImages, type Rollout } from "./memory.ts";
 import { imageFor, type ReleaseFile } from "./releases.ts";
 
-/** A device that missed the server through the server's fault is offered the release again after this time. */
+/**
+ * A device that missed the server through the server's fault is offered the release again after
+ * this time.
+ */
 const retryAfterMs = 3600 * 1000;
-/** A device whose own link was away tries again after these pauses, once each; after that it went back for good. */
+/**
+ * A device whose own link was away tries again after these pauses, once each; after that it went
+ * back for good.
+ */
 const silencePausesMs: readonly number[] = [1, 6, 24].map((hours) => hours * 3600 * 1000);
 const recentMs = 3600 * 1000;
 
 /**
- * One unit of work on one device: reads through it see its own changes, and the memory gets them when they are durable.
+ * One unit of work on one device: reads through it see its own changes, and the memory gets them
+ * when they are durable.
  */
 export class DeviceChange {
   readonly unit: UnitOfWork;
@@ -84,7 +91,10 @@ export class DeviceChange {
     return imageFor(plannedImages(release, rollout), this.row.hardware);
   }
 
-  /** The same; of an action that is under way its own, whatever the device says of its hardware since. */
+  /**
+   * The same; of an action that is under way its own, whatever the device says of its hardware
+   * since.
+   */
   imageOfMember({ rollout_id: id }: MemberRow): ReleaseFile | null {
     const { action } = this;
     if (action?.rollout_id !== id) return this.imageOf(id);
@@ -103,7 +113,10 @@ export class DeviceChange {
     await this.move(member, next, imageHash);
   }
 
-  /** What the device tells of its configuration, judged for every rollout of one that it is a member of. */
+  /**
+   * What the device tells of its configuration, judged for every rollout of one that it is a member
+   * of.
+   */
   async judgeConfigurations(): Promise<void> {
     const { configuration_version: version } = this.row;
     if (version === null) return;
@@ -117,7 +130,10 @@ export class DeviceChange {
     }
   }
 
-  /** Writes the device and hands all changes to the memory; rollouts whose members moved are judged anew. */
+  /**
+   * Writes the device and hands all changes to the memory; rollouts whose members moved are judged
+   * anew.
+   */
   async finish(decidedPlan: number): Promise<void> {
     if (Object.keys(this.columns).length > 0)
       await updateDevice(this.unit.db, this.id, this.columns);
@@ -134,8 +150,8 @@ export class DeviceChange {
   }
 
   /**
-   * Could the server itself have kept this member from what it had to prove? Of one that had proven it the last hour
-   * counts.
+   * Could the server itself have kept this member from what it had to prove? Of one that had proven
+   * it the last hour counts.
    */
   serverWasOut(member: MemberRow): boolean {
     const { outages, time } = this.fleet;
@@ -149,7 +165,10 @@ export class DeviceChange {
     return member.silent_rollbacks < silencePausesMs.length;
   }
 
-  /** Something was heard of the action, or is waited for: its end is so far away from now, or none is. */
+  /**
+   * Something was heard of the action, or is waited for: its end is so far away from now, or none
+   * is.
+   */
   async putOff(member: MemberRow, seconds: number | null): Promise<void> {
     const due = seconds === null ? null : this.fleet.time.nowMs() + seconds * 1000;
     await setDue(this.unit.db, member, due);
@@ -159,7 +178,10 @@ export class DeviceChange {
       ) ?? null;
   }
 
-  /** When, as service time, the time is over that the member has for its next step; a client that never tells cannot be late. */
+  /**
+   * When, as service time, the time is over that the member has for its next step; a client that
+   * never tells cannot be late.
+   */
   private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
     const nowMs = this.fleet.time.nowMs();
     if (next.state === "no-server")

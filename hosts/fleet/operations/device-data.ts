@@ -7,7 +7,10 @@ import { decideInstruction } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./memory.ts";
 
-/** Attributes that tell the hardware id, the first that is there wins; an operator's word goes before both. */
+/**
+ * Attributes that tell the hardware id, the first that is there wins; an operator's word goes
+ * before both.
+ */
 const hardwareAttributes = ["sluice-hardware", "hardware"] as const;
 
 /** Stores the attributes of a device (`PUT configData`). */
@@ -44,7 +47,8 @@ function configurationIn(change: {
 }
 
 /**
- * Notes what a device says that it has installed; `new` the first time. It is kept as attributes, because only
+ * Notes what a device says that it has installed; `new` the first time. It is kept as attributes,
+ * because only
  * `Sluice-Running` counts as the image that runs.
  */
 export async function receiveInstalled(

@@ -1,6 +1,8 @@
 import type { DeviceEntry } from "./memory.ts";
 
-/** How often a device may have something done that costs more than an answer, as a signature does. */
+/**
+ * How often a device may have something done that costs more than an answer, as a signature does.
+ */
 export class DevicePace {
   readonly #atOnceMax: number;
   readonly #everyMs: number;

@@ -22,7 +22,9 @@ export type AddedDevice =
   | { readonly ok: false; readonly reason: "spelled-otherwise"; readonly knownAs: DeviceId }
   | { readonly ok: false; readonly reason: "weak-token"; readonly message: string };
 
-/** Registers a device for an operator and gives it a token, the only time that the token is told. */
+/**
+ * Registers a device for an operator and gives it a token, the only time that the token is told.
+ */
 export async function addDevice(
   fleet: Fleet,
   device: { readonly id: string; readonly hardware: string; readonly token: string | null },
@@ -39,8 +41,8 @@ export async function addDevice(
 }
 
 /**
- * Takes the action of a device back: asks the device, or, with `force`, ends it at once. A device that is past its
- * activation is only asked no more: it tells by what it runs how that ended.
+ * Takes the action of a device back: asks the device, or, with `force`, ends it at once. A device
+ * that is past its activation is only asked no more: it tells by what it runs how that ended.
  */
 export async function cancelAction(
   fleet: Fleet,
@@ -98,8 +100,8 @@ export async function clearRefusal(
 }
 
 /**
- * The same for every device of a rollout whose attempt ended badly, at most `clearedPerRequestMax` at a time; `more`
- * says that there are others.
+ * The same for every device of a rollout whose attempt ended badly, at most `clearedPerRequestMax`
+ * at a time; `more` says that there are others.
  */
 export async function clearRollout(
   fleet: Fleet,

@@ -12,8 +12,8 @@ import type { Fleet } from "./fleet.ts";
 import type { Rollout } from "./memory.ts";
 
 /**
- * Lets a rollout do what its counters ask for now: halt, soak, go on to the next stage, finish. Reads one row per stage,
- * however many devices there are. A paused rollout can only halt.
+ * Lets a rollout do what its counters ask for now: halt, soak, go on to the next stage, finish.
+ * Reads one row per stage, however many devices there are. A paused rollout can only halt.
  */
 export async function evaluateRollout(
   unit: UnitOfWork,

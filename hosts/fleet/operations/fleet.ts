@@ -33,7 +33,10 @@ export interface Fleet {
   readonly time: ServiceTime;
 }
 
-/** Reads what is kept in memory from the start: releases, images and rollouts; devices follow at their first contact. */
+/**
+ * Reads what is kept in memory from the start: releases, images and rollouts; devices follow at
+ * their first contact.
+ */
 export async function loadMemory(database: FleetDatabase): Promise<FleetMemory> {
   const memory = new FleetMemory();
   for (const row of await listReleases(database.queries)) memory.setRelease(row);

@@ -14,7 +14,10 @@ import { limits } from "../terms/limits.ts";
 export interface PublishRules {
   /** Public keys of the bootloaders in the fleet; without any, every image is refused. */
   readonly imageKeys: readonly TrustedImageKey[];
-  /** The largest image that the slots of some hardware take; others are bounded by the server's limit. */
+  /**
+   * The largest image that the slots of some hardware take; others are bounded by the server's
+   * limit.
+   */
   readonly imageBytesMax: ReadonlyMap<string, number>;
 }
 
@@ -135,7 +138,9 @@ function explain(
   }
 }
 
-/** Reads the public key of a bootloader from PEM; null for anything but an ECDSA P-256 public key. */
+/**
+ * Reads the public key of a bootloader from PEM; null for anything but an ECDSA P-256 public key.
+ */
 export function parseImageKey(pem: string): TrustedImageKey | null {
   if (!pem.includes("-----BEGIN PUBLIC KEY-----")) return null; // a private key has no place here
   const found = trustedKeyFromPem(pem);

@@ -22,7 +22,10 @@ import {
   withFilesThat,
 } from "./releases.ts";
 
-/** The release as it was when the rollout was planned: what was published into it since begins with a rollout of its own. */
+/**
+ * The release as it was when the rollout was planned: what was published into it since begins with
+ * a rollout of its own.
+ */
 export function plannedImages(
   release: Release,
   { definition, createdAtUnixMs }: Pick<Rollout, "definition" | "createdAtUnixMs">,
@@ -72,15 +75,18 @@ export type Instruction =
   | { readonly kind: "cancel"; readonly actionId: number };
 
 /**
- * A device as the server keeps it in memory. Everything but the last contact is also in the database and changes only
- * when a unit of work is durable, so an idle poll needs no SQL.
+ * A device as the server keeps it in memory. Everything but the last contact is also in the
+ * database and changes only when a unit of work is durable, so an idle poll needs no SQL.
  */
 export interface DeviceEntry {
   readonly id: DeviceId;
   row: DeviceRow;
   action: ActionRow | null;
   instruction: Instruction;
-  /** The plan that `instruction` was decided under; another number means that it must be decided again. */
+  /**
+   * The plan that `instruction` was decided under; another number means that it must be decided
+   * again.
+   */
   decidedPlan: number;
   /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
   runningHeader: string | null;
@@ -106,7 +112,10 @@ export class FleetMemory {
   devicesCount = 0;
   /** Rollouts whose windows were open when it was last looked. */
   readonly openWindows = new Set<number>();
-  /** Grows with every change of a rollout, so that each device's instruction is decided again at its next poll. */
+  /**
+   * Grows with every change of a rollout, so that each device's instruction is decided again at its
+   * next poll.
+   */
   planVersion = 0;
 
   release(version: string): Release | null {

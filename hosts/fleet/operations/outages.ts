@@ -26,9 +26,10 @@ interface Failing {
 }
 
 /**
- * When the server itself was down, late or failing: a device that missed its heartbeat then says nothing about its
- * release. What happened before a restart is in the database, so that devices that report afterwards still count right.
- * Outages are compared by service time; their wall times are for people, and may be wrong as that clock is.
+ * When the server itself was down, late or failing: a device that missed its heartbeat then says
+ * nothing about its release. What happened before a restart is in the database, so that devices
+ * that report afterwards still count right. Outages are compared by service time; their wall times
+ * are for people, and may be wrong as that clock is.
  */
 export class Outages {
   readonly #database: FleetDatabase;
@@ -113,8 +114,9 @@ export class Outages {
   }
 
   /**
-   * A wall clock that went back in between cannot say for how long the server was away: it was. A server that was
-   * killed wrote its time some seconds before, so the outage reaches as far into the service time after it.
+   * A wall clock that went back in between cannot say for how long the server was away: it was. A
+   * server that was killed wrote its time some seconds before, so the outage reaches as far into
+   * the service time after it.
    */
   async #noteStop(before: Alive): Promise<void> {
     const now = this.#now();

@@ -31,8 +31,9 @@ export type Published =
   | { readonly ok: false; readonly reason: PublishRefusal; readonly message: string };
 
 /**
- * Verifies an image as the bootloader will and adds it to the release of its version. The file is on the disk before
- * the database names it; a power cut in between leaves a file that the next attempt finds and uses.
+ * Verifies an image as the bootloader will and adds it to the release of its version. The file is
+ * on the disk before the database names it; a power cut in between leaves a file that the next
+ * attempt finds and uses.
  */
 export async function publishImage(
   fleet: Fleet,
@@ -51,7 +52,10 @@ export async function publishImage(
   return { ok: true, image, created: added.created, warnings };
 }
 
-/** A rollout keeps to the images that it was planned with: what comes later begins at a first stage of its own. */
+/**
+ * A rollout keeps to the images that it was planned with: what comes later begins at a first stage
+ * of its own.
+ */
 function rolloutWarnings(fleet: Fleet, image: FirmwareImage): PublishWarning[] {
   const without = [...fleet.memory.rollouts.values()].filter(
     ({ releaseId, definition, state }) =>
@@ -70,8 +74,8 @@ function rolloutWarnings(fleet: Fleet, image: FirmwareImage): PublishWarning[] {
 }
 
 /**
- * Compares the security counter with that of the newest other release for the same hardware: what most of the fleet
- * runs, or soon will.
+ * Compares the security counter with that of the newest other release for the same hardware: what
+ * most of the fleet runs, or soon will.
  */
 function counterWarnings(fleet: Fleet, image: FirmwareImage): PublishWarning[] {
   const others = [...fleet.memory.images.values()].filter(

@@ -19,8 +19,8 @@ const missingToldMax = 5;
 const checkEveryMs = 10_000;
 
 /**
- * Would a device be served whole? What is written is tried by writing, what is served by looking for
- * it; the rest is what the last attempts came to. Checks are seconds apart, whoever asks.
+ * Would a device be served whole? What is written is tried by writing, what is served by looking
+ * for it; the rest is what the last attempts came to. Checks are seconds apart, whoever asks.
  */
 export class Readiness {
   readonly #fleet: Fleet;
@@ -85,7 +85,10 @@ export class Readiness {
     }
   }
 
-  /** Images of rollouts, of which only a cancelled one serves nobody any more, and what signed targets name. */
+  /**
+   * Images of rollouts, of which only a cancelled one serves nobody any more, and what signed
+   * targets name.
+   */
   async #lookForFiles(): Promise<ReadinessProblem | null> {
     const wanted = this.#wantedFiles();
     for (const name of this.#missing.keys()) if (!wanted.has(name)) this.#missing.delete(name);

@@ -42,7 +42,10 @@ export type FeedbackResult =
   | "action-closed"
   | "not-cancelable";
 
-/** Takes feedback on a deployment. The answer may be given once this resolves: the report is on the disk. */
+/**
+ * Takes feedback on a deployment. The answer may be given once this resolves: the report is on the
+ * disk.
+ */
 export async function receiveFeedback(
   fleet: Fleet,
   entry: DeviceEntry,
@@ -64,8 +67,9 @@ export async function receiveFeedback(
 }
 
 /**
- * A device that confirmed a release, and so closed its action with success, says later that it went back from it, or
- * wants to and cannot. What the running image contradicts is not believed; anything else on a closed action is 410.
+ * A device that confirmed a release, and so closed its action with success, says later that it went
+ * back from it, or wants to and cannot. What the running image contradicts is not believed;
+ * anything else on a closed action is 410.
  */
 async function receiveLate(
   change: DeviceChange,
@@ -114,7 +118,10 @@ async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said
   if (image.kind === "configuration") await change.judgeConfigurations();
 }
 
-/** Other rollouts of the same image saw the device go back, too, and have no action that it could say why on. */
+/**
+ * Other rollouts of the same image saw the device go back, too, and have no action that it could
+ * say why on.
+ */
 async function explainToOthers(
   change: DeviceChange,
   image: ReleaseFile,
@@ -260,7 +267,10 @@ async function keepReport(
   );
 }
 
-/** The action goes on as if nobody had asked for its end; one that nobody agreed to yet still waits for that. */
+/**
+ * The action goes on as if nobody had asked for its end; one that nobody agreed to yet still waits
+ * for that.
+ */
 function statusBeforeCancel(change: DeviceChange, action: ActionRow): ActionStatus {
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
   const asks = rollout?.definition.needsConfirmation === true && isUnconfirmed(action);
@@ -282,7 +292,8 @@ async function setStatus(
   status: ActionStatus,
   lastReport: string,
 ): Promise<void> {
-  // What the device refused once is not asked again, and what an operator took back is not offered again.
+  // What the device refused once is not asked again, and what an operator took back is not offered
+  // again.
   const isLasting = lastingReports.includes(action.last_report) && isActive({ status });
   const changed = {
     status,
@@ -301,7 +312,9 @@ async function setStatus(
   change.set({ attributes_wanted: 1, installed_action_id: installed });
 }
 
-/** What the list of devices shows: the device's own word for its state, corrected by what is proven. */
+/**
+ * What the list of devices shows: the device's own word for its state, corrected by what is proven.
+ */
 function showState(change: DeviceChange, member: MemberState | null, said: Said): void {
   const isSettled =
     member !== null && (isThrough(member) || member === "failed" || member === "reported");

@@ -57,7 +57,10 @@ export type RolloutResult =
   | { readonly ok: true; readonly rollout: Rollout }
   | { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string };
 
-/** Devices handled at a time, within some milliseconds; in between, requests that need no writing have their turn. */
+/**
+ * Devices handled at a time, within some milliseconds; in between, requests that need no writing
+ * have their turn.
+ */
 const candidatesPerPage = 500;
 
 /** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
@@ -114,8 +117,8 @@ export function pauseRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
 }
 
 /**
- * Goes on with a paused rollout. A halted one goes on only with a new threshold that its counters satisfy: whoever
- * lets it go on says how much they accept.
+ * Goes on with a paused rollout. A halted one goes on only with a new threshold that its counters
+ * satisfy: whoever lets it go on says how much they accept.
  */
 export function resumeRollout(
   fleet: Fleet,
@@ -155,8 +158,8 @@ export function cancelRollout(fleet: Fleet, id: number): Promise<RolloutResult> 
 }
 
 /**
- * Goes on from a stage that lost its members before one of them proved anything. Any other stage completes by itself, or
- * says why it does not.
+ * Goes on from a stage that lost its members before one of them proved anything. Any other stage
+ * completes by itself, or says why it does not.
  */
 export function advanceRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
   return onRollout(fleet, id, ["running"], async (unit, rollout) => {
@@ -304,7 +307,9 @@ async function eligibleDevices(
 /** Verdicts that are kept; most of a fleet runs one of a few releases. */
 const verdictsMax = 1000;
 
-/** The same function, asked once for devices that are alike in all that it looks at but their names. */
+/**
+ * The same function, asked once for devices that are alike in all that it looks at but their names.
+ */
 function alike<Verdict>(
   judge: (row: CandidateRow, refusedImages: ReadonlySet<string>) => Verdict,
 ): (row: CandidateRow, refusedImages: ReadonlySet<string>) => Verdict {

@@ -14,7 +14,10 @@ export interface Said {
   readonly told: string | null;
 }
 
-/** The texts `state=` and `reason=` of the details, of which the last counts, and the plain words beside them. */
+/**
+ * The texts `state=` and `reason=` of the details, of which the last counts, and the plain words
+ * beside them.
+ */
 export function readSaid(feedback: {
   readonly execution: Execution;
   readonly finished: Said["finished"];

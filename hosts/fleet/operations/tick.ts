@@ -14,8 +14,8 @@ import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, type Rollout, undecided } from "./memory.ts";
 
 /**
- * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last contacts that only
- * memory knew. Every part is bounded; what is left over comes at the next tick.
+ * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last
+ * contacts that only memory knew. Every part is bounded; what is left over comes at the next tick.
  */
 export async function tickFleet(fleet: Fleet): Promise<void> {
   for (const overdue of await listOverdue(
@@ -33,7 +33,10 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
   await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
 }
 
-/** A window that opens or closes changes what devices are told: their instructions are decided again at their next poll. */
+/**
+ * A window that opens or closes changes what devices are told: their instructions are decided again
+ * at their next poll.
+ */
 function noteWindows(fleet: Fleet, rollouts: readonly Rollout[]): void {
   const nowUnixMs = fleet.clock.unixMs();
   const { memory } = fleet;
@@ -60,8 +63,9 @@ export function pruneStream(fleet: Fleet): Promise<boolean> {
 }
 
 /**
- * Who owes a proof is unproven now; who missed the server through no fault of its own may try again; an action of which
- * nothing is heard, or whose end only the running image told, and a cancellation that nobody answers, are over.
+ * Who owes a proof is unproven now; who missed the server through no fault of its own may try
+ * again; an action of which nothing is heard, or whose end only the running image told, and a
+ * cancellation that nobody answers, are over.
  */
 async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): Promise<void> {
   const entry = await findEntry(fleet, deviceId);

@@ -148,7 +148,10 @@ async function refresh() {
   setTimeout(refresh, refreshMs);
 }
 
-/** Writes the elements anew only when their content changed, so that a selection or a screen reader is not disturbed. */
+/**
+ * Writes the elements anew only when their content changed, so that a selection or a screen reader
+ * is not disturbed.
+ */
 function show(parent, items, build, empty) {
   const text = JSON.stringify(items.map((item) => build(item).outerHTML));
   if (known.get(parent) === text) return;

@@ -4,8 +4,8 @@ import { hash } from "node:crypto";
 export const bucketsCount = 2 ** 48;
 
 /**
- * Where a device falls in a rollout: uniform, the same on every node and for ever, and different in every rollout,
- * so that the same device is not always among the first.
+ * Where a device falls in a rollout: uniform, the same on every node and for ever, and different in
+ * every rollout, so that the same device is not always among the first.
  */
 export function bucketOf(salt: string, deviceId: string): number {
   return Number.parseInt(hash("sha256", `${salt}\n${deviceId}`, "hex").slice(0, 12), 16);
@@ -18,8 +18,8 @@ const bucketsPerBin = bucketsCount / binsCount;
 const sortedAtOnce = 8192;
 
 /**
- * Sorts buckets ascending, a part at a time, with `leaveTurn` in between: by their bin, of which each
- * holds about as many, since buckets are uniform.
+ * Sorts buckets ascending, a part at a time, with `leaveTurn` in between: by their bin, of which
+ * each holds about as many, since buckets are uniform.
  */
 export async function sortBuckets(
   buckets: readonly number[],
@@ -54,13 +54,15 @@ export async function sortBuckets(
 }
 
 export interface StageShare {
-  /** Cumulative: how many of the eligible devices this stage and those before it hold, in percent. */
+  /**
+   * Cumulative: how many of the eligible devices this stage and those before it hold, in percent.
+   */
   readonly percent: number;
 }
 
 /**
- * How many devices the stages hold, cumulative: `ceil(percent * eligible / 100)`, at least one in the first stage, never
- * fewer than the stage before.
+ * How many devices the stages hold, cumulative: `ceil(percent * eligible / 100)`, at least one in
+ * the first stage, never fewer than the stage before.
  */
 export function cumulativeSizes(stages: readonly StageShare[], eligible: number): number[] {
   let previous = 0;
@@ -73,8 +75,9 @@ export function cumulativeSizes(stages: readonly StageShare[], eligible: number)
 }
 
 /**
- * The highest bucket of each stage: a device belongs to the first stage whose cutoff its bucket does not pass.
- * A stage of 100 percent takes every bucket, so that devices which arrive later find a stage.
+ * The highest bucket of each stage: a device belongs to the first stage whose cutoff its bucket
+ * does not pass. A stage of 100 percent takes every bucket, so that devices which arrive later find
+ * a stage.
  * `sortedBuckets` are those of the eligible devices, ascending.
  */
 export function stageCutoffs(
@@ -90,14 +93,17 @@ export function stageCutoffs(
 }
 
 /**
- * The same for devices that come later: a stage holds its share of the hash space, whatever part of it the few devices
- * took for which the rollout was planned.
+ * The same for devices that come later: a stage holds its share of the hash space, whatever part of
+ * it the few devices took for which the rollout was planned.
  */
 export function shareCutoffs(stages: readonly StageShare[]): number[] {
   return stages.map(({ percent }) => Math.floor((bucketsCount * percent) / 100) - 1);
 }
 
-/** The stage of a bucket, or null when the stages together hold less than the whole fleet and it is beyond them. */
+/**
+ * The stage of a bucket, or null when the stages together hold less than the whole fleet and it is
+ * beyond them.
+ */
 export function stageOf(bucket: number, cutoffs: readonly number[]): number | null {
   const stage = cutoffs.findIndex((cutoff) => bucket <= cutoff);
   return stage < 0 ? null : stage;

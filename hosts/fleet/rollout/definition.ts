@@ -6,18 +6,28 @@ export interface RolloutDefinition extends StageRules {
   readonly selector: RolloutSelector;
   /** `soft` leaves the time of the installation to the device (DDI `attempt`). */
   readonly mode: "forced" | "soft";
-  /** The device, or its user, must agree before it is offered the release (DDI `confirmationBase`). */
+  /**
+   * The device, or its user, must agree before it is offered the release (DDI `confirmationBase`).
+   */
   readonly needsConfirmation: boolean;
   readonly allowDowngrade: boolean;
   /** An operator approved that devices take another major version, or a breaking one. */
   readonly approved: boolean;
-  /** When devices may install, as docs/windows.md has it; null at any time. What devices are configured with counts too. */
+  /**
+   * When devices may install, as docs/windows.md has it; null at any time. What devices are
+   * configured with counts too.
+   */
   readonly windows: JsonObject | null;
   /** Devices that rolled the release back before are offered it again, and told to take it. */
   readonly retryRolledBack: boolean;
-  /** A device that activated, or reported success, must prove within this time which image it runs. */
+  /**
+   * A device that activated, or reported success, must prove within this time which image it runs.
+   */
   readonly proofSeconds: number;
-  /** An action of which nothing is heard for so long, before its activation, is taken back; the device may get another. */
+  /**
+   * An action of which nothing is heard for so long, before its activation, is taken back; the
+   * device may get another.
+   */
   readonly actionSeconds: number;
   /** A cancellation that a device does not answer for so long is done without it. */
   readonly cancelSeconds: number;

@@ -42,9 +42,10 @@ export type Ineligibility =
   | "superseded";
 
 /**
- * Whether an image may be offered to a device. `allowDowngrade` lets an older version through; a lower security
- * counter never passes, because the bootloader would refuse it after the whole download. What the device would refuse
- * by the signed facts of the release is not offered to it either.
+ * Whether an image may be offered to a device. `allowDowngrade` lets an older version through; a
+ * lower security counter never passes, because the bootloader would refuse it after the whole
+ * download. What the device would refuse by the signed facts of the release is not offered to it
+ * either.
  */
 export function eligibility(
   device: DeviceFacts,
@@ -66,7 +67,10 @@ export function eligibility(
   return reason === null ? { ok: true } : { ok: false, reason };
 }
 
-/** Whether a configuration document may be offered to a device: a device takes none that is not newer. */
+/**
+ * Whether a configuration document may be offered to a device: a device takes none that is not
+ * newer.
+ */
 export function configurationEligibility(
   device: {
     readonly hardware: string | null;

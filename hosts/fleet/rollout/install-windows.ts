@@ -11,8 +11,8 @@ export type InstallWindows =
   | { readonly ok: false; readonly message: string };
 
 /**
- * The windows of a rollout: its `install` list alone, which DDI has a word for (`maintenanceWindow`). Download windows
- * are the device's own, in its configuration.
+ * The windows of a rollout: its `install` list alone, which DDI has a word for
+ * (`maintenanceWindow`). Download windows are the device's own, in its configuration.
  */
 export function readInstallWindows(document: JsonObject): InstallWindows {
   const decoded = decodeWindows(document);

@@ -56,7 +56,9 @@ export type Evidence =
       readonly kind: "running";
       readonly imageHash: string;
       readonly confirmed: boolean;
-      /** The image that runs is that of a newer release: the device moved on, it did not go back. */
+      /**
+       * The image that runs is that of a newer release: the device moved on, it did not go back.
+       */
       readonly isNewerRelease: boolean;
       /** The server was down, late or failing since the member came into its state. */
       readonly serverWasOut: boolean;
@@ -109,8 +111,8 @@ export const shownStates = [
 export type ShownState = (typeof shownStates)[number];
 
 /**
- * The member after the evidence. Only `running` can make it `updated`: what a device says of its success is a report.
- * Pure; the same member comes back when the evidence changes nothing.
+ * The member after the evidence. Only `running` can make it `updated`: what a device says of its
+ * success is a report. Pure; the same member comes back when the evidence changes nothing.
  */
 export function afterEvidence(member: Member, imageHash: string, evidence: Evidence): Member {
   switch (evidence.kind) {
@@ -208,7 +210,8 @@ function afterRunning(
     return state === "trial" || state === "unproven" ? member : changed(member, "trial", null);
   }
   if (evidence.isNewerRelease) return member;
-  // Why it went back is in its report, which comes later and is believed about a server that was out.
+  // Why it went back is in its report, which comes later and is believed about a server that was
+  // out.
   const back = evidence.serverWasOut ? "no-server" : "rolled-back";
   if (state === "trial") return changed(member, back, "reverted");
   if (state === "updated") return changed(member, back, "runs-another-image");
@@ -246,8 +249,8 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
 
 /**
  * What a device is that says it went back. One that tells nothing but the server's silence is tried
- * again: for the server's fault without a limit, for its own link's a few times. Who was seen to have
- * gone back before is not made better by an outage that is seen since.
+ * again: for the server's fault without a limit, for its own link's a few times. Who was seen to
+ * have gone back before is not made better by an outage that is seen since.
  */
 function stateBack(
   { state, reason }: Member,
@@ -279,7 +282,9 @@ function isBehind(state: MemberState, next: MemberState): boolean {
   return next === "activating" && state === "reported";
 }
 
-/** A configuration counts once the device reported success and tells its version, in either order. */
+/**
+ * A configuration counts once the device reported success and tells its version, in either order.
+ */
 function afterConfigured(
   member: Member,
   { version, wanted }: Extract<Evidence, { kind: "configured" }>,

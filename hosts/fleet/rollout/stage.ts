@@ -3,15 +3,23 @@ import { type MemberState, memberStates } from "./member.ts";
 /** How many members of a stage are in each state. */
 export type StageCounts = Readonly<Record<MemberState, number>>;
 
-/** When a rollout stops by itself. Shares are of the devices whose attempt has an outcome, from 0 to 1. */
+/**
+ * When a rollout stops by itself. Shares are of the devices whose attempt has an outcome, from 0 to
+ * 1.
+ */
 export interface HaltThreshold {
-  /** Highest share that rolled back, wanted to and could not, or never proved that it runs the release. */
+  /**
+   * Highest share that rolled back, wanted to and could not, or never proved that it runs the
+   * release.
+   */
   readonly rolledBackShare: number;
   /** Highest share that refused the release or gave up on it. */
   readonly failedShare: number;
   /** Highest share that went back for nothing but silence, of those and the attempts together. */
   readonly noLinkShare: number;
-  /** Shares are taken of at least this many attempts, or of the whole stage where that is smaller. */
+  /**
+   * Shares are taken of at least this many attempts, or of the whole stage where that is smaller.
+   */
   readonly attemptedMin: number;
 }
 
@@ -103,7 +111,10 @@ export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
   );
 }
 
-/** A release that takes the network from its devices shows as silence, and nothing else speaks against it. */
+/**
+ * A release that takes the network from its devices shows as silence, and nothing else speaks
+ * against it.
+ */
 function findSilence(counts: StageCounts, rules: StageRules): Halt | null {
   const { attemptedMin, noLinkShare: limit } = rules.halt;
   const bad = counts["no-link"];
@@ -122,7 +133,9 @@ export function attemptedCount(
   return succeededCount(counts, rules) + wentBackCount(counts) + counts.failed;
 }
 
-/** Members that speak against the release. Those that missed the server count apart, or not at all. */
+/**
+ * Members that speak against the release. Those that missed the server count apart, or not at all.
+ */
 function wentBackCount(counts: StageCounts): number {
   return counts["rolled-back"] + counts.unproven + counts.stuck;
 }
@@ -132,7 +145,10 @@ export function membersCount(counts: StageCounts): number {
   return memberStates.reduce((sum, state) => sum + counts[state], 0) - counts.excluded;
 }
 
-/** Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule lets it go. */
+/**
+ * Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule
+ * lets it go.
+ */
 function isSettled(stage: StageProgress, rules: StageRules, nowMs: number): boolean {
   const { counts } = stage;
   const members = membersCount(counts);

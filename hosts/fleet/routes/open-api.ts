@@ -60,7 +60,9 @@ function documented(schema: FastifySchema, body: object | undefined): FastifySch
   return { ...whole, response: { ...(whole.response as object), 415: codedBodyResponse } };
 }
 
-/** Bytes are no JSON, so there is no schema that checks them; clients are told of them all the same. */
+/**
+ * Bytes are no JSON, so there is no schema that checks them; clients are told of them all the same.
+ */
 function withBody(schema: FastifySchema, body: object | undefined): FastifySchema {
   if (body !== undefined) return { ...schema, body };
   if (schema?.consumes?.includes(octets) !== true) return schema;

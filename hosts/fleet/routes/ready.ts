@@ -3,7 +3,9 @@ import type { Readiness } from "../operations/readiness.ts";
 import { answerSchema, errorResponses } from "./requests/common-schemas.ts";
 import { refuseOtherMethods } from "./requests/other-methods.ts";
 
-/** For load balancers and probes, by any name and without a token: whether, and in a word why not. */
+/**
+ * For load balancers and probes, by any name and without a token: whether, and in a word why not.
+ */
 export function probeRoutes(readiness: Readiness) {
   return async (app: FastifyInstance): Promise<void> => {
     const refuseOthers = refuseOtherMethods(app);

@@ -56,7 +56,9 @@ export async function listActions(
     .execute();
 }
 
-/** Adds it, and lets those of the same device go that are older than its newest `actionHistoryMax`. */
+/**
+ * Adds it, and lets those of the same device go that are older than its newest `actionHistoryMax`.
+ */
 export async function insertAction(
   db: Queries,
   action: Insertable<ActionTable>,
@@ -93,8 +95,8 @@ export async function updateAction(
 }
 
 /**
- * Keeps it, and makes room for it where its action has said too much: the oldest reports that are no
- * results go, or lose their words; results only after all of these.
+ * Keeps it, and makes room for it where its action has said too much: the oldest reports that are
+ * no results go, or lose their words; results only after all of these.
  */
 export async function addReport(db: Queries, report: Insertable<ActionReportTable>): Promise<void> {
   const kept = await db

@@ -15,8 +15,9 @@ export interface StoredArtifact {
 const judgedMax = 10_000;
 
 /**
- * Files under their SHA-256, never changed once they have their name. A file is written under another name, synced and
- * renamed, and its folder synced: a power cut leaves it whole, or absent with at most a stray temporary file.
+ * Files under their SHA-256, never changed once they have their name. A file is written under
+ * another name, synced and renamed, and its folder synced: a power cut leaves it whole, or absent
+ * with at most a stray temporary file.
  */
 export class ArtifactFolder {
   private readonly folder: string;
@@ -143,7 +144,10 @@ async function isFileOf(path: string, sizeBytes: number): Promise<boolean> {
 
 const leftoversMax = 10_000;
 
-/** Files that a process was writing when it was cut off: of that folder, by the pattern of their names. */
+/**
+ * Files that a process was writing when it was cut off: of that folder, by the pattern of their
+ * names.
+ */
 export async function removeFrom(folder: string, names: RegExp): Promise<void> {
   const found = await namesIn(folder, names);
   for (const name of found.slice(0, leftoversMax)) await rm(join(folder, name), { force: true });

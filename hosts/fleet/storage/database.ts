@@ -25,12 +25,16 @@ export interface UnitOfWork {
   onCommit(run: () => void): void;
 }
 
-/** `off` leaves the writing to the operating system: for simulations, whose servers only this process can lose. */
+/**
+ * `off` leaves the writing to the operating system: for simulations, whose servers only this
+ * process can lose.
+ */
 export type Durability = "full" | "off";
 
 /**
- * The server's SQLite file. Units of work run one after another, each in a transaction that is on the disk when `write`
- * answers, so nothing that was acknowledged is lost when the process is killed or the power goes.
+ * The server's SQLite file. Units of work run one after another, each in a transaction that is on
+ * the disk when `write` answers, so nothing that was acknowledged is lost when the process is
+ * killed or the power goes.
  */
 export class FleetDatabase {
   /** For reading what is committed, also while a unit of work is under way. */
@@ -57,7 +61,10 @@ export class FleetDatabase {
     this.log = log;
   }
 
-  /** Opens or creates the file and brings its tables up to date. `:memory:` is a database that vanishes. */
+  /**
+   * Opens or creates the file and brings its tables up to date. `:memory:` is a database that
+   * vanishes.
+   */
   static async open(
     file: string,
     clock: { unixMs(): number },

@@ -12,7 +12,10 @@ export async function findDevice(db: Queries, id: DeviceId): Promise<DeviceRow |
   );
 }
 
-/** Devices whose id is this one in other spellings, the oldest first: more than one of a fleet of before. */
+/**
+ * Devices whose id is this one in other spellings, the oldest first: more than one of a fleet of
+ * before.
+ */
 export async function listSpelledOtherwise(db: Queries, id: string): Promise<DeviceId[]> {
   const digits = digitsOfId(id);
   if (digits === null) return [];
@@ -157,7 +160,10 @@ async function listBetween(
   return query.execute();
 }
 
-/** What a rollout needs to know of every device of a hardware, or any; a page at a time in the order of the ids. */
+/**
+ * What a rollout needs to know of every device of a hardware, or any; a page at a time in the order
+ * of the ids.
+ */
 export async function listCandidates(
   db: Queries,
   hardware: string | null,
@@ -180,7 +186,9 @@ export async function listCandidates(
 
 export type AttributeMode = "merge" | "replace" | "remove";
 
-/** Returns false, and changes nothing, when the device would then have more than `attributesMax`. */
+/**
+ * Returns false, and changes nothing, when the device would then have more than `attributesMax`.
+ */
 export async function writeAttributes(
   db: Queries,
   id: DeviceId,

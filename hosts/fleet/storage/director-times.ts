@@ -28,7 +28,9 @@ export async function writeDirectorTime(
     .execute();
 }
 
-/** The device was removed. What it was told is kept, of the newest `removedTimesKeptMax` of these. */
+/**
+ * The device was removed. What it was told is kept, of the newest `removedTimesKeptMax` of these.
+ */
 export async function noteRemovedTime(
   db: Queries,
   deviceId: string,

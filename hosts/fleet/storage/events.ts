@@ -153,7 +153,10 @@ async function deleteOldestOfServer(db: Queries, count: number): Promise<void> {
   await db.deleteFrom("events").where("id", "in", own.orderBy("id").limit(count)).execute();
 }
 
-/** How an update ended, and what the server itself found out of a device, is worth more than what it said in passing. */
+/**
+ * How an update ended, and what the server itself found out of a device, is worth more than what it
+ * said in passing.
+ */
 const lasts = sql`case
   when kind = 'feedback' then case when json_valid(details)
     then coalesce(json_extract(details, '$.execution') in (${sql.join(ends)}), 0) else 0 end
@@ -194,8 +197,8 @@ const goesAtOnceMin: Held = { count: 16, bytes: 4 * 1024 };
 
 /**
  * Keeps `keptMax` events of all: those go that the devices with the most have, so that nobody who
- * says much pushes out what others said, or what the server itself did (that has a bound of its own).
- * False when some are left over.
+ * says much pushes out what others said, or what the server itself did (that has a bound of its
+ * own). False when some are left over.
  */
 export async function pruneEvents(db: Queries, keptMax: Held): Promise<boolean> {
   for (let pruned = 0; pruned < prunedDevicesMax; pruned += 1) {

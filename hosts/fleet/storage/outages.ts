@@ -6,7 +6,10 @@ export interface Outage {
   readonly toUnixMs: number;
   /** When it ended, as service time. */
   readonly toServiceMs: number;
-  /** `stopped`: no server ran. `late`: it ran and came to nothing. `failing`: it answered with errors. */
+  /**
+   * `stopped`: no server ran. `late`: it ran and came to nothing. `failing`: it answered with
+   * errors.
+   */
   readonly cause: "stopped" | "late" | "failing";
 }
 

@@ -10,8 +10,8 @@ const eventsPerSecond = 1000;
 
 /**
  * Moves ids past those that may have been given out in a time of which this database knows nothing:
- * a backup does not know what came after it, and a device that meets the id of an action again takes
- * the new one for the old. Nothing happens where nothing was given out yet.
+ * a backup does not know what came after it, and a device that meets the id of an action again
+ * takes the new one for the old. Nothing happens where nothing was given out yet.
  */
 export async function moveIdsOn(db: Queries, unknownMs: number): Promise<void> {
   const seconds = Math.floor(Math.max(0, unknownMs) / 1000);

@@ -13,7 +13,9 @@ import {
 import { isLocked } from "../terms/faults.ts";
 import { leaveTurn } from "../time/slices.ts";
 
-/** Prepared statements kept; Kysely writes the same text for the same query, so the set is small. */
+/**
+ * Prepared statements kept; Kysely writes the same text for the same query, so the set is small.
+ */
 const statementsMax = 256;
 /** A locked database is asked again after this time, outside of transactions. */
 const lockedPauseMs = 25;

@@ -2,8 +2,9 @@ import type { Generated } from "kysely";
 import type { MemberState, ShownState } from "../rollout/member.ts";
 
 /**
- * The tables as Kysely sees them. Times named `at` are of the wall clock, in milliseconds since 1970, and are shown to
- * people; those named `service_ms` are of `ServiceTime`, and durations are measured by them. Truth values are 0 and 1.
+ * The tables as Kysely sees them. Times named `at` are of the wall clock, in milliseconds since
+ * 1970, and are shown to people; those named `service_ms` are of `ServiceTime`, and durations are
+ * measured by them. Truth values are 0 and 1.
  */
 export interface Tables {
   devices: DeviceTable;
@@ -67,7 +68,9 @@ export interface DeviceRefusalTable {
   at: number;
 }
 
-/** An operator let the device take a release again; kept until it runs it, or goes back once more. */
+/**
+ * An operator let the device take a release again; kept until it runs it, or goes back once more.
+ */
 export interface DeviceClearanceTable {
   device_id: string;
   release_id: number;
@@ -160,7 +163,10 @@ export interface RolloutMemberTable {
   changed_service_ms: Generated<number>;
   /** How often it went back for nothing but silence. */
   silent_rollbacks: Generated<number>;
-  /** Service time. When what the member does is over: a proof, an action without a word, a pause before it is offered the release again. */
+  /**
+   * Service time. When what the member does is over: a proof, an action without a word, a pause
+   * before it is offered the release again.
+   */
   proof_due_at: number | null;
 }
 
@@ -216,7 +222,9 @@ export interface DirectorTimeTable {
   version: number;
   /** Wall time, in milliseconds since 1970. */
   told_time: number;
-  /** Ids of the keys that the root named for the director then, sorted, with commas between them. */
+  /**
+   * Ids of the keys that the root named for the director then, sorted, with commas between them.
+   */
   director_keys: string;
   /** When the device was removed from this server. */
   removed_service_ms: number | null;

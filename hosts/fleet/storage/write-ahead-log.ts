@@ -70,7 +70,9 @@ export class WriteAheadLog {
     return (await this.#log?.stat().catch(() => null)) ?? { size: 0 };
   }
 
-  /** A thread that fails has copied nothing, which is safe: the log is longer until the next try. */
+  /**
+   * A thread that fails has copied nothing, which is safe: the log is longer until the next try.
+   */
   async #ask(step: CheckpointQuestion["step"]): Promise<CheckpointAnswer> {
     if (this.#isClosed) return { isEmpty: false };
     try {

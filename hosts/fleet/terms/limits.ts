@@ -1,4 +1,6 @@
-/** Every bound of the server in one place; a request beyond one is refused with a 4xx that names it. */
+/**
+ * Every bound of the server in one place; a request beyond one is refused with a 4xx that names it.
+ */
 export const limits = {
   devicesMax: 2_000_000,
   deviceIdCharactersMax: 64,
@@ -28,7 +30,10 @@ export const limits = {
   reportsPerActionMax: 200,
   /** What the words of these take together; those of the oldest that are no results go first. */
   reportBytesPerActionMax: 128 * 1024,
-  /** Texts in one feedback, as hawkBit allows; of a result the last ones are kept, anything else is refused. */
+  /**
+   * Texts in one feedback, as hawkBit allows; of a result the last ones are kept, anything else is
+   * refused.
+   */
   reportDetailsMax: 50,
   /** Longer texts are cut. */
   reportDetailCharactersMax: 512,

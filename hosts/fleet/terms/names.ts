@@ -22,8 +22,8 @@ const spelledIds = [
 ];
 
 /**
- * The hex digits of an id that is a MAC address or a UUID, which are the same in every spelling; null
- * for any other id, of which each is its only spelling.
+ * The hex digits of an id that is a MAC address or a UUID, which are the same in every spelling;
+ * null for any other id, of which each is its only spelling.
  */
 export function digitsOfId(id: string): string | null {
   if (!spelledIds.some((form) => form.test(id))) return null;

@@ -1,6 +1,9 @@
 /** Texts of devices, made fit to be kept and shown. */
 
-/** One line, without control characters or changes of direction: a run of them, or a sequence for terminals, is a space. */
+/**
+ * One line, without control characters or changes of direction: a run of them, or a sequence for
+ * terminals, is a space.
+ */
 export function oneLine(text: string): string {
   return text
     .toWellFormed()
@@ -16,13 +19,18 @@ export function oneLine(text: string): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const terminalSequence = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]/g;
 
-/** The text, or as much of it as fits with "…" behind it; characters beyond the BMP are not split. */
+/**
+ * The text, or as much of it as fits with "…" behind it; characters beyond the BMP are not split.
+ */
 export function cutText(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;
   return `${text.slice(0, charactersMax - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** `state=`, `reason=` and `version=` steer what is shown, wherever they stand among the details; the last of each counts. */
+/**
+ * `state=`, `reason=` and `version=` steer what is shown, wherever they stand among the details;
+ * the last of each counts.
+ */
 export function isCoded(detail: string): boolean {
   return /^(state|reason|version)=/.test(detail);
 }

@@ -2,7 +2,9 @@ import { type FleetClock, Stopwatch } from "./clock.ts";
 
 /** A tick that is due and comes this late means that requests waited as long. */
 const lateMinMs = 15_000;
-/** The wall clock was set, not only trimmed, when it moved by this much against the monotonic one. */
+/**
+ * The wall clock was set, not only trimmed, when it moved by this much against the monotonic one.
+ */
 const stepMinMs = 2000;
 /** Steps are told at most this often; those in between are told as one. */
 const tellEveryMs = 60_000;

@@ -29,7 +29,8 @@ const shownMax = 5;
  * What each device was told last, so that it is never told less, whatever the wall clock does: a
  * device takes no lower version and no earlier time again. Both are made of the wall clock, which
  * moves them past what a lost disk had; while the clock is behind what a device was told, its
- * version grows by one, and its time stands still. See docs/decisions/director-after-a-wrong-clock.md.
+ * version grows by one, and its time stands still. See
+ * docs/decisions/director-after-a-wrong-clock.md.
  */
 export class DirectorTimes {
   readonly #database: FleetDatabase;
@@ -111,7 +112,9 @@ function textOf(keyIds: readonly string[]): string {
   return [...keyIds].sort().join(",");
 }
 
-/** A device forgets what was said with a key that the root takes away: src/trust/director-memory.ts. */
+/**
+ * A device forgets what was said with a key that the root takes away: src/trust/director-memory.ts.
+ */
 function isRemembered(keys: string, directorKeyIds: readonly string[]): boolean {
   return keys.split(",").every((keyId) => directorKeyIds.includes(keyId));
 }

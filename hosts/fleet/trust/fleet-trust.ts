@@ -165,7 +165,9 @@ export class FleetTrust {
     return problems;
   }
 
-  /** What the database says was published before this start: a folder with less came from a backup. */
+  /**
+   * What the database says was published before this start: a folder with less came from a backup.
+   */
   noteServed(versions: ReadonlyMap<string, number>): void {
     this.#served = versions;
   }
@@ -187,8 +189,8 @@ export class FleetTrust {
   }
 
   /**
-   * Devices that were told a time, by a clock that was wrong, which what the offline keys signed does
-   * not reach; or null.
+   * Devices that were told a time, by a clock that was wrong, which what the offline keys signed
+   * does not reach; or null.
    */
   get ahead(): DevicesAhead | null {
     return this.#ahead;

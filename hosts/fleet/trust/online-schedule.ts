@@ -23,7 +23,9 @@ export interface OnlineScheduleParts {
   readonly times: DirectorTimes;
 }
 
-/** What is new of the two; null where the one that is there stays, or where nothing can be signed. */
+/**
+ * What is new of the two; null where the one that is there stays, or where nothing can be signed.
+ */
 export interface SignedOnline {
   readonly snapshot: TrustDocument | null;
   readonly timestamp: TrustDocument | null;
@@ -66,7 +68,9 @@ export class OnlineSchedule {
     return true;
   }
 
-  /** Signs what is due over what is in the repository and these new documents; publishes nothing. */
+  /**
+   * Signs what is due over what is in the repository and these new documents; publishes nothing.
+   */
   async sign(fresh: readonly TrustDocument[]): Promise<SignedOnline> {
     const { repository, signers, log, clock, notices } = this.#parts;
     const set = newestSet(repository, fresh);

@@ -1,6 +1,9 @@
 import { replayFolder } from "./replay.ts";
 
-/** What the command prints on stdout, and its exit code: 0 when something passed and nothing failed, 64 for no folder. */
+/**
+ * What the command prints on stdout, and its exit code: 0 when something passed and nothing failed,
+ * 64 for no folder.
+ */
 export interface CommandResult {
   readonly lines: readonly string[];
   readonly exitCode: 0 | 1 | 64;

@@ -67,7 +67,10 @@ export function compareValue(what: string, recorded: unknown, seen: unknown): Di
   return recorded === seen ? [] : [`${what}: recorded ${show(recorded)}, seen ${show(seen)}`];
 }
 
-/** Trace entries: ["e", address, length] and ["w", address, length, crc32, hex where it is 32 bytes or less]. */
+/**
+ * Trace entries: ["e", address, length] and ["w", address, length, crc32, hex where it is 32 bytes
+ * or less].
+ */
 export function compareTrace(
   recorded: readonly unknown[],
   seen: readonly FlashOperation[],
@@ -93,7 +96,9 @@ export function traceEntry(operation: FlashOperation): readonly unknown[] {
   return lengthBytes <= traceDataBytesMax ? [...entry, hex(operation.bytes)] : entry;
 }
 
-/** Compares the whole chip with a snapshot, by its id alone where the snapshot itself is not stored. */
+/**
+ * Compares the whole chip with a snapshot, by its id alone where the snapshot itself is not stored.
+ */
 export function compareFlash(folder: VectorFolder, id: string, flash: NorFlash): Differences {
   if (!/^[0-9a-f]{16,64}$/.test(id)) return [`flash_after is "${id}", not the id of a snapshot`];
   if (flashDigest(flash).startsWith(id)) return [];

@@ -15,7 +15,10 @@ import { type JsonObject, VectorFormatError } from "./vector-json.ts";
 
 const bootsMax = 5;
 
-/** Replays one exhaustive file: a cut at every operation in every mode; stops at the first cut that differs. */
+/**
+ * Replays one exhaustive file: a cut at every operation in every mode; stops at the first cut that
+ * differs.
+ */
 export function replayExhaustive(
   folder: VectorFolder,
   file: JsonObject,
@@ -94,7 +97,10 @@ function replayCut(
     : [`${recorded.length} boots recorded, at most ${bootsMax}`];
 }
 
-/** [outcome, version, swap type, swap ran, resumed, operations, swap type asked for next, flash afterwards] */
+/**
+ * [outcome, version, swap type, swap ran, resumed, operations, swap type asked for next, flash
+ * afterwards]
+ */
 function replayBootAfterCut(
   folder: VectorFolder,
   setup: VectorSetup,

@@ -6,7 +6,9 @@ import { compareValue, type Differences } from "./compare.ts";
 import type { VectorSetup } from "./vector-config.ts";
 import type { JsonObject } from "./vector-json.ts";
 
-/** Compares the sizes and offsets that a configuration names with those that the model works with. */
+/**
+ * Compares the sizes and offsets that a configuration names with those that the model works with.
+ */
 export function compareGeometry(config: JsonObject, setup: VectorSetup): Differences {
   const { boot: bootConfig, writeBlockBytes } = setup;
   const blank = new NorFlash({ sizeBytes: bootConfig.layout.flashBytes, writeBlockBytes });

@@ -88,7 +88,9 @@ function areaOf({ setup }: Bench, step: JsonObject): Extent {
   return area;
 }
 
-/** The host's programmer: erases the area, or its end from `erased_from` on, and writes the image. */
+/**
+ * The host's programmer: erases the area, or its end from `erased_from` on, and writes the image.
+ */
 function program(bench: Bench, step: JsonObject): void {
   const area = areaOf(bench, step);
   const wholeArea = !step.has("erase_area_first") || step.flag("erase_area_first");
@@ -202,7 +204,10 @@ function runBoot(bench: Bench, step: JsonObject, index: number): Differences {
   ];
 }
 
-/** The versions in the headers at the three places where an image may start; null without an image magic. */
+/**
+ * The versions in the headers at the three places where an image may start; null without an image
+ * magic.
+ */
 function headerFields(flash: NorFlash, { boot: { layout } }: VectorSetup): Record<string, unknown> {
   const versionAt = (address: number): string | null => {
     const header = decodeRawHeader(flash.peek(address, imageHeaderBytes));

@@ -45,7 +45,10 @@ const fixedFlags: Readonly<Record<string, unknown>> = {
   tlv_allow_list: true,
 };
 
-/** Makes the bootloader that a scenario or an exhaustive file names; refuses what is not modelled by name. */
+/**
+ * Makes the bootloader that a scenario or an exhaustive file names; refuses what is not modelled by
+ * name.
+ */
 export function vectorSetup(folder: VectorFolder, scenario: JsonObject): VectorSetup {
   const config = scenario.text("config");
   const entry = folder.index.object("configs").object(config);

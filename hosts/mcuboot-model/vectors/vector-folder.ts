@@ -31,7 +31,9 @@ export class VectorFolder {
     return this.index.has("scenarios") ? this.index.objects("scenarios") : [];
   }
 
-  /** Every exhaustive file that is listed or lies in the folder; none when there is no such folder. */
+  /**
+   * Every exhaustive file that is listed or lies in the folder; none when there is no such folder.
+   */
   exhaustiveFiles(): string[] {
     if (!existsSync(join(this.path, "exhaustive"))) return [];
     const listed = this.index.has("exhaustive")

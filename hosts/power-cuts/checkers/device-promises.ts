@@ -13,8 +13,10 @@ export interface KnownImage {
 }
 
 /**
- * - bricked: it does not boot, it runs what nobody signed for it, it never comes to rest, it takes no other update
- * - lost-rollback: a trial without its way back, with too many boots, confirmed without proof, or that never ends
+ * - bricked: it does not boot, it runs what nobody signed for it, it never comes to rest, it takes
+ *   no other update
+ * - lost-rollback: a trial without its way back, with too many boots, confirmed without proof, or
+ *   that never ends
  * - unfinished: sound, but on another of its images than it should be
  */
 export interface BrokenPromise {
@@ -34,10 +36,11 @@ export interface PromiseFacts {
 const brokenMax = 8;
 
 /**
- * Watches one device and holds it to what its users are promised, whatever cuts its power: every boot starts an image
- * that was signed; an image on trial has the one before it whole in the other slot and at most so many boots; it is
- * confirmed only after the server answered it; and what runs in the end is confirmed. It reads the chip by itself and
- * asks neither the bootloader model nor the firmware what they think.
+ * Watches one device and holds it to what its users are promised, whatever cuts its power: every
+ * boot starts an image that was signed; an image on trial has the one before it whole in the other
+ * slot and at most so many boots; it is confirmed only after the server answered it; and what runs
+ * in the end is confirmed. It reads the chip by itself and asks neither the bootloader model nor
+ * the firmware what they think.
  */
 export class DevicePromises {
   readonly broken: BrokenPromise[] = [];
@@ -76,7 +79,9 @@ export class DevicePromises {
     return copy;
   }
 
-  /** Everything that later verdicts depend on, as text: equal for watchers that will judge alike. */
+  /**
+   * Everything that later verdicts depend on, as text: equal for watchers that will judge alike.
+   */
   get state(): string {
     const name = (image: KnownImage | null): string | null => image?.name ?? null;
     const confirmed = [...this.#confirmed].map(name);
@@ -99,7 +104,9 @@ export class DevicePromises {
     return this.#trialBoots.get(image) ?? 0;
   }
 
-  /** The firmware is over, by a reset or by a power cut; what it leaves must still have a way back. */
+  /**
+   * The firmware is over, by a reset or by a power cut; what it leaves must still have a way back.
+   */
   resetting(flash: NorFlash): void {
     this.#noteConfirmation(flash);
     if (this.#onTrial !== null) this.#checkWayBack(flash, this.#onTrial);
@@ -140,7 +147,9 @@ export class DevicePromises {
     this.#confirming = image;
   }
 
-  /** Judges a device that does nothing any more; `expected` are the images that may run in the end. */
+  /**
+   * Judges a device that does nothing any more; `expected` are the images that may run in the end.
+   */
   atRest(flash: NorFlash, expected: readonly KnownImage[]): void {
     const { images, layout } = this.#facts;
     const image = images.find(({ file }) => slotHolds(flash, layout.primary, file));

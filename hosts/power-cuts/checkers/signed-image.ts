@@ -1,8 +1,9 @@
 import { createHash, createPublicKey, verify } from "node:crypto";
 
 /**
- * Checks a signed image with Node's own crypto and a reading of the format of its own (struct image_header, struct
- * image_tlv of MCUboot's image.h), so that a defect of src/image cannot vouch for itself. Answers what is wrong, or null.
+ * Checks a signed image with Node's own crypto and a reading of the format of its own (struct
+ * image_header, struct image_tlv of MCUboot's image.h), so that a defect of src/image cannot vouch
+ * for itself. Answers what is wrong, or null.
  */
 export function signatureDefect(file: Uint8Array, publicPem: string): string | null {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);

@@ -2,7 +2,8 @@ import { sectorBytes } from "../../flash/geometry.ts";
 import type { Extent } from "../../flash/layout.ts";
 import type { NorFlash } from "../../flash/nor-flash.ts";
 
-// What lies in a slot, read byte by byte and without the codecs of src/image: these answers judge them.
+// What lies in a slot, read byte by byte and without the codecs of src/image: these answers judge
+// them.
 
 /** BOOT_MAGIC of an alignment up to 8, in the last 16 bytes of a slot (bootutil_public.h). */
 const magic = [

@@ -12,12 +12,17 @@ export interface TrialCase {
   /** Versions as `BootOutcome` has them; the two differ. */
   readonly oldVersion: string;
   readonly newVersion: string;
-  /** The boot of the new image at which its application first confirms it, counted from 1; null never confirms. */
+  /**
+   * The boot of the new image at which its application first confirms it, counted from 1; null
+   * never confirms.
+   */
   readonly confirmAtBoot: number | null;
   readonly trialBootsMax: number;
 }
 
-/** A loss of power: the operation counted from 0 over all boots and application calls of the run. */
+/**
+ * A loss of power: the operation counted from 0 over all boots and application calls of the run.
+ */
 export interface Cut {
   readonly operation: number;
   readonly kind: CutKind;
@@ -38,9 +43,10 @@ export interface TrialReport {
 const bootsMax = 16;
 
 /**
- * Runs a device from a staged update until nothing changes any more, with power cuts, and checks the promises of a
- * trial: the device always boots, the new image gets at most `trialBootsMax` boots unconfirmed, a confirmed image stays
- * and an unconfirmed one does not, and a trial without cuts gets all its boots.
+ * Runs a device from a staged update until nothing changes any more, with power cuts, and checks
+ * the promises of a trial: the device always boots, the new image gets at most `trialBootsMax`
+ * boots unconfirmed, a confirmed image stays and an unconfirmed one does not, and a trial without
+ * cuts gets all its boots.
  */
 export function checkTrial(trial: TrialCase, cuts: readonly Cut[] = []): TrialReport {
   const run = new TrialRun(trial, cuts);

@@ -17,7 +17,9 @@ export interface LastEntry {
   readonly hash: string;
 }
 
-/** Where a log ends: its last entry, and how long it is without what a power cut left behind that. */
+/**
+ * Where a log ends: its last entry, and how long it is without what a power cut left behind that.
+ */
 export interface LogEnd {
   /** Null in a log without entries. */
   readonly last: LastEntry | null;
@@ -28,7 +30,8 @@ export interface LogEnd {
 
 /**
  * Reads the end of a log, which is open. Throws `AuditLogError` where the next entry could not be
- * built upon it: the log does not end with an entry, or with one that does not follow the line before.
+ * built upon it: the log does not end with an entry, or with one that does not follow the line
+ * before.
  */
 export function readLogEnd(file: number, path: string): LogEnd {
   const { tail, start } = readTail(file);

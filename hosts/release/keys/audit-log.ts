@@ -112,7 +112,10 @@ export function recordedSigner(signer: Signer, log: AuditLog, purpose: string): 
 /** Servers append, too: the thread is not held while the disk is waited for. */
 const toDisk = promisify(fsync);
 
-/** A full log, if it is whole, becomes the next segment. A power cut leaves the one or the other name. */
+/**
+ * A full log, if it is whole, becomes the next segment. A power cut leaves the one or the other
+ * name.
+ */
 async function sealFull(path: string, segmentBytes: number): Promise<void> {
   const { size } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0 };
   if (size < segmentBytes) return;

@@ -12,7 +12,9 @@ export interface Segment {
   readonly path: string;
 }
 
-/** The full parts of a log, `audit.jsonl.000001` the oldest; `path` itself is the part that grows. */
+/**
+ * The full parts of a log, `audit.jsonl.000001` the oldest; `path` itself is the part that grows.
+ */
 export function segmentsOf(path: string): readonly Segment[] {
   const folder = dirname(path);
   if (!existsSync(folder)) return [];

@@ -3,7 +3,8 @@ import { type ProgramEnd, type ProgramQuestion, RunningPrograms } from "./runnin
 
 const programs = new RunningPrograms();
 
-// Starts programs beside the thread that serves: a start waits until the system lets the program run.
+// Starts programs beside the thread that serves: a start waits until the system lets the program
+// run.
 answerQuestions<ProgramQuestion | "end", ProgramEnd | null>((question) => {
   if (question !== "end") return programs.run(question);
   programs.end();

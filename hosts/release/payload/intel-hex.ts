@@ -27,9 +27,10 @@ export function isIntelHex(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads Intel HEX (the specification of 1988, record types 0 to 5) as imgtool does: data by address,
- * start addresses passed over. Refused: checksums that are wrong, records that overlap, a file that
- * was cut off before its end record, and more than 16 MiB from the first address to the last.
+ * Reads Intel HEX (the specification of 1988, record types 0 to 5) as imgtool does: data by
+ * address, start addresses passed over. Refused: checksums that are wrong, records that overlap, a
+ * file that was cut off before its end record, and more than 16 MiB from the first address to the
+ * last.
  */
 export function readIntelHex(file: Uint8Array): HexResult {
   const lines = withoutMark(Buffer.from(file).toString("latin1")).split(/\r\n|\r|\n/);

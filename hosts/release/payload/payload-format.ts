@@ -123,7 +123,9 @@ function isLetter(byte: number): boolean {
   return byte === 0x09 || byte === 0x0a || byte === 0x0d || (byte >= 0x20 && byte < 0x7f);
 }
 
-/** One sequence of ASN.1 (X.690, 8.1), as long as the file is; keys and certificates are no longer. */
+/**
+ * One sequence of ASN.1 (X.690, 8.1), as long as the file is; keys and certificates are no longer.
+ */
 function isDer(file: Uint8Array): boolean {
   const [tag, length = 0, second = 0, third = 0] = file;
   if (tag !== 0x30 || file.length > 16 * 1024) return false;

@@ -33,7 +33,9 @@ export interface OnlineOptions {
   readonly always: boolean;
   /** New versions are at least this: of the time, so that they move past what a lost disk had. */
   readonly versionMin?: number;
-  /** The latest time that a device was told: what is signed outlives it, whatever the clock says. */
+  /**
+   * The latest time that a device was told: what is signed outlives it, whatever the clock says.
+   */
   readonly toldUnixMs?: number;
 }
 

@@ -11,7 +11,10 @@ export interface BoardStorage {
   keys(): Iterable<string>;
 }
 
-/** What answers the calls of one boot. Each throws to refuse; the firmware then sees the message as an exception. */
+/**
+ * What answers the calls of one boot. Each throws to refuse; the firmware then sees the message as
+ * an exception.
+ */
 export interface BoardHardware {
   readonly partitions: readonly FlashArea[];
   readonly storage: BoardStorage;
@@ -37,8 +40,9 @@ export interface BoardHardware {
 }
 
 /**
- * A turn runs to its end even when the power failed in the middle of it; on a board it would have stopped there. What it
- * still calls must have no effect and, where nothing is answered, no exception that no board ever throws.
+ * A turn runs to its end even when the power failed in the middle of it; on a board it would have
+ * stopped there. What it still calls must have no effect and, where nothing is answered, no
+ * exception that no board ever throws.
  */
 const withoutResult: ReadonlySet<number> = new Set([
   hostCall.log,

@@ -1,4 +1,5 @@
-// What the modules of a simulated board ask of the host, in bytes, so that every engine can carry it.
+// What the modules of a simulated board ask of the host, in bytes, so that every engine can carry
+// it.
 
 /** First byte of a request; the fields that follow are little-endian. */
 export const hostCall = {

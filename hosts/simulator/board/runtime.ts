@@ -1,5 +1,6 @@
-// Runs inside the simulated board, on every engine: the modules that the firmware imports, over `hostCall`.
-// Bundled to one script; it may use ECMAScript, TextEncoder and TextDecoder and nothing else.
+// Runs inside the simulated board, on every engine: the modules that the firmware imports, over
+// `hostCall`. Bundled to one script; it may use ECMAScript, TextEncoder and TextDecoder and nothing
+// else.
 import { type BoardFacts, hostCall, hostEvent, MessageReader } from "./host-calls.ts";
 import { type HandleKind, handleKinds } from "./open-handles.ts";
 import { call, globals, text, utf8 } from "./runtime-call.ts";

@@ -1,5 +1,6 @@
 // Builds the XS engine's worker out of npm's @agoric/xsnap when npm installs this project.
-// Optional: where it cannot be built, one line says why, and engine xs says it again when it is asked for.
+// Optional: where it cannot be built, one line says why, and engine xs says it again when it is
+// asked for.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {

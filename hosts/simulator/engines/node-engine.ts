@@ -3,8 +3,9 @@ import { type Engine, type HostCallHandler, type TurnResult, wrapFirmware } from
 import { runtimeSource } from "./runtime-source.ts";
 
 /**
- * Real milliseconds that one turn may take, microtasks included. A turn takes well under one; the budget is what a loop
- * that never ends costs the simulation, and generous because machines under load stall.
+ * Real milliseconds that one turn may take, microtasks included. A turn takes well under one; the
+ * budget is what a loop that never ends costs the simulation, and generous because machines under
+ * load stall.
  */
 const turnBudgetMs = 2000;
 
@@ -18,7 +19,10 @@ export class NodeEngine implements Engine {
   readonly #context: Context;
   readonly #runOptions: { readonly timeout?: number };
 
-  /** `budgetMs` null lets a turn take forever: for known firmware, because a budget costs a thread at every turn. */
+  /**
+   * `budgetMs` null lets a turn take forever: for known firmware, because a budget costs a thread
+   * at every turn.
+   */
   constructor(handle: HostCallHandler, budgetMs: number | null = turnBudgetMs) {
     this.#runOptions = budgetMs === null ? {} : { timeout: budgetMs };
     runtime ??= new Script(runtimeSource(), { filename: "board-runtime.js" });
@@ -62,7 +66,10 @@ export class NodeEngine implements Engine {
   }
 }
 
-/** Devices of a fleet run few firmwares; compiling is done once for each. A syntax error answers its text. */
+/**
+ * Devices of a fleet run few firmwares; compiling is done once for each. A syntax error answers its
+ * text.
+ */
 function compiled(firmware: string): Script | string {
   const known = firmwareScripts.get(firmware);
   if (known !== undefined) return known;

@@ -6,8 +6,9 @@ import { type Engine, type HostCallHandler, type TurnResult, wrapFirmware } from
 import { runtimeSource } from "./runtime-source.ts";
 
 /**
- * Metered steps that one turn may take (the engine's own unit, about one bytecode each). The longest turn of the firmware
- * takes some hundred thousand; a loop that never ends runs through it in a few seconds.
+ * Metered steps that one turn may take (the engine's own unit, about one bytecode each). The
+ * longest turn of the firmware takes some hundred thousand; a loop that never ends runs through it
+ * in a few seconds.
  */
 const turnBudgetSteps = 100_000_000;
 
@@ -29,7 +30,10 @@ const exitTooMuchComputation = 17;
 
 const prefix = { evaluate: "e", command: "?", done: ".", failed: "!", answer: "/" } as const;
 
-/** The firmware in Moddable's XS engine, in a process of its own: npm's xsnap worker, driven directly. */
+/**
+ * The firmware in Moddable's XS engine, in a process of its own: npm's xsnap worker, driven
+ * directly.
+ */
 export class XsEngine implements Engine {
   readonly #handle: HostCallHandler;
   readonly #worker: ChildProcess;

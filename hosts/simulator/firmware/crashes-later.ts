@@ -1,4 +1,5 @@
-// A release with a defect, for the tests: it is healthy at its trial, and crashes a while after each start.
+// A release with a defect, for the tests: it is healthy at its trial, and crashes a while after
+// each start.
 import { startUpdates } from "../../../src/sluice.ts";
 
 const crashesAfterMs = 40_000;

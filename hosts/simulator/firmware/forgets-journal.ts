@@ -1,4 +1,5 @@
-// A defect for the checkers: it reports every journal write as done and keeps nothing across a reset.
+// A defect for the checkers: it reports every journal write as done and keeps nothing across a
+// reset.
 import { openPorts } from "../../../src/device/ports.ts";
 import { Agent } from "../../../src/update/agent/agent.ts";
 import { defaultSettings, readIdentity } from "../../../src/update/settings.ts";

@@ -1,4 +1,5 @@
-// A release with a defect, for the tests: it runs, but its server is not where it looks, so it is never healthy.
+// A release with a defect, for the tests: it runs, but its server is not where it looks, so it is
+// never healthy.
 import { openPorts } from "../../../src/device/ports.ts";
 import { Agent } from "../../../src/update/agent/agent.ts";
 import { defaultSettings, readIdentity } from "../../../src/update/settings.ts";

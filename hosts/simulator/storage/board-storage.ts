@@ -3,7 +3,10 @@ import type { BoardStorage } from "../board/board-host.ts";
 import { openKeyValue } from "./key-value.ts";
 import { openSettings } from "./settings.ts";
 
-/** The storage partition as `embedded:storage/key-value` shows it; names are `path/key`. Mounted anew at each boot. */
+/**
+ * The storage partition as `embedded:storage/key-value` shows it; names are `path/key`. Mounted
+ * anew at each boot.
+ */
 export function mountBoardStorage(area: FlashArea): BoardStorage {
   const settings = openSettings(area);
   const split = (name: string): readonly [ReturnType<typeof openKeyValue>, string] => {

@@ -35,7 +35,9 @@ export class Nvs {
   readonly #area: FlashArea;
   readonly #sectors: number;
   readonly #shape: SectorShape;
-  /** Where in the area the entry of each id stands, as in Zephyr's lookup cache: the rest is read. */
+  /**
+   * Where in the area the entry of each id stands, as in Zephyr's lookup cache: the rest is read.
+   */
   readonly #live = new Map<number, number>();
   #sector = 0;
   #slot = 0;

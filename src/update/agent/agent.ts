@@ -58,8 +58,8 @@ export class Agent {
   }
 
   /**
-   * The device goes to sleep for so long, now: no work is begun any more, and the wake does not count
-   * as a reset. The board's reset reason is then `deep-sleep`.
+   * The device goes to sleep for so long, now: no work is begun any more, and the wake does not
+   * count as a reset. The board's reset reason is then `deep-sleep`.
    */
   sleep(forMs: number): void {
     this.#parts.work.abandon();
@@ -100,8 +100,9 @@ export class Agent {
 
   /**
    * Adds a condition for this image to be good, beside the server's heartbeat: in a trial all must
-   * pass, in the soak none may fail for long. Add them before the first turn of the event loop ends,
-   * or a quick server confirms the image without them. Throws RangeError for a name that is taken.
+   * pass, in the soak none may fail for long. Add them before the first turn of the event loop
+   * ends, or a quick server confirms the image without them. Throws RangeError for a name that is
+   * taken.
    */
   addHealthCheck(
     name: string,

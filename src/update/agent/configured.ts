@@ -30,8 +30,8 @@ export interface ConfiguredTools {
 
 /**
  * The configuration of a running device: what of it the agent itself obeys, and the trial of a new
- * document under the same health checks as an image's. It is kept when it was in effect for a minute,
- * the server was reached since and no check fails.
+ * document under the same health checks as an image's. It is kept when it was in effect for a
+ * minute, the server was reached since and no check fails.
  */
 export class Configured {
   readonly configuration: Configuration;
@@ -106,7 +106,9 @@ export class Configured {
     this.#tools.unattended(this.#update.polled());
   }
 
-  /** Windows that cannot be read open nothing; such a document is not taken, but storage can age. */
+  /**
+   * Windows that cannot be read open nothing; such a document is not taken, but storage can age.
+   */
   #inEffect(): void {
     const read = windowsOf(this.configuration.read()?.values ?? {});
     this.#windows = read.ok ? read.windows : { ...noWindows, download: [], install: [] };

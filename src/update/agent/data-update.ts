@@ -2,7 +2,9 @@ import { DataStore } from "../../config/data-store.ts";
 import { type ApplicationData, type Migration, Migrations } from "../../config/migrations.ts";
 import type { Ports } from "../../ports/ports.ts";
 
-/** The application's data: its schema in this firmware, and how data of earlier schemas becomes it. */
+/**
+ * The application's data: its schema in this firmware, and how data of earlier schemas becomes it.
+ */
 export interface DataDeclaration {
   /** Grows with each firmware that reads the data otherwise than the one before it. */
   readonly schema: number;
@@ -32,7 +34,9 @@ export class DataUpdate {
     return this.#data;
   }
 
-  /** Once in each boot, before the application; false when it cannot work on the data that there is. */
+  /**
+   * Once in each boot, before the application; false when it cannot work on the data that there is.
+   */
   begin(): boolean {
     const begun = this.#migrations.begin(this.#declaration.schema);
     if (begun.ok) {

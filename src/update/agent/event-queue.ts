@@ -72,7 +72,10 @@ export interface EventBatch {
 
 interface Waiting {
   readonly id: string;
-  /** Null while it is read from the storage, under its serial: a server that takes nothing costs no memory then. */
+  /**
+   * Null while it is read from the storage, under its serial: a server that takes nothing costs no
+   * memory then.
+   */
   readonly json: string | null;
   readonly isIntermediate: boolean;
   /** The event's number among the stored ones, or null. */
@@ -92,15 +95,16 @@ interface Stored {
  * Events on their way to the server: in order, each at least once, under ids that never change.
  *
  *   key         value
- *   events      { v, life, boot, delivered }    written once a boot, and when milestones were delivered
+ *   events      { v, life, boot, delivered }    written once a boot, and after a delivery
  *   event.N     { n: serial, e: event }         N = serial % 12, written over in a circle
  *
  * Intermediate events are in memory only. Every other one, a milestone, is written once, when it
- * happens: a power cut at that write leaves it or not, later ones leave it. One between the server's
- * answer and the write of `delivered` has it sent again under the same id, which the server drops.
- * A full queue drops the oldest intermediate event first; the gap in the sequence tells. A storage
- * that refuses a write leaves the event in memory. There are at most `eventWritesPerBootMax` writes
- * in a boot; an update without failures takes 7 in its first boot and 5 in its second.
+ * happens: a power cut at that write leaves it or not, later ones leave it. One between the
+ * server's answer and the write of `delivered` has it sent again under the same id, which the
+ * server drops. A full queue drops the oldest intermediate event first; the gap in the sequence
+ * tells. A storage that refuses a write leaves the event in memory. There are at most
+ * `eventWritesPerBootMax` writes in a boot; an update without failures takes 7 in its first boot
+ * and 5 in its second.
  */
 export class EventQueue {
   /** `<life>.<boot>` of this boot. */

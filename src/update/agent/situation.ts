@@ -25,7 +25,9 @@ export interface SituationTools {
   readonly work: UpdateWork;
 }
 
-/** Gathers what the pure parts decide by: the facts of this moment, from wherever they are known. */
+/**
+ * Gathers what the pure parts decide by: the facts of this moment, from wherever they are known.
+ */
 export class Situation {
   readonly #tools: SituationTools;
 

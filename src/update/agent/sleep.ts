@@ -5,8 +5,9 @@ export type SleepPlan =
   | {
       readonly kind: "stay";
       /**
-       * `trial`: an image or a configuration has to prove itself. `swap`: a restart follows. `work`: a
-       * check or a verification, which begins anew after a sleep. `exchange`: a request is under way.
+       * `trial`: an image or a configuration has to prove itself. `swap`: a restart follows.
+       * `work`: a check or a verification, which begins anew after a sleep. `exchange`: a request
+       * is under way.
        */
       readonly reason: "trial" | "swap" | "work" | "exchange";
     }
@@ -26,8 +27,8 @@ export interface SleepFacts {
 
 /**
  * May the device sleep now? A download may stop anywhere: the slot tells where it goes on. A trial
- * runs in one go, as the bootloader counts its boots. All that makes a device stay is bounded: by the
- * time of a trial, of an exchange, or of hashing one image.
+ * runs in one go, as the bootloader counts its boots. All that makes a device stay is bounded: by
+ * the time of a trial, of an exchange, or of hashing one image.
  */
 export function planSleep(facts: SleepFacts): SleepPlan {
   const { state, configurationOnTrial, exchanging, nextPollMs, downloadPauseMs } = facts;

@@ -4,8 +4,8 @@ import type { RequestResult, Slots } from "../../slots/slots.ts";
 import type { Event } from "../machine/event.ts";
 
 /**
- * What the start of the firmware makes of the bootloader under it: said in the log when it is not what
- * it should be, and the end of a trial when no other image could ever follow this one.
+ * What the start of the firmware makes of the bootloader under it: said in the log when it is not
+ * what it should be, and the end of a trial when no other image could ever follow this one.
  */
 export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event) => void): void {
   const { bootloader, bootloaderRefusal } = slots;
@@ -22,8 +22,8 @@ export function judgeBootloader(slots: Slots, log: Log, happened: (event: Event)
 }
 
 /**
- * First half of a request. Looks once more at what would be swapped in, and by what: the slot may be
- * another's when the storage lost a state, the bootloader another since the image was staged.
+ * First half of a request. Looks once more at what would be swapped in, and by what: the slot may
+ * be another's when the storage lost a state, the bootloader another since the image was staged.
  */
 export function prepareSwap(slots: Slots, offer: AcceptedOffer): Event {
   const stored = slots.secondaryFacts();

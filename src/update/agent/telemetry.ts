@@ -24,7 +24,10 @@ export interface TelemetryTools {
   batteryPercent(): number | null;
 }
 
-/** Tells the server what happens, beside the reports: the events of an update, queued and delivered after a poll. */
+/**
+ * Tells the server what happens, beside the reports: the events of an update, queued and delivered
+ * after a poll.
+ */
 export class Telemetry {
   readonly #queue: EventQueue;
   readonly #tools: TelemetryTools;
@@ -72,7 +75,9 @@ function percentOf({ bytes, totalBytes }: DownloadProgress): number {
   return totalBytes === 0 ? 0 : Math.floor((10 * bytes) / totalBytes) * 10;
 }
 
-/** Each of the 14 events of an update has one place: here what is told of a boot, below of the rest. */
+/**
+ * Each of the 14 events of an update has one place: here what is told of a boot, below of the rest.
+ */
 function ofBoot({ before, after, context }: Turn): readonly UpdateEvent[] {
   const { running, resetReason } = context;
   const { version } = running;

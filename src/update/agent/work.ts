@@ -161,8 +161,8 @@ export class UpdateWork {
   }
 
   /**
-   * What no image could change: a bootloader that works otherwise, slots that cannot be swapped, and
-   * a file that is larger than they take.
+   * What no image could change: a bootloader that works otherwise, slots that cannot be swapped,
+   * and a file that is larger than they take.
    */
   #unfit(offer: Offer): { readonly reason: FailureReason; readonly message: string } | null {
     const { defect, bootloaderRefusal, imageBytesMax } = this.#tools.slots;

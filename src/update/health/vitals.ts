@@ -23,8 +23,8 @@ export interface VitalsTools extends SoakTools {
 }
 
 /**
- * How the image that runs is doing: its health checks, in a trial the verdict on it, in the soak the
- * watch over it. Everything that it finds comes out as an event.
+ * How the image that runs is doing: its health checks, in a trial the verdict on it, in the soak
+ * the watch over it. Everything that it finds comes out as an event.
  */
 export class Vitals {
   readonly checks: HealthChecks;
@@ -106,8 +106,9 @@ export class Vitals {
   }
 
   /**
-   * Every ten seconds while it may matter: early in a boot, which may be one of many, while something
-   * can fail by itself, and while the update waits for its conditions. Else a quiet soak costs little.
+   * Every ten seconds while it may matter: early in a boot, which may be one of many, while
+   * something can fail by itself, and while the update waits for its conditions. Else a quiet soak
+   * costs little.
    */
   #tickMs(): number {
     const isEarly = this.#tools.ports.clock.uptimeMs() < earlyMs;

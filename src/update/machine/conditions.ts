@@ -56,7 +56,9 @@ export function obstacleTo(
   }
 }
 
-/** May the device swap back now? A swap costs the same in both directions, and cannot be stopped. */
+/**
+ * May the device swap back now? A swap costs the same in both directions, and cannot be stopped.
+ */
 export function canAffordRollback(context: Context): boolean {
   const { power, powerPolicy, runningBytes } = context;
   const work = { downloadBytes: 0, swapBytes: runningBytes, trialBoots: 1, trialSecondsPerBoot: 0 };

@@ -37,7 +37,10 @@ export type Effect =
   | { readonly kind: "validate" }
   /** Mark the running image as good: `confirmWritten` or `confirmFailed`. */
   | { readonly kind: "confirm" }
-  /** Ask the bootloader for the image before this one, for good: `rollbackRequested` or `rollbackFailed`. */
+  /**
+   * Ask the bootloader for the image before this one, for good: `rollbackRequested` or
+   * `rollbackFailed`.
+   */
   | { readonly kind: "requestRollback" }
   /** Do not take this image again unless the server clears it, or a pause after silence is over. */
   | { readonly kind: "refuse"; readonly imageHash: DigestHex; readonly cause: RefusalCause }

@@ -46,9 +46,9 @@ const stateKey = "update";
  * or the new one. Whatever cannot be read, from another format or a lost storage, counts as idle:
  * the flash then tells the rest.
  *
- * An attempt stores at most `attemptWritesMax` states, counted across resets. A wait or a pause that
- * comes and goes uses up a part of them and is then kept in memory only: after a reset the device
- * finds out again that it has to wait.
+ * An attempt stores at most `attemptWritesMax` states, counted across resets. A wait or a pause
+ * that comes and goes uses up a part of them and is then kept in memory only: after a reset the
+ * device finds out again that it has to wait.
  */
 export class Journal {
   readonly #keyValue: KeyValue;

@@ -10,8 +10,8 @@ import { after, enter, idle, reportsOf, stay, type Transition } from "./steps.ts
 /**
  * A confirmed image proved bad in its soak. Whatever update is under way ends, but for a swap that
  * the bootloader may begin at any moment: it takes the bad image away too. The image is refused
- * before its swap is asked for, so that no offer brings it back. Windows do not count: a device that
- * fails is not made worse by a reboot. The charge does.
+ * before its swap is asked for, so that no offer brings it back. Windows do not count: a device
+ * that fails is not made worse by a reboot. The charge does.
  */
 export function rollBack(state: State, trigger: StabilityTrigger, context: Context): Transition {
   switch (state.kind) {

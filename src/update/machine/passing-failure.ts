@@ -30,7 +30,10 @@ export function inPassingFailure(
     : begin(freshened(resume, event.offer), context);
 }
 
-/** The pause of an image that was rolled back for silence may be over; one that lasts is not told again. */
+/**
+ * The pause of an image that was rolled back for silence may be over; one that lasts is not told
+ * again.
+ */
 function tryAgain(
   state: FailedState,
   resume: CheckingState,

@@ -96,7 +96,9 @@ function endTrial(
   return refuseRolledBack({ kind: "rolledBack", offer, reason });
 }
 
-/** What the boots of a trial ended with: silence in one of them does not hide a crash in another. */
+/**
+ * What the boots of a trial ended with: silence in one of them does not hide a crash in another.
+ */
 function failureOf(told: RollbackReason | null, context: Context): RollbackReason | null {
   return told !== null && !isSilence(told) ? told : (crashOf(context) ?? told);
 }

@@ -14,9 +14,14 @@ const refusedBytesMax = 1024;
 /** Images remembered as rolled back; the oldest is forgotten first. */
 export const refusedMax = 8;
 
-/** How long an image waits after its first, second and third rollback for silence; the fourth is for good. */
+/**
+ * How long an image waits after its first, second and third rollback for silence; the fourth is for
+ * good.
+ */
 const silencePausesSeconds = [3600, 6 * 3600, 24 * 3600] as const;
-/** A boot counts as so long in a pause, so that resets in quick order cannot hold it up for ever. */
+/**
+ * A boot counts as so long in a pause, so that resets in quick order cannot hold it up for ever.
+ */
 const bootSeconds = 60;
 /** A pause is stored in so many parts: a reset loses no more than one. */
 const pauseParts = 12;
@@ -57,12 +62,13 @@ interface Entry {
 }
 
 /**
- * The images that were rolled back here, one value of the storage: `{ hashes, silence }`, of the same
- * length; earlier firmware knows `hashes` alone and refuses them all for good.
+ * The images that were rolled back here, one value of the storage: `{ hashes, silence }`, of the
+ * same length; earlier firmware knows `hashes` alone and refuses them all for good.
  *
- * A pause after silence is measured by the uptime, by sleeps as they were announced, and by a minute
- * for each boot; the wall clock does not count, as it may step. A power cut loses up to a twelfth of
- * the pause. Nothing of it is written while no image waits; a write that fails is logged and lost.
+ * A pause after silence is measured by the uptime, by sleeps as they were announced, and by a
+ * minute for each boot; the wall clock does not count, as it may step. A power cut loses up to a
+ * twelfth of the pause. Nothing of it is written while no image waits; a write that fails is logged
+ * and lost.
  */
 export class RefusedImages {
   readonly #ports: RefusedPorts;

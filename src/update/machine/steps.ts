@@ -34,7 +34,10 @@ export function take(offer: Offer | null, context: Context): Transition {
   return past(known, context) ?? pardoned(known, context, begin(checking, context));
 }
 
-/** What keeps an image that was rolled back here from another try, for good or for now; null if nothing does. */
+/**
+ * What keeps an image that was rolled back here from another try, for good or for now; null if
+ * nothing does.
+ */
 export function past(offer: AcceptedOffer, context: Context): Transition | null {
   const refused = refusalOf(offer, context);
   if (refused === undefined || offer.retry || refused.waitSeconds === 0) return null;

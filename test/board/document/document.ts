@@ -1,4 +1,5 @@
-// The walk of docs/flashing.md, run as it stands there: its commands, on an emulated chip in place of the kit.
+// The walk of docs/flashing.md, run as it stands there: its commands, on an emulated chip in place
+// of the kit.
 import assert from "node:assert/strict";
 import {
   chmodSync,
@@ -142,7 +143,9 @@ class NewUser {
       assert.ok(this.#stoodIn.has(words), `the page says "${words}" nowhere any more`);
   }
 
-  /** The console as the page shows it: each of its lines, in that order, whatever its numbers are. */
+  /**
+   * The console as the page shows it: each of its lines, in that order, whatever its numbers are.
+   */
   assertConsole(): void {
     const shown = /```\n(ESP-ROM:[\s\S]*?)```/.exec(readDocument(page))?.[1] ?? "";
     assert.notEqual(shown, "", "the page shows no console");

@@ -10,14 +10,17 @@ import { type ClientKind, connectClient, findClient, type RecoveryClient } from 
 
 const bootMs = 120_000;
 /**
- * What comes before the bootloader listens is lost, and stops an emulated UART for good whose receiver cannot be reset:
- * so long after its first words nobody speaks.
+ * What comes before the bootloader listens is lost, and stops an emulated UART for good whose
+ * receiver cannot be reset: so long after its first words nobody speaks.
  */
 const quietMs = 8000;
 const echoesMax = 10;
 const strangerBytes = 65_536;
 
-/** With no image in either slot the bootloader takes one over the console's wire, and only a signed one starts. */
+/**
+ * With no image in either slot the bootloader takes one over the console's wire, and only a signed
+ * one starts.
+ */
 export async function recoveryScenarios(stage: Stage): Promise<Scenario[]> {
   const kind = await findClient();
   if (kind.kind === "own") console.log(`serial recovery by our own client: ${kind.why}`);

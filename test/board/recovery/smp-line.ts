@@ -1,7 +1,8 @@
 import { decode, encode } from "cborg";
 import type { EmulatedChip } from "../../../hosts/esp32/emulator/emulated-chip.ts";
 
-// mcumgr's SMP over a serial line (Zephyr, "SMP over console"): frames of base64 in lines of at most 127 characters.
+// mcumgr's SMP over a serial line (Zephyr, "SMP over console"): frames of base64 in lines of at
+// most 127 characters.
 
 const firstMark = "\x06\x09";
 const nextMark = "\x04\x14";

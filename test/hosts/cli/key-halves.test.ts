@@ -1,4 +1,5 @@
-// Every option that takes a key in PEM: the wrong half, or something else in PEM, is told with the next step.
+// Every option that takes a key in PEM: the wrong half, or something else in PEM, is told with the
+// next step.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

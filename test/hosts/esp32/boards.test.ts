@@ -29,5 +29,8 @@ for (const { name, folder, zephyrBoard, soc, flashMiB, network } of boards)
     assert.equal(manifest.zephyrConfig.CONFIG_HEAP_MEM_POOL_SIZE, String(poolBytes[network]));
   });
 
-/** XS takes 106,496 of it. Zephyr's driver asks for 40,960 more for Wi-Fi (HEAP_MEM_POOL_ADD_SIZE_ESP_WIFI). */
+/**
+ * XS takes 106,496 of it. Zephyr's driver asks for 40,960 more for Wi-Fi
+ * (HEAP_MEM_POOL_ADD_SIZE_ESP_WIFI).
+ */
 const poolBytes = { wifi: 120_832 + 40_960, serial: 120_832 } as const;

@@ -1,4 +1,5 @@
-// The natives of the boards, with every warning as an error: for this machine, and for the chip where its compiler is.
+// The natives of the boards, with every warning as an error: for this machine, and for the chip
+// where its compiler is.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";

@@ -5,7 +5,10 @@ import fc from "fast-check";
 import type { LightMyRequestResponse } from "fastify";
 import { type TestDevice, TestFleet } from "./test-fleet.ts";
 
-/** Whatever comes, the answer is a success or a 4xx that is JSON or empty, and tells nothing of the inside. */
+/**
+ * Whatever comes, the answer is a success or a 4xx that is JSON or empty, and tells nothing of the
+ * inside.
+ */
 function assertCivil(answer: LightMyRequestResponse): void {
   assert.ok(answer.statusCode < 500, `${answer.statusCode} ${answer.body}`);
   if (answer.statusCode < 400) return;
@@ -15,7 +18,9 @@ function assertCivil(answer: LightMyRequestResponse): void {
   assert.equal(typeof (told.message ?? told.error), "string", answer.body);
 }
 
-/** JSON near to what the server expects: right keys with wrong values are more telling than noise. */
+/**
+ * JSON near to what the server expects: right keys with wrong values are more telling than noise.
+ */
 const keys = fc.constantFrom(
   ...["id", "status", "execution", "result", "finished", "details", "mode", "data", "confirmation"],
   ...["type", "name", "version", "hardware", "releaseVersion", "stages", "selector", "__proto__"],

@@ -1,4 +1,5 @@
-// MAC addresses and UUIDs have several spellings: one device has one of them, and no other is it, or is a second device.
+// MAC addresses and UUIDs have several spellings: one device has one of them, and no other is it,
+// or is a second device.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";

@@ -16,14 +16,19 @@ const devices = 20_000;
 const token = "token-of-every-device";
 const heldMsMax = 50;
 const planCpuMsMax = 1000;
-/** What stalls the server does so each time; what another program or a collection of garbage does, does not. */
+/**
+ * What stalls the server does so each time; what another program or a collection of garbage does,
+ * does not.
+ */
 const roundsMax = 12;
 const polling = 20;
 const pollsUnderLock = 3 * polling;
 /** Of a change that was refused because another program had the lock for too long. */
 const triesMax = 20;
 
-/** A fleet, an online key behind a command that thinks for a second, and metadata that it signed. */
+/**
+ * A fleet, an online key behind a command that thinks for a second, and metadata that it signed.
+ */
 async function scene(t: TestContext) {
   const directory = temporaryFolder(t);
   const databaseFile = join(directory, "fleet.sqlite");
@@ -107,7 +112,10 @@ class Client {
   }
 }
 
-/** Everything that may hold the thread, at once; polls are answered while the lock is somebody else's. */
+/**
+ * Everything that may hold the thread, at once; polls are answered while the lock is somebody
+ * else's.
+ */
 async function underLock(client: Client, databaseFile: string, version: string): Promise<void> {
   const { bytes } = await makeImage({ version, payloadBytes: 8 << 20 });
   // Each is told what is planned now, which is written down; from then on it polls without news.

@@ -69,7 +69,8 @@ test("of two accepted keys either signs an image, of one only its own", async ()
   assert.equal(boots(makeConfig({ keys: [first] }), 1, images)[0], "1.0.0 none");
   assert.equal(boots(makeConfig({ keys: [first, second] }), 1, images)[0], upgraded);
   assert.equal(boots(makeConfig({ keys: [second, first] }), 1, images)[0], upgraded);
-  // With only the second key the old image is no longer accepted; the new one comes in, and cannot be reverted.
+  // With only the second key the old image is no longer accepted; the new one comes in, and cannot
+  // be reverted.
   assert.deepEqual(boots(makeConfig({ keys: [second] }), 2, images), [upgraded, "2.0.0 none"]);
 });
 

@@ -12,10 +12,11 @@ import {
 } from "../../support/boot-bench.ts";
 
 /**
- * What each way of swapping does to the chip, operation by operation, for an old image of one sector and a new one of
- * two. Made by the model and reviewed by hand against MCUboot 2.4.0 (swap_move.c, swap_scratch.c, swap_offset.c).
- * Offsets count from the end of a slot: -16 magic, -24 image_ok, -32 copy_done, -40 swap_info, below that the size
- * and, from -144 on (-120 in offset mode), one status entry per step.
+ * What each way of swapping does to the chip, operation by operation, for an old image of one
+ * sector and a new one of two. Made by the model and reviewed by hand against MCUboot 2.4.0
+ * (swap_move.c, swap_scratch.c, swap_offset.c). Offsets count from the end of a slot: -16 magic,
+ * -24 image_ok, -32 copy_done, -40 swap_info, below that the size and, from -144 on (-120 in offset
+ * mode), one status entry per step.
  */
 const swaps = {
   "swap-using-move": {

@@ -1,4 +1,5 @@
-// A proof is worth what its checkers can see: each of these devices has one defect, and each must be caught.
+// A proof is worth what its checkers can see: each of these devices has one defect, and each must
+// be caught.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { CutKind, FaultHook } from "../../../hosts/flash/operation.ts";

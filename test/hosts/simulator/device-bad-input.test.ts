@@ -99,7 +99,9 @@ for (const [what, change, says] of badSlots)
     assert.deepEqual(bench.boots, ["booted 1.0.0 power-on"]);
   });
 
-/** The device's bootloader says this of itself from its next power-on on; null makes it say nothing. */
+/**
+ * The device's bootloader says this of itself from its next power-on on; null makes it say nothing.
+ */
 function restate(bench: DeviceBench, change: Partial<BootloaderRecord> | null): void {
   const { layout } = bench.world;
   const record = { ...recordOf(sluiceConfig(layout, [benchSigner.key]), 4), ...change };

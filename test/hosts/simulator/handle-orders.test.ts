@@ -47,7 +47,8 @@ async function staysFlat(bench: DeviceBench, count: () => number): Promise<void>
   assert.equal(bench.boots.length, 1, bench.boots.join("\n"));
   for (const kind of ["socket", "partition", "storage"])
     assert.equal(after[kind], before[kind], kind);
-  // Which timers wait depends on the moment: the next poll, the end of a pause, a look at the health.
+  // Which timers wait depends on the moment: the next poll, the end of a pause, a look at the
+  // health.
   for (const kind of ["digest", "timer"])
     assert.ok((after[kind] ?? 0) <= (before[kind] ?? 0) + 2, `${kind}: ${after[kind]}`);
   bench.world.close();
@@ -203,7 +204,10 @@ for (const engine of ["node", "xs"] as const) {
   });
 }
 
-/** Closes each connection at another point of its handshake: at once, or behind some of what it says. */
+/**
+ * Closes each connection at another point of its handshake: at once, or behind some of what it
+ * says.
+ */
 async function cuttingServer(t: TestContext): Promise<{
   readonly network: Network;
   readonly url: string;

@@ -48,7 +48,8 @@ test("a real server's answers reach a simulated device as they are", async (t) =
     await network.close();
   });
   const lines = await said("node", network, `http://127.0.0.1:${server.port}`);
-  // The network gives a silent server up, in this machine's time, before the device does in its own.
+  // The network gives a silent server up, in this machine's time, before the device does in its
+  // own.
   const silent = `answer ${httpAnswers.length - 1} `;
   assert.ok(lines.includes(`${silent}connection`));
   const heard = lines.map((line) => (line.startsWith(silent) ? `${silent}timeout` : line));

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ResponseReader } from "../../../src/protocol/http-response.ts";
 
-// Legal answers of any making, in pieces of any size: the firmware's reader says of them what Node's
-// own parser does.
+// Legal answers of any making, in pieces of any size: the firmware's reader says of them what
+// Node's own parser does.
 
 const octets = (max: number, characters: string) =>
   fc.array(fc.constantFrom(...characters), { maxLength: max }).map((chosen) => chosen.join(""));

@@ -53,7 +53,10 @@ function expiring(requests: number): Oddity {
   };
 }
 
-/** As a store whose addresses hold for so long, by a clock of its own, and which answers this afterwards. */
+/**
+ * As a store whose addresses hold for so long, by a clock of its own, and which answers this
+ * afterwards.
+ */
 function holdingFor(
   minutes: number,
   nowMs: () => number,

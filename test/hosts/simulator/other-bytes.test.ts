@@ -9,7 +9,10 @@ const file = await image("1.1.0", { paddingBytes: 200_000, blockBytes: 65_536 })
 const endRanges = 2;
 const readingsOfCheck = 2;
 
-/** What the server sends in place of a range's bytes, null for those; `ranges` were asked for before. */
+/**
+ * What the server sends in place of a range's bytes, null for those; `ranges` were asked for
+ * before.
+ */
 type Sent = (
   range: { readonly from: number; readonly to: number },
   ranges: number,

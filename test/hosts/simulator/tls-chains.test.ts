@@ -18,8 +18,9 @@ import { served } from "../../support/tls.ts";
 const chainCases = [...orders, ...renewals, ...rules, ...names];
 
 /**
- * Of the random chains: a run that fails fails again. Other seeds may draw enrolled authorities that vouch for each other
- * (A by B, B by A), over which OpenSSL computes for minutes without an end; ours is bounded.
+ * Of the random chains: a run that fails fails again. Other seeds may draw enrolled authorities
+ * that vouch for each other (A by B, B by A), over which OpenSSL computes for minutes without an
+ * end; ours is bounded.
  */
 const seed = 20_261;
 

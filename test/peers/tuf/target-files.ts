@@ -24,7 +24,9 @@ export interface TargetFilesOptions {
   readonly timeoutMs: number;
 }
 
-/** Targets that were found in trusted metadata, as files in one folder under their escaped names. */
+/**
+ * Targets that were found in trusted metadata, as files in one folder under their escaped names.
+ */
 export class TargetFiles {
   readonly #options: TargetFilesOptions;
 

@@ -97,7 +97,8 @@ for (const clockMs of [undefined, someTime])
         const spanMs = shortestSpan(resetsMs, 4);
         const { windowMs } = defaultStabilitySettings.reboots ?? { windowMs: 0 };
         const rolledBack = device.decisions.length > 0;
-        // Without a clock a crash between two ticks may seem up to a tick nearer; with one, whole seconds are counted.
+        // Without a clock a crash between two ticks may seem up to a tick nearer; with one, whole
+        // seconds are counted.
         const slackMs = clockMs === undefined ? 3 * 10 * second : 3 * second;
         if (rolledBack) assert.ok(spanMs <= windowMs + slackMs, `${spanMs} ms`);
         if (clockMs !== undefined && !rolledBack)

@@ -19,7 +19,10 @@ export const otherImage = "33".repeat(32) as DigestHex;
 
 type BootReason = Extract<StabilityEvent, { kind: "booted" }>["reason"];
 
-/** A device that confirmed its image just now: a true time, an uptime, and the history as an agent keeps it. */
+/**
+ * A device that confirmed its image just now: a true time, an uptime, and the history as an agent
+ * keeps it.
+ */
 export class WatchedDevice {
   readonly settings: StabilitySettings;
   readonly decisions: StabilityDecision[] = [];

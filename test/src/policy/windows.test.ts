@@ -202,7 +202,8 @@ for (const [name, zone] of zones) {
       fc.property(anyWindows, anyInstant, (windows, unixMs) => {
         const found = nextOpening(windows, zone, unixMs);
         assert.ok(found !== null && found >= unixMs && isOpen(windows, zone, found));
-        // Offsets, changes and windows lie on quarters of an hour, so looking at each quarter misses nothing.
+        // Offsets, changes and windows lie on quarters of an hour, so looking at each quarter
+        // misses nothing.
         const quarterMs = quarter * 60_000;
         assert.equal(found === unixMs, isOpen(windows, zone, unixMs));
         const first = Math.floor(unixMs / quarterMs) * quarterMs;

@@ -115,8 +115,8 @@ function changed({
 }
 
 /**
- * A sum whose x lies between n and p, one in 2^32 of all, so that r is x - n. Nobody knows its k; the
- * key is made to fit: with u1 = u2 = 1 it is the sum less G.
+ * A sum whose x lies between n and p, one in 2^32 of all, so that r is x - n. Nobody knows its k;
+ * the key is made to fit: with u1 = u2 = 1 it is the sum less G.
  */
 function sumAboveOrder(add = 0n): Omit<P256Vector, "name"> {
   // Bounded: half of all x belong to a point.

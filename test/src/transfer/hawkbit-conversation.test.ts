@@ -119,8 +119,8 @@ for (const step of ofKind(/artifacts\/fw-1\.bin$/))
       { url: "http://127.0.0.1:18081/x", headers: {}, timeoutMs: 1000, ...wanted },
       (bytes) => got.push(...bytes) > 0,
     );
-    // A shorter range from the same start is a part of what was asked for (RFC 9110, 15.3.7), and of
-    // a whole file all but what was asked for is passed over (14.2).
+    // A shorter range from the same start is a part of what was asked for (RFC 9110, 15.3.7), and
+    // of a whole file all but what was asked for is passed over (14.2).
     const found = step.response.headers.find(([name]) => name === "Content-Range");
     const [, last] = /^bytes 0-(\d+)\//.exec(found?.[1] ?? "") ?? [];
     const isWhole = step.response.status === 200;

@@ -8,8 +8,8 @@ import {
   withBody,
 } from "../../support/attacked-fleet.ts";
 
-// What somebody can do who answers in the server's place, without any key. Each attack ends with the
-// old image running and its reason at the server.
+// What somebody can do who answers in the server's place, without any key. Each attack ends with
+// the old image running and its reason at the server.
 const hourMs = 3_600_000;
 const held = (reason: string): string => `1.0.0 failed trust-${reason}`;
 

@@ -4,8 +4,8 @@ import type { Signer } from "../../../hosts/release/keys/signer.ts";
 import { AttackedFleet, forged, hardware, keys, withBody } from "../../support/attacked-fleet.ts";
 import type { Loose } from "../../support/tuf-repository.ts";
 
-// What somebody can do with old files and files of other roles, partly with the stolen online key. Each attack ends with the
-// old image running and its reason at the server.
+// What somebody can do with old files and files of other roles, partly with the stolen online key.
+// Each attack ends with the old image running and its reason at the server.
 const stolen: readonly Signer[] = keys.online;
 /** Timestamps that are good for an hour and a half. */
 const lifeDays = { root: 365, targets: 180, snapshot: 7, timestamp: 1 / 16 };

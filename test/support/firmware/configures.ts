@@ -6,7 +6,8 @@ import type { Clock, KeyValue } from "../../../src/ports/board.ts";
 import type { Crypto } from "../../../src/ports/crypto.ts";
 import { EventQueue } from "../../../src/update/agent/event-queue.ts";
 
-// Runs configuration, migrations and events on an engine, and says what came of it in one line each.
+// Runs configuration, migrations and events on an engine, and says what came of it in one line
+// each.
 declare const trace: (text: string) => void;
 /** Put in front of the bundle by the test. */
 declare const offered: { readonly keyHex: string; readonly envelopeHex: string };

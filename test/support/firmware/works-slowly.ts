@@ -1,4 +1,5 @@
-// A firmware whose long work takes its time, for the tests: polls come between the steps of a verification.
+// A firmware whose long work takes its time, for the tests: polls come between the steps of a
+// verification.
 import { openPorts } from "../../../src/device/ports.ts";
 import { Agent } from "../../../src/update/agent/agent.ts";
 import { defaultSettings, readIdentity } from "../../../src/update/settings.ts";

@@ -18,7 +18,10 @@ interface Curve {
   readonly n: bigint;
 }
 
-/** The SDK's class on P-256, as the firmware and the SDK's session call it, without its reader of BER. */
+/**
+ * The SDK's class on P-256, as the firmware and the SDK's session call it, without its reader of
+ * BER.
+ */
 export default class ECDSA {
   /** The random number of the next signature. */
   k: bigint | undefined;

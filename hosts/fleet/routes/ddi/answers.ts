@@ -8,7 +8,9 @@ const halJson = "application/hal+json";
 const offered = [halJson, "application/json", "application/cbor"] as const;
 const acceptCharactersMax = 512;
 
-/** The media type to answer with, or null when the client accepts none of ours (RFC 9110, 12.5.1). */
+/**
+ * The media type to answer with, or null when the client accepts none of ours (RFC 9110, 12.5.1).
+ */
 export function negotiate(accept: string | undefined): (typeof offered)[number] | null {
   if (accept === undefined || accept.trim() === "") return halJson;
   if (accept.length > acceptCharactersMax) return null;
@@ -49,7 +51,9 @@ export function answerText(
   return reply.header("etag", etag).type(`${type};charset=UTF-8`).send(text);
 }
 
-/** The device was removed since it was authenticated: its next request is refused in the same way. */
+/**
+ * The device was removed since it was authenticated: its next request is refused in the same way.
+ */
 export function answerGone(reply: FastifyReply): FastifyReply {
   return answerEmpty(reply, 401);
 }
@@ -147,7 +151,9 @@ export function etagOf(body: string | Uint8Array): string {
   return `"${hash("sha256", body, "hex").slice(0, 32)}"`;
 }
 
-/** CBOR has no `undefined` that clients expect: absent fields are left out, as JSON.stringify does. */
+/**
+ * CBOR has no `undefined` that clients expect: absent fields are left out, as JSON.stringify does.
+ */
 function withoutAbsent(body: object): unknown {
   return JSON.parse(JSON.stringify(body));
 }

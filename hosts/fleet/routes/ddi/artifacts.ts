@@ -14,7 +14,10 @@ import {
   linkBase,
 } from "./device-api.ts";
 
-/** DDI v1 downloads: only what an open action of this device asks for, and nothing once the action is over. */
+/**
+ * DDI v1 downloads: only what an open action of this device asks for, and nothing once the action
+ * is over.
+ */
 export function artifactResources(options: DeviceApiOptions): readonly DeviceResource[] {
   return [
     {

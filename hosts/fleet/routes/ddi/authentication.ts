@@ -24,9 +24,10 @@ export interface SpelledOtherwise {
 }
 
 /**
- * Who asks. A gateway's first request for an unknown device registers it (DDI v1). Null is 401, whatever is wrong:
- * the answer does not tell whether the tenant, the device or the token is unknown. `certificateBy` says whose
- * certificate the request came with: the device's own may be enough, for a device that an operator added.
+ * Who asks. A gateway's first request for an unknown device registers it (DDI v1). Null is 401,
+ * whatever is wrong: the answer does not tell whether the tenant, the device or the token is
+ * unknown. `certificateBy` says whose certificate the request came with: the device's own may be
+ * enough, for a device that an operator added.
  */
 export async function authenticate(
   fleet: Fleet,
@@ -62,8 +63,8 @@ export async function authenticate(
 }
 
 /**
- * The device under which the same MAC address or UUID is registered. Only whoever has its token (null:
- * whose certificate was enough) is told of it.
+ * The device under which the same MAC address or UUID is registered. Only whoever has its token
+ * (null: whose certificate was enough) is told of it.
  */
 async function spelledOtherwise(
   fleet: Fleet,

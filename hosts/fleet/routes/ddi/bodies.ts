@@ -7,7 +7,10 @@ import { cutText } from "../../terms/texts.ts";
 import { notReadable, type Problem, tooManyDetails } from "./answers.ts";
 import { readDetails } from "./details.ts";
 
-/** Each reads a body once, at the edge; null for anything that is not of its form. Unknown fields are ignored. */
+/**
+ * Each reads a body once, at the edge; null for anything that is not of its form. Unknown fields
+ * are ignored.
+ */
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }

@@ -23,10 +23,11 @@ export type Shown =
   | { readonly ok: false; readonly problem: Problem };
 
 /**
- * A certificate is the identity of the one device whose id is its common name (RFC 5280, 4.1.2.6); that of a gateway is
- * named to the server. Node judged in the handshake whether one of the authorities issued it; a session that is taken
- * up again has that judgement and that certificate, whatever is shown with it. The certificate's end is looked at here, since
- * connections and sessions outlive it.
+ * A certificate is the identity of the one device whose id is its common name (RFC 5280, 4.1.2.6);
+ * that of a gateway is named to the server. Node judged in the handshake whether one of the
+ * authorities issued it; a session that is taken up again has that judgement and that certificate,
+ * whatever is shown with it. The certificate's end is looked at here, since connections and
+ * sessions outlive it.
  */
 export function judgeCertificate(
   rules: CertificateRules,

@@ -3,7 +3,10 @@ import type { Rollout } from "../../operations/memory.ts";
 import type { FirmwareImage, ReleaseFile } from "../../operations/releases.ts";
 import type { ActionRow } from "../../storage/actions.ts";
 
-/** Where the links of one request point: the server as the device sees it, its tenant and the device. */
+/**
+ * Where the links of one request point: the server as the device sees it, its tenant and the
+ * device.
+ */
 export interface LinkBase {
   /** Without a slash at the end. */
   readonly serverUrl: string;
@@ -24,7 +27,10 @@ export function deviceUrl(base: LinkBase): string {
   return `${base.serverUrl}/${base.tenant}/controller/v1/${base.deviceId}`;
 }
 
-/** DDI v1 `deploymentBase` and its twins `installedBase` and `confirmationBase`: one chunk with one artifact. */
+/**
+ * DDI v1 `deploymentBase` and its twins `installedBase` and `confirmationBase`: one chunk with one
+ * artifact.
+ */
 export function deploymentBody(
   base: LinkBase,
   offer: Offer,
@@ -59,7 +65,10 @@ function chunkOf(base: LinkBase, offer: Offer): Record<string, unknown> {
       };
 }
 
-/** `download-http` is what Zephyr and rauc-hawkbit-updater read; `download` is what SWUpdate and our agent prefer. */
+/**
+ * `download-http` is what Zephyr and rauc-hawkbit-updater read; `download` is what SWUpdate and our
+ * agent prefer.
+ */
 export function artifactBody(base: LinkBase, image: ReleaseFile): Record<string, unknown> {
   const url = `${deviceUrl(base)}/softwaremodules/${image.id}/artifacts/${image.fileName}`;
   const file = { href: url };

@@ -9,10 +9,9 @@ export type ReadDetails =
   | { readonly ok: false; readonly count: number };
 
 /**
- * Reads `details` of other people's clients. A feedback that ends an action, or answers a cancellation, counts whatever
- * its words are: of more than 50 the last ones are kept, which tell how it ended,
- * and those that carry a code. Of progress they are refused, as by
- * hawkBit.
+ * Reads `details` of other people's clients. A feedback that ends an action, or answers a
+ * cancellation, counts whatever its words are: of more than 50 the last ones are kept, which tell
+ * how it ended, and those that carry a code. Of progress they are refused, as by hawkBit.
  *
  * | a detail that is | becomes |
  * |---|---|

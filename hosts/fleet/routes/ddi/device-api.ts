@@ -55,7 +55,10 @@ export interface DeviceResource {
   readonly methods: Readonly<Partial<Record<"GET" | "HEAD" | "POST" | "PUT", Handler>>>;
 }
 
-/** The plugin that serves devices: authentication, the note of each contact, bodies, and errors of DDI's form. */
+/**
+ * The plugin that serves devices: authentication, the note of each contact, bodies, and errors of
+ * DDI's form.
+ */
 export function deviceApi(
   options: DeviceApiOptions,
   resources: readonly DeviceResource[],
@@ -134,7 +137,10 @@ export function answerSlowly(
   return answerProblem(request, reply, tooManyPosts(waitSeconds));
 }
 
-/** In how many seconds the token is looked at, for its subject and for the address that it comes from. */
+/**
+ * In how many seconds the token is looked at, for its subject and for the address that it comes
+ * from.
+ */
 async function pauseFor(
   fleet: Fleet,
   request: FastifyRequest,
@@ -183,7 +189,10 @@ export function linkBase(request: FastifyRequest, options: DeviceApiOptions): Li
   return { serverUrl, tenant: options.tenant, deviceId: deviceOf(request).id };
 }
 
-/** An id in a path: a positive 32-bit integer, which is what SWUpdate's `int` can hold; null for any other text. */
+/**
+ * An id in a path: a positive 32-bit integer, which is what SWUpdate's `int` can hold; null for any
+ * other text.
+ */
 export function idAt(request: FastifyRequest, name: string): number | null {
   const text = (request.params as Record<string, string>)[name] ?? "";
   if (!/^[0-9]{1,10}$/.test(text)) return null;

@@ -4,8 +4,9 @@ import { answer, answerText, etagOf, negotiate, notAcceptable } from "./answers.
 import { deviceUrl, type LinkBase } from "./deployment-body.ts";
 
 /**
- * Answers the base poll from memory. The text is written once per device and change, so that an idle poll costs a map
- * look-up. A device on trial always gets a 200: that is the heartbeat which its health check waits for.
+ * Answers the base poll from memory. The text is written once per device and change, so that an
+ * idle poll costs a map look-up. A device on trial always gets a 200: that is the heartbeat which
+ * its health check waits for.
  */
 export function answerPoll(
   request: FastifyRequest,

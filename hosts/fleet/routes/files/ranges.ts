@@ -12,9 +12,10 @@ export type RangeRequest =
   | { readonly kind: "unsatisfiable" };
 
 /**
- * Reads a `Range` header for a file of `sizeBytes`. A malformed one, another unit, or an inverted range is
- * `unsatisfiable`, as hawkBit answers, where RFC 9110 (14.2) would ignore it: an updater must not get a whole file
- * that it takes for the rest of one.
+ * Reads a `Range` header for a file of `sizeBytes`. A malformed one, another unit, or an inverted
+ * range is
+ * `unsatisfiable`, as hawkBit answers, where RFC 9110 (14.2) would ignore it: an updater must not
+ * get a whole file that it takes for the rest of one.
  */
 export function parseRange(header: string | undefined, sizeBytes: number): RangeRequest {
   if (header === undefined) return { kind: "whole" };

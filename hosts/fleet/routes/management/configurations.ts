@@ -17,7 +17,10 @@ import {
 } from "../requests/common-schemas.ts";
 import { configurationSchema, publishedConfigurationSchema } from "./schemas/configurations.ts";
 
-/** More than a device takes, so that a document that is a little too long is refused with the numbers. */
+/**
+ * More than a device takes, so that a document that is a little too long is refused with the
+ * numbers.
+ */
 const bodyBytesMax = 16 * configurationBytesMax;
 
 /** Signed configuration documents: published, listed, and rolled out as releases are. */

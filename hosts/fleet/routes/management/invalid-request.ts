@@ -9,7 +9,10 @@ interface Judged extends FastifySchemaValidationError {
   readonly parentSchema?: { readonly description?: string; readonly properties?: object };
 }
 
-/** Names the field of a request that does not fit its schema, the value, the limit, and what to give. */
+/**
+ * Names the field of a request that does not fit its schema, the value, the limit, and what to
+ * give.
+ */
 export function invalidRequest(
   errors: readonly FastifySchemaValidationError[],
   part: string,

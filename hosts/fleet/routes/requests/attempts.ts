@@ -10,7 +10,9 @@ export interface TokenSubject {
   readonly kind: "admin-token-refused" | "gateway-token-refused" | "device-token-refused";
 }
 
-/** How long until a token from where this request comes is looked at again, in seconds; 0 for now. */
+/**
+ * How long until a token from where this request comes is looked at again, in seconds; 0 for now.
+ */
 export function pauseOf(fleet: Fleet, request: FastifyRequest, { name }: TokenSubject): number {
   return fleet.attempts.pauseSeconds(name, request.raw.socket.remoteAddress);
 }

@@ -6,8 +6,8 @@ const withBodies = ["POST", "PUT", "PATCH", "DELETE"];
 const shownCharactersMax = 60;
 
 /**
- * The body is compressed, or coded in another way, by itself or for its way (RFC 9112, 7): nobody here
- * decodes it (RFC 9110, 15.5.16).
+ * The body is compressed, or coded in another way, by itself or for its way (RFC 9112, 7): nobody
+ * here decodes it (RFC 9110, 15.5.16).
  */
 export class CodedBodyError extends Error {
   override readonly name = "CodedBodyError";

@@ -1,7 +1,8 @@
 import { deviceIdPattern } from "../../terms/names.ts";
 
 /**
- * JSON schemas of the management API, by noun; the OpenAPI document is made of them. Times are milliseconds since 1970.
+ * JSON schemas of the management API, by noun; the OpenAPI document is made of them. Times are
+ * milliseconds since 1970.
  */
 
 export const time = { type: "integer", description: "milliseconds since 1970" } as const;
@@ -19,7 +20,9 @@ export const hardwareId = {
 } as const;
 export const version = { type: "string", minLength: 1, maxLength: 32 } as const;
 
-/** An object of an answer: all of its properties are always there, but for those named as optional. */
+/**
+ * An object of an answer: all of its properties are always there, but for those named as optional.
+ */
 export function answerSchema<P extends Readonly<Record<string, object>>>(
   properties: P,
   optional: ReadonlyArray<keyof P> = [],

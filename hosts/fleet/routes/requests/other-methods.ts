@@ -9,8 +9,9 @@ type Refuse = (
 ) => FastifyReply;
 
 /**
- * Answers 405 with `Allow` for every method that a path of this scope does not know, before the body is looked at.
- * Called first in a scope; what it returns is called last, when the scope has all of its routes.
+ * Answers 405 with `Allow` for every method that a path of this scope does not know, before the
+ * body is looked at. Called first in a scope; what it returns is called last, when the scope has
+ * all of its routes.
  */
 export function refuseOtherMethods(app: FastifyInstance, refuse: Refuse = refused): () => void {
   const methodsOf = new Map<string, Set<string>>();

@@ -18,7 +18,10 @@ const build = (version: string, from = factory): Promise<Uint8Array> =>
 const image = await build("1.1.0");
 const wanted = { image, publicPem: factory.publicPem };
 
-/** A chip as the bootloader leaves it after a swap, and, with `confirmed`, as the firmware leaves it. */
+/**
+ * A chip as the bootloader leaves it after a swap, and, with `confirmed`, as the firmware leaves
+ * it.
+ */
 function swapped(stored: Uint8Array, confirmed: boolean): NorFlash {
   const flash = new NorFlash({ sizeBytes: layout.flashBytes, writeBlockBytes: 4 });
   flash.poke(offset, stored);

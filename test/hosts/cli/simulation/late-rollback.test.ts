@@ -9,7 +9,9 @@ import { temporaryFolder } from "../../../support/command-line.ts";
 const hardware = "esp32c3-a";
 const minuteMs = 60_000;
 
-/** One real device whose 1.1.0 passes its trial and then crashes again and again, at a real server. */
+/**
+ * One real device whose 1.1.0 passes its trial and then crashes again and again, at a real server.
+ */
 async function crashing(context: TestContext, release: Partial<WantedImage>) {
   const layout = deviceLayout("esp32-4m");
   const directory = temporaryFolder(context);

@@ -7,8 +7,8 @@ import { BoardDevice } from "../../../../hosts/esp32/emulator/board-device.ts";
 import { layout, newKeys, signed } from "../../../../hosts/esp32/emulator/board-image.ts";
 
 /**
- * Stands for an emulator whose console is heard late: it counts a boot in the flash before it tells of the reset. It
- * resets for each byte that is typed.
+ * Stands for an emulator whose console is heard late: it counts a boot in the flash before it tells
+ * of the reset. It resets for each byte that is typed.
  */
 const emulator = (countedFrom: number): string => `#!${process.execPath}
 const { createServer } = require("node:net");

@@ -1,4 +1,5 @@
-// The command at a port of this machine that `script` of util-linux makes: a board is at the other end.
+// The command at a port of this machine that `script` of util-linux makes: a board is at the other
+// end.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -34,7 +34,10 @@ async function standing(fleet: TestFleet): Promise<Record<string, unknown>> {
   return { state, outcomes, ...Object.fromEntries(counts) };
 }
 
-/** The server stops while a device tries an image, and is there again when the device is back on the old one. */
+/**
+ * The server stops while a device tries an image, and is there again when the device is back on the
+ * old one.
+ */
 async function stoppedInTrial(t: TestContext) {
   const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
   const { fleet, device, imageHash } = await scene(t, { databaseFile });

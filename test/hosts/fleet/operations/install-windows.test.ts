@@ -6,7 +6,10 @@ import { parseDeployment } from "../../../../src/protocol/ddi.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
 
-/** The servers of the tests start on Friday, 2027-01-15, at 08:00 UTC; this opens an hour later, for an hour. */
+/**
+ * The servers of the tests start on Friday, 2027-01-15, at 08:00 UTC; this opens an hour later, for
+ * an hour.
+ */
 const windows = {
   timeZone: "UTC0",
   install: [{ days: ["fri"], start: "09:00", minutes: 60 }],

@@ -1,4 +1,5 @@
-// A release that a rollout brings to devices already is not brought to them by a second one without a word.
+// A release that a rollout brings to devices already is not brought to them by a second one without
+// a word.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hardware, makeImage, type TestFleet } from "../test-fleet.ts";

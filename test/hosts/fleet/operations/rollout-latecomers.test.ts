@@ -32,7 +32,8 @@ test("devices that come later get no more than the stage's share, however few it
       device.runs(old.version, old.imageHash);
       if ((await device.offered()) !== null) offered += 1;
     }
-    // Binomial with p = 0.01: 12 of 300 or more is one fleet in 20,000; the ids and the hash are fixed.
+    // Binomial with p = 0.01: 12 of 300 or more is one fleet in 20,000; the ids and the hash are
+    // fixed.
     assert.ok(offered < 12, `${offered} of 300 for a fleet of ${planned}`);
   }
 });

@@ -54,7 +54,8 @@ function next(state: MemberState, evidence: Evidence): MemberState {
 
 /** For each evidence, what every state becomes, in the order of `memberStates`; "." stays. */
 const table: ReadonlyArray<readonly [string, Evidence, string]> = [
-  // waiting offered working deferred activating trial reported updated rolled-back failed unproven withdrawn excluded no-server no-link stuck
+  // waiting offered working deferred activating trial reported updated rolled-back failed unproven
+  // withdrawn excluded no-server no-link stuck
   ["runs the release, confirmed", runs(target, "confirmed"), "u u u u u u u . u u u u u u u ."],
   ["runs the release on trial", runs(target, "trial"), "t t t t t . t t t t . t t t t ."],
   ["runs another image", runs(other, "confirmed"), ". . . . . b . b . . . . . . . b"],

@@ -31,7 +31,10 @@ interface Route {
   readonly url: string;
 }
 
-/** Every route that is not the devices', as the OpenAPI document lists them, and those that it hides. */
+/**
+ * Every route that is not the devices', as the OpenAPI document lists them, and those that it
+ * hides.
+ */
 async function managedRoutes(fleet: TestFleet): Promise<Route[]> {
   const document = (await fleet.inject({ method: "GET", url: "/openapi.json" })).json<{
     paths: Record<string, Record<string, unknown>>;

@@ -6,7 +6,8 @@ import { replayScenario } from "../../../../hosts/mcuboot-model/vectors/scenario
 import { VectorFolder } from "../../../../hosts/mcuboot-model/vectors/vector-folder.ts";
 import { skipWithoutVectors, vectorsDirectory } from "../../../support/vectors.ts";
 
-// Runs of the real MCUboot 2.4.0. `npm run vectors -- DIR` replays all of them with all cuts; here a part, for speed.
+// Runs of the real MCUboot 2.4.0. `npm run vectors -- DIR` replays all of them with all cuts; here
+// a part, for speed.
 describe("recorded boots of MCUboot", { skip: skipWithoutVectors }, () => {
   const open = (): VectorFolder => new VectorFolder(join(vectorsDirectory ?? "", "mcuboot"));
 

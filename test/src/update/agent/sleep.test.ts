@@ -16,7 +16,10 @@ function sleepy(): AgentBench {
   return bench;
 }
 
-/** Wakes for ten seconds, or as long as it is told to stay; answers how long it sleeps, or null for a restart. */
+/**
+ * Wakes for ten seconds, or as long as it is told to stay; answers how long it sleeps, or null for
+ * a restart.
+ */
 async function wake(bench: AgentBench, reason: "power-on" | "software" | "deep-sleep") {
   const { restarts } = bench;
   bench.boot(reason);

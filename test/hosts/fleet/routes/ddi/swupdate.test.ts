@@ -11,7 +11,10 @@ import { TestFleet } from "../../test-fleet.ts";
 
 const isInstalled = spawnSync("swupdate", ["--version"]).error === undefined;
 const skip = isInstalled ? false : "swupdate is not installed";
-/** It polls every second, and is done after a few; a machine that is busy makes each one late, not more. */
+/**
+ * It polls every second, and is done after a few; a machine that is busy makes each one late, not
+ * more.
+ */
 const requestsMax = 200;
 
 /** What a client posted, once the server answered it. */
@@ -21,7 +24,10 @@ interface Posted {
   readonly status: number | undefined;
 }
 
-/** SWUpdate installs what is called `.swu` only, so files get that name on the way to it; all else passes as it is. */
+/**
+ * SWUpdate installs what is called `.swu` only, so files get that name on the way to it; all else
+ * passes as it is.
+ */
 async function renamingProxy(
   context: TestContext,
   port: number,
@@ -111,7 +117,8 @@ test("takes SWUpdate's whole log and shows how it failed", { skip }, async (t) =
   client.once("exit", (code) => ended.reject(new Error(`SWUpdate ended with ${code}`)));
   await ended.promise;
   for (const { status, body } of posts) assert.equal(status, 200, body);
-  // How many lines a batch has is by the moment at which SWUpdate's sender looks; how many there are is not.
+  // How many lines a batch has is by the moment at which SWUpdate's sender looks; how many there
+  // are is not.
   const lines = posts.flatMap(({ body }) => JSON.parse(body).status.details as string[]);
   assert.ok(lines.length > 32, `SWUpdate sent ${lines.length} lines`);
   const shown = await fleet.api("GET", "/devices/dev1");
