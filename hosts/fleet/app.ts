@@ -50,11 +50,12 @@ import { sharedCompilers } from "./schema-compilers.ts";
 import { Stop } from "./stop.ts";
 import { ArtifactFolder, removeFrom } from "./storage/artifacts.ts";
 import { FleetDatabase } from "./storage/database.ts";
-import { DatabaseRefusedError } from "./storage/database-check.ts";
-import { hasTokenMacs, readTokenKeyMark, writeTokenKeyMark } from "./storage/devices.ts";
+import { hasTokenMacs } from "./storage/devices.ts";
 import { publishedVersions } from "./storage/events.ts";
 import { readAlive } from "./storage/outages.ts";
 import { setMissingDues } from "./storage/rollouts.ts";
+import { DatabaseRefusedError } from "./storage/sqlite/database-check.ts";
+import { readFileMark, writeFileMark } from "./storage/sqlite/statements.ts";
 import { faultOf } from "./terms/faults.ts";
 import { limits } from "./terms/limits.ts";
 import { ServiceTime } from "./time/service-time.ts";
@@ -132,13 +133,13 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
 async function openTokens(database: FleetDatabase, databaseFile: string): Promise<TokenKey> {
   const isNeeded = await hasTokenMacs(database.queries);
   const key = openTokenKey(databaseFile, isNeeded);
-  const mark = await readTokenKeyMark(database.queries);
+  const mark = await readFileMark(database.queries);
   if (mark === key.mark) return key;
   if (isNeeded && mark !== 0)
     throw new DatabaseRefusedError(
       `the token key beside ${databaseFile} is of another database, and knows no device's token: restore both from one backup`,
     );
-  await database.write(({ db }) => writeTokenKeyMark(db, key.mark));
+  await database.write(({ db }) => writeFileMark(db, key.mark));
   return key;
 }
 

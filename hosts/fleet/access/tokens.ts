@@ -2,7 +2,7 @@ import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createFile } from "../../files/replace-file.ts";
-import { DatabaseRefusedError } from "../storage/database-check.ts";
+import { DatabaseRefusedError } from "../storage/sqlite/database-check.ts";
 
 /** The SHA-256 of a token that memory alone keeps, for comparing it in constant time. */
 export function tokenSha256(token: string): string {

@@ -3,6 +3,7 @@ import { isEnd } from "../rollout/member.ts";
 import { limits } from "../terms/limits.ts";
 import type { DeviceId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
+import { bytesOf } from "./sqlite/statements.ts";
 import type { ActionReportTable, ActionStatus, ActionTable } from "./tables.ts";
 
 export type ActionRow = Selectable<ActionTable>;
@@ -101,7 +102,7 @@ export async function updateAction(
 export async function addReport(db: Queries, report: Insertable<ActionReportTable>): Promise<void> {
   const kept = await db
     .selectFrom("action_reports")
-    .select(["id", "execution", sql<number>`octet_length(details)`.as("bytes")])
+    .select(["id", "execution", bytesOf([sql.ref("details")]).as("bytes")])
     .where("action_id", "=", report.action_id)
     .orderBy("id")
     .execute();

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
-import { Kysely, Migrator, sql, type Transaction } from "kysely";
+import { Kysely, Migrator, type Transaction } from "kysely";
 import { migrationNames, migrationProvider } from "../migrations/index.ts";
 import { type Fault, faultOf, isLocked, TooBusyError, UnsyncedError } from "../terms/faults.ts";
 import {
@@ -9,10 +9,18 @@ import {
   checkFileIsDatabase,
   checkTables,
   DatabaseRefusedError,
-} from "./database-check.ts";
-import { nodeSqliteDialect } from "./sqlite-dialect.ts";
+} from "./sqlite/database-check.ts";
+import { nodeSqliteDialect } from "./sqlite/dialect.ts";
+import {
+  leaveCheckpointsToThread,
+  leaveSyncingToThread,
+  neverWaitForLock,
+  readDataVersion,
+  useWriteAheadLog,
+  waitForLock,
+} from "./sqlite/statements.ts";
+import { WriteAheadLog } from "./sqlite/write-ahead-log.ts";
 import type { Tables } from "./tables.ts";
-import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /** What repositories take: the database, or one transaction of it. */
 export type Queries = Kysely<Tables> | Transaction<Tables>;
@@ -82,11 +90,11 @@ export class FleetDatabase {
       throw error;
     }
     const reader = file === inMemory ? writer : connect(file, durability);
-    for (const one of new Set([reader, writer])) await sql`pragma busy_timeout = 0`.execute(one);
+    for (const one of new Set([reader, writer])) await neverWaitForLock(one);
     const log = file === inMemory || durability === "off" ? null : new WriteAheadLog(file);
     if (log !== null) {
-      await sql`pragma synchronous = normal`.execute(writer);
-      for (const one of [reader, writer]) await sql`pragma wal_autocheckpoint = 0`.execute(one);
+      await leaveSyncingToThread(writer);
+      for (const one of [reader, writer]) await leaveCheckpointsToThread(one);
     }
     return new FleetDatabase({ reader, writer }, clock, log);
   }
@@ -144,9 +152,8 @@ export class FleetDatabase {
 
   /** Did the other connection commit something since this was asked last? */
   private async hasChanged(): Promise<boolean> {
-    const { rows } = await sql<{ data_version: number }>`pragma data_version`.execute(this.queries);
     const before = this.dataVersion;
-    this.dataVersion = rows[0]?.data_version ?? 0;
+    this.dataVersion = await readDataVersion(this.queries);
     return this.dataVersion !== before;
   }
 
@@ -235,11 +242,9 @@ function connect(
 ): Kysely<Tables> {
   const connection = new DatabaseSync(file);
   try {
-    connection.exec(`pragma busy_timeout = ${startBusyMs}`);
+    waitForLock(connection, startBusyMs);
     if (first === "check" && file !== inMemory) checkDatabase(connection, file, migrationNames);
-    connection.exec("pragma journal_mode = wal");
-    connection.exec(`pragma synchronous = ${durability}`);
-    connection.exec("pragma foreign_keys = on");
+    useWriteAheadLog(connection, durability);
   } catch (error) {
     connection.close();
     throw error;

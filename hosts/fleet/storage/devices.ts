@@ -35,16 +35,6 @@ export async function listSpelledOtherwise(db: Queries, id: string): Promise<Dev
     .filter((other) => other !== id && digitsOfId(other) === digits);
 }
 
-/** What the database knows the key of its tokens by; 0 before it was told. */
-export async function readTokenKeyMark(db: Queries): Promise<number> {
-  const { rows } = await sql<{ user_version: number }>`pragma user_version`.execute(db);
-  return rows[0]?.user_version ?? 0;
-}
-
-export async function writeTokenKeyMark(db: Queries, mark: number): Promise<void> {
-  await sql`pragma user_version = ${sql.lit(mark)}`.execute(db);
-}
-
 /** Is any device known by the MAC of its token? */
 export async function hasTokenMacs(db: Queries): Promise<boolean> {
   const query = db.selectFrom("devices").select("id").where("token_mac", "is not", null);
@@ -219,7 +209,9 @@ export async function writeAttributes(
         .insertInto("device_attributes")
         .values({ device_id: id, key, value: change.data[key] ?? "" })
         .onConflict((conflict) =>
-          conflict.columns(["device_id", "key"]).doUpdateSet({ value: sql`excluded.value` }),
+          conflict
+            .columns(["device_id", "key"])
+            .doUpdateSet((row) => ({ value: row.ref("excluded.value") })),
         )
         .execute();
   return true;

@@ -1,6 +1,7 @@
 import { type Selectable, sql } from "kysely";
 import { limits } from "../terms/limits.ts";
 import type { Queries } from "./database.ts";
+import { everyRow } from "./sqlite/statements.ts";
 import type { DirectorTimeTable } from "./tables.ts";
 
 export type DirectorTimeRow = Selectable<DirectorTimeTable>;
@@ -43,7 +44,7 @@ export async function noteRemovedTime(
     .select("device_id")
     .where("removed_service_ms", "is not", null)
     .orderBy("removed_service_ms", "desc")
-    .limit(-1)
+    .limit(everyRow)
     .offset(limits.removedTimesKeptMax);
   await db.deleteFrom("director_times").where("device_id", "in", old).execute();
 }

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { ends } from "../rollout/member.ts";
 import { limits } from "../terms/limits.ts";
 import type { Queries } from "./database.ts";
+import { bytesOf, jsonMember } from "./sqlite/statements.ts";
 
 /** One thing that happened, as the stream keeps it. */
 export interface FleetEvent {
@@ -158,10 +159,15 @@ async function deleteOldestOfServer(db: Queries, count: number): Promise<void> {
  * said in passing.
  */
 const lasts = sql`case
-  when kind = 'feedback' then case when json_valid(details)
-    then coalesce(json_extract(details, '$.execution') in (${sql.join(ends)}), 0) else 0 end
+  when kind = 'feedback'
+    then coalesce(${jsonMember(sql.ref("details"), "execution")} in (${sql.join(ends)}), 0)
   when kind in ('running-header-malformed', 'device-says-installed') then 0
   else kind not like 'device.%' end`;
+
+/** The texts of an event whose bytes are counted, as the table's triggers do. */
+const keptTexts = ["kind", "details", "device_id", "release_version", "device_event_id"].map(
+  (column) => sql.ref(column),
+);
 
 /**
  * Deletes events of a device until both are gone: the oldest of what was said in passing, then the
@@ -172,9 +178,7 @@ async function letGo(db: Queries, deviceId: string, excess: Held): Promise<void>
   const [countHalf, bytesHalf] = [limits.eventsPerDeviceMax / 2, limits.eventBytesPerDeviceMax / 2];
   await sql`with own as (
       select id, ${lasts} as lasts,
-        octet_length(kind) + octet_length(details) + octet_length(device_id)
-          + coalesce(octet_length(release_version), 0)
-          + coalesce(octet_length(device_event_id), 0) as bytes
+        ${bytesOf(keptTexts)} as bytes
       from events where device_id = ${deviceId}
     ), aged as (
       select id, lasts, bytes, row_number() over newest_first as age,

@@ -4,6 +4,7 @@ import type { StageCounts } from "../rollout/stage.ts";
 import type { DeviceId } from "../terms/names.ts";
 import { activeStatuses } from "./actions.ts";
 import type { Queries } from "./database.ts";
+import { listOf, rowsOf } from "./sqlite/statements.ts";
 import type { RolloutMemberTable, RolloutStageTable, RolloutTable } from "./tables.ts";
 
 export type RolloutRow = Selectable<RolloutTable>;
@@ -88,15 +89,12 @@ export async function insertMembers(
   members: readonly NewMember[],
   at: { readonly unixMs: number; readonly serviceMs: number },
 ): Promise<void> {
-  // One parameter carries them all, whatever their number.
-  const rows = JSON.stringify(
-    members.map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]),
-  );
+  const rows = members.map(({ deviceId, bucket, stage }) => [deviceId, bucket, stage]);
   await sql`
     insert into rollout_members (rollout_id, device_id, bucket, stage, state, changed_at,
       changed_service_ms)
-    select ${rolloutId}, value ->> 0, value ->> 1, value ->> 2, 'waiting', ${at.unixMs}, ${at.serviceMs}
-    from json_each(${rows})`.execute(db);
+    select ${rolloutId}, device_id, bucket, stage, 'waiting', ${at.unixMs}, ${at.serviceMs}
+    from ${rowsOf(["device_id", "bucket", "stage"], rows)} as added`.execute(db);
   const perStage = new Map<number, number>();
   for (const { stage } of members) perStage.set(stage, (perStage.get(stage) ?? 0) + 1);
   for (const [stage, count] of perStage)
@@ -154,11 +152,7 @@ export async function mapMembers(
     .selectFrom("rollout_members")
     .select(["rollout_id", "device_id", "state", "reason"])
     .where("rollout_id", "in", rolloutIds)
-    .where(
-      "device_id",
-      "in",
-      sql<string>`(select value from json_each(${JSON.stringify(deviceIds)}))`,
-    )
+    .where("device_id", "in", listOf(deviceIds))
     .execute();
   for (const { rollout_id: rollout, device_id: device, state, reason } of rows)
     found.get(rollout)?.set(device, { state, reason });

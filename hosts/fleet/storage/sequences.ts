@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Queries } from "./database.ts";
+import { moveSequenceOn } from "./sqlite/statements.ts";
 
 /** More than a fleet is offered in the mean over the age of a backup. */
 const actionsPerSecond = 64;
@@ -16,8 +16,6 @@ const eventsPerSecond = 1000;
 export async function moveIdsOn(db: Queries, unknownMs: number): Promise<void> {
   const seconds = Math.floor(Math.max(0, unknownMs) / 1000);
   const actions = Math.min(seconds * actionsPerSecond, actionsPerStartMax);
-  await sql`update sqlite_sequence set seq = seq + ${actions}
-    where name = 'actions' and seq + ${actions} < ${actionIdMax}`.execute(db);
-  await sql`update sqlite_sequence set seq = seq + ${seconds * eventsPerSecond}
-    where name = 'events'`.execute(db);
+  await moveSequenceOn(db, "actions", actions, actionIdMax);
+  await moveSequenceOn(db, "events", seconds * eventsPerSecond);
 }

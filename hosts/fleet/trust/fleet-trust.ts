@@ -15,7 +15,7 @@ import { describeExpiry, type Expiry, expiryLevel } from "../../release/trust/ex
 import { hashedName, type LifeDays, TrustRepository } from "../../release/trust/repository.ts";
 import type { TrustReport } from "../../release/trust/verify.ts";
 import { Thread } from "../../threads/thread.ts";
-import { DatabaseRefusedError } from "../storage/database-check.ts";
+import { DatabaseRefusedError } from "../storage/sqlite/database-check.ts";
 import type { FleetClock } from "../time/clock.ts";
 import { Turns } from "../time/turns.ts";
 import { type AcceptResult, type IncomingDocuments, type Judges, judgeIncoming } from "./accept.ts";

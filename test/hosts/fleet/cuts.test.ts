@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { Kysely, Migrator } from "kysely";
 import { migrationProvider } from "../../../hosts/fleet/migrations/index.ts";
-import { nodeSqliteDialect } from "../../../hosts/fleet/storage/sqlite-dialect.ts";
+import { nodeSqliteDialect } from "../../../hosts/fleet/storage/sqlite/dialect.ts";
 import type { Tables } from "../../../hosts/fleet/storage/tables.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { signedRepository } from "../../support/trust-repository.ts";

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { Thread } from "../../threads/thread.ts";
+import { Thread } from "../../../threads/thread.ts";
 import type { CheckpointAnswer, CheckpointQuestion } from "./checkpoint-thread.ts";
 
 /** The length at which SQLite makes a checkpoint by itself: 1,000 pages of 4 KiB. */

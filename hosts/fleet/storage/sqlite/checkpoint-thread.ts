@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { answerQuestions } from "../../threads/thread.ts";
+import { answerQuestions } from "../../../threads/thread.ts";
 
 export interface CheckpointQuestion {
   readonly file: string;

@@ -10,8 +10,8 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from "kysely";
-import { isLocked } from "../terms/faults.ts";
-import { leaveTurn } from "../time/slices.ts";
+import { isLocked } from "../../terms/faults.ts";
+import { leaveTurn } from "../../time/slices.ts";
 
 /**
  * Prepared statements kept; Kysely writes the same text for the same query, so the set is small.
