@@ -1,6 +1,6 @@
 import { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
 
 /**
  * One unit of work on one device, which may have been removed while its turn was waited for: then
@@ -18,5 +18,5 @@ export function changeDevice<T>(
 
 /** The device was removed while a request of it waited for its turn. */
 export function isGone(fleet: Fleet, entry: DeviceEntry): boolean {
-  return fleet.memory.devices.get(entry.id) !== entry;
+  return fleet.memory.devices.find(entry.id) !== entry;
 }

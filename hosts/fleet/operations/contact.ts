@@ -12,7 +12,7 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import { type DeviceEntry, newEntry } from "./memory.ts";
+import { type DeviceEntry, newEntry } from "./known-devices.ts";
 
 /**
  * A decision can end a stage, which is a new plan; then it is taken again, at most this often per
@@ -36,18 +36,18 @@ export async function noteContact(
   entry.lastSeenAtUnixMs = nowUnixMs;
   const written = entry.row.last_seen_at;
   if (written === null || Math.abs(nowUnixMs - written) >= lastSeenResolutionMs)
-    fleet.memory.unwrittenContacts.add(entry);
+    fleet.memory.devices.noteContactDue(entry);
   const isOther = runningHeader !== null && runningHeader !== entry.runningHeader;
   const isTold = isOther && fleet.paces.mayTellRunning(entry);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const isKnown = !isTold || runningHeader === entry.runningHeader;
-    if (isKnown && entry.decidedPlan === fleet.memory.planVersion) return;
+    if (isKnown && entry.decidedPlan === fleet.memory.plan.number) return;
     const done = await changeDevice(fleet, entry, async (change) => {
-      const { planVersion } = fleet.memory;
+      const decidedPlan = fleet.memory.plan.number;
       if (isTold && runningHeader !== entry.runningHeader)
         await learnRunning(change, runningHeader);
       await decideInstruction(change);
-      await change.finish(planVersion);
+      await change.finish(decidedPlan);
     });
     if (done === "gone") return;
   }
@@ -64,14 +64,12 @@ export async function findEntry(
 ): Promise<DeviceEntry | null> {
   const id = parseDeviceId(idText);
   if (id === null) return null;
-  const known = fleet.memory.devices.get(id);
-  if (known !== undefined) return known;
+  const known = fleet.memory.devices.find(id);
+  if (known !== null) return known;
   const row = await findDevice(queries, id);
   if (row === null) return null;
   const action = await findActiveAction(queries, id);
-  const entry = fleet.memory.devices.get(id) ?? newEntry(row, action); // another request may have been faster
-  fleet.memory.devices.set(id, entry);
-  return entry;
+  return fleet.memory.devices.keep(newEntry(row, action));
 }
 
 export interface NewDevice {
@@ -96,7 +94,7 @@ export async function registerDevice(
     if (known !== null) return { ok: true, entry: known, created: false };
     const [knownAs] = await listSpelledOtherwise(unit.db, id);
     if (knownAs !== undefined) return { ok: false, reason: "spelled-otherwise", knownAs };
-    if (fleet.memory.devicesCount >= limits.devicesMax)
+    if (fleet.memory.devices.registered >= limits.devicesMax)
       return { ok: false, reason: "too-many-devices" };
     const row = {
       id,
@@ -128,10 +126,7 @@ export async function registerDevice(
       unit.nowUnixMs,
     );
     const entry = newEntry(row, null);
-    unit.onCommit(() => {
-      fleet.memory.devices.set(id, entry);
-      fleet.memory.devicesCount += 1;
-    });
+    unit.onCommit(() => fleet.memory.devices.add(entry));
     return { ok: true, entry, created: true };
   });
 }

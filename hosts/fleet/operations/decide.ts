@@ -10,7 +10,8 @@ import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { whyNotOffered } from "./eligible.ts";
-import type { Instruction, Rollout } from "./memory.ts";
+import type { Instruction } from "./known-devices.ts";
+import type { Rollout } from "./memory.ts";
 import type { ReleaseFile } from "./releases.ts";
 
 /**

@@ -17,7 +17,8 @@ import { listMemberships, type MemberRow, moveMember, setDue } from "../storage/
 import type { DeviceId } from "../terms/names.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import { type DeviceEntry, type Instruction, plannedImages, type Rollout } from "./memory.ts";
+import type { DeviceEntry, Instruction } from "./known-devices.ts";
+import { plannedImages, type Rollout } from "./memory.ts";
 import { imageFor, type ReleaseFile } from "./releases.ts";
 
 /**

@@ -5,7 +5,7 @@ import { limits } from "../terms/limits.ts";
 import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
 
 /**
  * Attributes that tell the hardware id, the first that is there wins; an operator's word goes
@@ -20,7 +20,7 @@ export async function receiveAttributes(
   change: { readonly mode: AttributeMode; readonly data: Readonly<Record<string, string>> },
 ): Promise<"accepted" | "too-many-attributes" | "gone"> {
   return changeDevice(fleet, entry, async (device) => {
-    const { planVersion } = fleet.memory;
+    const decidedPlan = fleet.memory.plan.number;
     const attributesMax = limits.attributesPerDeviceMax;
     if (!(await writeAttributes(device.unit.db, entry.id, { ...change, attributesMax })))
       return "too-many-attributes";
@@ -30,7 +30,7 @@ export async function receiveAttributes(
     device.set({ attributes_wanted: 0, ...configurationIn(change) });
     await device.judgeConfigurations();
     await decideInstruction(device);
-    await device.finish(planVersion);
+    await device.finish(decidedPlan);
     return "accepted";
   });
 }

@@ -1,4 +1,4 @@
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
 
 /**
  * How often a device may have something done that costs more than an answer, as a signature does.

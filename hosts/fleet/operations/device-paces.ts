@@ -1,5 +1,5 @@
 import { DevicePace } from "./device-pace.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
 
 /**
  * How often one device may have something written: with it, a device in a loop costs the others

@@ -12,7 +12,8 @@ import { findEntry, registerDevice } from "./contact.ts";
 import { allowRetry, closeIfDone, decideInstruction } from "./decide.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, Rollout } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
+import type { Rollout } from "./memory.ts";
 
 const tokenBytes = 24;
 
@@ -50,7 +51,7 @@ export async function cancelAction(
   force: boolean,
 ): Promise<"canceling" | "canceled" | "no-action" | "gone"> {
   return changeDevice(fleet, entry, async (change) => {
-    const { planVersion } = fleet.memory;
+    const decidedPlan = fleet.memory.plan.number;
     const { action } = change;
     const rollout = action && fleet.memory.rollouts.get(action.rollout_id);
     if (action === null || rollout == null) return "no-action";
@@ -64,7 +65,7 @@ export async function cancelAction(
       await endAction(change, action, { status: "canceled", why: takenBack });
     } else await askToGiveBack(change, action, rollout);
     await decideInstruction(change);
-    await change.finish(planVersion);
+    await change.finish(decidedPlan);
     return force || isDone ? "canceled" : "canceling";
   });
 }
@@ -76,7 +77,7 @@ export async function clearRefusal(
   releaseId: number,
 ): Promise<"cleared" | "nothing-to-clear" | "gone"> {
   return changeDevice(fleet, entry, async (change) => {
-    const { planVersion } = fleet.memory;
+    const decidedPlan = fleet.memory.plan.number;
     const { unit } = change;
     const wasRefused = await deleteRefusals(unit.db, entry.id, releaseId);
     let isCleared = wasRefused;
@@ -94,7 +95,7 @@ export async function clearRefusal(
       unit.nowUnixMs,
     );
     await decideInstruction(change);
-    await change.finish(planVersion);
+    await change.finish(decidedPlan);
     return "cleared";
   });
 }
@@ -127,11 +128,7 @@ export function removeDevice(fleet: Fleet, entry: DeviceEntry): Promise<"removed
     await noteRemovedTime(unit.db, entry.id, fleet.time.nowMs());
     await addEvent(unit.db, { kind: "device-removed", deviceId: entry.id }, unit.nowUnixMs);
     for (const member of members) await evaluateRollout(unit, fleet, member.rollout_id);
-    unit.onCommit(() => {
-      fleet.memory.devices.delete(entry.id);
-      fleet.memory.unwrittenContacts.delete(entry);
-      fleet.memory.devicesCount -= 1;
-    });
+    unit.onCommit(() => fleet.memory.devices.remove(entry));
     return "removed" as const;
   });
 }

@@ -11,8 +11,10 @@ import type { ServiceTime } from "../time/service-time.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 import type { DevicePaces } from "./device-paces.ts";
 import type { ImageDesk } from "./image-desk.ts";
+import { DevicesOfOneServer } from "./known-devices.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
+import { PlanOfOneServer } from "./plan.ts";
 
 /** What every operation of the server works on. */
 export interface Fleet {
@@ -38,11 +40,11 @@ export interface Fleet {
  * their first contact.
  */
 export async function loadMemory(database: FleetDatabase): Promise<FleetMemory> {
-  const memory = new FleetMemory();
+  const registered = await countDevices(database.queries);
+  const memory = new FleetMemory(new DevicesOfOneServer(registered), new PlanOfOneServer());
   for (const row of await listReleases(database.queries)) memory.setRelease(row);
   for (const row of await listImages(database.queries)) memory.addImage(row);
   for (const row of await listRollouts(database.queries))
     memory.setRollout(rolloutOfRow(row, await listStages(database.queries, row.id)));
-  memory.devicesCount = await countDevices(database.queries);
   return memory;
 }

@@ -8,12 +8,11 @@ import {
 } from "../rollout/definition.ts";
 import { readInstallWindows } from "../rollout/install-windows.ts";
 import type { Halt } from "../rollout/stage.ts";
-import type { ActionRow } from "../storage/actions.ts";
-import type { DeviceRow } from "../storage/devices.ts";
 import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
 import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
-import type { DeviceId } from "../terms/names.ts";
+import type { KnownDevices } from "./known-devices.ts";
+import type { Plan } from "./plan.ts";
 import {
   type Release,
   type ReleaseFile,
@@ -61,62 +60,21 @@ export interface Rollout {
   readonly endedAtUnixMs: number | null;
 }
 
-/** What a base poll tells the device to do now. */
-export type Instruction =
-  | { readonly kind: "none" }
-  | {
-      readonly kind: "install";
-      readonly actionId: number;
-      readonly etag: number;
-      /** What DDI's `maintenanceWindow` says; null for a rollout without windows. */
-      readonly windowOpen: boolean | null;
-    }
-  | { readonly kind: "confirm"; readonly actionId: number; readonly etag: number }
-  | { readonly kind: "cancel"; readonly actionId: number };
-
-/**
- * A device as the server keeps it in memory. Everything but the last contact is also in the
- * database and changes only when a unit of work is durable, so an idle poll needs no SQL.
- */
-export interface DeviceEntry {
-  readonly id: DeviceId;
-  row: DeviceRow;
-  action: ActionRow | null;
-  instruction: Instruction;
-  /**
-   * The plan that `instruction` was decided under; another number means that it must be decided
-   * again.
-   */
-  decidedPlan: number;
-  /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
-  runningHeader: string | null;
-  lastSeenAtUnixMs: number | null;
-  /** The mark of the network that it came from last with its own token. */
-  knownFrom: number | null;
-  /** The answer to a base poll, for the links' base that it was written for. */
-  pollAnswer: { readonly baseUrl: string; readonly body: string; readonly etag: string } | null;
-}
-
-/** No plan: what was decided under it must be decided again. */
-export const undecided = -1;
-
 /** Everything that the server knows without asking the database. */
 export class FleetMemory {
-  readonly devices = new Map<DeviceId, DeviceEntry>();
-  /** Devices whose last contact is due to be written. */
-  readonly unwrittenContacts = new Set<DeviceEntry>();
+  readonly devices: KnownDevices;
+  readonly plan: Plan;
   readonly releases = new Map<number, Release>();
   readonly images = new Map<number, ReleaseFile>();
   readonly rollouts = new Map<number, Rollout>();
   private readonly hashes = new Map<string, ReleaseFile>();
-  devicesCount = 0;
   /** Rollouts whose windows were open when it was last looked. */
   readonly openWindows = new Set<number>();
-  /**
-   * Grows with every change of a rollout, so that each device's instruction is decided again at its
-   * next poll.
-   */
-  planVersion = 0;
+
+  constructor(devices: KnownDevices, plan: Plan) {
+    this.devices = devices;
+    this.plan = plan;
+  }
 
   release(version: string): Release | null {
     for (const release of this.releases.values()) if (release.version === version) return release;
@@ -143,23 +101,8 @@ export class FleetMemory {
 
   setRollout(rollout: Rollout): void {
     this.rollouts.set(rollout.id, rollout);
-    this.planVersion += 1;
+    this.plan.advance();
   }
-}
-
-/** A device as it comes from the database, its instruction not decided yet. */
-export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry {
-  return {
-    id: row.id as DeviceId,
-    row,
-    action,
-    instruction: { kind: "none" },
-    decidedPlan: undecided,
-    runningHeader: null,
-    lastSeenAtUnixMs: row.last_seen_at,
-    knownFrom: row.known_from,
-    pollAnswer: null,
-  };
 }
 
 /** What rollouts did before they could be asked to: nothing. */

@@ -161,7 +161,7 @@ async function addToRelease(
   unit.onCommit(() => {
     memory.setRelease(release);
     memory.addImage(row);
-    memory.planVersion += 1; // a rollout of this release may now have something for other hardware
+    memory.plan.advance(); // a rollout of this release may now have something for other hardware
   });
   return { ok: true, imageId: row.id, created: true };
 }

@@ -24,7 +24,7 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
 import type { ReleaseFile } from "./releases.ts";
 import { readSaid, type Said } from "./said.ts";
 
@@ -196,7 +196,7 @@ export async function setAutoConfirm(
   approval: { readonly initiator: string | null; readonly remark: string | null } | null,
 ): Promise<"accepted" | "gone"> {
   return changeDevice(fleet, entry, async (change) => {
-    const { planVersion } = fleet.memory;
+    const decidedPlan = fleet.memory.plan.number;
     change.set({
       auto_confirm_at: approval === null ? null : change.unit.nowUnixMs,
       auto_confirm_initiator: approval?.initiator ?? null,
@@ -205,7 +205,7 @@ export async function setAutoConfirm(
     if (approval !== null && change.action?.status === "confirming")
       await setStatus(change, change.action, "open", "auto-confirmed");
     await decideInstruction(change);
-    await change.finish(planVersion);
+    await change.finish(decidedPlan);
     return "accepted" as const;
   });
 }
@@ -231,7 +231,7 @@ async function onAction(
   work: (change: DeviceChange, action: ActionRow) => Promise<FeedbackResult>,
 ): Promise<FeedbackResult> {
   const done = await changeDevice(fleet, entry, async (change) => {
-    const { planVersion } = fleet.memory;
+    const decidedPlan = fleet.memory.plan.number;
     const action =
       change.action?.id === actionId
         ? change.action
@@ -240,7 +240,7 @@ async function onAction(
     const result = await work(change, action);
     if (result !== "accepted") return result;
     await decideInstruction(change);
-    await change.finish(planVersion);
+    await change.finish(decidedPlan);
     return result;
   });
   return done === "gone" ? "unknown-action" : done;

@@ -11,7 +11,9 @@ import { allowRetry, closeIfDone } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
-import { type DeviceEntry, type Rollout, undecided } from "./memory.ts";
+import type { DeviceEntry } from "./known-devices.ts";
+import type { Rollout } from "./memory.ts";
+import { undecided } from "./plan.ts";
 
 /**
  * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last
@@ -30,7 +32,7 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
   noteWindows(fleet, [...fleet.memory.rollouts.values()]); // one that ended has stragglers, too
   for (const { id } of underWay)
     await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
-  await writeBatch(fleet, [...take(fleet.memory.unwrittenContacts, limits.lastSeenPerTickMax)]);
+  await writeBatch(fleet, fleet.memory.devices.contactsDue(limits.lastSeenPerTickMax));
 }
 
 /**
@@ -43,15 +45,13 @@ function noteWindows(fleet: Fleet, rollouts: readonly Rollout[]): void {
   for (const { id, windows } of rollouts) {
     if (windows === null || mayInstall(windows, nowUnixMs) === memory.openWindows.has(id)) continue;
     if (!memory.openWindows.delete(id)) memory.openWindows.add(id);
-    memory.planVersion += 1;
+    memory.plan.advance();
   }
 }
 
 /** Writes the last contacts that are not on the disk: all of them, for a server that closes. */
 export async function writeAllContacts(fleet: Fleet): Promise<void> {
-  const stale = [...fleet.memory.devices.values()].filter(
-    ({ lastSeenAtUnixMs, row }) => lastSeenAtUnixMs !== row.last_seen_at,
-  );
+  const stale = fleet.memory.devices.contactsUnwritten();
   for (let from = 0; from < stale.length; from += limits.lastSeenPerTickMax)
     await writeBatch(fleet, stale.slice(from, from + limits.lastSeenPerTickMax));
 }
@@ -128,17 +128,8 @@ async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<vo
           last_seen_at: contacts[index]?.atUnixMs ?? null,
           known_from: contacts[index]?.knownFrom ?? null,
         };
-        fleet.memory.unwrittenContacts.delete(entry);
+        fleet.memory.devices.noteContactWritten(entry);
       }
     });
   });
-}
-
-function* take<T>(values: Iterable<T>, max: number): Generator<T> {
-  let taken = 0;
-  for (const value of values) {
-    if (taken === max) return;
-    taken += 1;
-    yield value;
-  }
 }

@@ -20,7 +20,7 @@ export function metricsRoutes(fleet: Fleet, readiness: Readiness) {
     help: "Devices that are registered",
     registers: [registry],
     collect() {
-      this.set(fleet.memory.devicesCount);
+      this.set(fleet.memory.devices.registered);
     },
   });
   new Counter({

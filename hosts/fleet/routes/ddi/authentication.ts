@@ -3,7 +3,7 @@ import { isSameDigest, tokenSha256 } from "../../access/tokens.ts";
 import { changeDevice } from "../../operations/change-device.ts";
 import { findEntry, registerDevice } from "../../operations/contact.ts";
 import type { Fleet } from "../../operations/fleet.ts";
-import type { DeviceEntry } from "../../operations/memory.ts";
+import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { listSpelledOtherwise, updateDevice } from "../../storage/devices.ts";
 import { faultOf } from "../../terms/faults.ts";
 import { limits } from "../../terms/limits.ts";

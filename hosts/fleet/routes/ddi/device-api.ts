@@ -2,7 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { isGone } from "../../operations/change-device.ts";
 import { findEntry, noteContact } from "../../operations/contact.ts";
 import type { Fleet } from "../../operations/fleet.ts";
-import type { DeviceEntry } from "../../operations/memory.ts";
+import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { type Fault, faultOf } from "../../terms/faults.ts";
 import { limits } from "../../terms/limits.ts";
 import { digitsOfId } from "../../terms/names.ts";

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { DeviceEntry } from "../../operations/memory.ts";
+import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { answer, answerText, etagOf, negotiate, notAcceptable } from "./answers.ts";
 import { deviceUrl, type LinkBase } from "./deployment-body.ts";
 

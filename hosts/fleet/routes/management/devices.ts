@@ -8,7 +8,7 @@ import {
   removeDevice,
 } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
-import type { DeviceEntry } from "../../operations/memory.ts";
+import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { shownStates } from "../../rollout/member.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
@@ -245,7 +245,7 @@ const filterQuery = {
 
 /** What memory knows goes before what was written: contacts reach the disk in batches. */
 function deviceView(fleet: Fleet, stored: DeviceRow): object {
-  const entry = fleet.memory.devices.get(stored.id as DeviceId);
+  const entry = fleet.memory.devices.find(stored.id as DeviceId);
   const row = entry?.row ?? stored;
   const running =
     row.running_hash === null

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { Fleet } from "../../operations/fleet.ts";
-import type { DeviceEntry } from "../../operations/memory.ts";
+import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { addEvent } from "../../storage/events.ts";
 import { faultOf } from "../../terms/faults.ts";
 
