@@ -1,13 +1,22 @@
 import type { DigestHex } from "../protocol/digest.ts";
 
-/** An image that the server offers to this device under one action. */
-export interface Offer {
+/** A server offers the file under one action, and hears under its id how it went. */
+export interface ServerSource {
+  readonly by: "server";
   readonly actionId: string;
+  readonly url: string;
+}
+
+/** Who offers a file, and where it is read: the one part of an offer that differs by its way. */
+export type OfferSource = ServerSource;
+
+/** An image that is offered to this device. */
+export interface Offer {
+  readonly source: OfferSource;
   readonly version: string;
-  /** SHA-256 of the file that the URL serves. */
+  /** SHA-256 of the file that travels. */
   readonly fileHash: DigestHex;
   readonly fileBytes: number;
-  readonly url: string;
   /** Known before the download from our own server; a plain hawkBit does not say. */
   readonly imageHash: DigestHex | null;
   /** An operator approved a release that needs it: another major version, or a breaking one. */
@@ -32,10 +41,16 @@ export interface AcceptedOffer extends Offer {
  */
 export const addressNotKept = "http:///";
 
-/** The same file under the same action; only its address may have changed. */
+/** The same file for the same order; only its address may have changed. */
 export function isSameOffer(a: Offer | null, b: Offer | null): boolean {
   if (a === null || b === null) return a === b;
-  return a.actionId === b.actionId && a.fileHash === b.fileHash && a.fileBytes === b.fileBytes;
+  return (
+    isSameOrder(a.source, b.source) && a.fileHash === b.fileHash && a.fileBytes === b.fileBytes
+  );
+}
+
+function isSameOrder(a: OfferSource, b: OfferSource): boolean {
+  return a.actionId === b.actionId;
 }
 
 /** Null while the hash of the image is not known. */

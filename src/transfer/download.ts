@@ -219,8 +219,8 @@ async function fetchBlock(
   const result = await fetchRange(
     tools.http,
     {
-      url: offer.url,
-      headers: tools.headers(offer.url),
+      url: offer.source.url,
+      headers: tools.headers(offer.source.url),
       fromBytes,
       toBytes,
       totalBytes: offer.fileBytes,

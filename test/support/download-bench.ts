@@ -30,11 +30,10 @@ export function fileOf(bytes: number): Uint8Array {
 
 export function acceptedOfferOf(bytes: Uint8Array): AcceptedOffer {
   return {
-    actionId: "7",
+    source: { by: "server", actionId: "7", url: "http://server/file" },
     version: "1.1.0",
     fileHash: sha256Hex(bytes),
     fileBytes: bytes.length,
-    url: "http://server/file",
     imageHash: "11".repeat(32) as DigestHex,
     approved: false,
     forced: false,

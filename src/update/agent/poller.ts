@@ -220,12 +220,11 @@ export class Poller {
     this.#tools.happened({
       kind: "polled",
       offer: {
-        actionId,
+        source: { by: "server", actionId, url },
         version,
         fileHash,
         fileBytes,
         imageHash,
-        url,
         approved,
         forced,
         retry,

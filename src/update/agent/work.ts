@@ -146,7 +146,7 @@ export class UpdateWork {
   }
 
   async #check(offer: Offer, work: LongWork): Promise<Event> {
-    if (offer.url === addressNotKept) return { kind: "checkFailed", ...notKept };
+    if (offer.source.url === addressNotKept) return { kind: "checkFailed", ...notKept };
     const unfit = this.#unfit(offer);
     if (unfit !== null) {
       this.#tools.ports.log.write("error", `${offer.version} refused: ${unfit.message}`);
@@ -177,9 +177,9 @@ export class UpdateWork {
   async #fetchEnds(offer: Offer, work: LongWork): Promise<CheckResult> {
     const { ports, http, settings, client } = this.#tools;
     const request = {
-      url: offer.url,
+      url: offer.source.url,
       fileBytes: offer.fileBytes,
-      headers: client.headers(offer.url),
+      headers: client.headers(offer.source.url),
       timeoutMs: settings.download.timeoutMs,
       trust: this.#trust(),
     };
@@ -252,7 +252,7 @@ export class UpdateWork {
   }
 
   async #download(offer: AcceptedOffer, work: LongWork): Promise<Event> {
-    if (offer.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
+    if (offer.source.url === addressNotKept) return { kind: "downloadFailed", ...notKept };
     const { ports, http, settings, client } = this.#tools;
     if (this.#memory.recall(offer.fileHash) === null) {
       const ends = await this.#fetchEnds(offer, work);

@@ -111,7 +111,7 @@ function unaddressed(inner: JsonObject): string {
 /** The same work on the same file for the same order. */
 function attemptOf(state: State): string | null {
   const offer = offerOf(state);
-  return offer === null ? null : `${offer.actionId} ${offer.fileHash}`;
+  return offer === null ? null : `${offer.source.actionId} ${offer.fileHash}`;
 }
 
 /** Whether the state is a wait, which a device finds out again after a reset. */
@@ -162,7 +162,8 @@ export const acceptedKey = "release";
 
 /** With names of one letter, so that the longest offer fits a value. */
 export function encodeOffer(offer: Offer | AcceptedOffer): JsonObject {
-  const { actionId: a, version: v, fileHash: f, fileBytes: b, url, imageHash: i } = offer;
+  const { version: v, fileHash: f, fileBytes: b, imageHash: i } = offer;
+  const { actionId: a, url } = offer.source;
   const u = url.length > keptUrlLengthMax ? addressNotKept : url;
   const said = { overridesWindows: false, ...offer };
   const letters = Object.entries(offerFlags).filter(([, name]) => said[name]);
@@ -292,11 +293,10 @@ function decodeOffer(object: JsonObject | null): Offer | null {
   if (fileBytes === null || url === null) return null;
   const flags = flagsOf(object);
   return {
-    actionId,
+    source: { by: "server", actionId, url },
     version,
     fileHash,
     fileBytes,
-    url,
     imageHash,
     approved: flags.includes("a"),
     forced: flags.includes("f"),

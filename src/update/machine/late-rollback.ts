@@ -68,7 +68,7 @@ export function refuseRolledBack(state: RolledBackState): Transition {
 }
 
 function causeOf(reason: RollbackReason, offer: AcceptedOffer | null): RefusalCause {
-  return { isSilence: isSilence(reason), actionId: offer?.actionId ?? null };
+  return { isSilence: isSilence(reason), actionId: offer?.source.actionId ?? null };
 }
 
 /** Told once, beside whatever the device is at. */
@@ -88,7 +88,8 @@ function tellImpossible(
   offer: RollingBackState["offer"],
 ): Transition {
   if (offer === null) return stay(state);
-  const { actionId, version } = offer;
+  const { version } = offer;
+  const { actionId } = offer.source;
   const report = {
     actionId,
     execution: "proceeding",

@@ -51,8 +51,8 @@ function tryAgain(
  */
 export function freshened(state: ResumableState, offer: Offer | null): ResumableState {
   if (offer === null) return state;
-  const { url, approved, forced, retry } = offer;
-  const fresh = { url, approved, forced, retry };
+  const { source, approved, forced, retry } = offer;
+  const fresh = { source, approved, forced, retry };
   // Narrowed, for a checked offer stays one.
   return state.kind === "checking"
     ? { ...state, offer: { ...state.offer, ...fresh } }

@@ -139,7 +139,8 @@ export function after(effect: Effect, next: Transition): Transition {
 export function reportsOf(state: State, detail: string | null = null): readonly Effect[] {
   const offer = offerOf(state);
   if (offer === null) return [];
-  const { actionId, version } = offer;
+  const { version } = offer;
+  const { actionId } = offer.source;
   const say = (
     execution: Report["execution"],
     finished: Report["finished"],

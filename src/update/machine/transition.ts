@@ -227,7 +227,7 @@ function inFinished(
   const offer = offerOf(state);
   switch (event.kind) {
     case "reported":
-      return state.kind === "confirmed" && event.actionId === offer?.actionId
+      return state.kind === "confirmed" && event.actionId === offer?.source.actionId
         ? idle()
         : stay(state);
     case "polled":
@@ -314,7 +314,7 @@ function abandonFor(next: Transition): Transition {
  * What went wrong before is told first: a device that rolled back was not cancelled.
  */
 function cancel(state: State, actionId: string): Transition {
-  const isOwn = offerOf(state)?.actionId === actionId;
+  const isOwn = offerOf(state)?.source.actionId === actionId;
   const answer = (accepted: boolean): Effect => ({ kind: "acknowledgeCancel", actionId, accepted });
   switch (state.kind) {
     case "activating":
@@ -352,7 +352,7 @@ function isOver(state: State): boolean {
 /** The server hears it at every poll that leads there; what it wanted before, it wants no more. */
 function refuseOffer(state: State, actionId: string, reason: OfferDefect): Transition {
   const offer = offerOf(state);
-  const isOwn = offer !== null && offer.actionId === actionId;
+  const isOwn = offer !== null && offer.source.actionId === actionId;
   switch (state.kind) {
     case "activating":
     case "trial":

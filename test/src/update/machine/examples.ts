@@ -12,11 +12,10 @@ export const newHash = "11".repeat(32) as DigestHex;
 export const otherHash = "22".repeat(32) as DigestHex;
 
 export const offer: Offer = {
-  actionId: "7",
+  source: { by: "server", actionId: "7", url: "http://server/file" },
   version: "1.1.0",
   fileHash: "f1".repeat(32) as DigestHex,
   fileBytes: 100_000,
-  url: "http://server/file",
   imageHash: newHash,
   approved: false,
   forced: false,
@@ -25,12 +24,21 @@ export const offer: Offer = {
 export const accepted: AcceptedOffer = { ...offer, imageHash: newHash, overridesWindows: false };
 
 export const otherOffer: Offer = {
-  ...offer,
-  actionId: "8",
+  ...under(offer, "8"),
   version: "1.2.0",
   fileHash: "f2".repeat(32) as DigestHex,
   imageHash: otherHash,
 };
+
+/** The same offer with another address. */
+export function at<O extends Offer>(offer: O, url: string): O {
+  return { ...offer, source: { ...offer.source, url } };
+}
+
+/** The same offer under another action. */
+export function under<O extends Offer>(offer: O, actionId: string): O {
+  return { ...offer, source: { ...offer.source, actionId } };
+}
 
 /** From a plain hawkBit: what will run is not known before the check. */
 export const blindOffer: Offer = { ...offer, imageHash: null };

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { failureReasons } from "../../../../src/offer/failure-reasons.ts";
-import { type AcceptedOffer, addressNotKept, type Offer } from "../../../../src/offer/offer.ts";
+import { type AcceptedOffer, addressNotKept } from "../../../../src/offer/offer.ts";
 import { StorageError } from "../../../../src/ports/board.ts";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
 import { encodeJson } from "../../../../src/protocol/json.ts";
@@ -20,12 +20,14 @@ import { MemoryKeyValue, valueBytesMax } from "../../../support/memory-key-value
 import {
   accepted,
   activating,
+  at,
   blindChecking,
   deferredStaged,
   offer,
   passing,
   prepared,
   states,
+  under,
 } from "./examples.ts";
 
 const stored = (state: State): Uint8Array => encodeJson(encodeState(state));
@@ -94,11 +96,14 @@ for (const reason of rollbackReasons)
  * journal.
  */
 const longAccepted: AcceptedOffer = {
-  actionId: "9".repeat(20),
+  source: {
+    by: "server",
+    actionId: "9".repeat(20),
+    url: `https://${"a".repeat(keptUrlLengthMax - 8)}`,
+  },
   version: '"'.repeat(64),
   fileHash: "f".repeat(64) as DigestHex,
   fileBytes: 0xffff_ffff,
-  url: `https://${"a".repeat(keptUrlLengthMax - 8)}`,
   imageHash: "0".repeat(64) as DigestHex,
   approved: true,
   forced: true,
@@ -290,8 +295,9 @@ test("an offer of any allowed length can be stored", () => {
       fc.string({ maxLength: 64, unit: fc.constantFrom(...'azAZ09.+- "\\') }),
       fc.nat({ max: keptUrlLengthMax - 8 }),
       (version, length) => {
-        const offer: Offer = { ...longOffer, version, url: `https://${"u".repeat(length)}/` };
-        if (offer.url.length > keptUrlLengthMax) return;
+        const url = `https://${"u".repeat(length)}/`;
+        if (url.length > keptUrlLengthMax) return;
+        const offer = at({ ...longOffer, version }, url);
         const state: State = { kind: "checking", offer };
         const keyValue = new MemoryKeyValue();
         new Journal(keyValue).write(state);
@@ -325,7 +331,7 @@ test("a server that tells another address at each offer gives no attempt up", ()
   const journal = new Journal(keyValue);
   for (let round = 0; round < 200; round += 1) {
     const url = `http://server/file?signature=${round}`;
-    const moved: State = { ...prepared, offer: { ...accepted, url } };
+    const moved: State = { ...prepared, offer: at(accepted, url) };
     assert.equal(journal.write(moved), true, `round ${round}`);
     assert.equal(journal.write({ ...passing, resume: moved }), true, `round ${round}`);
   }
@@ -346,7 +352,7 @@ test("counts an attempt across resets, and another action anew", () => {
   };
   while (boot().write(again(stored))) stored += 1;
   assert.ok(stored <= attemptWritesMax, `${stored} writes`);
-  assert.equal(boot().write({ kind: "checking", offer: { ...offer, actionId: "8" } }), true);
+  assert.equal(boot().write({ kind: "checking", offer: under(offer, "8") }), true);
 });
 
 test("keeps a wait that comes and goes in memory once it has cost its share of the writes", () => {
@@ -364,11 +370,11 @@ test("keeps a wait that comes and goes in memory once it has cost its share of t
 test("keeps what an offer with a longer address is, and not where", () => {
   for (const length of [keptUrlLengthMax, keptUrlLengthMax + 1, 2048]) {
     const url = "https://cdn.test/".padEnd(length, "x");
-    const state: State = { kind: "checking", offer: { ...longOffer, url } };
+    const state: State = { kind: "checking", offer: at(longOffer, url) };
     const keyValue = new MemoryKeyValue();
     new Journal(keyValue).write(state);
     const kept = length > keptUrlLengthMax ? addressNotKept : url;
-    const offer = { ...longOffer, url: kept };
+    const offer = at(longOffer, kept);
     assert.deepEqual(new Journal(keyValue).read(), { kind: "checking", offer });
   }
 });

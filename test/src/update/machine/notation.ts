@@ -10,7 +10,7 @@ export function told({ state, effects }: Transition): string {
 
 /** The kind, the action, and whatever else the state carries that is not as at its start. */
 export function stateText(state: State): string {
-  const words: (string | null)[] = [state.kind, offerOf(state)?.actionId ?? null];
+  const words: (string | null)[] = [state.kind, offerOf(state)?.source.actionId ?? null];
   switch (state.kind) {
     case "downloading":
       words.push(state.prepared ? "prepared" : null, count("again", state.hashFailures));
@@ -47,13 +47,13 @@ export function stateText(state: State): string {
 export function effectText(effect: Effect): string {
   switch (effect.kind) {
     case "check":
-      return `check ${effect.offer.actionId}`;
+      return `check ${effect.offer.source.actionId}`;
     case "prepare":
     case "download":
     case "verify":
     case "prepareSwap":
     case "requestSwap":
-      return `${effect.kind} ${effect.offer.actionId}`;
+      return `${effect.kind} ${effect.offer.source.actionId}`;
     case "refuse": {
       const silently = effect.cause.isSilence ? " after silence" : "";
       return `refuse ${effect.imageHash.slice(0, 2)}${silently}`;

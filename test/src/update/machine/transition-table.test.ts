@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { deviceStateWords } from "../../../../src/protocol/device-states.ts";
 import type { Event } from "../../../../src/update/machine/event.ts";
 import { transition } from "../../../../src/update/machine/transition.ts";
-import { context, events, offer, onTrial, otherOffer, states } from "./examples.ts";
+import { at, context, events, offer, onTrial, otherOffer, states, under } from "./examples.ts";
 import { stateText, told } from "./notation.ts";
 
 /** Every kind of event, those that depend on what they carry in each of their faces. */
@@ -11,7 +11,7 @@ const faces: Readonly<Record<string, Event>> = {
   ...events,
   "polled other": { kind: "polled", offer: otherOffer },
   "polled nothing": { kind: "polled", offer: null },
-  "polled another file": { kind: "polled", offer: { ...otherOffer, actionId: "7" } },
+  "polled another file": { kind: "polled", offer: under(otherOffer, "7") },
   "offerRefused other": { kind: "offerRefused", actionId: "8", reason: "unsupported-deployment" },
   "cancelled other": { kind: "cancelled", actionId: "8" },
   "checkFailed passing": {
@@ -291,7 +291,7 @@ test("the same state, event and context give the same answer, and change none of
 });
 
 test("a poll that names the same file under a new address disturbs no work", () => {
-  const moved: Event = { kind: "polled", offer: { ...offer, url: "http://elsewhere/file" } };
+  const moved: Event = { kind: "polled", offer: at(offer, "http://elsewhere/file") };
   for (const name of ["checking", "downloading", "prepared", "verifying", "staged"]) {
     const state = states[name];
     assert.ok(state !== undefined);

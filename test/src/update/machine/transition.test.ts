@@ -11,6 +11,7 @@ import {
 } from "../../../../src/update/machine/transition.ts";
 import {
   accepted,
+  at,
   blindChecking,
   blindOffer,
   checking,
@@ -30,6 +31,7 @@ import {
   rolledBack,
   staged,
   trial,
+  under,
   updated,
   verifying,
 } from "./examples.ts";
@@ -161,10 +163,10 @@ for (const reason of failureReasons) {
 
 test("what failed for now goes on from the address of the new offer", () => {
   const url = "http://elsewhere/file?signature=2";
-  const next = transition(passing, { kind: "polled", offer: { ...offer, url } }, context);
-  assert.deepEqual(next.state, { ...prepared, offer: { ...accepted, url } });
+  const next = transition(passing, { kind: "polled", offer: at(offer, url) }, context);
+  assert.deepEqual(next.state, { ...prepared, offer: at(accepted, url) });
   const effect = next.effects.find(({ kind }) => kind === "download");
-  assert.deepEqual(effect, { kind: "download", offer: { ...accepted, url } });
+  assert.deepEqual(effect, { kind: "download", offer: at(accepted, url) });
   const fromCheck: State = {
     kind: "failed",
     offer,
@@ -172,12 +174,12 @@ test("what failed for now goes on from the address of the new offer", () => {
     resume: checking,
     retryAtUnixMs: null,
   };
-  const again = transition(fromCheck, { kind: "polled", offer: { ...offer, url } }, context);
-  assert.deepEqual(again.state, { kind: "checking", offer: { ...offer, url } });
+  const again = transition(fromCheck, { kind: "polled", offer: at(offer, url) }, context);
+  assert.deepEqual(again.state, { kind: "checking", offer: at(offer, url) });
 });
 
 test("another file under the same action begins anew, also after a failure for good", () => {
-  const changed = { ...otherOffer, actionId: offer.actionId };
+  const changed = under(otherOffer, offer.source.actionId);
   for (const state of [passing, failed, deferred, confirmed])
     assert.deepEqual(
       transition(state, { kind: "polled", offer: changed }, context).state,
