@@ -11,6 +11,7 @@ import * as directorTimes from "./0009-director-times.ts";
 import * as spelledIds from "./0010-spelled-ids.ts";
 import * as eventBytes from "./0011-event-bytes.ts";
 import * as knownAddresses from "./0012-known-addresses.ts";
+import * as replacedImages from "./0013-replaced-images.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -26,6 +27,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0010-spelled-ids": spelledIds,
   "0011-event-bytes": eventBytes,
   "0012-known-addresses": knownAddresses,
+  "0013-replaced-images": replacedImages,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

@@ -155,17 +155,20 @@ async function learnRunning(change: DeviceChange, header: string): Promise<void>
     running_confirmed: confirmed,
   });
   if (isUnchanged) return;
-  for (const member of await change.members()) await judgeMember(change, member, running);
+  for (const member of await change.members())
+    await judgeMember(change, member, { running, before: row.running_hash });
   if (isFirst && change.row.state === "unknown") change.setState("idle", null);
 }
 
 async function judgeMember(
   change: DeviceChange,
   member: MemberRow,
-  running: Running,
+  { running, before }: { readonly running: Running; readonly before: string | null },
 ): Promise<void> {
   const image = change.imageOfMember(member);
   if (image?.kind !== "firmware") return;
+  if (running.imageHash === image.imageHash && before !== null && before !== running.imageHash)
+    await change.noteReplaced(member, before);
   const isNewerRelease = await movedOn(change, member, running);
   await change.learn(member, image.imageHash, {
     kind: "running",
@@ -181,7 +184,7 @@ async function judgeMember(
 
 /**
  * The device runs another image because it was sent there later, or because that image is newer.
- * What a downgrade replaced is newer too: whoever runs it again went back.
+ * What a downgrade replaced is newer too: whoever runs that again went back.
  */
 async function movedOn(
   change: DeviceChange,
@@ -194,6 +197,8 @@ async function movedOn(
     change.fleet.memory.rollouts.get(member.rollout_id)?.definition.allowDowngrade === true;
   const isNewer = target !== null && version !== null && compareVersions(version, target) > 0;
   if (isNewer && !mayGoDown) return true;
+  const { replaced_hash: replaced } = member;
+  if (isNewer && replaced !== null && replaced !== running.imageHash) return true;
   return (await change.members()).some(
     (other) =>
       other.rollout_id > member.rollout_id &&

@@ -173,6 +173,7 @@ async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
       continue;
     }
     if (!isOffering(rollout) || member.stage > rollout.currentStage) continue;
+    if (member.proof_due_at !== null && member.state === "withdrawn") continue; // pauses after it gave up
     await offer(change, rollout, member, image);
     return;
   }

@@ -13,7 +13,13 @@ import { deleteClearance } from "../storage/clearances.ts";
 import type { UnitOfWork } from "../storage/database.ts";
 import { addRefusal, type DeviceRow, deleteRefusals, updateDevice } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
-import { listMemberships, type MemberRow, moveMember, setDue } from "../storage/rollouts.ts";
+import {
+  listMemberships,
+  type MemberRow,
+  moveMember,
+  setDue,
+  setReplaced,
+} from "../storage/rollouts.ts";
 import type { DeviceId } from "../terms/names.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
@@ -27,10 +33,10 @@ import { imageFor, type ReleaseFile } from "./releases.ts";
  */
 const retryAfterMs = 3600 * 1000;
 /**
- * A device whose own link was away tries again after these pauses, once each; after that it went
- * back for good.
+ * A device whose own link was away, or that gave up unasked, tries again after these pauses, once
+ * each; after that it is over for good.
  */
-const silencePausesMs: readonly number[] = [1, 6, 24].map((hours) => hours * 3600 * 1000);
+const retryPausesMs: readonly number[] = [1, 6, 24].map((hours) => hours * 3600 * 1000);
 const recentMs = 3600 * 1000;
 
 /**
@@ -111,7 +117,7 @@ export class DeviceChange {
   async learn(member: MemberRow, imageHash: string, evidence: Evidence): Promise<void> {
     const next = afterEvidence(member, imageHash, evidence);
     if (next.state === member.state && next.reason === member.reason) return;
-    await this.move(member, next, imageHash);
+    await this.move(member, next, { imageHash, gaveUp: gaveUp(next, evidence) });
   }
 
   /**
@@ -161,9 +167,9 @@ export class DeviceChange {
     );
   }
 
-  /** Whether the member went back for nothing but silence less often than there are pauses. */
+  /** Whether the member went back for silence, or gave up, less often than there are pauses. */
   mayTryAgain(member: MemberRow): boolean {
-    return member.silent_rollbacks < silencePausesMs.length;
+    return member.silent_rollbacks < retryPausesMs.length;
   }
 
   /**
@@ -173,9 +179,19 @@ export class DeviceChange {
   async putOff(member: MemberRow, seconds: number | null): Promise<void> {
     const due = seconds === null ? null : this.fleet.time.nowMs() + seconds * 1000;
     await setDue(this.unit.db, member, due);
+    this.replaceRow(member, { proof_due_at: due });
+  }
+
+  /** The member came to run the release; what it ran until then. */
+  async noteReplaced(member: MemberRow, imageHash: string): Promise<void> {
+    await setReplaced(this.unit.db, member, imageHash);
+    this.replaceRow(member, { replaced_hash: imageHash });
+  }
+
+  private replaceRow(member: MemberRow, columns: Partial<MemberRow>): void {
     this.memberRows =
       this.memberRows?.map((row) =>
-        row.rollout_id === member.rollout_id ? { ...row, proof_due_at: due } : row,
+        row.rollout_id === member.rollout_id ? { ...row, ...columns } : row,
       ) ?? null;
   }
 
@@ -183,17 +199,23 @@ export class DeviceChange {
    * When, as service time, the time is over that the member has for its next step; a client that
    * never tells cannot be late.
    */
-  private proofDue(member: MemberRow, next: Member, rollout: Rollout): number | null {
+  private proofDue(
+    member: MemberRow,
+    next: Member,
+    rollout: Rollout,
+    gaveUp: boolean,
+  ): number | null {
     const nowMs = this.fleet.time.nowMs();
+    const pauseMs = retryPausesMs[member.silent_rollbacks] ?? retryAfterMs;
+    if (gaveUp) return nowMs + pauseMs;
     if (next.state === "no-server")
       return member.state === next.state ? member.proof_due_at : nowMs + retryAfterMs;
     if (next.state === "no-link")
-      return member.state === next.state
-        ? member.proof_due_at
-        : nowMs + (silencePausesMs[member.silent_rollbacks] ?? retryAfterMs);
+      return member.state === next.state ? member.proof_due_at : nowMs + pauseMs;
     if (isOpen(next.state) || next.state === "unproven")
       return nowMs + rollout.definition.actionSeconds * 1000;
-    if (isThrough(next.state) && this.action?.rollout_id === rollout.id)
+    const isDone = isThrough(next.state) || isTriedAgain(member.state);
+    if (isDone && this.action?.rollout_id === rollout.id)
       return nowMs + rollout.definition.actionSeconds * 1000; // its last report is still waited for
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
@@ -201,30 +223,28 @@ export class DeviceChange {
     return nowMs + rollout.definition.proofSeconds * 1000;
   }
 
-  private async move(member: MemberRow, next: Member, imageHash: string): Promise<void> {
+  private async move(
+    member: MemberRow,
+    next: Member,
+    { imageHash, gaveUp }: { readonly imageHash: string; readonly gaveUp: boolean },
+  ): Promise<void> {
     const { unit, fleet } = this;
     const rollout = fleet.memory.rollouts.get(member.rollout_id);
     if (rollout === undefined) throw new Error(`no rollout ${member.rollout_id} in memory`);
     const atUnixMs = unit.nowUnixMs;
     const atServiceMs = fleet.time.nowMs();
-    const proofDueAtServiceMs = this.proofDue(member, next, rollout);
-    const silentRollbacks = rollbacksAfter(member, next);
+    const proofDueAtServiceMs = this.proofDue(member, next, rollout, gaveUp);
+    const silentRollbacks = rollbacksAfter(member, next, gaveUp);
     const times = { atUnixMs, atServiceMs, proofDueAtServiceMs };
     await moveMember(unit.db, member, next, times, silentRollbacks);
     this.movedRollouts.add(rollout.id);
-    this.memberRows =
-      this.memberRows?.map((row) =>
-        row.rollout_id === member.rollout_id
-          ? {
-              ...row,
-              ...next,
-              changed_at: atUnixMs,
-              changed_service_ms: atServiceMs,
-              silent_rollbacks: silentRollbacks,
-              proof_due_at: proofDueAtServiceMs,
-            }
-          : row,
-      ) ?? null;
+    this.replaceRow(member, {
+      ...next,
+      changed_at: atUnixMs,
+      changed_service_ms: atServiceMs,
+      silent_rollbacks: silentRollbacks,
+      proof_due_at: proofDueAtServiceMs,
+    });
     const { releaseId } = rollout;
     if (next.state === "rolled-back") {
       await addRefusal(unit.db, this.id, { imageHash, releaseId, reason: next.reason, atUnixMs });
@@ -249,9 +269,15 @@ export class DeviceChange {
   }
 }
 
+/** The device ended its action, unasked, and may have another one after a pause. */
+function gaveUp(next: Member, evidence: Evidence): boolean {
+  return evidence.kind === "feedback" && next.state === "withdrawn";
+}
+
 /** Counted until the release is taken, or an operator lets it be tried anew. */
-function rollbacksAfter(member: MemberRow, next: Member): number {
+function rollbacksAfter(member: MemberRow, next: Member, gaveUp: boolean): number {
   const before = member.silent_rollbacks;
+  if (gaveUp) return before + 1;
   if (next.state === "no-link" && member.state !== next.state) return before + 1;
   const isCleared = next.state === "waiting" && !isTriedAgain(member.state);
   return next.state === "updated" || isCleared ? 0 : before;

@@ -7,8 +7,6 @@ import type { DeviceEntry } from "./known-devices.ts";
  */
 export class DevicePaces {
   readonly #posts = new DevicePace({ atOnceMax: 120, everyMs: 5000 });
-  /** Ends of actions that it gives back, each of which may be offered again. */
-  readonly #givenBack = new DevicePace({ atOnceMax: 60, everyMs: 60_000 });
   readonly #running = new DevicePace({ atOnceMax: 60, everyMs: 20_000 });
   readonly #nowMs: () => number;
   #refused = 0;
@@ -31,14 +29,11 @@ export class DevicePaces {
   }
 
   /**
-   * The same for a report that ends the action of the device. One that closes it is always taken:
-   * it does so once, and nobody may repeat it.
+   * Counts a report that ends the action of the device, and is always taken: it ends it once, and
+   * after one that gives the action up the next comes after a pause of hours.
    */
-  end(device: DeviceEntry, execution: string): number {
-    if (this.#posts.take(device, this.#nowMs()) === 0 || execution === "closed") return 0;
-    const waitMs = this.#givenBack.take(device, this.#nowMs());
-    if (waitMs > 0) this.#refused += 1;
-    return Math.ceil(waitMs / 1000);
+  end(device: DeviceEntry): void {
+    this.#posts.take(device, this.#nowMs());
   }
 
   /** May another image that it says to run be noted now? Its next requests say it again. */

@@ -85,6 +85,9 @@ export async function clearRefusal(
       if (fleet.memory.rollouts.get(member.rollout_id)?.releaseId !== releaseId) continue;
       await change.learn(member, "", { kind: "cleared" });
       isCleared ||= (await change.memberOf(member.rollout_id))?.state !== member.state;
+      if (member.state !== "withdrawn" || member.proof_due_at === null) continue;
+      await change.putOff(member, null); // its pause is over
+      isCleared = true;
     }
     if (!isCleared) return "nothing-to-clear";
     await allowRetry(change, releaseId);

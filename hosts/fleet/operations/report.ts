@@ -57,7 +57,9 @@ export async function receiveFeedback(
     const said = readSaid(feedback);
     if (!isActive(action)) return receiveLate(change, action, { feedback, said });
     await keepReport(change, action, feedback);
-    await learnFeedback(change, action, said);
+    if (action.status === "canceling" && said.execution === "canceled")
+      await learnCancelled(change, action); // some clients answer here what they were asked there
+    else await learnFeedback(change, action, said);
     const after = await change.memberOf(action.rollout_id);
     await putEndOff(change, action, after);
     showState(change, after?.state ?? null, said);
@@ -104,6 +106,13 @@ async function putEndOff(
   if (member === null || rollout === undefined) return;
   if (!isOpen(member.state) || action.status === "canceling") return;
   await change.putOff(member, rollout.definition.actionSeconds);
+}
+
+async function learnCancelled(change: DeviceChange, action: ActionRow): Promise<void> {
+  const image = change.fleet.memory.images.get(action.image_id);
+  const member = await change.memberOf(action.rollout_id);
+  if (member === null || image === undefined) return;
+  await change.learn(member, image.imageHash, evidenceOfCancel(action));
 }
 
 async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said): Promise<void> {
@@ -160,10 +169,7 @@ export async function receiveCancelFeedback(
     // Some clients say "canceled" of what they cancelled (hawkBit#952).
     if (feedback.execution !== "closed" && feedback.execution !== "canceled") return "accepted";
     const isCanceled = feedback.finished !== "failure";
-    const image = fleet.memory.images.get(action.image_id);
-    const member = await change.memberOf(action.rollout_id);
-    if (isCanceled && member !== null && image !== undefined)
-      await change.learn(member, image.imageHash, evidenceOfCancel(action));
+    if (isCanceled) await learnCancelled(change, action);
     change.setState(isCanceled ? "withdrawn" : "failed", why);
     await setStatus(change, action, isCanceled ? "canceled" : "failed", feedback.execution);
     return "accepted";

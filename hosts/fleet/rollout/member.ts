@@ -18,7 +18,7 @@ import { noServerReason, readReason } from "../../../src/protocol/reasons.ts";
  * | rolled-back | ran the release and went back |
  * | failed | refused the release, or gave up on it, before it ran |
  * | unproven | activated or reported success, and did not show the running release in time |
- * | withdrawn | its action was cancelled |
+ * | withdrawn | its action was cancelled; or its device gave it up, and tries again a few times |
  * | no-server | went back because the server did not answer, which was the server's fault; tries again |
  * | no-link | went back for nothing but silence of a server that was there; tries again a few times |
  * | stuck | runs the release, wants to go back and cannot |
@@ -73,7 +73,7 @@ export type Evidence =
       /** The plain words of a client without `reason=`. */
       readonly told: string | null;
       readonly serverWasOut: boolean;
-      /** The device went back for nothing but silence less often than it may try again. */
+      /** The device went back for silence, or gave up unasked, less often than it may try again. */
       readonly mayTryAgain: boolean;
     }
   | { readonly kind: "offered" }
@@ -237,7 +237,8 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
       if (finished === "failure") return changed(member, "failed", why);
       return changed(member, "reported", why);
     case "canceled":
-      return changed(member, "withdrawn", why);
+      if (state === "failed" || state === "excluded") return member; // it is over already
+      return changed(member, evidence.mayTryAgain ? "withdrawn" : "failed", why ?? givenUp);
     case "rejected":
       return isBehind(state, "deferred") ? member : changed(member, "deferred", why ?? "rejected");
     default: {
@@ -263,6 +264,9 @@ function stateBack(
   const isJudged = isSeen && !reasonsSeen.includes(reason ?? "");
   return evidence.mayTryAgain && !isJudged ? "no-link" : "rolled-back";
 }
+
+/** Why a member has no action any more whose device ended it, unasked and without a reason. */
+const givenUp = "given-up";
 
 /** The reasons of a rollback that only the running image told of: the device's report says why. */
 const reasonsSeen: readonly string[] = ["reverted", "runs-another-image"];

@@ -275,6 +275,20 @@ export async function setDue(
     .execute();
 }
 
+/** What a member ran before the release. */
+export async function setReplaced(
+  db: Queries,
+  member: MemberRow,
+  imageHash: string,
+): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ replaced_hash: imageHash })
+    .where("device_id", "=", member.device_id)
+    .where("rollout_id", "=", member.rollout_id)
+    .execute();
+}
+
 /** Gives members an end whose action is of a time in which actions had none. */
 export async function setMissingDues(db: Queries, dueServiceMs: number): Promise<void> {
   await db

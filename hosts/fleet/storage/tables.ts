@@ -161,8 +161,10 @@ export interface RolloutMemberTable {
   reason: string | null;
   changed_at: number;
   changed_service_ms: Generated<number>;
-  /** How often it went back for nothing but silence. */
+  /** How often it went back for nothing but silence, or gave up unasked. */
   silent_rollbacks: Generated<number>;
+  /** What it ran when it came to run the release; null until then. */
+  replaced_hash: Generated<string | null>;
   /**
    * Service time. When what the member does is over: a proof, an action without a word, a pause
    * before it is offered the release again.

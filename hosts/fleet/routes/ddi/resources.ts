@@ -241,7 +241,8 @@ async function takeFeedback(
   const { action } = device;
   const execution = feedback.ok ? feedback.value.execution : null;
   const isEndOf = action?.id === actionId && execution !== null && ends(action, execution);
-  const waitSeconds = isEndOf ? fleet.paces.end(device, execution) : fleet.paces.post(device);
+  if (isEndOf) fleet.paces.end(device);
+  const waitSeconds = isEndOf ? 0 : fleet.paces.post(device);
   if (waitSeconds > 0) return answerSlowly(request, reply, waitSeconds);
   if (actionId === null) return answerProblem(request, reply, problems.notReadable);
   if (!feedback.ok) return answerProblem(request, reply, feedback.problem);

@@ -151,6 +151,7 @@ function asBefore(file: string): void {
     ["rollout_stages", "no_link"],
     ["rollout_members", "silent_rollbacks"],
     ["devices", "known_from"],
+    ["rollout_members", "replaced_hash"],
   ];
   database.exec("drop index devices_by_digits");
   for (const [table, column] of columns)

@@ -76,10 +76,13 @@ test("a device that gives its offers back for ever keeps a bounded history", asy
   await device.poll();
   await fleet.publish({ version: "1.1.0" });
   const stages = [{ percent: 100, soakSeconds: 0 }];
-  await fleet.api("POST", "/rollouts", { name: "r", releaseVersion: "1.1.0", start: true, stages });
+  const haltThreshold = { failedShare: 1 };
+  const wanted = { name: "r", releaseVersion: "1.1.0", start: true, stages, haltThreshold };
+  await fleet.api("POST", "/rollouts", wanted);
   for (let index = 0; index < actionHistoryMax + 10; index += 1) {
     const actionId = (await device.offered()) ?? assert.fail("not offered");
     await device.feedback(actionId, "canceled", "none", []);
+    await fleet.api("DELETE", `/devices/${device.id}/refusals/1.1.0`); // else it pauses
   }
   assert.ok(count("actions") <= actionHistoryMax);
   assert.ok(count("action_reports") <= actionHistoryMax);
@@ -196,6 +199,7 @@ test("a database of before counts the bytes that it has", async (t) => {
   database.exec(`drop trigger events_counted; drop trigger events_uncounted;
     drop index event_counts_by_bytes; alter table event_counts drop column bytes;
     alter table devices drop column known_from;
+    alter table rollout_members drop column replaced_hash;
     delete from kysely_migration where name > '0010-spelled-ids';
     create trigger events_counted after insert on events begin
       insert into event_counts values (coalesce(new.device_id, ''), 1)

@@ -49,3 +49,23 @@ test("a later rollout takes devices on from a downgrade", async (t) => {
   const { state, stages } = await fleet.api("GET", "/rollouts/1");
   assert.deepEqual([state, stages[0].counts.updated], ["running", devices.length]);
 });
+
+test("a device that moves on from a downgrade to something newer has not gone back", async (t) => {
+  const { fleet, devices, older } = await downgrade(t);
+  for (const device of devices) await device.updates("1.1.0", older);
+  devices[0]?.runs("1.3.0", "c".repeat(64));
+  await devices[0]?.poll();
+  const { state, stages } = await fleet.api("GET", "/rollouts/1");
+  assert.deepEqual([state, stages[0].counts.updated], ["running", devices.length]);
+});
+
+test("a device on trial of a downgrade that is flashed newer by hand has not gone back", async (t) => {
+  const { fleet, devices, older } = await downgrade(t);
+  const [device] = devices;
+  assert.ok(device);
+  await device.installs("1.1.0", older);
+  device.runs("1.3.0", "c".repeat(64));
+  await device.poll();
+  assert.notEqual((await memberOf(fleet, 1, device.id))?.[0], "rolled-back");
+  assert.equal((await fleet.api("GET", "/rollouts/1")).state, "running");
+});

@@ -26,8 +26,9 @@ function says(
   execution: (typeof executions)[number],
   finished: "none" | "success" | "failure" = "none",
   deviceState: DeviceStateWord | null = null,
+  mayTryAgain = false,
 ): Evidence {
-  const plain = { reason: null, told: null, serverWasOut: false, mayTryAgain: false };
+  const plain = { reason: null, told: null, serverWasOut: false, mayTryAgain };
   return { kind: "feedback", execution, finished, deviceState, ...plain };
 }
 
@@ -145,7 +146,8 @@ const table: ReadonlyArray<readonly [string, Evidence, string]> = [
     { kind: "configured", version: 6, wanted: 5 },
     ". . . . . . . . . . . . . . . .",
   ],
-  ["cancels", says("canceled"), "d d d d d d d . . d d . d . . ."],
+  ["gives up", says("canceled", "none", null, true), "d d d d d d d . . . d . . . . ."],
+  ["gives up once too often", says("canceled"), "f f f f f f f . . . f f . . . ."],
 ];
 
 const letters: Readonly<Record<string, MemberState>> = {
