@@ -7,7 +7,7 @@ import {
 } from "../../operations/configurations.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { ConfigurationRelease } from "../../operations/releases.ts";
-import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
+import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
   listQuery,
@@ -75,15 +75,16 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(configurationSchema), ...errorResponses },
       },
-      handler: async (request) => {
+      handler: (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
-        const items = [...fleet.memory.releases.values()]
+        const rows = [...fleet.memory.releases.values()]
           .filter((release): release is ConfigurationRelease => release.kind === "configuration")
           .filter(({ id }) => id > after)
           .slice(0, limit);
-        const { next } = page(items, limit, ({ id }) => String(id));
-        return { items: items.map(configurationView), next };
+        const cursorOf = ({ id }: ConfigurationRelease): string => String(id);
+        const [view, schema] = [configurationView, configurationSchema];
+        return answerPage(reply, { rows, limit, cursorOf, view, schema });
       },
     });
     app.route<{ Params: { version: string } }>({

@@ -19,9 +19,9 @@ import {
   listSpelledOtherwise,
   readAttributes,
 } from "../../storage/devices.ts";
-import { listEventsOfDevice } from "../../storage/events.ts";
+import { listEventsOfDevice, type StoredEvent } from "../../storage/events.ts";
 import type { DeviceId } from "../../terms/names.ts";
-import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
+import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
   devicePageQuery,
   errorResponses,
@@ -101,12 +101,13 @@ export function deviceRoutes(fleet: Fleet) {
         querystring: listQuery({ ...devicePageQuery, ...filterQuery }),
         response: { 200: pageSchema(deviceSchema), ...errorResponses },
       },
-      handler: async (request) => {
+      handler: async (request, reply) => {
         const { limit: limitText, after = null, ...filter } = request.query;
         const limit = pageLimit(limitText);
         const rows = await listDevices(fleet.database.queries, filter, { after, limit });
-        const { next } = page(rows, limit, ({ id }) => id);
-        return { items: rows.map((row) => deviceView(fleet, row)), next };
+        const cursorOf = ({ id }: DeviceRow): string => id;
+        const view = (row: DeviceRow): object => deviceView(fleet, row);
+        return answerPage(reply, { rows, limit, cursorOf, view, schema: deviceSchema });
       },
     });
     app.route<{ Params: { id: string } }>({
@@ -186,13 +187,13 @@ export function deviceRoutes(fleet: Fleet) {
         if (entry === null) return unknownDevice(fleet, reply, request.params.id);
         const { after, source = "device" } = request.query;
         const limit = pageLimit(request.query.limit);
-        const events = await listEventsOfDevice(fleet.database.queries, entry.id, {
+        const rows = await listEventsOfDevice(fleet.database.queries, entry.id, {
           limit,
           before: after === undefined ? null : Number(after),
           sentByDevice: source === "device",
         });
-        const { next } = page(events, limit, ({ id }) => String(id));
-        return { items: events.map(eventView), next };
+        const cursorOf = ({ id }: StoredEvent): string => String(id);
+        return answerPage(reply, { rows, limit, cursorOf, view: eventView, schema: eventSchema });
       },
     });
     app.route<{ Params: { id: string; version: string } }>({

@@ -3,7 +3,7 @@ import { deviceIdRule } from "../../../../src/protocol/device-id.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
 import { deviceIdPattern } from "../../terms/names.ts";
-import { page, pageLimit } from "../requests/answers.ts";
+import { answerPage, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
   listQuery,
@@ -29,16 +29,16 @@ export function eventRoutes(fleet: Fleet) {
         }),
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },
-      handler: async (request) => {
+      handler: async (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const { device } = request.query;
-        const events = await listEvents(fleet.database.queries, {
+        const rows = await listEvents(fleet.database.queries, {
           after: Number(request.query.after ?? 0),
           limit,
           ...(device === undefined ? {} : { deviceId: device }),
         });
-        const { next } = page(events, limit, ({ id }) => String(id));
-        return { items: events.map(eventView), next };
+        const cursorOf = ({ id }: StoredEvent): string => String(id);
+        return answerPage(reply, { rows, limit, cursorOf, view: eventView, schema: eventSchema });
       },
     });
   };

@@ -6,7 +6,7 @@ import type { PublishRules } from "../../operations/image-check.ts";
 import { type PublishRefusal, publishImage } from "../../operations/publish.ts";
 import type { FirmwareImage, FirmwareRelease } from "../../operations/releases.ts";
 import { limits } from "../../terms/limits.ts";
-import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
+import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
   errorResponses,
   listQuery,
@@ -61,15 +61,21 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(releaseSchema), ...errorResponses },
       },
-      handler: async (request) => {
+      handler: (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
-        const items = [...fleet.memory.releases.values()]
+        const rows = [...fleet.memory.releases.values()]
           .filter((release): release is FirmwareRelease => release.kind === "firmware")
           .filter(({ id }) => id > after)
           .slice(0, limit);
-        const { next } = page(items, limit, ({ id }) => String(id));
-        return { items: items.map(releaseView), next };
+        const cursorOf = ({ id }: FirmwareRelease): string => String(id);
+        return answerPage(reply, {
+          rows,
+          limit,
+          cursorOf,
+          view: releaseView,
+          schema: releaseSchema,
+        });
       },
     });
     app.route<{ Params: { version: string } }>({

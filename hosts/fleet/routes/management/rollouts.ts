@@ -27,9 +27,15 @@ import {
 import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
 import { type MemberState, memberStates } from "../../rollout/member.ts";
 import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
-import { countsOf, listMembers, listOutcomes, listStages } from "../../storage/rollouts.ts";
+import {
+  countsOf,
+  listMembers,
+  listOutcomes,
+  listStages,
+  type MemberRow,
+} from "../../storage/rollouts.ts";
 import { limits } from "../../terms/limits.ts";
-import { answerRefusal, page, pageLimit } from "../requests/answers.ts";
+import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
   devicePageQuery,
   errorResponses,
@@ -98,17 +104,16 @@ export function rolloutRoutes(fleet: Fleet) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(rolloutSchema), ...errorResponses },
       },
-      handler: async (request) => {
+      handler: (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const before = Number(request.query.after ?? Number.MAX_SAFE_INTEGER);
-        const rollouts = [...fleet.memory.rollouts.values()]
+        const rows = [...fleet.memory.rollouts.values()]
           .filter(({ id }) => id < before)
           .sort((a, b) => b.id - a.id)
           .slice(0, limit);
-        const { next } = page(rollouts, limit, ({ id }) => String(id));
-        const items = [];
-        for (const rollout of rollouts) items.push(await rolloutView(fleet, rollout));
-        return { items, next };
+        const cursorOf = ({ id }: Rollout): string => String(id);
+        const view = (rollout: Rollout): Promise<object> => rolloutView(fleet, rollout);
+        return answerPage(reply, { rows, limit, cursorOf, view, schema: rolloutSchema });
       },
     });
     oneRollout(app, fleet);
@@ -164,19 +169,20 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       const limit = pageLimit(request.query.limit);
       const { after = "", state = null } = request.query;
       const rows = await listMembers(fleet.database.queries, id, { after, limit, state });
-      const { next } = page(rows, limit, (row) => row.device_id);
-      return {
-        items: rows.map((row) => ({
-          deviceId: row.device_id,
-          stage: row.stage,
-          state: row.state,
-          reason: row.reason,
-          changedAtUnixMs: row.changed_at,
-        })),
-        next,
-      };
+      const cursorOf = (row: MemberRow): string => row.device_id;
+      return answerPage(reply, { rows, limit, cursorOf, view: memberView, schema: memberSchema });
     },
   });
+}
+
+function memberView(row: MemberRow): object {
+  return {
+    deviceId: row.device_id,
+    stage: row.stage,
+    state: row.state,
+    reason: row.reason,
+    changedAtUnixMs: row.changed_at,
+  };
 }
 
 function changes(app: FastifyInstance, fleet: Fleet): void {

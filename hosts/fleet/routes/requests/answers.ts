@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { limits } from "../../terms/limits.ts";
+import { leaveTurn } from "../../time/slices.ts";
 
 /** Answers with a typed reason: one word for programs, one sentence for people. */
 export function answerRefusal(
@@ -23,12 +24,34 @@ export function pageLimit(text: string | undefined): number {
   return Math.min(Math.max(Number(text), 1), limits.pageSizeMax);
 }
 
-/** `next` is the cursor of the last item when there may be more. */
-export function page<T>(
-  items: readonly T[],
-  limit: number,
-  cursorOf: (item: T) => string,
-): { items: readonly T[]; next: string | null } {
-  const last = items.at(-1);
-  return { items, next: last === undefined || items.length < limit ? null : cursorOf(last) };
+export interface Page<T> {
+  readonly rows: readonly T[];
+  /** The number of rows that were asked for. */
+  readonly limit: number;
+  /** What `after` names this row by in the next request. */
+  cursorOf(row: T): string;
+  view(row: T): object | Promise<object>;
+  /** The schema of one item. */
+  readonly schema: { readonly [key: string]: unknown };
+}
+
+/**
+ * Answers `{items, next}` as `pageSchema` has it; `next` is the cursor of the last item when there
+ * may be more. Others have their turn between two items, however large each is.
+ */
+export async function answerPage<T>(
+  reply: FastifyReply,
+  { rows, limit, cursorOf, view, schema }: Page<T>,
+): Promise<FastifyReply> {
+  const items: string[] = [];
+  for (const row of rows) {
+    await leaveTurn();
+    const item = (await view(row)) as Record<string, unknown>;
+    items.push(String(reply.serializeInput(item, schema)));
+  }
+  const last = rows.at(-1);
+  const next = last === undefined || rows.length < limit ? null : cursorOf(last);
+  return reply
+    .type("application/json; charset=utf-8")
+    .send(`{"items":[${items.join(",")}],"next":${JSON.stringify(next)}}`);
 }
