@@ -8,15 +8,11 @@ import { projectRoot } from "../../hosts/moddable/sdk.ts";
  */
 export const xsBytesMax = 88 * 1024;
 
-/** Of them with TLS, a client certificate and signed metadata that lists one release. */
-export const everythingBytesMax = 72 * 1024;
-
 /**
- * The same for a device that tells its server more, and for longer, than it takes of one: answers
- * with 429 leave reports and events waiting, which every later update has in memory as well, up to
- * the bounds of their queues.
+ * Of them with TLS, a client certificate and signed metadata that lists one release; also while the
+ * server answers 429, so that reports and events wait up to the bounds of their queues.
  */
-export const waitingBytesMax = 80 * 1024;
+export const everythingBytesMax = 72 * 1024;
 
 /**
  * Of the native stack of XS, what no update may pass: what is left beyond it is for the day that

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { memoryPeaks, storedIn } from "../../hosts/esp32/emulator/board-device.ts";
 import { type RealFleet, until } from "../../hosts/moddable/real-fleet.ts";
 import { growthOf, readingsMin } from "./growth.ts";
-import { everythingBytesMax, stackBytesMax, waitingBytesMax } from "./memory-bounds.ts";
+import { everythingBytesMax, stackBytesMax } from "./memory-bounds.ts";
 import type { Check } from "./stage.ts";
 import { silentSeconds } from "./until-updated.ts";
 
@@ -79,9 +79,9 @@ export async function checkSoak(check: Check, device: SoakedDevice, count: numbe
     }
   });
   await check("never needs more than is allowed", () => {
-    for (const { xsBytes, stackBytes, pausedAnswers } of readings) {
-      const bytesMax = pausedAnswers > 0 ? waitingBytesMax : everythingBytesMax;
-      assert.ok(xsBytes <= bytesMax, `${xsBytes} bytes of XS, ${bytesMax} are allowed`);
+    for (const { xsBytes, stackBytes } of readings) {
+      const allowed = `${xsBytes} bytes of XS, ${everythingBytesMax} are allowed`;
+      assert.ok(xsBytes <= everythingBytesMax, allowed);
       assert.ok(stackBytes <= stackBytesMax(), `${stackBytes} bytes of stack`);
     }
   });

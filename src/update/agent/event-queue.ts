@@ -18,7 +18,7 @@ import {
 } from "../../protocol/json.ts";
 
 /** Events that wait, in memory or in the storage. */
-export const eventsWaitingMax = 24;
+export const eventsWaitingMax = 16;
 /** Waiting events that the storage keeps, one value each: at most 6.5 KiB. */
 export const milestonesKeptMax = 12;
 /** Events of one request: at most 2 KiB, which are held while a connection is made. */

@@ -8,7 +8,7 @@ import type { Turn } from "../machine/turn.ts";
 import { EventQueue } from "./event-queue.ts";
 
 /** Requests of one delivery, enough for a full queue; what is left goes with the next one. */
-const batchesMax = 6;
+const batchesMax = 4;
 
 /** How far a download is, when something of it is told. */
 export interface DownloadProgress {
