@@ -6,7 +6,7 @@ import { addEvent } from "../storage/events.ts";
 import { insertImage, insertRelease } from "../storage/releases.ts";
 import { limits } from "../terms/limits.ts";
 import type { Fleet } from "./fleet.ts";
-import type { ConfigurationRelease, ReleaseFile } from "./releases.ts";
+import type { ConfigurationRelease } from "./releases.ts";
 
 export type ConfigurationRefusal =
   | "no-configuration-keys"
@@ -20,7 +20,7 @@ export type ConfigurationRefusal =
   | "too-many-releases";
 
 export type PublishedConfiguration =
-  | { readonly ok: true; readonly image: ReleaseFile; readonly created: boolean }
+  | { readonly ok: true; readonly release: ConfigurationRelease; readonly created: boolean }
   | { readonly ok: false; readonly reason: ConfigurationRefusal; readonly message: string };
 
 /**
@@ -68,9 +68,9 @@ export async function publishConfiguration(
     return { ok: true, imageId: await add(unit, fleet, document, file), created: true };
   });
   if (!added.ok) return added;
-  const image = fleet.memory.images.get(added.imageId);
-  if (image === undefined) throw new Error(`configuration file ${added.imageId} is not in memory`);
-  return { ok: true, image, created: added.created };
+  const release = configurationOf(fleet, document.version);
+  if (release === null) throw new Error(`configuration ${document.version} is not in memory`);
+  return { ok: true, release, created: added.created };
 }
 
 type Added =

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Readiness } from "../operations/readiness.ts";
 import { answerSchema, errorResponses } from "./requests/common-schemas.ts";
 import { refuseOtherMethods } from "./requests/other-methods.ts";
+import { typedBySchemas } from "./requests/schema-types.ts";
 
 /**
  * For load balancers and probes, by any name and without a token: whether, and in a word why not.
@@ -32,7 +33,7 @@ const readySchema = answerSchema({
 /** The same for operators, with what to do about it. */
 export function readyRoutes(readiness: Readiness) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.route({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/ready",
       schema: {

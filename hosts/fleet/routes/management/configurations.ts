@@ -15,7 +15,12 @@ import {
   pageSchema,
   pathParameter,
 } from "../requests/common-schemas.ts";
-import { configurationSchema, publishedConfigurationSchema } from "./schemas/configurations.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
+import {
+  type ConfigurationAnswer,
+  configurationSchema,
+  publishedConfigurationSchema,
+} from "./schemas/configurations.ts";
 
 /**
  * More than a device takes, so that a document that is a little too long is refused with the
@@ -31,7 +36,7 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
       { parseAs: "buffer", bodyLimit: bodyBytesMax },
       async (_: unknown, bytes: Buffer) => bytes,
     );
-    app.route({
+    typedBySchemas(app).route({
       method: "POST",
       url: "/configurations",
       bodyLimit: bodyBytesMax,
@@ -56,16 +61,12 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
           });
         const published = await publishConfiguration(fleet, keys, request.body);
         if (!published.ok) return answerRefusal(reply, statusOf(published.reason), published);
-        const { image, created } = published;
+        const { release, created } = published;
         reply.code(created ? 201 : 200);
-        const release = fleet.memory.releases.get(image.releaseId);
-        return {
-          ...(release?.kind === "configuration" ? configurationView(release) : {}),
-          created,
-        };
+        return { ...configurationView(release), created };
       },
     });
-    app.route<{ Querystring: { limit?: string; after?: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/configurations",
       schema: {
@@ -75,7 +76,7 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(configurationSchema), ...errorResponses },
       },
-      handler: (request, reply) => {
+      handler: async (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
         const rows = [...fleet.memory.releases.values()]
@@ -87,7 +88,7 @@ export function configurationRoutes(fleet: Fleet, keys: readonly Uint8Array[]) {
         return answerPage(reply, { rows, limit, cursorOf, view, schema });
       },
     });
-    app.route<{ Params: { version: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/configurations/:version",
       schema: {
@@ -118,12 +119,13 @@ function configurationView({
   configurationVersion,
   createdAtUnixMs,
   images,
-}: ConfigurationRelease): object {
-  const [image] = images;
+}: ConfigurationRelease): ConfigurationAnswer {
+  const [file] = images;
+  if (file === undefined) throw new Error(`configuration ${configurationVersion} has no file`);
   return {
     version: configurationVersion,
-    fileHash: image?.fileHash,
-    sizeBytes: image?.fileBytes,
+    fileHash: file.fileHash,
+    sizeBytes: file.fileBytes,
     createdAtUnixMs,
   };
 }

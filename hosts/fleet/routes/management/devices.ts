@@ -12,7 +12,6 @@ import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { shownStates } from "../../rollout/member.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
-  type DeviceFilter,
   type DeviceRow,
   listDevices,
   listRefusals,
@@ -21,7 +20,7 @@ import {
 } from "../../storage/devices.ts";
 import { listEventsOfDevice, type StoredEvent } from "../../storage/events.ts";
 import type { DeviceId } from "../../terms/names.ts";
-import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
+import { answerNothing, answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
   devicePageQuery,
   errorResponses,
@@ -32,11 +31,14 @@ import {
   pathParameter,
   version,
 } from "../requests/common-schemas.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
 import { eventView } from "./events.ts";
 import {
   addedDeviceSchema,
   cancelledSchema,
   cancelSchema,
+  type DeviceAnswer,
+  type DeviceDetailAnswer,
   deviceDetailSchema,
   deviceSchema,
   newDeviceSchema,
@@ -60,15 +62,9 @@ const refusalParameters = {
   properties: { id: deviceId, version },
 } as const;
 
-interface NewDeviceBody {
-  readonly id: string;
-  readonly hardware: string;
-  readonly token?: string;
-}
-
 export function deviceRoutes(fleet: Fleet) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.route<{ Body: NewDeviceBody }>({
+    typedBySchemas(app).route({
       method: "POST",
       url: "/devices",
       schema: {
@@ -91,7 +87,7 @@ export function deviceRoutes(fleet: Fleet) {
         return { ...deviceView(fleet, added.entry.row), token: added.token };
       },
     });
-    app.route<{ Querystring: DeviceFilter & { limit?: string; after?: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/devices",
       schema: {
@@ -106,11 +102,11 @@ export function deviceRoutes(fleet: Fleet) {
         const limit = pageLimit(limitText);
         const rows = await listDevices(fleet.database.queries, filter, { after, limit });
         const cursorOf = ({ id }: DeviceRow): string => id;
-        const view = (row: DeviceRow): object => deviceView(fleet, row);
+        const view = (row: DeviceRow) => deviceView(fleet, row);
         return answerPage(reply, { rows, limit, cursorOf, view, schema: deviceSchema });
       },
     });
-    app.route<{ Params: { id: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/devices/:id",
       schema: {
@@ -127,7 +123,7 @@ export function deviceRoutes(fleet: Fleet) {
           : detail(fleet, entry);
       },
     });
-    app.route<{ Params: { id: string }; Body: { force?: boolean } | undefined }>({
+    typedBySchemas(app).route({
       method: "POST",
       url: "/devices/:id/cancel",
       schema: {
@@ -150,7 +146,7 @@ export function deviceRoutes(fleet: Fleet) {
         return answerRefusal(reply, 409, { reason: "no-action", message });
       },
     });
-    app.route<{ Params: { id: string } }>({
+    typedBySchemas(app).route({
       method: "DELETE",
       url: "/devices/:id",
       schema: {
@@ -165,13 +161,10 @@ export function deviceRoutes(fleet: Fleet) {
         if (entry === null) return unknownDevice(fleet, reply, request.params.id);
         if ((await removeDevice(fleet, entry)) === "gone")
           return unknownDevice(fleet, reply, request.params.id);
-        return reply.code(204).send();
+        return answerNothing(reply);
       },
     });
-    app.route<{
-      Params: { id: string };
-      Querystring: { limit?: string; after?: string; source?: "device" | "all" };
-    }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/devices/:id/events",
       schema: {
@@ -196,7 +189,7 @@ export function deviceRoutes(fleet: Fleet) {
         return answerPage(reply, { rows, limit, cursorOf, view: eventView, schema: eventSchema });
       },
     });
-    app.route<{ Params: { id: string; version: string } }>({
+    typedBySchemas(app).route({
       method: "DELETE",
       url: "/devices/:id/refusals/:version",
       schema: {
@@ -212,7 +205,7 @@ export function deviceRoutes(fleet: Fleet) {
         if (entry === null) return unknownDevice(fleet, reply, id);
         const release = fleet.memory.release(version);
         const result = release && (await clearRefusal(fleet, entry, release.id));
-        if (result === "cleared") return reply.code(204).send();
+        if (result === "cleared") return answerNothing(reply);
         if (result === "gone") return unknownDevice(fleet, reply, id);
         const message = `device ${id} refuses nothing of release ${version}`;
         return answerRefusal(reply, 404, { reason: "nothing-to-clear", message });
@@ -245,14 +238,14 @@ const filterQuery = {
 } as const;
 
 /** What memory knows goes before what was written: contacts reach the disk in batches. */
-function deviceView(fleet: Fleet, stored: DeviceRow): object {
+function deviceView(fleet: Fleet, stored: DeviceRow): DeviceAnswer {
   const entry = fleet.memory.devices.find(stored.id as DeviceId);
   const row = entry?.row ?? stored;
   const running =
     row.running_hash === null
       ? null
       : {
-          version: row.running_version,
+          version: row.running_version ?? "",
           imageHash: row.running_hash,
           confirmed: row.running_confirmed === 1,
         };
@@ -269,7 +262,7 @@ function deviceView(fleet: Fleet, stored: DeviceRow): object {
   };
 }
 
-async function detail(fleet: Fleet, entry: DeviceEntry): Promise<object> {
+async function detail(fleet: Fleet, entry: DeviceEntry): Promise<DeviceDetailAnswer> {
   const { queries } = fleet.database;
   const { memory } = fleet;
   const refusals = await listRefusals(queries, entry.id);

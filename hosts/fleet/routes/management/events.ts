@@ -10,11 +10,12 @@ import {
   numberPageQuery,
   pageSchema,
 } from "../requests/common-schemas.ts";
-import { eventSchema } from "./schemas/events.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
+import { type EventAnswer, eventSchema } from "./schemas/events.ts";
 
 export function eventRoutes(fleet: Fleet) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.route<{ Querystring: { limit?: string; after?: string; device?: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/events",
       schema: {
@@ -44,7 +45,7 @@ export function eventRoutes(fleet: Fleet) {
   };
 }
 
-export function eventView(event: StoredEvent): object {
+export function eventView(event: StoredEvent): EventAnswer {
   return {
     id: event.id,
     atUnixMs: event.at,

@@ -15,7 +15,8 @@ import {
   pathParameter,
   version,
 } from "../requests/common-schemas.ts";
-import { publishedSchema, releaseSchema } from "./schemas/releases.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
+import { publishedSchema, type ReleaseAnswer, releaseSchema } from "./schemas/releases.ts";
 
 export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
   return async (app: FastifyInstance): Promise<void> => {
@@ -24,7 +25,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
       { parseAs: "buffer", bodyLimit: limits.imageBytesMax },
       async (_: unknown, bytes: Buffer) => bytes,
     );
-    app.route({
+    typedBySchemas(app).route({
       method: "POST",
       url: "/releases/images",
       bodyLimit: limits.imageBytesMax,
@@ -51,7 +52,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         return { version: image.version, created, image: imageView(image), warnings };
       },
     });
-    app.route<{ Querystring: { limit?: string; after?: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/releases",
       schema: {
@@ -61,7 +62,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(releaseSchema), ...errorResponses },
       },
-      handler: (request, reply) => {
+      handler: async (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const after = Number(request.query.after ?? 0);
         const rows = [...fleet.memory.releases.values()]
@@ -78,7 +79,7 @@ export function releaseRoutes(fleet: Fleet, rules: PublishRules) {
         });
       },
     });
-    app.route<{ Params: { version: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/releases/:version",
       schema: {
@@ -105,12 +106,12 @@ function statusOf(reason: PublishRefusal): number {
   return reason === "too-many-images" || reason === "too-many-releases" ? 403 : 422;
 }
 
-function releaseView(release: FirmwareRelease): object {
+function releaseView(release: FirmwareRelease): ReleaseAnswer {
   const { version, createdAtUnixMs, images } = release;
   return { version, createdAtUnixMs, images: images.map(imageView) };
 }
 
-function imageView(image: FirmwareImage): object {
+function imageView(image: FirmwareImage): ReleaseAnswer["images"][number] {
   const { hardware, imageHash, fileName, securityCounter, buildId, createdAtUnixMs } = image;
   const file = { fileHash: image.fileHash, fileName, sizeBytes: image.fileBytes };
   const { release } = image;
@@ -125,7 +126,7 @@ function imageView(image: FirmwareImage): object {
   };
 }
 
-function factsView(release: SignedReleaseFacts): object {
+function factsView(release: SignedReleaseFacts): ReleaseAnswer["images"][number]["facts"] {
   const { bootloaderVersionMin, steppingStone } = release;
   return {
     ...release,

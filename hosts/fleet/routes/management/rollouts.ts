@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import type { JsonObject } from "../../../../src/protocol/json.ts";
 import { releaseNameOf } from "../../operations/configurations.ts";
 import { clearRollout } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
@@ -21,12 +22,10 @@ import {
   defaultProofSeconds,
   defaultStages,
   defaultStragglers,
-  type RolloutDefinition,
-  type StageDefinition,
 } from "../../rollout/definition.ts";
 import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
-import { type MemberState, memberStates } from "../../rollout/member.ts";
-import { attemptedCount, type HaltThreshold, membersCount } from "../../rollout/stage.ts";
+import { memberStates } from "../../rollout/member.ts";
+import { attemptedCount, membersCount } from "../../rollout/stage.ts";
 import {
   countsOf,
   listMembers,
@@ -44,29 +43,22 @@ import {
   pageSchema,
   pathParameter,
 } from "../requests/common-schemas.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
 import {
   clearedSchema,
+  type MemberAnswer,
   memberSchema,
+  type NewRolloutBody,
   newRolloutForms,
   newRolloutSchema,
+  type RolloutAnswer,
   resumeSchema,
   rolloutSchema,
 } from "./schemas/rollouts.ts";
 
-interface NewRolloutBody extends Partial<Omit<RolloutDefinition, "halt" | "stragglers">> {
-  readonly name: string;
-  readonly releaseVersion?: string;
-  readonly configurationVersion?: number;
-  readonly stages?: readonly StageDefinition[];
-  readonly haltThreshold?: Partial<HaltThreshold>;
-  readonly stragglers?: Partial<RolloutDefinition["stragglers"]>;
-  readonly start?: boolean;
-  readonly beside?: boolean;
-}
-
 export function rolloutRoutes(fleet: Fleet) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.route<{ Body: NewRolloutBody }>({
+    typedBySchemas(app).route({
       method: "POST",
       url: "/rollouts",
       config: { documentedBody: newRolloutForms() },
@@ -84,8 +76,9 @@ export function rolloutRoutes(fleet: Fleet) {
             reason: "invalid-request",
             message: "give either releaseVersion or configurationVersion",
           });
-        const windows = readInstallWindows(request.body.windows ?? {});
-        if (request.body.windows != null && !windows.ok)
+        const windowsDocument = windowsOf(request.body);
+        const windows = readInstallWindows(windowsDocument ?? {});
+        if (windowsDocument !== null && !windows.ok)
           return answerRefusal(reply, 400, { reason: "windows-invalid", message: windows.message });
         const wanted = wantedOf(
           request.body,
@@ -94,7 +87,7 @@ export function rolloutRoutes(fleet: Fleet) {
         return answerResult(fleet, reply, await createRollout(fleet, wanted), 201);
       },
     });
-    app.route<{ Querystring: { limit?: string; after?: string } }>({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/rollouts",
       schema: {
@@ -104,7 +97,7 @@ export function rolloutRoutes(fleet: Fleet) {
         querystring: listQuery(numberPageQuery),
         response: { 200: pageSchema(rolloutSchema), ...errorResponses },
       },
-      handler: (request, reply) => {
+      handler: async (request, reply) => {
         const limit = pageLimit(request.query.limit);
         const before = Number(request.query.after ?? Number.MAX_SAFE_INTEGER);
         const rows = [...fleet.memory.rollouts.values()]
@@ -112,7 +105,7 @@ export function rolloutRoutes(fleet: Fleet) {
           .sort((a, b) => b.id - a.id)
           .slice(0, limit);
         const cursorOf = ({ id }: Rollout): string => String(id);
-        const view = (rollout: Rollout): Promise<object> => rolloutView(fleet, rollout);
+        const view = (rollout: Rollout) => rolloutView(fleet, rollout);
         return answerPage(reply, { rows, limit, cursorOf, view, schema: rolloutSchema });
       },
     });
@@ -128,7 +121,7 @@ const idParameters = pathParameter("id", {
 });
 
 function oneRollout(app: FastifyInstance, fleet: Fleet): void {
-  app.route<{ Params: { id: string } }>({
+  typedBySchemas(app).route({
     method: "GET",
     url: "/rollouts/:id",
     schema: {
@@ -146,10 +139,7 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       return { ...(await rolloutView(fleet, rollout)), outcomes };
     },
   });
-  app.route<{
-    Params: { id: string };
-    Querystring: { limit?: string; after?: string; state?: MemberState };
-  }>({
+  typedBySchemas(app).route({
     method: "GET",
     url: "/rollouts/:id/devices",
     schema: {
@@ -175,7 +165,7 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
   });
 }
 
-function memberView(row: MemberRow): object {
+function memberView(row: MemberRow): MemberAnswer {
   return {
     deviceId: row.device_id,
     stage: row.stage,
@@ -193,7 +183,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     advance: { summary: "Go on from a stage whose members are all gone", run: advanceRollout },
   } as const;
   for (const [name, { summary, run }] of Object.entries(simple))
-    app.route<{ Params: { id: string } }>({
+    typedBySchemas(app).route({
       method: "POST",
       url: `/rollouts/:id/${name}`,
       schema: {
@@ -206,7 +196,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       handler: async (request, reply) =>
         answerResult(fleet, reply, await run(fleet, Number(request.params.id)), 200),
     });
-  app.route<{ Params: { id: string } }>({
+  typedBySchemas(app).route({
     method: "POST",
     url: "/rollouts/:id/clear",
     schema: {
@@ -224,10 +214,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
         : clearRollout(fleet, rollout);
     },
   });
-  app.route<{
-    Params: { id: string };
-    Body: { haltThreshold?: Partial<HaltThreshold> } | undefined;
-  }>({
+  typedBySchemas(app).route({
     method: "POST",
     url: "/rollouts/:id/resume",
     schema: {
@@ -268,10 +255,15 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       allowDowngrade: body.allowDowngrade ?? false,
       approved: body.approved ?? false,
       retryRolledBack: body.retryRolledBack ?? false,
-      windows: body.windows ?? null,
+      windows: windowsOf(body),
       acceptReported: body.acceptReported ?? false,
     },
   };
+}
+
+/** A body is JSON, which its schema does not say of what is in the document of the windows. */
+function windowsOf({ windows = null }: NewRolloutBody): JsonObject | null {
+  return windows as JsonObject | null;
 }
 
 const statuses: Readonly<Record<RolloutRefusal, number>> = {
@@ -292,18 +284,20 @@ async function answerResult(
   reply: FastifyReply,
   result: RolloutResult,
   status: number,
-): Promise<unknown> {
+): Promise<RolloutAnswer | FastifyReply> {
   if (!result.ok) return answerRefusal(reply, statuses[result.reason], result);
   reply.code(status);
   return rolloutView(fleet, result.rollout);
 }
 
-async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<object> {
+async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<RolloutAnswer> {
   const rows = await listStages(fleet.database.queries, rollout.id);
   const { cutoffs: _, laterCutoffs: __, releaseId, windows, ...shown } = rollout;
   const release = fleet.memory.releases.get(releaseId);
   return {
     ...shown,
+    definition: { ...shown.definition },
+    halt: shown.halt && { ...shown.halt },
     releaseVersion: release?.version ?? "",
     configurationVersion: release?.kind === "configuration" ? release.configurationVersion : null,
     windowOpensAtUnixMs: windows === null ? null : opensAt(windows, fleet.clock.unixMs()),

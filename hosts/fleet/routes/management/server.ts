@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Fleet } from "../../operations/fleet.ts";
 import { answerSchema, errorResponses, time } from "../requests/common-schemas.ts";
+import { typedBySchemas } from "../requests/schema-types.ts";
 
 const serverSchema = answerSchema({
   nowUnixMs: { ...time, description: "the server's time, milliseconds since 1970" },
@@ -13,7 +14,7 @@ const serverSchema = answerSchema({
 /** What the server is: whoever shows its dates must know whose time they are of. */
 export function serverRoutes(fleet: Fleet, { simulatedTime }: { readonly simulatedTime: boolean }) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.route({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/server",
       schema: {

@@ -6,12 +6,13 @@ import { limits } from "../../terms/limits.ts";
 import type { FleetTrust } from "../../trust/fleet-trust.ts";
 import { answerRefusal } from "../requests/answers.ts";
 import { errorResponses, nothing } from "../requests/common-schemas.ts";
-import { missingSchema, newMetadataSchema, trustSchema } from "./schemas/trust.ts";
-
-interface MetadataBody {
-  readonly documents: Readonly<Record<string, string>>;
-  readonly lifeDays?: { readonly snapshot?: number; readonly timestamp?: number };
-}
+import { typedBySchemas } from "../requests/schema-types.ts";
+import {
+  missingSchema,
+  newMetadataSchema,
+  type TrustAnswer,
+  trustSchema,
+} from "./schemas/trust.ts";
 
 /** Signed metadata: what is served, how long it is good for, and how it comes here. */
 export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
@@ -21,7 +22,7 @@ export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
       { parseAs: "buffer", bodyLimit: limits.imageBytesMax },
       async (_: unknown, bytes: Buffer) => bytes,
     );
-    app.route({
+    typedBySchemas(app).route({
       method: "GET",
       url: "/trust",
       schema: {
@@ -38,7 +39,7 @@ export function trustRoutes(fleet: Fleet, trust: FleetTrust) {
 }
 
 function addMetadataRoute(app: FastifyInstance, fleet: Fleet, trust: FleetTrust): void {
-  app.route<{ Body: MetadataBody }>({
+  typedBySchemas(app).route({
     method: "POST",
     url: "/trust/metadata",
     bodyLimit: limits.metadataBodyBytesMax,
@@ -74,7 +75,7 @@ function addMetadataRoute(app: FastifyInstance, fleet: Fleet, trust: FleetTrust)
 }
 
 function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
-  app.route<{ Querystring: { sha256: string } }>({
+  typedBySchemas(app).route({
     method: "POST",
     url: "/trust/targets",
     bodyLimit: limits.imageBytesMax,
@@ -118,7 +119,7 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
 }
 
 /** What the page and scripts see of the signed metadata. */
-function trustView(trust: FleetTrust): object {
+function trustView(trust: FleetTrust): TrustAnswer {
   return {
     ready: trust.hasRoot && trust.problem === null,
     problem: trust.problem,

@@ -1,6 +1,7 @@
 import type { FastifyReply } from "fastify";
 import { limits } from "../../terms/limits.ts";
 import { leaveTurn } from "../../time/slices.ts";
+import type { TypeOf } from "./schema-types.ts";
 
 /** Answers with a typed reason: one word for programs, one sentence for people. */
 export function answerRefusal(
@@ -9,6 +10,11 @@ export function answerRefusal(
   refusal: { readonly reason: string; readonly message: string },
 ): FastifyReply {
   return reply.code(status).send({ error: refusal.reason, message: refusal.message });
+}
+
+/** Answers that it is done, as the schema `nothing` has it. */
+export function answerNothing(reply: FastifyReply): FastifyReply {
+  return reply.code(204).send();
 }
 
 /** Answers with a status and no body, but with its length: SWUpdate loops without one. */
@@ -24,24 +30,24 @@ export function pageLimit(text: string | undefined): number {
   return Math.min(Math.max(Number(text), 1), limits.pageSizeMax);
 }
 
-export interface Page<T> {
+export interface Page<T, S> {
   readonly rows: readonly T[];
   /** The number of rows that were asked for. */
   readonly limit: number;
   /** What `after` names this row by in the next request. */
   cursorOf(row: T): string;
-  view(row: T): object | Promise<object>;
+  view(row: T): TypeOf<S> | Promise<TypeOf<S>>;
   /** The schema of one item. */
-  readonly schema: { readonly [key: string]: unknown };
+  readonly schema: S;
 }
 
 /**
  * Answers `{items, next}` as `pageSchema` has it; `next` is the cursor of the last item when there
  * may be more. Others have their turn between two items, however large each is.
  */
-export async function answerPage<T>(
+export async function answerPage<T, S extends { readonly [key: string]: unknown }>(
   reply: FastifyReply,
-  { rows, limit, cursorOf, view, schema }: Page<T>,
+  { rows, limit, cursorOf, view, schema }: Page<T, S>,
 ): Promise<FastifyReply> {
   const items: string[] = [];
   for (const row of rows) {

@@ -23,11 +23,13 @@ export const version = { type: "string", minLength: 1, maxLength: 32 } as const;
 /**
  * An object of an answer: all of its properties are always there, but for those named as optional.
  */
-export function answerSchema<P extends Readonly<Record<string, object>>>(
-  properties: P,
-  optional: ReadonlyArray<keyof P> = [],
-) {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+export function answerSchema<
+  const P extends Readonly<Record<string, object>>,
+  Optional extends keyof P & string = never,
+>(properties: P, optional: readonly Optional[] = []) {
+  type Required = Exclude<keyof P & string, Optional>;
+  const isRequired = (name: string): name is Required => !optional.some((one) => one === name);
+  const required: readonly Required[] = Object.keys(properties).filter(isRequired);
   return { type: "object", required, properties } as const;
 }
 
@@ -48,7 +50,7 @@ export const errorResponses = {
 export const nothing = { type: "null", description: "Done" } as const;
 
 /** `{items, next}`: `next` is the cursor of the page after, or null at the end. */
-export function pageSchema(items: object) {
+export function pageSchema<const Item extends object>(items: Item) {
   return answerSchema({ items: { type: "array", items }, next: textOrNull });
 }
 
@@ -72,10 +74,14 @@ export const devicePageQuery = {
 } as const;
 
 /** A list with these parameters; one that is misspelt is refused, not passed over. */
-export function listQuery<T extends object>(properties: T) {
+export function listQuery<const T extends object>(properties: T) {
   return { type: "object", additionalProperties: false, properties } as const;
 }
 
-export function pathParameter(name: string, schema: object) {
-  return { type: "object", required: [name], properties: { [name]: schema } } as const;
+export function pathParameter<const Name extends string, const S extends object>(
+  name: Name,
+  schema: S,
+) {
+  const properties = { [name]: schema } as Readonly<Record<Name, S>>;
+  return { type: "object", required: [name], properties } as const;
 }

@@ -1,4 +1,5 @@
 import { answerSchema, time } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 
 const properties = {
   version: { type: "integer" },
@@ -13,3 +14,5 @@ export const publishedConfigurationSchema = answerSchema({
   ...properties,
   created: { type: "boolean", description: "false: these very bytes were published before" },
 });
+
+export type ConfigurationAnswer = TypeOf<typeof configurationSchema>;

@@ -9,6 +9,7 @@ import {
   time,
   timeOrNull,
 } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 import { eventSchema } from "./events.ts";
 
 export const newDeviceSchema = {
@@ -97,3 +98,6 @@ export const cancelledSchema = answerSchema({
     description: "`canceling`: the device is asked at its next poll",
   },
 });
+
+export type DeviceAnswer = TypeOf<typeof deviceSchema>;
+export type DeviceDetailAnswer = TypeOf<typeof deviceDetailSchema>;

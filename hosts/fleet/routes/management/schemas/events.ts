@@ -5,6 +5,7 @@ import {
   textOrNull,
   time,
 } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 
 export const eventSchema = answerSchema({
   id: { type: "integer" },
@@ -16,3 +17,5 @@ export const eventSchema = answerSchema({
   deviceEventId: textOrNull,
   details: anyObject,
 });
+
+export type EventAnswer = TypeOf<typeof eventSchema>;

@@ -5,6 +5,7 @@ import {
   textOrNull,
   time,
 } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 
 const text = { type: "string" } as const;
 
@@ -34,3 +35,5 @@ export const publishedSchema = answerSchema({
   image,
   warnings: { type: "array", items: warning },
 });
+
+export type ReleaseAnswer = TypeOf<typeof releaseSchema>;

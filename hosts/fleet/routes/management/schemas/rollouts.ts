@@ -1,5 +1,5 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
-import { memberStates } from "../../../rollout/member.ts";
+import { type MemberState, memberStates } from "../../../rollout/member.ts";
 import { limits } from "../../../terms/limits.ts";
 import { deviceIdPattern } from "../../../terms/names.ts";
 import {
@@ -14,6 +14,7 @@ import {
   timeOrNull,
   version,
 } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 
 const haltThresholdSchema = {
   type: "object",
@@ -141,6 +142,8 @@ const outcome = answerSchema({
   count: { type: "integer" },
 });
 
+const integer = { type: "integer" } as const;
+
 const stage = answerSchema({
   stage: { type: "integer" },
   percent: { type: "number" },
@@ -155,7 +158,9 @@ const stage = answerSchema({
   },
   attempted: { type: "integer" },
   counts: answerSchema(
-    Object.fromEntries(memberStates.map((state) => [state, { type: "integer" }])),
+    Object.fromEntries(memberStates.map((state) => [state, integer])) as Readonly<
+      Record<MemberState, typeof integer>
+    >,
   ),
 });
 
@@ -200,3 +205,7 @@ export const memberSchema = answerSchema({
   reason: textOrNull,
   changedAtUnixMs: time,
 });
+
+export type NewRolloutBody = TypeOf<typeof newRolloutSchema>;
+export type RolloutAnswer = TypeOf<typeof rolloutSchema>;
+export type MemberAnswer = TypeOf<typeof memberSchema>;

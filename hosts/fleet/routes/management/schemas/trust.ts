@@ -1,5 +1,6 @@
 import { limits } from "../../../terms/limits.ts";
 import { answerSchema, textOrNull } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 
 const expirySchema = answerSchema({
   role: { type: "string" },
@@ -58,3 +59,5 @@ export const newMetadataSchema = {
     },
   },
 } as const;
+
+export type TrustAnswer = TypeOf<typeof trustSchema>;
