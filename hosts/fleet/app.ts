@@ -54,6 +54,7 @@ import { hasTokenMacs } from "./storage/devices.ts";
 import { publishedVersions } from "./storage/events.ts";
 import { readAlive } from "./storage/outages.ts";
 import { setMissingDues } from "./storage/rollouts.ts";
+import { ServedMark } from "./storage/served-mark.ts";
 import { DatabaseRefusedError } from "./storage/sqlite/database-check.ts";
 import { readFileMark, writeFileMark } from "./storage/sqlite/statements.ts";
 import { faultOf } from "./terms/faults.ts";
@@ -95,8 +96,10 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
       const trust =
         options.trust === undefined ? null : new FleetTrust(options.trust, clock, times);
       trust?.noteServed(await publishedVersions(database.queries));
+      const alive = await readAlive(database.queries);
+      const mark = openMark(options, alive?.serviceMs ?? null);
       const time = new ServiceTime(clock, {
-        startMs: (await readAlive(database.queries))?.serviceMs ?? 0,
+        startMs: alive?.serviceMs ?? 0,
         ticksEveryMs: options.ticksEveryMs ?? null,
       });
       const tokens = await openTokens(database, options.databaseFile);
@@ -109,7 +112,8 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         addresses: new AddressBudget(() => clock.monotonicMs(), tokens),
         paces: new DevicePaces(() => time.nowMs()),
         images: new ImageDesk(),
-        outages: await Outages.open(database, { clock, time }),
+        outages: await Outages.open(database, { clock, time, mark }),
+        mark,
         trust,
         clock,
         time,
@@ -127,6 +131,14 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
     lock?.release();
     throw error;
   }
+}
+
+/**
+ * A database that is not brought to the disk may fall behind what is beside it, and can be lost.
+ */
+function openMark({ databaseFile, durability }: FleetOptions, serviceMs: number | null) {
+  const isKept = databaseFile !== ":memory:" && durability !== "off";
+  return isKept ? new ServedMark(databaseFile, serviceMs) : null;
 }
 
 /** A key that is not the one of the database, as from another backup, would know no device. */

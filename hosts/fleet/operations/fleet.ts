@@ -6,6 +6,7 @@ import type { FleetDatabase } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
+import type { ServedMark } from "../storage/served-mark.ts";
 import type { FleetClock } from "../time/clock.ts";
 import type { ServiceTime } from "../time/service-time.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
@@ -22,6 +23,8 @@ export interface Fleet {
   readonly memory: FleetMemory;
   readonly artifacts: ArtifactFolder;
   readonly outages: Outages;
+  /** Null for a database that can be lost, as those of simulations. */
+  readonly mark: ServedMark | null;
   /** Null for a server that knows nothing of signed metadata. */
   readonly trust: FleetTrust | null;
   /** What the database keeps of tokens is made with it. */

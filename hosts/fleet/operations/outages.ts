@@ -9,6 +9,7 @@ import {
   writeAlive,
 } from "../storage/outages.ts";
 import { moveIdsOn } from "../storage/sequences.ts";
+import type { ServedMark } from "../storage/served-mark.ts";
 import { limits } from "../terms/limits.ts";
 import type { FleetClock } from "../time/clock.ts";
 import type { ServiceTime } from "../time/service-time.ts";
@@ -19,6 +20,13 @@ const aliveEveryMs = 10_000;
 const stoppedMinMs = 2 * aliveEveryMs;
 /** Failures within this time of each other are one outage. */
 const failingGapMs = 60_000;
+
+interface OutageTools {
+  readonly clock: FleetClock;
+  readonly time: ServiceTime;
+  /** Null for a database that can be lost. */
+  readonly mark: ServedMark | null;
+}
 
 interface Failing {
   readonly from: Alive;
@@ -35,6 +43,7 @@ export class Outages {
   readonly #database: FleetDatabase;
   readonly #clock: FleetClock;
   readonly #time: ServiceTime;
+  readonly #mark: ServedMark | null;
   #known: readonly Outage[];
   #alive: Alive;
   #lastTick: Alive;
@@ -43,23 +52,21 @@ export class Outages {
   private constructor(
     database: FleetDatabase,
     known: readonly Outage[],
-    { clock, time }: { readonly clock: FleetClock; readonly time: ServiceTime },
+    { clock, time, mark }: OutageTools,
   ) {
     this.#database = database;
     this.#known = known;
     this.#clock = clock;
     this.#time = time;
+    this.#mark = mark;
     this.#alive = this.#now();
     this.#lastTick = this.#alive;
   }
 
-  static async open(
-    database: FleetDatabase,
-    clocks: { readonly clock: FleetClock; readonly time: ServiceTime },
-  ): Promise<Outages> {
+  static async open(database: FleetDatabase, tools: OutageTools): Promise<Outages> {
     const before = await readAlive(database.queries);
     const known = await listOutages(database.queries, limits.outagesKeptMax);
-    const outages = new Outages(database, known, clocks);
+    const outages = new Outages(database, known, tools);
     if (before !== null) await outages.#noteStop(before);
     await outages.#noteAlive();
     return outages;
@@ -139,6 +146,7 @@ export class Outages {
     const now = this.#now();
     this.#alive = now;
     await this.#database.write((unit) => writeAlive(unit.db, now));
+    await this.#mark?.advance(now.serviceMs);
     this.#database.noteWritten();
   }
 

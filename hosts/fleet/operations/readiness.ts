@@ -38,9 +38,9 @@ export class Readiness {
 
   /** The problems that the last check found, and what failed since. */
   get problems(): readonly ReadinessProblem[] {
-    const { database, trust } = this.#fleet;
-    const written = database.problem === null ? [] : [database.problem];
-    const all = [...written, ...this.#found, ...(trust?.problems ?? [])];
+    const { database, mark, trust } = this.#fleet;
+    const ofDatabase = [database.problem, mark?.problem() ?? null].filter((one) => one !== null);
+    const all = [...ofDatabase, ...this.#found, ...(trust?.problems ?? [])];
     const reasons = new Set<string>();
     return all
       .filter(({ reason }) => !reasons.has(reason) && reasons.add(reason))

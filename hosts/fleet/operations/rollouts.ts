@@ -1,3 +1,4 @@
+import type { DigestHex } from "../../../src/protocol/digest.ts";
 import { bucketOf, sortBuckets, stageCutoffs, stageOf } from "../rollout/buckets.ts";
 import {
   areStagesRising,
@@ -74,6 +75,7 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
         "unknown-release",
         `there is no release ${wanted.releaseVersion}; publish it first`,
       );
+    await mustHaveFiles(fleet, release);
     if (fleet.memory.rollouts.size >= limits.rolloutsMax)
       return refuse("too-many-rollouts", `a server keeps at most ${limits.rolloutsMax} rollouts`);
     for (const id of wanted.definition.selector.devices ?? []) {
@@ -103,10 +105,17 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
 
 /** Opens the first stage of a rollout that is ready. */
 export function startRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["ready"], async (unit, rollout) => ({
-    ok: true,
-    rollout: await open(unit, fleet, rollout),
-  }));
+  return onRollout(fleet, id, ["ready"], async (unit, rollout) => {
+    const release = fleet.memory.releases.get(rollout.releaseId);
+    if (release !== undefined) await mustHaveFiles(fleet, release);
+    return { ok: true, rollout: await open(unit, fleet, rollout) };
+  });
+}
+
+/** No device is sent for a file that is not here: throws `ArtifactMissingError`. */
+async function mustHaveFiles(fleet: Fleet, release: Release): Promise<void> {
+  for (const { fileHash, fileBytes } of release.images)
+    await fleet.artifacts.mustHave(fileHash as DigestHex, fileBytes);
 }
 
 /** No device is offered the release any more; those that have begun go on. */

@@ -11,6 +11,7 @@ import {
   DatabaseRefusedError,
 } from "./sqlite/database-check.ts";
 import { nodeSqliteDialect } from "./sqlite/dialect.ts";
+import { beginGeneration, checkLogFits, isLogEmpty } from "./sqlite/generation.ts";
 import {
   leaveCheckpointsToThread,
   leaveSyncingToThread,
@@ -80,11 +81,14 @@ export class FleetDatabase {
   ): Promise<FleetDatabase> {
     if (file !== inMemory) {
       checkFileIsDatabase(file);
+      checkLogFits(file);
       keepPrivate(file);
     }
+    const isNewLog = isLogEmpty(file);
     const writer = connect(file, durability, "check");
     try {
       await migrate(writer, file);
+      if (isNewLog) await beginGeneration(writer);
     } catch (error) {
       await writer.destroy();
       throw error;

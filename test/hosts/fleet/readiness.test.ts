@@ -17,7 +17,7 @@ import { type Signer, SignerError } from "../../../hosts/release/keys/signer.ts"
 import { addRelease } from "../../../hosts/release/trust/releases.ts";
 import { temporaryFolder } from "../../support/command-line.ts";
 import { signAll, signedImage, signedRepository } from "../../support/trust-repository.ts";
-import { TestFleet } from "./test-fleet.ts";
+import { makeImage, TestFleet } from "./test-fleet.ts";
 import { day, directorOf, get, nowUnixMs, online, publish, release } from "./trust/trust-scene.ts";
 
 interface Scene {
@@ -149,6 +149,30 @@ test("a published file that is missing, cut off or damaged is told, and not begu
   rmSync(artifacts, { recursive: true });
   assert.equal((await device.request("GET", path)).statusCode, 503);
   assert.deepEqual(await reasons(fleet), ["artifact-missing"]);
+});
+
+test("no rollout is planned or started whose file is missing, until it is published again", async (t) => {
+  const { fleet, folder } = await ready(t);
+  const device = await fleet.addDevice("lamp");
+  const { bytes } = await makeImage({ version: "2.0.0" });
+  await fleet.publishBytes(bytes);
+  const wanted = { name: "r", releaseVersion: "2.0.0" };
+  const { id } = await fleet.api("POST", "/rollouts", wanted);
+  rmSync(join(folder, "artifacts"), { recursive: true });
+  const ask = (path: string, payload: object) =>
+    fleet.inject({ method: "POST", url: `/api/v1${path}`, payload });
+  for (const answer of [
+    await ask("/rollouts", { ...wanted, beside: true }),
+    await ask(`/rollouts/${id}/start`, {}),
+  ]) {
+    assert.equal(answer.statusCode, 503, answer.body);
+    assert.equal(answer.json().error, "artifact-missing");
+    assert.match(answer.json().message, /missing.*publish it again/);
+  }
+  assert.equal(await device.offered(), null);
+  await fleet.publishBytes(bytes);
+  await fleet.api("POST", `/rollouts/${id}/start`);
+  assert.notEqual(await device.offered(), null);
 });
 
 test("the file of a rollout that is finished or halted is looked for: it has devices to serve still", async (t) => {

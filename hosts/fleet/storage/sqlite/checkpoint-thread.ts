@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { answerQuestions } from "../../../threads/thread.ts";
+import { beginGenerationHere } from "./generation.ts";
 
 export interface CheckpointQuestion {
   readonly file: string;
@@ -31,7 +32,7 @@ function checkpoint(file: string, step: CheckpointQuestion["step"]): boolean {
     }
     const isDone = database.prepare("pragma wal_checkpoint(truncate)").get()?.["busy"] === 0;
     // The first change after a reset syncs the head of the log: it is made here.
-    if (isDone) touch(database);
+    if (isDone) beginGenerationHere(database);
     return isDone;
   } catch {
     return false; // a full or locked disk: whoever writes hears of it, and the next try is soon
@@ -43,12 +44,4 @@ function open(file: string): DatabaseSync {
   opened.exec(`pragma busy_timeout = ${busyMs}`);
   opened.exec("pragma synchronous = full");
   return opened;
-}
-
-/** A change that changes nothing. */
-function touch(opened: DatabaseSync): void {
-  opened.exec("begin immediate");
-  const mark = Number(opened.prepare("pragma user_version").get()?.["user_version"]);
-  opened.exec(`pragma user_version = ${mark}`);
-  opened.exec("commit");
 }
