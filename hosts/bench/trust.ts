@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FleetClient } from "../cli/server/fleet-client.ts";
 import { createFleet, type FleetServer } from "../fleet/app.ts";
+import type { AddedDeviceAnswer } from "../fleet/routes/management/schemas/devices.ts";
+import type { ReleaseAnswer } from "../fleet/routes/management/schemas/releases.ts";
+import type { RolloutAnswer } from "../fleet/routes/management/schemas/rollouts.ts";
 import { atMost, type Benchmark, type Measurement } from "./benchmark.ts";
 import { CountingProxy } from "./trust/counting-proxy.ts";
 import { ReleaseMachine } from "./trust/release-machine.ts";
@@ -107,7 +110,7 @@ class Scene {
     const client = new FleetClient({ fleet: url });
     const proxy = await CountingProxy.to(Number(new URL(url).port));
     const enrolled = { id: deviceId, hardware };
-    const { token } = await client.post<{ token: string }>("/devices", enrolled);
+    const { token } = await client.post<AddedDeviceAnswer>("/devices", enrolled);
     clock.scene = new Scene(machine, fleet, client, proxy, token);
     return clock.scene;
   }
@@ -158,16 +161,14 @@ class Scene {
     await this.#poll();
     const stages = [{ percent: 100, soakSeconds: 0 }];
     const wanted = { name: version, releaseVersion: version, stages, start: true };
-    const { id } = await this.#client.post<{ id: number }>("/rollouts", wanted);
+    const { id } = await this.#client.post<RolloutAnswer>("/rollouts", wanted);
     await this.tick();
     await this.#poll();
     return id;
   }
 
   async approve(version: string): Promise<void> {
-    const { images } = await this.#client.get<{
-      images: readonly { fileHash: string; sizeBytes: number; imageHash: string }[];
-    }>(`/releases/${version}`);
+    const { images } = await this.#client.get<ReleaseAnswer>(`/releases/${version}`);
     const [image] = images;
     if (image === undefined) throw new Error(`${version} has no image`);
     const offer = { ...image, fileBytes: image.sizeBytes };

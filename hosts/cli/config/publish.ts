@@ -1,18 +1,14 @@
 import type { Command } from "commander";
+import type { PublishedConfigurationAnswer } from "../../fleet/routes/management/schemas/configurations.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { readInput } from "../command/files.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { formatTable, formatTime, shortHash } from "../command/table.ts";
-import { isFlag, isNumber, objectOf } from "../server/answer-shape.ts";
+import { isFlag, isNumber, isPageOf, partOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import {
-  type ConfigurationView,
-  isConfiguration,
-  isPageOf,
-  type Page,
-} from "../server/fleet-views.ts";
+import { type ConfigurationView, isConfiguration } from "../server/fleet-views.ts";
 
-const isPublishedConfiguration = objectOf<{ version: number; created: boolean }>({
+const isPublishedConfiguration = partOf<PublishedConfigurationAnswer>()({
   version: isNumber,
   created: isFlag,
 });
@@ -48,7 +44,7 @@ async function publish(file: string, flags: FleetFlags, command: Command): Promi
 }
 
 async function list(flags: FleetFlags, command: Command): Promise<void> {
-  const { items } = await new FleetClient(flags).get<Page<ConfigurationView>>(
+  const { items } = await new FleetClient(flags).get(
     "/configurations?limit=500",
     isPageOf(isConfiguration),
   );

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import type { AddedDeviceAnswer } from "../../fleet/routes/management/schemas/devices.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { deviceId } from "../options/options.ts";
-import { isText, objectOf } from "../server/answer-shape.ts";
+import { isText, partOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 
 interface AddFlags extends FleetFlags {
@@ -24,10 +25,10 @@ export function registerDeviceAdd(group: Command): void {
 async function add(id: string, flags: AddFlags, command: Command): Promise<void> {
   const { hardware, deviceToken } = flags;
   const wanted = { id, hardware, ...(deviceToken === undefined ? {} : { token: deviceToken }) };
-  const added = await new FleetClient(flags).post<{ token: string }>(
+  const added = await new FleetClient(flags).post(
     "/devices",
     wanted,
-    objectOf<{ token: string }>({ token: isText }),
+    partOf<AddedDeviceAnswer>()({ token: isText }),
   );
   printAnswer(command, flags, added, ({ token }) => token);
   note(command, `${id} (${hardware}) is registered; keep its token`);

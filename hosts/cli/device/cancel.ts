@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import type { CancelledAnswer } from "../../fleet/routes/management/schemas/devices.ts";
 import { printAnswer } from "../command/output.ts";
-import { isText, objectOf } from "../server/answer-shape.ts";
+import { isText, partOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 
 interface CancelFlags extends FleetFlags {
@@ -21,10 +22,10 @@ export function registerDeviceCancel(group: Command): void {
 async function cancel(id: string, flags: CancelFlags, command: Command): Promise<void> {
   const path = `/devices/${encodeURIComponent(id)}/cancel`;
   const body = { force: flags.force ?? false };
-  const answer = await new FleetClient(flags).post<{ status: string }>(
+  const answer = await new FleetClient(flags).post(
     path,
     body,
-    objectOf<{ status: string }>({ status: isText }),
+    partOf<CancelledAnswer>()({ status: isText }),
   );
   printAnswer(command, flags, { device: id, ...answer }, ({ status }) =>
     status === "canceled"

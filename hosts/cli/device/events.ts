@@ -3,8 +3,9 @@ import { printable } from "../../text/terminal-text.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { formatTable, isDate } from "../command/table.ts";
 import { pageLimit, wholeNumber } from "../options/options.ts";
+import { isPageOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import { type EventView, isEvent, isPageOf, type Page } from "../server/fleet-views.ts";
+import { type EventView, isEvent } from "../server/fleet-views.ts";
 
 interface EventsFlags extends FleetFlags {
   readonly limit: number;
@@ -34,7 +35,7 @@ async function show(id: string, flags: EventsFlags, command: Command): Promise<v
   });
   if (flags.after !== undefined) query.set("after", String(flags.after));
   const path = `/devices/${encodeURIComponent(id)}/events?${query}`;
-  const page = await new FleetClient(flags).get<Page<EventView>>(path, isPageOf(isEvent));
+  const page = await new FleetClient(flags).get(path, isPageOf(isEvent));
   const isEmpty = page.items.length === 0;
   if (flags.json === true || !isEmpty)
     printAnswer(command, flags, page, ({ items }) => tableOf([...items].reverse()));

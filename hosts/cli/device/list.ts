@@ -3,8 +3,9 @@ import { printable } from "../../text/terminal-text.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { formatTable, formatTime, shortHash } from "../command/table.ts";
 import { pageLimit } from "../options/options.ts";
+import { isPageOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import { type DeviceView, isDevice, isPageOf, type Page } from "../server/fleet-views.ts";
+import { type DeviceView, isDevice } from "../server/fleet-views.ts";
 
 interface ListFlags extends FleetFlags {
   readonly hardware?: string;
@@ -38,10 +39,7 @@ async function list(flags: ListFlags, command: Command): Promise<void> {
   };
   for (const [name, value] of Object.entries(filters))
     if (value !== undefined) query.set(name, value);
-  const page = await new FleetClient(flags).get<Page<DeviceView>>(
-    `/devices?${query}`,
-    isPageOf(isDevice),
-  );
+  const page = await new FleetClient(flags).get(`/devices?${query}`, isPageOf(isDevice));
   printAnswer(command, flags, page, ({ items }) => tableOf(items));
   if (page.next !== null && !flags.json)
     note(command, `there may be more: add --after ${printable(page.next)}`);

@@ -6,6 +6,7 @@ import { withFileLock } from "../../files/file-lock.ts";
 import { deviceLayout } from "../../flash/board-layout.ts";
 import type { NorFlash } from "../../flash/nor-flash.ts";
 import { type FlashMiB, flashMiBs } from "../../flash/partitions.ts";
+import type { AddedDeviceAnswer } from "../../fleet/routes/management/schemas/devices.ts";
 import { ModdableBoard } from "../../moddable/board.ts";
 import { type Display, openDisplay } from "../../moddable/display.ts";
 import { type Launcher, startedBy, startedByMcsim } from "../../moddable/launch.ts";
@@ -167,7 +168,7 @@ function manufactured(flashMiB: FlashMiB, image: Uint8Array, enrolment: Enrolmen
 /** Answers the token of the new device. */
 async function register(flags: RunFlags, command: Command): Promise<string> {
   const { id, hardware } = flags;
-  const added = await new FleetClient(flags).post<DeviceView & { token?: string }>("/devices", {
+  const added = await new FleetClient(flags).post<Partial<AddedDeviceAnswer>>("/devices", {
     id,
     hardware,
   });

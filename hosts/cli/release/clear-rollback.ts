@@ -1,19 +1,15 @@
 import type { Command } from "commander";
+import type { ClearedAnswer } from "../../fleet/routes/management/schemas/rollouts.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { rolloutNumber } from "../options/options.ts";
-import { isFlag, isText, listOf, objectOf } from "../server/answer-shape.ts";
+import { isFlag, isText, listOf, partOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import { isRollout, type RolloutView } from "../server/fleet-views.ts";
+import { isRollout } from "../server/fleet-views.ts";
 
 interface ClearFlags extends FleetFlags {
   readonly device?: readonly string[];
   readonly rollout?: number;
-}
-
-interface ClearedPage {
-  readonly devices: readonly string[];
-  readonly more: boolean;
 }
 
 /**
@@ -73,14 +69,14 @@ async function clearDevices(
   return ids;
 }
 
-const isClearedPage = objectOf<ClearedPage>({ devices: listOf(isText), more: isFlag });
+const isClearedPage = partOf<ClearedAnswer>()({ devices: listOf(isText), more: isFlag });
 
 async function clearRollout(
   client: FleetClient,
   version: string,
   id: number,
 ): Promise<readonly string[]> {
-  const { releaseVersion } = await client.get<RolloutView>(`/rollouts/${id}`, isRollout);
+  const { releaseVersion } = await client.get(`/rollouts/${id}`, isRollout);
   if (releaseVersion !== version)
     throw new CommandError(
       `rollout ${id} is of ${releaseVersion}, not of ${version}; \`sluice rollout list\` shows them`,
@@ -88,7 +84,7 @@ async function clearRollout(
   const devices: string[] = [];
   for (;;) {
     // Each page clears what it lists, so it ends with the devices of the rollout.
-    const page = await client.post<ClearedPage>(`/rollouts/${id}/clear`, {}, isClearedPage);
+    const page = await client.post(`/rollouts/${id}/clear`, {}, isClearedPage);
     devices.push(...page.devices);
     if (!page.more || page.devices.length === 0) return devices;
   }

@@ -1,14 +1,9 @@
 import type { Command } from "commander";
 import { printAnswer } from "../command/output.ts";
 import { formatTable, formatTime, shortHash } from "../command/table.ts";
+import { isPageOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import {
-  type ImageView,
-  isPageOf,
-  isRelease,
-  type Page,
-  type ReleaseView,
-} from "../server/fleet-views.ts";
+import { type ImageView, isRelease, type ReleaseView } from "../server/fleet-views.ts";
 
 /** `sluice release list` */
 export function registerReleaseList(group: Command): void {
@@ -18,10 +13,7 @@ export function registerReleaseList(group: Command): void {
 }
 
 async function list(flags: FleetFlags, command: Command): Promise<void> {
-  const page = await new FleetClient(flags).get<Page<ReleaseView>>(
-    "/releases?limit=500",
-    isPageOf(isRelease),
-  );
+  const page = await new FleetClient(flags).get("/releases?limit=500", isPageOf(isRelease));
   printAnswer(command, flags, page.items, (releases) =>
     tableOf(releases.flatMap((release) => release.images.map((image) => ({ release, image })))),
   );

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { printAnswer } from "../command/output.ts";
 import { formatTable } from "../command/table.ts";
+import { isPageOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
-import { isPageOf, isRollout, type Page, type RolloutView } from "../server/fleet-views.ts";
+import { isRollout, type RolloutView } from "../server/fleet-views.ts";
 
 /** `sluice rollout list` */
 export function registerRolloutList(group: Command): void {
@@ -10,10 +11,7 @@ export function registerRolloutList(group: Command): void {
 }
 
 async function list(flags: FleetFlags, command: Command): Promise<void> {
-  const page = await new FleetClient(flags).get<Page<RolloutView>>(
-    "/rollouts",
-    isPageOf(isRollout),
-  );
+  const page = await new FleetClient(flags).get("/rollouts", isPageOf(isRollout));
   printAnswer(command, flags, page.items, tableOf);
 }
 

@@ -1,123 +1,43 @@
+import type { ConfigurationAnswer } from "../../fleet/routes/management/schemas/configurations.ts";
+import type {
+  DeviceAnswer,
+  DeviceDetailAnswer,
+} from "../../fleet/routes/management/schemas/devices.ts";
+import type { EventAnswer } from "../../fleet/routes/management/schemas/events.ts";
+import type {
+  PublishedAnswer,
+  ReleaseAnswer,
+} from "../../fleet/routes/management/schemas/releases.ts";
+import type { RolloutAnswer } from "../../fleet/routes/management/schemas/rollouts.ts";
 import {
   type Check,
+  type Checked,
   isFlag,
   isNumber,
   isText,
   listOf,
-  objectOf,
   orAbsent,
   orNull,
+  partOf,
   recordOf,
 } from "./answer-shape.ts";
 
-/** The management API's answers as the commands read them; the server's schemas say more. */
+/**
+ * What the commands read of the management API's answers. The types are those of the server's
+ * schemas; the checks tell a fleet server from anything else that answers.
+ */
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly next: string | null;
-}
+export type ImageView = Checked<typeof isImage>;
+export type ReleaseView = Checked<typeof isRelease>;
+export type PublishedView = Checked<typeof isPublished>;
+export type ConfigurationView = Checked<typeof isConfiguration>;
+export type DeviceView = Checked<typeof isDevice>;
+export type DeviceDetailView = Checked<typeof isDeviceDetail>;
+export type EventView = Checked<typeof isEvent>;
+export type StageView = Checked<typeof isStage>;
+export type RolloutView = Checked<typeof isRollout>;
 
-export interface ImageView {
-  readonly hardware: string;
-  readonly imageHash: string;
-  readonly fileHash: string;
-  readonly sizeBytes: number;
-  readonly securityCounter: number | null;
-}
-
-export interface ReleaseView {
-  readonly version: string;
-  readonly createdAtUnixMs: number;
-  readonly images: readonly ImageView[];
-}
-
-export interface PublishedView {
-  readonly version: string;
-  readonly created: boolean;
-  readonly image: ImageView;
-  readonly warnings: ReadonlyArray<{ readonly warning: string; readonly message: string }>;
-}
-
-export interface ConfigurationView {
-  readonly version: number;
-  readonly fileHash: string;
-  readonly sizeBytes: number;
-  readonly createdAtUnixMs: number;
-}
-
-export interface DeviceView {
-  readonly id: string;
-  readonly hardware: string | null;
-  readonly running: {
-    readonly version: string;
-    readonly imageHash: string;
-    readonly confirmed: boolean;
-  } | null;
-  readonly configurationVersion: number | null;
-  readonly state: string;
-  readonly reason: string | null;
-  readonly lastSeenAtUnixMs: number | null;
-}
-
-export interface DeviceDetailView extends DeviceView {
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly refusals: ReadonlyArray<{
-    readonly releaseVersion: string;
-    readonly reason: string | null;
-  }>;
-  readonly events: readonly EventView[];
-}
-
-export interface EventView {
-  readonly id: number;
-  readonly atUnixMs: number;
-  readonly kind: string;
-  readonly releaseVersion: string | null;
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
-export interface StageView {
-  readonly stage: number;
-  readonly percent: number;
-  readonly soakSeconds: number;
-  readonly openedAtUnixMs: number | null;
-  readonly completedAtUnixMs: number | null;
-  readonly members: number;
-  /** Members that it ever had. */
-  readonly joined: number;
-  readonly attempted: number;
-  readonly counts: Readonly<Record<string, number>>;
-}
-
-export interface RolloutView {
-  readonly id: number;
-  readonly name: string;
-  readonly releaseVersion: string;
-  readonly state: string;
-  readonly currentStage: number;
-  readonly eligible: number;
-  readonly halt: {
-    readonly reason: string;
-    readonly bad: number;
-    readonly outOf: number;
-    readonly limit: number;
-    readonly stage: number;
-  } | null;
-  readonly stages: readonly StageView[];
-  /** Why attempts ended badly; of one rollout only. */
-  readonly outcomes?: ReadonlyArray<{
-    readonly state: string;
-    readonly reason: string | null;
-    readonly count: number;
-  }>;
-}
-
-/** The checks tell a fleet server from anything else that answers: commands read all of this. */
-export function isPageOf<T>(item: Check<T>): Check<Page<T>> {
-  return objectOf<Page<T>>({ items: listOf(item), next: orNull(isText) });
-}
-
-const isImage = objectOf<ImageView>({
+const isImage = partOf<ReleaseAnswer["images"][number]>()({
   hardware: isText,
   imageHash: isText,
   fileHash: isText,
@@ -125,22 +45,22 @@ const isImage = objectOf<ImageView>({
   securityCounter: orNull(isNumber),
 });
 
-export const isRelease = objectOf<ReleaseView>({
+export const isRelease = partOf<ReleaseAnswer>()({
   version: isText,
   createdAtUnixMs: isNumber,
   images: listOf(isImage),
 });
 
-export const isPublished = objectOf<PublishedView>({
+export const isPublished = partOf<PublishedAnswer>()({
   version: isText,
   created: isFlag,
   image: isImage,
   warnings: listOf(
-    objectOf<PublishedView["warnings"][number]>({ warning: isText, message: isText }),
+    partOf<PublishedAnswer["warnings"][number]>()({ warning: isText, message: isText }),
   ),
 });
 
-export const isConfiguration = objectOf<ConfigurationView>({
+export const isConfiguration = partOf<ConfigurationAnswer>()({
   version: isNumber,
   fileHash: isText,
   sizeBytes: isNumber,
@@ -151,7 +71,7 @@ const ofDevice = {
   id: isText,
   hardware: orNull(isText),
   running: orNull(
-    objectOf<NonNullable<DeviceView["running"]>>({
+    partOf<NonNullable<DeviceAnswer["running"]>>()({
       version: isText,
       imageHash: isText,
       confirmed: isFlag,
@@ -163,11 +83,11 @@ const ofDevice = {
   lastSeenAtUnixMs: orNull(isNumber),
 };
 
-export const isDevice = objectOf<DeviceView>(ofDevice);
+export const isDevice = partOf<DeviceAnswer>()(ofDevice);
 
 const isAny: Check<unknown> = (_): _ is unknown => true;
 
-export const isEvent = objectOf<EventView>({
+export const isEvent = partOf<EventAnswer>()({
   id: isNumber,
   atUnixMs: isNumber,
   kind: isText,
@@ -175,11 +95,11 @@ export const isEvent = objectOf<EventView>({
   details: recordOf(isAny),
 });
 
-export const isDeviceDetail = objectOf<DeviceDetailView>({
+export const isDeviceDetail = partOf<DeviceDetailAnswer>()({
   ...ofDevice,
   attributes: recordOf(isText),
   refusals: listOf(
-    objectOf<DeviceDetailView["refusals"][number]>({
+    partOf<DeviceDetailAnswer["refusals"][number]>()({
       releaseVersion: isText,
       reason: orNull(isText),
     }),
@@ -187,7 +107,7 @@ export const isDeviceDetail = objectOf<DeviceDetailView>({
   events: listOf(isEvent),
 });
 
-const isStage = objectOf<StageView>({
+const isStage = partOf<RolloutAnswer["stages"][number]>()({
   stage: isNumber,
   percent: isNumber,
   soakSeconds: isNumber,
@@ -199,7 +119,7 @@ const isStage = objectOf<StageView>({
   counts: recordOf(isNumber),
 });
 
-export const isRollout = objectOf<RolloutView>({
+export const isRollout = partOf<RolloutAnswer>()({
   id: isNumber,
   name: isText,
   releaseVersion: isText,
@@ -207,7 +127,7 @@ export const isRollout = objectOf<RolloutView>({
   currentStage: isNumber,
   eligible: isNumber,
   halt: orNull(
-    objectOf<NonNullable<RolloutView["halt"]>>({
+    partOf<NonNullable<RolloutAnswer["halt"]>>()({
       reason: isText,
       bad: isNumber,
       outOf: isNumber,
@@ -218,11 +138,11 @@ export const isRollout = objectOf<RolloutView>({
   stages: listOf(isStage),
   outcomes: orAbsent(
     listOf(
-      objectOf<NonNullable<RolloutView["outcomes"]>[number]>({
+      partOf<NonNullable<RolloutAnswer["outcomes"]>[number]>()({
         state: isText,
         reason: orNull(isText),
         count: isNumber,
       }),
     ),
-  ) as Check<RolloutView["outcomes"] & object>,
+  ),
 });

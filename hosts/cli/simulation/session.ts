@@ -1,13 +1,15 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
 import type { DeviceLayout } from "../../flash/layout.ts";
+import type { AddedDeviceAnswer } from "../../fleet/routes/management/schemas/devices.ts";
 import { makeConfiguration, sealConfiguration } from "../../release/configuration.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import { LocalFleet } from "../../simulator/local-fleet.ts";
 import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
 import type { Network } from "../../simulator/network.ts";
 import { type NewDevice, World, type WorldDevice } from "../../simulator/world.ts";
+import type { Page } from "../server/answer-shape.ts";
 import { FleetClient } from "../server/fleet-client.ts";
-import type { DeviceView, Page, RolloutView } from "../server/fleet-views.ts";
+import type { DeviceView, RolloutView } from "../server/fleet-views.ts";
 import { ImageFactory, type WantedImage } from "./images.ts";
 
 export interface SessionOptions {
@@ -118,7 +120,7 @@ export class Session {
   /** Registers a device with the server and makes it. */
   async addDevice(device: Omit<NewDevice, "token">): Promise<WorldDevice> {
     const { id, hardware } = device;
-    const { token } = await this.client.post<{ token: string }>("/devices", { id, hardware });
+    const { token } = await this.client.post<AddedDeviceAnswer>("/devices", { id, hardware });
     return this.world.add({ ...device, token });
   }
 

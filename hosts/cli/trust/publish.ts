@@ -1,27 +1,31 @@
 import type { Command } from "commander";
+import type { MissingAnswer, TrustAnswer } from "../../fleet/routes/management/schemas/trust.ts";
 import { fileOf, type TargetsDocument, type TrustDocument } from "../../release/trust/document.ts";
 import { fileNameOf, type TrustRepository } from "../../release/trust/repository.ts";
 import { verifyTrust } from "../../release/trust/verify.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { note, printJson } from "../command/output.ts";
-import { isFlag, isNumber, isText, listOf, objectOf, orNull } from "../server/answer-shape.ts";
+import {
+  type Checked,
+  isFlag,
+  isNumber,
+  isText,
+  listOf,
+  orNull,
+  partOf,
+} from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { delegatedOf } from "./refresh.ts";
 import { addRepositoryOption, openRepository, type RepositoryFlags } from "./trust-options.ts";
 
-interface TrustView {
-  readonly ready: boolean;
-  readonly problem: string | null;
-  readonly roles: readonly { readonly role: string; readonly version: number }[];
-}
-
-const isTrust = objectOf<TrustView>({
+const isTrust = partOf<TrustAnswer>()({
   ready: isFlag,
   problem: orNull(isText),
-  roles: listOf(objectOf<TrustView["roles"][number]>({ role: isText, version: isNumber })),
+  roles: listOf(partOf<TrustAnswer["roles"][number]>()({ role: isText, version: isNumber })),
 });
 
-type Answer = TrustView | { readonly missing: readonly { name: string; sha256: string }[] };
+type TrustView = Checked<typeof isTrust>;
+type Answer = TrustView | MissingAnswer;
 
 /** `sluice trust publish` */
 export function registerTrustPublish(group: Command): void {
@@ -43,7 +47,7 @@ async function publish(flags: FleetFlags & RepositoryFlags, command: Command): P
       exitCodes.negative,
     );
   const client = new FleetClient(flags);
-  const served = await client.get<TrustView>("/trust", isTrust);
+  const served = await client.get("/trust", isTrust);
   const documents = newDocuments(repository, [...delegated.values()], served);
   const { snapshot, timestamp } = repository.lifeDays;
   const body = { documents, lifeDays: { snapshot, timestamp } };

@@ -1,4 +1,5 @@
 import { deviceIdPattern } from "../../terms/names.ts";
+import type { TypeOf } from "./schema-types.ts";
 
 /**
  * JSON schemas of the management API, by noun; the OpenAPI document is made of them. Times are
@@ -53,6 +54,12 @@ export const nothing = { type: "null", description: "Done" } as const;
 export function pageSchema<const Item extends object>(items: Item) {
   return answerSchema({ items: { type: "array", items }, next: textOrNull });
 }
+
+type AnyPage = TypeOf<ReturnType<typeof pageSchema<object>>>;
+
+export type PageAnswer<Item> = {
+  readonly [Name in keyof AnyPage]: Name extends "items" ? readonly Item[] : AnyPage[Name];
+};
 
 const pageLimitQuery = {
   type: "string",

@@ -15,4 +15,5 @@ export const publishedConfigurationSchema = answerSchema({
   created: { type: "boolean", description: "false: these very bytes were published before" },
 });
 
+export type PublishedConfigurationAnswer = TypeOf<typeof publishedConfigurationSchema>;
 export type ConfigurationAnswer = TypeOf<typeof configurationSchema>;

@@ -100,4 +100,6 @@ export const cancelledSchema = answerSchema({
 });
 
 export type DeviceAnswer = TypeOf<typeof deviceSchema>;
+export type AddedDeviceAnswer = TypeOf<typeof addedDeviceSchema>;
+export type CancelledAnswer = TypeOf<typeof cancelledSchema>;
 export type DeviceDetailAnswer = TypeOf<typeof deviceDetailSchema>;

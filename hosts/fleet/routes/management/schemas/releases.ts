@@ -37,3 +37,4 @@ export const publishedSchema = answerSchema({
 });
 
 export type ReleaseAnswer = TypeOf<typeof releaseSchema>;
+export type PublishedAnswer = TypeOf<typeof publishedSchema>;

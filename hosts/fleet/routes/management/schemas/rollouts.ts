@@ -1,5 +1,6 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
 import { type MemberState, memberStates } from "../../../rollout/member.ts";
+import type { Halt } from "../../../rollout/stage.ts";
 import { limits } from "../../../terms/limits.ts";
 import { deviceIdPattern } from "../../../terms/names.ts";
 import {
@@ -207,5 +208,11 @@ export const memberSchema = answerSchema({
 });
 
 export type NewRolloutBody = TypeOf<typeof newRolloutSchema>;
-export type RolloutAnswer = TypeOf<typeof rolloutSchema>;
+type RolloutHalt = Halt & { readonly stage: number };
+
+/** The document leaves open what an answer says of a halt, which grows with the reasons for one. */
+export type RolloutAnswer = Omit<TypeOf<typeof rolloutSchema>, "halt"> & {
+  readonly halt: { readonly [Name in keyof RolloutHalt]: RolloutHalt[Name] } | null;
+};
+export type ClearedAnswer = TypeOf<typeof clearedSchema>;
 export type MemberAnswer = TypeOf<typeof memberSchema>;

@@ -61,3 +61,4 @@ export const newMetadataSchema = {
 } as const;
 
 export type TrustAnswer = TypeOf<typeof trustSchema>;
+export type MissingAnswer = TypeOf<typeof missingSchema>;
