@@ -37,3 +37,24 @@ test("the rule sees a type in place, an interface and an alias, and lets schemas
   ])
     assert.deepEqual(handWritten({ path, text }), [], text);
 });
+
+/** A route whose handler Fastify does not type by the route's schemas. */
+const untypedRoute =
+  /\bapp\.(?:route|get|post|put|patch|delete|all)\b|\)\.route<|Promise<unknown>/g;
+
+function untyped({ path, text }: Source): string[] {
+  return [...text.matchAll(untypedRoute)].map(([route]) => `${path} does not type ${route}`);
+}
+
+test("every route of the management API is typed by its schemas", () => {
+  const found = [...sources("hosts/fleet/routes/management")].flatMap(untyped);
+  assert.deepEqual(found, []);
+  const path = "hosts/fleet/routes/management/devices.ts";
+  for (const text of [
+    'app.get("/devices", show);',
+    "app.route<{ Body: object }>({",
+    "x(app).route<R>({",
+  ])
+    assert.notDeepEqual(untyped({ path, text }), [], text);
+  assert.deepEqual(untyped({ path, text: "typedBySchemas(app).route({" }), []);
+});

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Readiness } from "../operations/readiness.ts";
-import { answerSchema, errorResponses } from "./requests/common-schemas.ts";
+import { readySchema } from "./management/schemas/server.ts";
+import { errorResponses } from "./requests/common-schemas.ts";
 import { refuseOtherMethods } from "./requests/other-methods.ts";
 import { typedBySchemas } from "./requests/schema-types.ts";
 
@@ -20,15 +21,6 @@ export function probeRoutes(readiness: Readiness) {
     refuseOthers();
   };
 }
-
-const problem = answerSchema({
-  reason: { type: "string", description: "one word of a closed set" },
-  message: { type: "string", description: "what it is, and the next step" },
-});
-const readySchema = answerSchema({
-  ready: { type: "boolean", description: "a device would be served whole now" },
-  problems: { type: "array", items: problem },
-});
 
 /** The same for operators, with what to do about it. */
 export function readyRoutes(readiness: Readiness) {

@@ -9,7 +9,6 @@ import {
 } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
-import { shownStates } from "../../rollout/member.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
   type DeviceRow,
@@ -21,16 +20,7 @@ import {
 import { listEventsOfDevice, type StoredEvent } from "../../storage/events.ts";
 import type { DeviceId } from "../../terms/names.ts";
 import { answerNothing, answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
-import {
-  devicePageQuery,
-  errorResponses,
-  listQuery,
-  nothing,
-  numberPageQuery,
-  pageSchema,
-  pathParameter,
-  version,
-} from "../requests/common-schemas.ts";
+import { errorResponses, nothing, pageSchema } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
 import { eventView } from "./events.ts";
 import {
@@ -40,8 +30,12 @@ import {
   type DeviceAnswer,
   type DeviceDetailAnswer,
   deviceDetailSchema,
+  deviceEventsQuery,
+  deviceParameters,
   deviceSchema,
+  devicesQuery,
   newDeviceSchema,
+  refusalParameters,
 } from "./schemas/devices.ts";
 import { eventSchema } from "./schemas/events.ts";
 
@@ -52,14 +46,6 @@ const addRefusals = {
   "device-exists": 409,
   "spelled-otherwise": 409,
   "weak-token": 400,
-} as const;
-
-/** Any text may be asked for; what is no id is no device either. */
-const deviceId = { type: "string", maxLength: 256 } as const;
-const refusalParameters = {
-  type: "object",
-  required: ["id", "version"],
-  properties: { id: deviceId, version },
 } as const;
 
 export function deviceRoutes(fleet: Fleet) {
@@ -94,7 +80,7 @@ export function deviceRoutes(fleet: Fleet) {
         operationId: "listDevices",
         tags: ["devices"],
         summary: "List devices in the order of their ids",
-        querystring: listQuery({ ...devicePageQuery, ...filterQuery }),
+        querystring: devicesQuery,
         response: { 200: pageSchema(deviceSchema), ...errorResponses },
       },
       handler: async (request, reply) => {
@@ -111,7 +97,7 @@ export function deviceRoutes(fleet: Fleet) {
       url: "/devices/:id",
       schema: {
         operationId: "showDevice",
-        params: pathParameter("id", deviceId),
+        params: deviceParameters,
         tags: ["devices"],
         summary: "Show a device with its history, newest first",
         response: { 200: deviceDetailSchema, ...errorResponses },
@@ -128,7 +114,7 @@ export function deviceRoutes(fleet: Fleet) {
       url: "/devices/:id/cancel",
       schema: {
         operationId: "cancelDeviceAction",
-        params: pathParameter("id", deviceId),
+        params: deviceParameters,
         tags: ["devices"],
         summary: "Take back what a device is to do",
         description:
@@ -151,7 +137,7 @@ export function deviceRoutes(fleet: Fleet) {
       url: "/devices/:id",
       schema: {
         operationId: "removeDevice",
-        params: pathParameter("id", deviceId),
+        params: deviceParameters,
         tags: ["devices"],
         summary: "Take a device out of the fleet",
         response: { 204: nothing, ...errorResponses },
@@ -169,10 +155,10 @@ export function deviceRoutes(fleet: Fleet) {
       url: "/devices/:id/events",
       schema: {
         operationId: "listDeviceEvents",
-        params: pathParameter("id", deviceId),
+        params: deviceParameters,
         tags: ["devices"],
         summary: "What a device told of itself, newest first",
-        querystring: listQuery(eventsQuery),
+        querystring: deviceEventsQuery,
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },
       handler: async (request, reply) => {
@@ -213,29 +199,6 @@ export function deviceRoutes(fleet: Fleet) {
     });
   };
 }
-
-const eventsQuery = {
-  ...numberPageQuery,
-  source: {
-    type: "string",
-    enum: ["device", "all"],
-    description: "`all`: also what the server saw of the device",
-  },
-} as const;
-
-const filterQuery = {
-  hardware: {
-    type: "string",
-    pattern: "^[A-Za-z0-9._-]{1,32}$",
-    description: "1 to 32 letters, digits and . _ -",
-  },
-  version: {
-    type: "string",
-    pattern: "^(0|[1-9][0-9]{0,2})([.](0|[1-9][0-9]{0,4})){2}([+][1-9][0-9]{0,9})?$",
-    description: "the version of the image that runs, such as 1.2.3 or 1.2.3+4",
-  },
-  state: { type: "string", enum: shownStates },
-} as const;
 
 /** What memory knows goes before what was written: contacts reach the disk in batches. */
 function deviceView(fleet: Fleet, stored: DeviceRow): DeviceAnswer {

@@ -1,17 +1,10 @@
 import type { FastifyInstance } from "fastify";
-import { deviceIdRule } from "../../../../src/protocol/device-id.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import { listEvents, type StoredEvent } from "../../storage/events.ts";
-import { deviceIdPattern } from "../../terms/names.ts";
 import { answerPage, pageLimit } from "../requests/answers.ts";
-import {
-  errorResponses,
-  listQuery,
-  numberPageQuery,
-  pageSchema,
-} from "../requests/common-schemas.ts";
+import { errorResponses, pageSchema } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
-import { type EventAnswer, eventSchema } from "./schemas/events.ts";
+import { type EventAnswer, eventSchema, eventsQuery } from "./schemas/events.ts";
 
 export function eventRoutes(fleet: Fleet) {
   return async (app: FastifyInstance): Promise<void> => {
@@ -24,10 +17,7 @@ export function eventRoutes(fleet: Fleet) {
         summary: "What happened, oldest first",
         description:
           "Ask again with the id of the last event as `after` to follow the stream; the oldest events are dropped.",
-        querystring: listQuery({
-          ...numberPageQuery,
-          device: { type: "string", pattern: deviceIdPattern, description: deviceIdRule },
-        }),
+        querystring: eventsQuery,
         response: { 200: pageSchema(eventSchema), ...errorResponses },
       },
       handler: async (request, reply) => {

@@ -24,7 +24,6 @@ import {
   defaultStragglers,
 } from "../../rollout/definition.ts";
 import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
-import { memberStates } from "../../rollout/member.ts";
 import { attemptedCount, membersCount } from "../../rollout/stage.ts";
 import {
   countsOf,
@@ -36,23 +35,23 @@ import {
 import { limits } from "../../terms/limits.ts";
 import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
 import {
-  devicePageQuery,
   errorResponses,
   listQuery,
   numberPageQuery,
   pageSchema,
-  pathParameter,
 } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
 import {
   clearedSchema,
   type MemberAnswer,
   memberSchema,
+  membersQuery,
   type NewRolloutBody,
   newRolloutForms,
   newRolloutSchema,
   type RolloutAnswer,
   resumeSchema,
+  rolloutParameters,
   rolloutSchema,
 } from "./schemas/rollouts.ts";
 
@@ -114,12 +113,6 @@ export function rolloutRoutes(fleet: Fleet) {
   };
 }
 
-const idParameters = pathParameter("id", {
-  type: "string",
-  pattern: "^[0-9]{1,10}$",
-  description: "the number of a rollout",
-});
-
 function oneRollout(app: FastifyInstance, fleet: Fleet): void {
   typedBySchemas(app).route({
     method: "GET",
@@ -128,7 +121,7 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       operationId: "showRollout",
       tags: ["rollouts"],
       summary: "Show a rollout with the counters of its stages",
-      params: idParameters,
+      params: rolloutParameters,
       response: { 200: rolloutSchema, ...errorResponses },
     },
     handler: async (request, reply) => {
@@ -146,11 +139,8 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       operationId: "listRolloutDevices",
       tags: ["rollouts"],
       summary: "List the devices of a rollout",
-      params: idParameters,
-      querystring: listQuery({
-        ...devicePageQuery,
-        state: { type: "string", enum: memberStates },
-      }),
+      params: rolloutParameters,
+      querystring: membersQuery,
       response: { 200: pageSchema(memberSchema), ...errorResponses },
     },
     handler: async (request, reply) => {
@@ -190,7 +180,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
         operationId: `${name}Rollout`,
         tags: ["rollouts"],
         summary,
-        params: idParameters,
+        params: rolloutParameters,
         response: { 200: rolloutSchema, ...errorResponses },
       },
       handler: async (request, reply) =>
@@ -204,7 +194,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       tags: ["rollouts"],
       summary: "Let the devices that went back or failed take the release again",
       description: "Clears a part of them when there are many; `more` says to ask again.",
-      params: idParameters,
+      params: rolloutParameters,
       response: { 200: clearedSchema, ...errorResponses },
     },
     handler: async (request, reply) => {
@@ -221,7 +211,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       operationId: "resumeRollout",
       tags: ["rollouts"],
       summary: "Go on with a paused rollout, or with a halted one under a new threshold",
-      params: idParameters,
+      params: rolloutParameters,
       body: resumeSchema,
       response: { 200: rolloutSchema, ...errorResponses },
     },

@@ -11,6 +11,7 @@ import {
   missingSchema,
   newMetadataSchema,
   type TrustAnswer,
+  targetQuery,
   trustSchema,
 } from "./schemas/trust.ts";
 
@@ -83,18 +84,7 @@ function addTargetRoute(app: FastifyInstance, fleet: Fleet): void {
       operationId: "publishTarget",
       tags: ["trust"],
       summary: "Send a file that targets name",
-      querystring: {
-        type: "object",
-        additionalProperties: false,
-        required: ["sha256"],
-        properties: {
-          sha256: {
-            type: "string",
-            pattern: "^[0-9a-f]{64}$",
-            description: "64 lower-case hex digits",
-          },
-        },
-      },
+      querystring: targetQuery,
       consumes: ["application/octet-stream"],
       response: { 204: nothing, ...errorResponses },
     },

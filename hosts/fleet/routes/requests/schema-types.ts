@@ -1,8 +1,15 @@
 import type { FastifyInstance, FastifyTypeProvider } from "fastify";
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
 
-/** The type of all values that a JSON schema lets through, read-only, with the named members. */
-export type TypeOf<S> = S extends JSONSchema ? Named<FromSchema<S>> : unknown;
+/**
+ * The type of all values that a JSON schema lets through, read-only, with the named members. A
+ * schema that is no literal any more, for want of `as const`, lets nothing through.
+ */
+export type TypeOf<S> = S extends JSONSchema
+  ? Named<FromSchema<S>>
+  : S extends object
+    ? never
+    : unknown;
 
 /** Fastify derives queries, parameters, bodies and answers of a route from the route's schemas. */
 interface SchemaTypes extends FastifyTypeProvider {

@@ -1,16 +1,57 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
+import { shownStates } from "../../../rollout/member.ts";
 import { limits } from "../../../terms/limits.ts";
 import { deviceIdPattern } from "../../../terms/names.ts";
 import {
   answerSchema,
+  devicePageQuery,
   hardwareId,
   integerOrNull,
+  listQuery,
+  numberPageQuery,
+  pathParameter,
   textOrNull,
   time,
   timeOrNull,
+  version,
 } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
 import { eventSchema } from "./events.ts";
+
+/** Any text may be asked for; what is no id is no device either. */
+const deviceId = { type: "string", maxLength: 256 } as const;
+
+export const deviceParameters = pathParameter("id", deviceId);
+
+export const refusalParameters = {
+  type: "object",
+  required: ["id", "version"],
+  properties: { id: deviceId, version },
+} as const;
+
+export const devicesQuery = listQuery({
+  ...devicePageQuery,
+  hardware: {
+    type: "string",
+    pattern: "^[A-Za-z0-9._-]{1,32}$",
+    description: "1 to 32 letters, digits and . _ -",
+  },
+  version: {
+    type: "string",
+    pattern: "^(0|[1-9][0-9]{0,2})([.](0|[1-9][0-9]{0,4})){2}([+][1-9][0-9]{0,9})?$",
+    description: "the version of the image that runs, such as 1.2.3 or 1.2.3+4",
+  },
+  state: { type: "string", enum: shownStates },
+});
+
+export const deviceEventsQuery = listQuery({
+  ...numberPageQuery,
+  source: {
+    type: "string",
+    enum: ["device", "all"],
+    description: "`all`: also what the server saw of the device",
+  },
+});
 
 export const newDeviceSchema = {
   type: "object",

@@ -6,8 +6,11 @@ import { deviceIdPattern } from "../../../terms/names.ts";
 import {
   answerSchema,
   anyObject,
+  devicePageQuery,
   hardwareId,
   integerOrNull,
+  listQuery,
+  pathParameter,
   seconds,
   share,
   textOrNull,
@@ -16,6 +19,17 @@ import {
   version,
 } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
+
+export const rolloutParameters = pathParameter("id", {
+  type: "string",
+  pattern: "^[0-9]{1,10}$",
+  description: "the number of a rollout",
+});
+
+export const membersQuery = listQuery({
+  ...devicePageQuery,
+  state: { type: "string", enum: memberStates },
+});
 
 const haltThresholdSchema = {
   type: "object",

@@ -60,5 +60,18 @@ export const newMetadataSchema = {
   },
 } as const;
 
+export const targetQuery = {
+  type: "object",
+  additionalProperties: false,
+  required: ["sha256"],
+  properties: {
+    sha256: {
+      type: "string",
+      pattern: "^[0-9a-f]{64}$",
+      description: "64 lower-case hex digits",
+    },
+  },
+} as const;
+
 export type TrustAnswer = TypeOf<typeof trustSchema>;
 export type MissingAnswer = TypeOf<typeof missingSchema>;
