@@ -1,5 +1,8 @@
 import type { Command } from "commander";
-import type { AddedDeviceAnswer } from "../../fleet/routes/management/schemas/devices.ts";
+import type {
+  AddedDeviceAnswer,
+  NewDeviceBody,
+} from "../../fleet/routes/management/schemas/devices.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { deviceId } from "../options/options.ts";
 import { isText, partOf } from "../server/answer-shape.ts";
@@ -24,7 +27,11 @@ export function registerDeviceAdd(group: Command): void {
 
 async function add(id: string, flags: AddFlags, command: Command): Promise<void> {
   const { hardware, deviceToken } = flags;
-  const wanted = { id, hardware, ...(deviceToken === undefined ? {} : { token: deviceToken }) };
+  const wanted: NewDeviceBody = {
+    id,
+    hardware,
+    ...(deviceToken === undefined ? {} : { token: deviceToken }),
+  };
   const added = await new FleetClient(flags).post(
     "/devices",
     wanted,

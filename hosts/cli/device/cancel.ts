@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CancelledAnswer } from "../../fleet/routes/management/schemas/devices.ts";
+import type { CancelBody, CancelledAnswer } from "../../fleet/routes/management/schemas/devices.ts";
 import { printAnswer } from "../command/output.ts";
 import { isText, partOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
@@ -21,7 +21,7 @@ export function registerDeviceCancel(group: Command): void {
 
 async function cancel(id: string, flags: CancelFlags, command: Command): Promise<void> {
   const path = `/devices/${encodeURIComponent(id)}/cancel`;
-  const body = { force: flags.force ?? false };
+  const body: CancelBody = { force: flags.force ?? false };
   const answer = await new FleetClient(flags).post(
     path,
     body,

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { ResumeBody } from "../../fleet/routes/management/schemas/rollouts.ts";
 import { printAnswer } from "../command/output.ts";
 import { rolloutNumber, share } from "../options/options.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
@@ -42,7 +43,11 @@ export function registerRolloutChange(group: Command): void {
 }
 
 /** The limits that are given; the others stay as they are. */
-function thresholdOf({ haltShare, failedShare, silentShare }: ResumeFlags): object {
+function thresholdOf({
+  haltShare,
+  failedShare,
+  silentShare,
+}: ResumeFlags): NonNullable<ResumeBody> {
   const threshold = {
     ...(haltShare === undefined ? {} : { rolledBackShare: haltShare }),
     ...(failedShare === undefined ? {} : { failedShare }),

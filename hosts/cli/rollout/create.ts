@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { isJsonObject } from "../../../src/protocol/json.ts";
+import { isJsonObject, type JsonObject } from "../../../src/protocol/json.ts";
+import type { NewRolloutBody } from "../../fleet/routes/management/schemas/rollouts.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { readJson } from "../command/files.ts";
 import { note, printAnswer } from "../command/output.ts";
@@ -77,7 +78,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
   const soakSeconds = flags.soak ?? daySeconds;
   const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
-  const wanted = {
+  const wanted: NewRolloutBody = {
     name: flags.name ?? what.name,
     ...what.wanted,
     stages: percents.map((percent) => ({ percent, soakSeconds })),
@@ -107,7 +108,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
 
 function subjectOf({ release, configuration }: CreateFlags): {
   readonly name: string;
-  readonly wanted: object;
+  readonly wanted: Pick<NewRolloutBody, "releaseVersion" | "configurationVersion">;
 } {
   if (release !== undefined && configuration === undefined)
     return { name: release, wanted: { releaseVersion: release } };
@@ -122,7 +123,7 @@ function subjectOf({ release, configuration }: CreateFlags): {
   };
 }
 
-function windowsOf({ windows: file, timeZone }: CreateFlags): object | null {
+function windowsOf({ windows: file, timeZone }: CreateFlags): JsonObject | null {
   if (file === undefined) {
     if (timeZone === undefined) return null;
     throw new CommandError("--time-zone is of --windows FILE, which is missing", exitCodes.usage);

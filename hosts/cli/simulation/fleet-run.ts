@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../../src/protocol/json.ts";
 import type { EngineKind } from "../../simulator/engines/engine.ts";
 import { runningImage, type WorldDevice } from "../../simulator/world.ts";
 import type { DeviceView } from "../server/fleet-views.ts";
@@ -165,7 +166,7 @@ async function rollOut(session: Session, options: FleetRunOptions): Promise<read
     haltThreshold: { rolledBackShare: 1, failedShare: 1 },
   };
   if (!options.faults) return [(await session.createRollout(wanted)).id];
-  const groups = new Map<object | null, string[]>([
+  const groups = new Map<JsonObject | null, string[]>([
     [null, []],
     [windows, []],
     [freeze, []],

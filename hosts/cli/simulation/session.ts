@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
 import type { DeviceLayout } from "../../flash/layout.ts";
 import type { AddedDeviceAnswer } from "../../fleet/routes/management/schemas/devices.ts";
+import type { NewRolloutBody } from "../../fleet/routes/management/schemas/rollouts.ts";
 import { makeConfiguration, sealConfiguration } from "../../release/configuration.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import { LocalFleet } from "../../simulator/local-fleet.ts";
@@ -137,7 +138,7 @@ export class Session {
     }
   }
 
-  createRollout(wanted: object): Promise<RolloutView> {
+  createRollout(wanted: NewRolloutBody): Promise<RolloutView> {
     return this.client.post("/rollouts", { start: true, ...wanted });
   }
 

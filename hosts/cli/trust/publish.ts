@@ -1,5 +1,9 @@
 import type { Command } from "commander";
-import type { MissingAnswer, TrustAnswer } from "../../fleet/routes/management/schemas/trust.ts";
+import type {
+  MissingAnswer,
+  NewMetadataBody,
+  TrustAnswer,
+} from "../../fleet/routes/management/schemas/trust.ts";
 import { fileOf, type TargetsDocument, type TrustDocument } from "../../release/trust/document.ts";
 import { fileNameOf, type TrustRepository } from "../../release/trust/repository.ts";
 import { verifyTrust } from "../../release/trust/verify.ts";
@@ -50,7 +54,7 @@ async function publish(flags: FleetFlags & RepositoryFlags, command: Command): P
   const served = await client.get("/trust", isTrust);
   const documents = newDocuments(repository, [...delegated.values()], served);
   const { snapshot, timestamp } = repository.lifeDays;
-  const body = { documents, lifeDays: { snapshot, timestamp } };
+  const body: NewMetadataBody = { documents, lifeDays: { snapshot, timestamp } };
   const first = await client.postFor<Answer>("/trust/metadata", body, [409]);
   const missing = "missing" in first ? first.missing : [];
   for (const { name, sha256 } of missing) {

@@ -140,6 +140,8 @@ export const cancelledSchema = answerSchema({
   },
 });
 
+export type NewDeviceBody = TypeOf<typeof newDeviceSchema>;
+export type CancelBody = TypeOf<typeof cancelSchema>;
 export type DeviceAnswer = TypeOf<typeof deviceSchema>;
 export type AddedDeviceAnswer = TypeOf<typeof addedDeviceSchema>;
 export type CancelledAnswer = TypeOf<typeof cancelledSchema>;

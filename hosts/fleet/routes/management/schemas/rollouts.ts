@@ -222,6 +222,8 @@ export const memberSchema = answerSchema({
 });
 
 export type NewRolloutBody = TypeOf<typeof newRolloutSchema>;
+export type ResumeBody = TypeOf<typeof resumeSchema>;
+
 type RolloutHalt = Halt & { readonly stage: number };
 
 /** The document leaves open what an answer says of a halt, which grows with the reasons for one. */

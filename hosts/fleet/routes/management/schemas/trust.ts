@@ -73,5 +73,6 @@ export const targetQuery = {
   },
 } as const;
 
+export type NewMetadataBody = TypeOf<typeof newMetadataSchema>;
 export type TrustAnswer = TypeOf<typeof trustSchema>;
 export type MissingAnswer = TypeOf<typeof missingSchema>;
