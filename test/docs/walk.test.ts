@@ -20,6 +20,11 @@ describe("what the pages tell a newcomer to type", { concurrency: 2 }, () => {
   test("leads from a key over https and a ceremony to signed metadata", async (t) => {
     const { terminals, folder } = await openCheckout(t);
     for (const block of useIt) await terminals.type(block);
+    const fromTheDesk = commandsOf(
+      readDocument("docs/configuration.md"),
+      "## From the desk to the device",
+    );
+    for (const block of fromTheDesk) await terminals.type(block);
     for (const [path, heading] of [
       ["docs/https.md", "# HTTPS between devices and their fleet"],
       ["docs/keys.md", "# Keys"],
