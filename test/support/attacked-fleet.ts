@@ -6,6 +6,7 @@ import { FleetClient } from "../../hosts/cli/server/fleet-client.ts";
 import type { DeviceView, RolloutView } from "../../hosts/cli/server/fleet-views.ts";
 import { ImageFactory, referenceFirmware } from "../../hosts/cli/simulation/images.ts";
 import { deviceLayout } from "../../hosts/flash/board-layout.ts";
+import type { AddedDeviceAnswer } from "../../hosts/fleet/routes/management/schemas/devices.ts";
 import { type Signer, sha256 } from "../../hosts/release/keys/signer.ts";
 import { nodeCrypto } from "../../hosts/release/node-crypto.ts";
 import { initialize } from "../../hosts/release/trust/changes.ts";
@@ -289,7 +290,7 @@ export class AttackedFleet {
     this.#fleet = await this.#start(0, keys.online);
     this.#client = new FleetClient({ fleet: this.#fleet.url });
     await this.publish({ version: "1.0.0" }, { version: "1.1.0" });
-    const { token } = await this.#client.post<{ token: string }>("/devices", {
+    const { token } = await this.#client.post<AddedDeviceAnswer>("/devices", {
       id: deviceId,
       hardware,
     });

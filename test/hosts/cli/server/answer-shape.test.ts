@@ -8,13 +8,18 @@ import {
   orNull,
   partOf,
 } from "../../../../hosts/cli/server/answer-shape.ts";
+import {
+  answerSchema,
+  textOrNull,
+} from "../../../../hosts/fleet/routes/requests/common-schemas.ts";
+import type { TypeOf } from "../../../../hosts/fleet/routes/requests/schema-types.ts";
 
-interface Lamp {
-  readonly id: string;
-  readonly room: string | null;
-  readonly watts: number;
-  readonly note?: string;
-}
+const text = { type: "string" } as const;
+const lampSchema = answerSchema(
+  { id: text, room: textOrNull, watts: { type: "integer" }, note: text, toString: text },
+  ["note"],
+);
+type Lamp = TypeOf<typeof lampSchema>;
 
 const isLamp = partOf<Lamp>()({ id: isText, room: orNull(isText), note: orAbsent(isText) });
 
@@ -25,7 +30,7 @@ test("a part of an answer is checked by its members, whatever else there is", ()
     assert.ok(!isLamp(value), JSON.stringify(value));
   assert.ok(!isLamp({ id: "lamp", room: null, note: 1 }));
   // A member that every object inherits is none of the answer's own.
-  assert.ok(!partOf<{ toString: string }>()({ toString: isText })({}));
+  assert.ok(!partOf<Lamp>()({ toString: isText })({}));
 });
 
 test("a page has items and the name of the next page, or null", () => {

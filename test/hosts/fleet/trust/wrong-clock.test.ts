@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { Page } from "../../../../hosts/cli/server/answer-shape.ts";
+import type { EventAnswer } from "../../../../hosts/fleet/routes/management/schemas/events.ts";
+import type { TrustAnswer } from "../../../../hosts/fleet/routes/management/schemas/trust.ts";
 import { addKey, removeKey } from "../../../../hosts/release/trust/changes.ts";
 import { AttackedFleet, keys } from "../../../support/attacked-fleet.ts";
 import { metadataSigner, signAll } from "../../../support/trust-repository.ts";
@@ -58,16 +61,12 @@ test("a device updates from a server whose clock went back by 30 days and stays 
 test("a year ahead is beyond the offline keys: it is told, and another online key heals it", async (context) => {
   const fleet = await wrongOnce(context, 400 * day);
   assert.equal(await offerNext(fleet), "1.0.0 failed trust-expired");
-  const trust = await fleet.client.get<{ ready: boolean; ahead: { deviceIds: string[] } | null }>(
-    "/trust",
-  );
+  const trust = await fleet.client.get<TrustAnswer>("/trust");
   assert.deepEqual([trust.ready, trust.ahead?.deviceIds], [true, ["device-1"]]);
-  const { items } = await fleet.client.get<{
-    items: { kind: string; details: { text: string } }[];
-  }>("/events?limit=500");
+  const { items } = await fleet.client.get<Page<EventAnswer>>("/events?limit=500");
   const told = items
     .filter(({ kind }) => kind === "trust-warning")
-    .map(({ details }) => details.text);
+    .map(({ details }) => String(details["text"]));
   assert.equal(told.filter((text) => text.includes("learnt from a wrong clock")).length, 1);
   const next = metadataSigner(32);
   const [old] = keys.online;
@@ -79,6 +78,6 @@ test("a year ahead is beyond the offline keys: it is told, and another online ke
   await fleet.publish({ version: "1.2.0" });
   await fleet.pass(12 * hour, async () => (await fleet.outcome()) === "1.2.0 updated");
   assert.equal(await fleet.outcome(), "1.2.0 updated");
-  const healed = await fleet.client.get<{ ahead: object | null }>("/trust");
+  const healed = await fleet.client.get<TrustAnswer>("/trust");
   assert.equal(healed.ahead, null);
 });
