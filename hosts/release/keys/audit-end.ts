@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { entryStart, genesisHash, readAuditEntry } from "./audit-entry.ts";
+import { genesisHash, isCutEntry, readAuditEntry } from "./audit-entry.ts";
 import { segmentsOf } from "./audit-segments.ts";
 import { sha256 } from "./signer.ts";
 
@@ -39,9 +39,7 @@ export function readLogEnd(file: number, path: string): LogEnd {
   const wholeBytes = start + lines.wholeBytes;
   const cutBytes = tail.length - lines.wholeBytes;
   const rest = tail.toString("utf8", lines.wholeBytes);
-  // What a power cut leaves is the beginning of an entry; anything else is somebody's.
-  const isBegun = rest.startsWith(entryStart) || entryStart.startsWith(rest);
-  if (!isBegun) throw damaged(path, noEntry);
+  if (!isCutEntry(rest)) throw damaged(path, noEntry);
   if (lines.last === null) {
     if (start > 0) throw damaged(path, noEntry);
     return { last: endOfSegments(path), wholeBytes, cutBytes };

@@ -33,9 +33,10 @@ export function entryDigest(entry: Omit<AuditEntry, "signature">): Buffer {
 }
 
 /**
- * `malformed`: a line is no entry. `incomplete`: the last line is cut off. `chain-broken`: a line
- * was changed, removed or inserted before this one. `signature-invalid`: the line is not signed by
- * the key that it names. `key-unknown`: by a key that is none of the known ones.
+ * `malformed`: a line is no entry. `incomplete`: the last line is what a power cut leaves of one.
+ * `chain-broken`: a line was changed, removed or inserted before this one. `signature-invalid`: the
+ * line is not signed by the key that it names. `key-unknown`: by a key that is none of the known
+ * ones.
  */
 export type AuditRefusal =
   | "malformed"
@@ -106,8 +107,13 @@ export function verifyAuditLog(text: string, knownKeyIds: ReadonlySet<string>): 
     entries.push(taken.entry);
     hashes.push(taken.hash);
   }
-  if (rest !== "") return { ok: false, reason: "incomplete", line: lines.length + 1 };
+  if (rest !== "") return { ok: false, reason: refusalOfRest(rest), line: lines.length + 1 };
   return { ok: true, entries, hashes, headHash: verifier.headHash };
+}
+
+/** Why a line without its line feed is refused. */
+export function refusalOfRest(rest: string): "incomplete" | "malformed" {
+  return isCutEntry(rest) ? "incomplete" : "malformed";
 }
 
 /** The entry in a line, signed by the key that it names, whatever stands before it; or null. */
@@ -117,7 +123,19 @@ export function readAuditEntry(line: string): AuditEntry | null {
 }
 
 /** What every entry begins with, in the canonical form. */
-export const entryStart = '{"at":"';
+const entryStart = '{"at":"';
+
+/**
+ * Is this, which no line feed ends, what a power cut leaves of an entry? That is its beginning,
+ * with zeros behind where the file system kept the new length, but not all of the bytes. Anything
+ * else is somebody's.
+ */
+export function isCutEntry(rest: string): boolean {
+  const zeros = rest.indexOf("\0");
+  const written = zeros < 0 ? rest : rest.slice(0, zeros);
+  for (let at = written.length; at < rest.length; at += 1) if (rest[at] !== "\0") return false;
+  return written.startsWith(entryStart) || entryStart.startsWith(written);
+}
 
 function isSigned(entry: AuditEntry): boolean {
   const { signature, ...signed } = entry;

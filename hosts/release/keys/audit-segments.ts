@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type AuditEntry, type AuditRefusal, AuditVerifier } from "./audit-entry.ts";
+import { type AuditEntry, type AuditRefusal, AuditVerifier, refusalOfRest } from "./audit-entry.ts";
 
 const digits = 6;
 /** Far longer than an entry of `usesPerEntryMax` uses. */
@@ -63,7 +63,9 @@ export function verifyAuditFiles(
     let line = 0;
     for (const { text, isWhole } of linesOf(file)) {
       line += 1;
-      const taken = isWhole ? verifier.take(text) : ({ ok: false, reason: "incomplete" } as const);
+      const taken = isWhole
+        ? verifier.take(text)
+        : ({ ok: false, reason: refusalOfRest(text) } as const);
       if (!taken.ok) return { ok: false, reason: taken.reason, path: file, line };
       onEntry(taken.entry, taken.hash);
     }

@@ -91,16 +91,25 @@ test("a whole log that somebody made with a key of their own does not pass", asy
   assert.deepEqual(verdict, { ok: false, reason: "key-unknown", line: 2 });
 });
 
-test("half a line that a power cut left is told, and the next use replaces it", async (context) => {
-  const { path, text, log } = await logOf(context, 2);
-  const whole = text();
-  appendFileSync(path, whole.slice(0, 100));
-  assert.deepEqual(verifyAuditLog(text(), known), { ok: false, reason: "incomplete", line: 3 });
-  await log.append(first, [{ purpose: "image 3.0.0", digest: "00" }]);
-  assert.ok(text().startsWith(whole));
-  const verdict = verifyAuditLog(text(), known);
-  assert.ok(verdict.ok && verdict.entries.length === 3);
-});
+/** Where a file system wrote the new length, but not all of the bytes, it shows zeros. */
+const cutLines: ReadonlyArray<readonly [string, (whole: string) => string]> = [
+  ["half a line", (whole) => whole.slice(0, 100)],
+  ["a line of zeros", () => "\0".repeat(4096)],
+  ["half a line and zeros", (whole) => whole.slice(0, 100) + "\0".repeat(400)],
+];
+for (const [what, cut] of cutLines)
+  test(`${what} that a power cut left is told, and the next use replaces it`, async (context) => {
+    const { path, text, log } = await logOf(context, 2);
+    const whole = text();
+    appendFileSync(path, cut(whole));
+    const incomplete = { ok: false, reason: "incomplete", line: 3 } as const;
+    assert.deepEqual(verifyAuditLog(text(), known), incomplete);
+    assert.deepEqual(verifyAuditFiles(path, known), { ...incomplete, path });
+    await log.append(first, [{ purpose: "image 3.0.0", digest: "00" }]);
+    assert.ok(text().startsWith(whole));
+    const verdict = verifyAuditLog(text(), known);
+    assert.ok(verdict.ok && verdict.entries.length === 3);
+  });
 
 test("two programs that sign at the same time make one chain", async (context) => {
   const { path, text } = await logOf(context, 0);
@@ -123,6 +132,8 @@ test("garbage at the end of a log is told, and nothing is signed upon it", async
   for (const garbage of [
     "garbage\n",
     "garbage",
+    "\0garbage",
+    '{"at":"\0"',
     '{"sequence":"zz"}\n',
     "\n",
     "x".repeat(300_000),
@@ -132,6 +143,8 @@ test("garbage at the end of a log is told, and nothing is signed upon it", async
     const before = text();
     await assert.rejects(recordedSigner(first, log, "image").sign(digest), AuditLogError);
     assert.equal(text(), before, "and nothing is changed");
+    const verdict = verifyAuditFiles(path, known);
+    assert.ok(!verdict.ok && verdict.reason === "malformed", "the check promises no repair");
   }
 });
 
