@@ -36,7 +36,7 @@ const nothingSigned: SignedOnline = { snapshot: null, timestamp: null, notices: 
 
 /** After a signer failed. */
 const retryEveryMs = 10_000;
-/** A server that starts again so soon after it signed did not come from a backup. */
+/** A server that starts again and again does not sign each time, but when it has stayed so long. */
 const renewAfterSeconds = 60;
 /** How often expiry and what is due are looked at. */
 const checkEveryMs = 60_000;
@@ -85,8 +85,8 @@ export class OnlineSchedule {
       named.map((signer) => recordedSigner(signer, log, purpose));
     const now = clock.unixMs();
     const { lifeDays } = repository;
-    // What a backup brought back may be older than what devices have seen: the first time, both are
-    // signed anew, with versions made of the time.
+    // What a backup brought back may be older than what devices have seen: once after a start, both
+    // are signed anew, with versions made of the time.
     const versionMin = Math.floor(now / 1000);
     const isOld = (set.timestamp?.signed.version ?? 0) < versionMin - renewAfterSeconds;
     const always = !this.#isRenewed && isOld;
@@ -98,7 +98,7 @@ export class OnlineSchedule {
       const notice = { level: "warn", text: result.message, facts: {} } as const;
       return { ...nothingSigned, notices: notices.unlessLast("online", result.reason, notice) };
     }
-    this.#isRenewed = true;
+    if (result.signed.length === 2) this.#isRenewed = true;
     notices.forget("online");
     const isNew = (role: "snapshot" | "timestamp"): boolean => result.signed.includes(role);
     return {

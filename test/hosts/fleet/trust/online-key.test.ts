@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -38,6 +38,32 @@ test("signs a timestamp anew at half of its life, and goes on after a restart", 
   again.nowUnixMs = fleet.nowUnixMs + 13 * hour;
   await again.server.tick();
   assert.equal(await versionOf(again), secondsAt(26));
+});
+
+test("a backup that came back within a minute of its last signature moves past what was served", async (context) => {
+  const { folder, fleet, repository } = await places(context);
+  await publish(fleet, repository);
+  const backup = temporaryFolder(context);
+  cpSync(folder, backup, { recursive: true });
+  const more = await signedRepository(temporaryFolder(context), nowUnixMs, [
+    release,
+    { ...release, version: "1.2.0" },
+  ]);
+  fleet.nowUnixMs += 20_000;
+  await publish(fleet, more);
+  const versionsOf = async (server: TestFleet): Promise<number[]> => {
+    const { version, meta } = JSON.parse((await get(server, "timestamp.json")).body).signed;
+    return [version, meta["snapshot.json"].version];
+  };
+  const served = await versionsOf(fleet);
+  await fleet.server.close();
+  const trust = { folder: backup, onlineSigner: online };
+  const restored = await TestFleet.open(context, { trust }, 40);
+  for (const seconds of [1, 60, 1]) await restored.wait(seconds);
+  const moved = await versionsOf(restored);
+  assert.ok(moved[0]! > served[0]! && moved[1]! > served[1]!, `${moved} after ${served}`);
+  for (let minutes = 0; minutes < 10; minutes += 1) await restored.wait(60);
+  assert.deepEqual(await versionsOf(restored), moved, "and is signed anew no more than once");
 });
 
 test("warns once at 50 and once at 20 percent of a life, and when it is over", async (context) => {
