@@ -96,6 +96,7 @@ function tryLock(lockPath: string): DatabaseSync | null {
     database?.close();
     const { errcode, message } = error as Error & { errcode?: number };
     if (errcode === sqliteBusy) return null;
+    if (errcode === sqliteFull) throw noSpaceFor(lockPath);
     throw new FileHeldError(
       `${lockPath} cannot be locked (${message}): if it is no empty file, delete it while nothing of ours runs here; else this file system has no locks`,
     );
@@ -103,6 +104,13 @@ function tryLock(lockPath: string): DatabaseSync | null {
 }
 
 const sqliteBusy = 5;
+const sqliteFull = 13;
+
+/** The error with which a file system refuses to write a file when its disk is full. */
+function noSpaceFor(path: string): NodeJS.ErrnoException {
+  const error = new Error(`ENOSPC: no space left on device, write '${path}'`);
+  return Object.assign(error, { code: "ENOSPC", syscall: "write", path });
+}
 
 /**
  * SQLite would tell only that it cannot; this tells why. A file that is there is not opened:

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -80,4 +80,27 @@ test("an error of the file system comes as it is", async (context) => {
   await assert.rejects(lockFile(join(folder, "none", "x"), options), { code: "ENOENT" });
   mkdirSync(join(folder, ".y.holder"));
   await assert.rejects(lockFile(join(folder, "y"), options), { code: "EISDIR" });
+});
+
+const mounts = spawnSync("unshare", ["--map-root-user", "--mount", "true"]).status === 0;
+const noMounts = mounts ? false : "unshare cannot make a mount namespace here";
+
+test("a full disk is told as that, and not as a lock of somebody", {
+  skip: noMounts,
+}, (context) => {
+  const folder = temporaryFolder(context);
+  const program = `
+    import { lockFile } from ${JSON.stringify(moduleUrl)};
+    const options = { purpose: "a test", waitMsMax: 0 };
+    await lockFile("x", options).catch(({ name, code }) => console.log(name, code));`;
+  const script = `mount -t tmpfs -o size=64k tmpfs . && cd "$PWD" || exit 2
+    head -c 1000000 /dev/zero > filler 2> /dev/null
+    exec "$1" --input-type=module-typescript -e "$2"`;
+  const parameters = ["--map-root-user", "--mount", "sh", "-c", script];
+  const { stdout, stderr } = spawnSync(
+    "unshare",
+    [...parameters, "sh", process.execPath, program],
+    { cwd: folder, encoding: "utf8" },
+  );
+  assert.equal(stdout, "Error ENOSPC\n", stderr);
 });
