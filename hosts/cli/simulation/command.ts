@@ -12,6 +12,7 @@ import { wholeNumber } from "../options/options.ts";
 import { readPublicKey } from "../options/signing-keys.ts";
 import { bootFlashFile } from "./flash-run.ts";
 import { type DeviceOutcome, type FleetRunResult, runFleet } from "./fleet-run.ts";
+import { problemOf } from "./problem.ts";
 
 interface SimulateFlags {
   readonly devices?: number;
@@ -27,12 +28,6 @@ interface SimulateFlags {
 }
 
 const devicesMax = 10_000;
-/**
- * The share of the devices that must end on the target, in fleets large enough for a share to say
- * something.
- */
-const onTargetShareMin = 0.95;
-const judgedMin = 100;
 
 export function registerSimulate(program: Command): void {
   program
@@ -122,33 +117,10 @@ function conclude(result: FleetRunResult, flags: SimulateFlags, command: Command
     command,
     `${onTarget.length} on target, ${withReason.length} with reason, ${lost.length} lost`,
   );
-  const problem = problemOf(result, ends);
+  const problem = problemOf(result);
   if (problem === null) return;
   const replay = `--devices ${flags.devices} --seed ${flags.seed}${flags.faults ? " --faults" : ""}`;
   throw new CommandError(`${problem}; the same seed shows it again: ${replay}`, exitCodes.negative);
-}
-
-/** What must not be, whatever goes wrong around the devices. */
-function problemOf(
-  { devices, countedUpdated, runningTarget }: FleetRunResult,
-  ends: (end: DeviceOutcome["end"]) => readonly DeviceOutcome[],
-): string | null {
-  if (countedUpdated !== runningTarget)
-    return `the server counts ${countedUpdated} devices as updated, but ${runningTarget} run the release`;
-  const lost = ends("lost").length;
-  if (lost > 0) return `${lost} devices are lost`;
-  const [silent] = ends("unexplained");
-  if (silent !== undefined)
-    return `${ends("unexplained").length} devices have no reason, such as ${silent.id}: ${silent.reason}`;
-  const failed = devices.find(
-    ({ end, reason, lasting }) =>
-      end !== "on-target" && reason.startsWith("failed") && lasting === null,
-  );
-  if (failed !== undefined) return `${failed.id} failed over faults that passed: ${failed.reason}`;
-  const share = ends("on-target").length / devices.length;
-  return devices.length >= judgedMin && share < onTargetShareMin
-    ? `${(100 * share).toFixed(1)} percent are on the target, ${100 * onTargetShareMin} must be`
-    : null;
 }
 
 /** How many there are of each reason, the most frequent first. */
