@@ -15,6 +15,7 @@ import { registerDeviceEnroll } from "./device/enroll.ts";
 import { registerDeviceEvents } from "./device/events.ts";
 import { registerDeviceList } from "./device/list.ts";
 import { registerDeviceRemove } from "./device/remove.ts";
+import { registerDeviceSet } from "./device/set.ts";
 import { registerDeviceShow } from "./device/show.ts";
 import { registerFleetServe } from "./fleet/serve.ts";
 import { registerImageInfo } from "./image/info.ts";
@@ -134,6 +135,7 @@ const groups: readonly CommandGroup[] = [
       registerDeviceEnroll,
       registerDeviceList,
       registerDeviceShow,
+      registerDeviceSet,
       registerDeviceEvents,
       registerDeviceCancel,
       registerDeviceClear,

@@ -11,6 +11,7 @@ interface ListFlags extends FleetFlags {
   readonly hardware?: string;
   readonly release?: string;
   readonly state?: string;
+  readonly filter?: string;
   readonly limit: number;
   readonly after?: string;
 }
@@ -24,6 +25,7 @@ export function registerDeviceList(group: Command): void {
       .option("--hardware <id>", "only devices of this hardware")
       .option("--release <version>", "only devices that run this version")
       .option("--state <state>", "only devices in this state")
+      .option("--filter <rsql>", 'such as "region==eu;version=lt=1.4.0": docs/filters.md')
       .option("--limit <number>", "at most this many, up to 500", pageLimit, 100)
       .option("--after <id>", "go on after this device"),
   ).action(list);
@@ -35,6 +37,7 @@ async function list(flags: ListFlags, command: Command): Promise<void> {
     hardware: flags.hardware,
     version: flags.release,
     state: flags.state,
+    filter: flags.filter,
     after: flags.after,
   };
   for (const [name, value] of Object.entries(filters))

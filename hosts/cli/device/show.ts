@@ -4,6 +4,7 @@ import { printAnswer } from "../command/output.ts";
 import { formatTable, formatTime } from "../command/table.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { type DeviceDetailView, isDeviceDetail } from "../server/fleet-views.ts";
+import { registryFacts } from "./registry-facts.ts";
 
 /** `sluice device show` */
 export function registerDeviceShow(group: Command): void {
@@ -39,6 +40,7 @@ function textOf(device: DeviceDetailView): string {
     ["config", String(device.configurationVersion ?? "-")],
     ["state", device.reason === null ? device.state : `${device.state} (${device.reason})`],
     ["seen", formatTime(device.lastSeenAtUnixMs)],
+    ...registryFacts(device),
     ...device.refusals.map(({ releaseVersion, reason }) => [
       "refuses",
       `${releaseVersion}, which it rolled back${reason === null ? "" : ` (${reason})`}`,

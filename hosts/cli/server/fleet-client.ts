@@ -56,6 +56,10 @@ export class FleetClient {
     return this.call("POST", path, JSON.stringify(body), "application/json", check);
   }
 
+  patch<T extends object>(path: string, body: object, check: Check<T> | null = null): Promise<T> {
+    return this.call("PATCH", path, JSON.stringify(body), "application/json", check);
+  }
+
   /** Answers also with one of these refusals, whose body says what to do about it. */
   postFor<T extends object>(path: string, body: object, statuses: readonly number[]): Promise<T> {
     return this.call("POST", path, JSON.stringify(body), "application/json", null, statuses);

@@ -78,6 +78,13 @@ const ofDevice = {
     }),
   ),
   configurationVersion: orNull(isNumber),
+  region: orNull(isText),
+  timezone: orNull(isText),
+  connectivity: orNull(isText),
+  criticality: orNull(isText),
+  bootloader: orNull(isText),
+  battery: orNull(isNumber),
+  signal: orNull(isNumber),
   state: isText,
   reason: orNull(isText),
   lastSeenAtUnixMs: orNull(isNumber),
@@ -97,6 +104,8 @@ export const isEvent = partOf<EventAnswer>()({
 
 export const isDeviceDetail = partOf<DeviceDetailAnswer>()({
   ...ofDevice,
+  tags: listOf(isText),
+  groups: listOf(isText),
   attributes: recordOf(isText),
   refusals: listOf(
     partOf<DeviceDetailAnswer["refusals"][number]>()({

@@ -12,6 +12,7 @@ import * as spelledIds from "./0010-spelled-ids.ts";
 import * as eventBytes from "./0011-event-bytes.ts";
 import * as knownAddresses from "./0012-known-addresses.ts";
 import * as replacedImages from "./0013-replaced-images.ts";
+import * as deviceRegistry from "./0014-device-registry.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -28,6 +29,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0011-event-bytes": eventBytes,
   "0012-known-addresses": knownAddresses,
   "0013-replaced-images": replacedImages,
+  "0014-device-registry": deviceRegistry,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

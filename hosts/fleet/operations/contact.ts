@@ -8,6 +8,7 @@ import { addEvent } from "../storage/events.ts";
 import type { MemberRow } from "../storage/rollouts.ts";
 import { lastSeenResolutionMs, limits } from "../terms/limits.ts";
 import { type DeviceId, parseDeviceId } from "../terms/names.ts";
+import { versionKey } from "../terms/version-key.ts";
 import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
@@ -117,6 +118,14 @@ export async function registerDevice(
       auto_confirm_remark: null,
       configuration_version: null,
       known_from: null,
+      region: null,
+      timezone: null,
+      connectivity: null,
+      criticality: null,
+      bootloader: null,
+      battery: null,
+      signal: null,
+      running_version_key: null,
     };
     await insertDevice(unit.db, row);
     const { hardware } = device;
@@ -151,6 +160,7 @@ async function learnRunning(change: DeviceChange, header: string): Promise<void>
   const isFirst = row.running_hash === null;
   change.set({
     running_version: running.version,
+    running_version_key: keyOf(running.version),
     running_hash: running.imageHash,
     running_confirmed: confirmed,
   });
@@ -158,6 +168,12 @@ async function learnRunning(change: DeviceChange, header: string): Promise<void>
   for (const member of await change.members())
     await judgeMember(change, member, { running, before: row.running_hash });
   if (isFirst && change.row.state === "unknown") change.setState("idle", null);
+}
+
+/** `parseRunning` lets through what is no version of an image. */
+function keyOf(text: string): string | null {
+  const version = parseVersion(text);
+  return version && versionKey(version);
 }
 
 async function judgeMember(

@@ -6,6 +6,7 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
+import { setRegistry } from "./registry.ts";
 
 /**
  * Attributes that tell the hardware id, the first that is there wins; an operator's word goes
@@ -28,6 +29,7 @@ export async function receiveAttributes(
     const isTold = change.mode !== "remove" && hardware !== undefined;
     if (isTold && device.row.hardware_by_operator === 0) device.set({ hardware });
     device.set({ attributes_wanted: 0, ...configurationIn(change) });
+    await setRegistry(device);
     await device.judgeConfigurations();
     await decideInstruction(device);
     await device.finish(decidedPlan);

@@ -1,7 +1,9 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import type { Filter } from "../filter/filter.ts";
 import type { ShownState } from "../rollout/member.ts";
 import { type DeviceId, digitsOfId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
+import { filterCondition } from "./filter-query.ts";
 import type { DeviceTable } from "./tables.ts";
 
 export type DeviceRow = Selectable<DeviceTable>;
@@ -73,6 +75,8 @@ export async function deleteDevice(db: Queries, id: DeviceId): Promise<void> {
   await db.deleteFrom("action_reports").where("action_id", "in", actions).execute();
   await db.deleteFrom("actions").where("device_id", "=", id).execute();
   await db.deleteFrom("device_attributes").where("device_id", "=", id).execute();
+  await db.deleteFrom("device_registrations").where("device_id", "=", id).execute();
+  await db.deleteFrom("device_labels").where("device_id", "=", id).execute();
   await db.deleteFrom("device_refusals").where("device_id", "=", id).execute();
   await db.deleteFrom("device_clearances").where("device_id", "=", id).execute();
   await db.deleteFrom("rollout_members").where("device_id", "=", id).execute();
@@ -97,6 +101,8 @@ export interface DeviceFilter {
   readonly hardware?: string;
   readonly version?: string;
   readonly state?: ShownState;
+  /** Only what passes this filter, asked at that time. */
+  readonly filter?: { readonly wanted: Filter; readonly nowUnixMs: number };
 }
 
 /** Rows that one query may pass over: some milliseconds of the thread. */
@@ -147,6 +153,10 @@ async function listBetween(
   if (filter.hardware !== undefined) query = query.where("hardware", "=", filter.hardware);
   if (filter.version !== undefined) query = query.where("running_version", "=", filter.version);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
+  if (filter.filter !== undefined) {
+    const { wanted, nowUnixMs } = filter.filter;
+    query = query.where((build) => filterCondition(build, wanted, nowUnixMs));
+  }
   return query.execute();
 }
 

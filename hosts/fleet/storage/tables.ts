@@ -9,6 +9,8 @@ import type { MemberState, ShownState } from "../rollout/member.ts";
 export interface Tables {
   devices: DeviceTable;
   device_attributes: DeviceAttributeTable;
+  device_registrations: DeviceRegistrationTable;
+  device_labels: DeviceLabelTable;
   device_refusals: DeviceRefusalTable;
   device_clearances: DeviceClearanceTable;
   releases: ReleaseTable;
@@ -51,7 +53,35 @@ export interface DeviceTable {
   configuration_version: number | null;
   /** The mark of the network that it came from last with its own token: `AddressBudget.mark`. */
   known_from: number | null;
+  /** The registry: the operator's word, else what the device told in its attributes. */
+  region: string | null;
+  timezone: string | null;
+  connectivity: string | null;
+  criticality: string | null;
+  bootloader: string | null;
+  /** Percent. */
+  battery: number | null;
+  /** dBm. */
+  signal: number | null;
+  /** `running_version` as `versionKey` has it, to be compared. */
+  running_version_key: string | null;
 }
+
+/** What an operator set of a device; a field that is not here is what the device tells. */
+export interface DeviceRegistrationTable {
+  device_id: string;
+  field: string;
+  value: string;
+}
+
+/** Tags and groups, which an operator alone gives. */
+export interface DeviceLabelTable {
+  device_id: string;
+  kind: LabelKind;
+  label: string;
+}
+
+export type LabelKind = "tag" | "group";
 
 export interface DeviceAttributeTable {
   device_id: string;

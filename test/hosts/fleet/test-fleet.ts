@@ -61,6 +61,8 @@ export async function makeImage(
   };
 }
 
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
 /** A server on a clock of its own, with an empty database in memory. */
 export class TestFleet {
   nowUnixMs: number;
@@ -116,7 +118,7 @@ export class TestFleet {
 
   /** A call of the management API that must succeed. */
   // biome-ignore lint/suspicious/noExplicitAny: tests read answers by hand; wrong shapes fail their assertions
-  async api(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<any> {
+  async api(method: Method, path: string, body?: object): Promise<any> {
     const answer = await this.inject({
       method,
       url: `/api/v1${path}`,

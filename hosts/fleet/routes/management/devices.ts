@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { parseFilter } from "../../filter/filter.ts";
 import { findEntry } from "../../operations/contact.ts";
 import {
   type AddedDevice,
@@ -9,6 +10,7 @@ import {
 } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
+import { registerFacts } from "../../operations/registry.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
   type DeviceRow,
@@ -18,8 +20,15 @@ import {
   readAttributes,
 } from "../../storage/devices.ts";
 import { listEventsOfDevice, type StoredEvent } from "../../storage/events.ts";
+import { listLabels } from "../../storage/registry.ts";
 import type { DeviceId } from "../../terms/names.ts";
-import { answerNothing, answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
+import {
+  answerFilterDefect,
+  answerNothing,
+  answerPage,
+  answerRefusal,
+  pageLimit,
+} from "../requests/answers.ts";
 import { errorResponses, nothing, pageSchema } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
 import { eventView } from "./events.ts";
@@ -32,6 +41,7 @@ import {
   deviceDetailSchema,
   deviceEventsQuery,
   deviceParameters,
+  deviceRegistrySchema,
   deviceSchema,
   devicesQuery,
   newDeviceSchema,
@@ -84,8 +94,13 @@ export function deviceRoutes(fleet: Fleet) {
         response: { 200: pageSchema(deviceSchema), ...errorResponses },
       },
       handler: async (request, reply) => {
-        const { limit: limitText, after = null, ...filter } = request.query;
+        const { limit: limitText, after = null, filter: text, ...plain } = request.query;
         const limit = pageLimit(limitText);
+        const parsed = text === undefined ? null : parseFilter(text);
+        if (parsed !== null && !parsed.ok) return answerFilterDefect(reply, parsed.defect);
+        const nowUnixMs = fleet.clock.unixMs();
+        const filter =
+          parsed === null ? plain : { ...plain, filter: { wanted: parsed.value, nowUnixMs } };
         const rows = await listDevices(fleet.database.queries, filter, { after, limit });
         const cursorOf = ({ id }: DeviceRow): string => id;
         const view = (row: DeviceRow) => deviceView(fleet, row);
@@ -107,6 +122,29 @@ export function deviceRoutes(fleet: Fleet) {
         return entry === null
           ? unknownDevice(fleet, reply, request.params.id)
           : detail(fleet, entry);
+      },
+    });
+    typedBySchemas(app).route({
+      method: "PATCH",
+      url: "/devices/:id",
+      schema: {
+        operationId: "setDevice",
+        params: deviceParameters,
+        tags: ["devices"],
+        summary: "Set what an operator knows of a device",
+        description:
+          "What is set goes before what the device tells; null takes it back. Tags and groups are the operator's alone.",
+        body: deviceRegistrySchema,
+        response: { 200: deviceDetailSchema, ...errorResponses },
+      },
+      handler: async (request, reply) => {
+        const entry = await findEntry(fleet, request.params.id);
+        if (entry === null) return unknownDevice(fleet, reply, request.params.id);
+        const { tags: tag = {}, groups: group = {}, ...fields } = request.body;
+        const result = await registerFacts(fleet, entry, { fields, labels: { tag, group } });
+        if (result.ok) return detail(fleet, entry);
+        if (result.reason === "gone") return unknownDevice(fleet, reply, request.params.id);
+        return answerRefusal(reply, 422, result);
       },
     });
     typedBySchemas(app).route({
@@ -217,6 +255,13 @@ function deviceView(fleet: Fleet, stored: DeviceRow): DeviceAnswer {
     hardware: row.hardware,
     running,
     configurationVersion: row.configuration_version,
+    region: row.region,
+    timezone: row.timezone,
+    connectivity: row.connectivity,
+    criticality: row.criticality,
+    bootloader: row.bootloader,
+    battery: row.battery,
+    signal: row.signal,
     state: row.state,
     reason: row.reason,
     stateAtUnixMs: row.state_at,
@@ -234,6 +279,8 @@ async function detail(fleet: Fleet, entry: DeviceEntry): Promise<DeviceDetailAns
   const events = await listEventsOfDevice(queries, entry.id, newest);
   return {
     ...deviceView(fleet, entry.row),
+    tags: await listLabels(queries, entry.id, "tag"),
+    groups: await listLabels(queries, entry.id, "group"),
     attributes: await readAttributes(queries, entry.id),
     refusals: refusals.map(({ imageHash, releaseId, reason, atUnixMs }) => ({
       releaseVersion: memory.releases.get(releaseId)?.version ?? "",

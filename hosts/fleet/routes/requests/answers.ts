@@ -1,4 +1,5 @@
 import type { FastifyReply } from "fastify";
+import type { FilterDefect } from "../../filter/syntax.ts";
 import { limits } from "../../terms/limits.ts";
 import { leaveTurn } from "../../time/slices.ts";
 import type { TypeOf } from "./schema-types.ts";
@@ -28,6 +29,15 @@ const pageSizeDefault = 100;
 export function pageLimit(text: string | undefined): number {
   if (text === undefined) return pageSizeDefault;
   return Math.min(Math.max(Number(text), 1), limits.pageSizeMax);
+}
+
+/** A filter that cannot be read: where, and what would be. */
+export function answerFilterDefect(
+  reply: FastifyReply,
+  { column, message }: FilterDefect,
+): FastifyReply {
+  const told = `the filter cannot be read, column ${column}: ${message}`;
+  return answerRefusal(reply, 422, { reason: "filter-invalid", message: told });
 }
 
 export interface Page<T, S> {

@@ -9,6 +9,7 @@ import type { TypeOf } from "./schema-types.ts";
 export const time = { type: "integer", description: "milliseconds since 1970" } as const;
 export const timeOrNull = { ...time, type: ["integer", "null"] } as const;
 export const textOrNull = { type: ["string", "null"] } as const;
+export const numberOrNull = { type: ["number", "null"] } as const;
 export const integerOrNull = { type: ["integer", "null"] } as const;
 export const share = { type: "number", minimum: 0, maximum: 1 } as const;
 export const seconds = { type: "integer", minimum: 0, maximum: 365 * 24 * 3600 } as const;

@@ -91,3 +91,9 @@ export function bytesOf(texts: readonly Expression<unknown>[]): RawBuilder<numbe
     sql` + `,
   )})`;
 }
+
+/** Does a text consist of the parts in their order, with any text between one and the next? */
+export function hasForm(text: Expression<unknown>, parts: readonly string[]): RawBuilder<boolean> {
+  const pattern = parts.map((part) => part.replaceAll(/[*?[]/g, "[$&]")).join("*");
+  return sql`${text} glob ${pattern}`;
+}

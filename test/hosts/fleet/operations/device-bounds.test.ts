@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { limits } from "../../../../hosts/fleet/terms/limits.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { TestFleet } from "../test-fleet.ts";
+import { registryColumns, registryTables } from "./before-registry.ts";
 
 const { actionHistoryMax, eventsPerDeviceMax } = limits;
 
@@ -200,6 +201,8 @@ test("a database of before counts the bytes that it has", async (t) => {
     drop index event_counts_by_bytes; alter table event_counts drop column bytes;
     alter table devices drop column known_from;
     alter table rollout_members drop column replaced_hash;
+    ${registryColumns.map((column) => `alter table devices drop column ${column};`).join("\n")}
+    ${registryTables.map((table) => `drop table ${table};`).join("\n")}
     delete from kysely_migration where name > '0010-spelled-ids';
     create trigger events_counted after insert on events begin
       insert into event_counts values (coalesce(new.device_id, ''), 1)

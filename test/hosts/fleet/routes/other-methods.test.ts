@@ -13,7 +13,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/metrics", "GET, HEAD"],
   ["/ready", "GET, HEAD"],
   ["/api/v1/devices", "GET, HEAD, POST"],
-  ["/api/v1/devices/lamp", "DELETE, GET, HEAD"],
+  ["/api/v1/devices/lamp", "DELETE, GET, HEAD, PATCH"],
   ["/api/v1/devices/lamp/events", "GET, HEAD"],
   ["/api/v1/devices/lamp/refusals/1.0.0", "DELETE"],
   ["/api/v1/releases", "GET, HEAD"],

@@ -1,13 +1,21 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
+import { filterLengthMax } from "../../../filter/syntax.ts";
 import { shownStates } from "../../../rollout/member.ts";
 import { limits } from "../../../terms/limits.ts";
 import { deviceIdPattern } from "../../../terms/names.ts";
+import {
+  connectivities,
+  criticalities,
+  labelPattern,
+  labelsPerDeviceMax,
+} from "../../../terms/registry.ts";
 import {
   answerSchema,
   devicePageQuery,
   hardwareId,
   integerOrNull,
   listQuery,
+  numberOrNull,
   numberPageQuery,
   pathParameter,
   textOrNull,
@@ -42,7 +50,46 @@ export const devicesQuery = listQuery({
     description: "the version of the image that runs, such as 1.2.3 or 1.2.3+4",
   },
   state: { type: "string", enum: shownStates },
+  filter: {
+    type: "string",
+    maxLength: filterLengthMax,
+    description: "RSQL over devices, such as region==eu;version=lt=1.4.0; see docs/filters.md",
+  },
 });
+
+const labels = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    add: {
+      type: "array",
+      maxItems: labelsPerDeviceMax,
+      items: { type: "string", pattern: labelPattern },
+    },
+    remove: {
+      type: "array",
+      maxItems: labelsPerDeviceMax,
+      items: { type: "string", pattern: labelPattern },
+    },
+  },
+} as const;
+
+const registryValue = { type: ["string", "null"], maxLength: 64 } as const;
+
+/** Null takes the operator's word back; what is absent stays. */
+export const deviceRegistrySchema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    region: registryValue,
+    timezone: { ...registryValue, description: "an IANA name, such as Europe/Berlin" },
+    connectivity: { ...registryValue, description: connectivities.join(", ") },
+    criticality: { ...registryValue, description: criticalities.join(", ") },
+    bootloader: registryValue,
+    tags: labels,
+    groups: labels,
+  },
+} as const;
 
 export const deviceEventsQuery = listQuery({
   ...numberPageQuery,
@@ -88,6 +135,13 @@ const properties = {
     ...integerOrNull,
     description: "of the configuration in effect, as the device tells it",
   },
+  region: textOrNull,
+  timezone: textOrNull,
+  connectivity: textOrNull,
+  criticality: textOrNull,
+  bootloader: textOrNull,
+  battery: { ...numberOrNull, description: "percent" },
+  signal: { ...numberOrNull, description: "dBm" },
   state: { type: "string" },
   reason: { ...textOrNull, description: "why, in the words of the device" },
   stateAtUnixMs: time,
@@ -118,6 +172,8 @@ const action = answerSchema({
 
 export const deviceDetailSchema = answerSchema({
   ...properties,
+  tags: { type: "array", items: { type: "string" } },
+  groups: { type: "array", items: { type: "string" } },
   attributes: { type: "object", additionalProperties: { type: "string" } },
   refusals: { type: "array", items: refusal },
   actions: { type: "array", items: action },
@@ -146,3 +202,4 @@ export type DeviceAnswer = TypeOf<typeof deviceSchema>;
 export type AddedDeviceAnswer = TypeOf<typeof addedDeviceSchema>;
 export type CancelledAnswer = TypeOf<typeof cancelledSchema>;
 export type DeviceDetailAnswer = TypeOf<typeof deviceDetailSchema>;
+export type DeviceRegistryBody = TypeOf<typeof deviceRegistrySchema>;

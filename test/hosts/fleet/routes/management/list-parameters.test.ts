@@ -11,6 +11,7 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   state: ["", "nope", "Updated", "x".repeat(40)],
   version: ["", "1.0", "v1.0.0", "1.0.0+0", "01.0.0", "x".repeat(40)],
   source: ["nobody"],
+  filter: ["x".repeat(4097)],
 };
 const numbered = ["/releases", "/configurations", "/rollouts", "/events", "/devices/lamp/events"];
 
@@ -56,6 +57,7 @@ test("every list refuses what a parameter cannot be, and parameters that it does
  * What each operation needs to be answered at all, so that it is the query alone that is judged.
  */
 const bodies: Readonly<Record<string, object>> = {
+  setDevice: { region: "eu" },
   addDevice: { id: "new", hardware: "esp32c3-b" },
   createRollout: { name: "again", releaseVersion: "1.0.0" },
   publishMetadata: { documents: {} },
