@@ -56,7 +56,7 @@ export function faultOf(error: unknown): Fault | null {
     return fault(503, "artifact-missing", error.message, 60);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_SQLITE_ERROR") return faultOfSqlite(error as SqliteError);
-  return code === undefined ? null : faultOfFile(code, error.message);
+  return code === undefined ? null : faultOfFile(code, error);
 }
 
 function unsynced({ message }: Error): string {
@@ -108,28 +108,32 @@ function faultOfSqlite(error: SqliteError): Fault | null {
   }
 }
 
-function faultOfFile(code: string, message: string): Fault | null {
-  switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return fault(507, "disk-full", `the disk is full (${code}); make room on it`, 30);
-    case "EROFS":
-    case "EACCES":
-    case "EPERM":
-    case "EIO":
-    case "EFBIG":
-    case "EMFILE":
-    case "ENFILE":
-    case "ENOTDIR":
-    case "EEXIST":
-    case "EISDIR":
-    case "ENOENT":
-    case "ESTALE":
-      return fault(503, "storage-failing", `a file cannot be used: ${message}`, 30);
-    default:
-      return null;
-  }
+function faultOfFile(code: string, error: NodeJS.ErrnoException): Fault | null {
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return fault(507, "disk-full", `the disk is full (${code}); make room on it`, 30);
+  const meaning = fileMeanings.get(code);
+  if (meaning === undefined) return null;
+  const what = error.path ?? `a file (${error.message})`;
+  return fault(503, "storage-failing", `cannot use ${what}: ${meaning}`, 30);
 }
+
+const noRight = "the server has no right to it; check its owner and mode";
+
+/** What the system's codes mean, and the next step. */
+const fileMeanings: ReadonlyMap<string, string> = new Map([
+  ["EROFS", "its file system is read-only; mount it so that it can be written"],
+  ["EACCES", noRight],
+  ["EPERM", noRight],
+  ["EIO", "the disk reports an error; check the disk"],
+  ["EFBIG", "it would be larger than its file system or the limit of the process takes"],
+  ["EMFILE", 'too many files are open; raise the limit ("ulimit -n")'],
+  ["ENFILE", "the machine has too many files open; end other programs"],
+  ["ENOTDIR", "a part of its path is a file; move that away"],
+  ["EEXIST", "something else is in its place; move that away"],
+  ["EISDIR", "a folder is in its place; move that away"],
+  ["ENOENT", "it is not there; check its disk is mounted, or restore it"],
+  ["ESTALE", "its network file system is gone; mount it again"],
+]);
 
 function fault(
   status: Fault["status"],

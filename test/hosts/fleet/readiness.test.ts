@@ -219,6 +219,9 @@ test("a folder of files that cannot be written is told", async (t) => {
   rmSync(join(folder, "artifacts"), { recursive: true });
   writeFileSync(join(folder, "artifacts"), "a file in its place");
   assert.deepEqual(await reasons(fleet), ["storage-failing", "artifact-missing"]);
+  const { message } = (await fleet.api("GET", "/ready")).problems[0];
+  const place = join(folder, "artifacts");
+  assert.equal(message, `cannot use ${place}: something else is in its place; move that away`);
 });
 
 test("versions and ids go past what was served before a backup came back", async (t) => {
