@@ -30,6 +30,7 @@ export function parseHttpAddress(url: string): ParsedAddress {
   const authority = partsAtStart(rest, [["A-Za-z0-9._-", 1, hostLengthMax]]);
   if (authority === null) return bad;
   const host = (authority.parts[0] ?? "").toLowerCase();
+  if (!hasLabels(host)) return bad;
   rest = rest.slice(authority.length);
   const given = partsAtStart(rest, [":", [digits, 1, 5]]);
   if (given !== null) rest = rest.slice(given.length);
@@ -41,5 +42,13 @@ export function parseHttpAddress(url: string): ParsedAddress {
   return { ok: true, isSecure, host, port, path };
 }
 
-/** The longest name that the DNS has. */
+/** The longest name that the DNS has, and the longest of its parts (RFC 1035, 2.3.4). */
 const hostLengthMax = 253;
+const labelLengthMax = 63;
+
+/** No other name is found, whoever is asked. A dot at the end is the root's. */
+function hasLabels(host: string): boolean {
+  const labels = host.split(".");
+  if (labels.length > 1 && labels.at(-1) === "") labels.pop();
+  return labels.every(({ length }) => length > 0 && length <= labelLengthMax);
+}
