@@ -14,6 +14,7 @@ interface CreateFlags extends FleetFlags {
   readonly configuration?: number;
   readonly name?: string;
   readonly hardware?: readonly string[];
+  readonly filter?: string;
   readonly device?: readonly string[];
   readonly stages?: readonly number[];
   readonly soak?: number;
@@ -49,6 +50,7 @@ export function registerRolloutCreate(group: Command): void {
       .option("--name <text>", "what to call it; else the version")
       .option("--hardware <ids...>", "only devices of this hardware")
       .option("--device <ids...>", "only these devices")
+      .option("--filter <rsql>", 'such as "region==eu;version=lt=1.4.0": docs/filters.md')
       .option("--stages <percents>", "rising, with commas (default: 1,10,50,100)", readPercents)
       .option("--soak <time>", "of every stage: 90s, 30m, 24h or 7d (default: 24h)", readSeconds)
       .option(
@@ -85,6 +87,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     selector: {
       ...(hardware === undefined ? {} : { hardware }),
       ...(devices === undefined ? {} : { devices }),
+      ...(flags.filter === undefined ? {} : { filter: flags.filter }),
     },
     haltThreshold: {
       ...(flags.haltShare === undefined ? {} : { rolledBackShare: flags.haltShare }),

@@ -291,6 +291,7 @@ async function whyNot(
   mayRetryIt = false,
 ): Promise<Ineligibility | null> {
   if (await isSuperseded(change, rollout, image)) return "superseded";
+  if (!(await change.passes(rollout.filter))) return "not-selected";
   const refusals = await listRefusals(change.unit.db, change.id);
   const { definition } = rollout;
   return whyNotOffered(change.fleet.memory, change.row, {

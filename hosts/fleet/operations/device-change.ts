@@ -1,3 +1,5 @@
+import type { Filter } from "../filter/filter.ts";
+import { matches } from "../filter/matches.ts";
 import {
   afterEvidence,
   awaitsProof,
@@ -22,6 +24,7 @@ import {
 } from "../storage/rollouts.ts";
 import type { DeviceId } from "../terms/names.ts";
 import { evaluateRollout } from "./evaluate.ts";
+import { type FilterFacts, factsOfRow, readFilterFacts } from "./filter-facts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry, Instruction } from "./known-devices.ts";
 import { plannedImages, type Rollout } from "./memory.ts";
@@ -51,6 +54,7 @@ export class DeviceChange {
   action: ActionRow | null;
   instruction: Instruction;
   private memberRows: MemberRow[] | null = null;
+  private filterFacts: FilterFacts | null = null;
   private readonly columns: Partial<DeviceRow> = {};
   private readonly movedRollouts = new Set<number>();
 
@@ -106,6 +110,13 @@ export class DeviceChange {
     const { action } = this;
     if (action?.rollout_id !== id) return this.imageOf(id);
     return this.fleet.memory.images.get(action.image_id) ?? null;
+  }
+
+  /** Does the device pass the filter, as it is within this unit of work? */
+  async passes(filter: Filter | null): Promise<boolean> {
+    if (filter === null) return true;
+    this.filterFacts ??= await readFilterFacts(this.unit.db, this.id);
+    return matches(filter, { ...factsOfRow(this.row), ...this.filterFacts }, this.unit.nowUnixMs);
   }
 
   /** A membership was added by this unit of work. */

@@ -1,4 +1,6 @@
 import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
+import type { Filter } from "../filter/filter.ts";
+import { parseRolloutFilter } from "../filter/rollout-filter.ts";
 import { shareCutoffs } from "../rollout/buckets.ts";
 import {
   defaultActionSeconds,
@@ -52,6 +54,8 @@ export interface Rollout {
   /** The same for devices that come later. */
   readonly laterCutoffs: readonly number[];
   readonly definition: RolloutDefinition;
+  /** The filter of the selector, read; null when there is none. */
+  readonly filter: Filter | null;
   /** The windows of the definition, read; null when devices may install at any time. */
   readonly windows: MaintenanceWindows | null;
   readonly eligible: number;
@@ -130,12 +134,20 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     cutoffs: stages.map(({ cutoff }) => cutoff),
     laterCutoffs: shareCutoffs(stages),
     definition,
+    filter: filterOf(definition),
     windows: windowsOf(definition),
     eligible: row.eligible,
     createdAtUnixMs: row.created_at,
     startedAtUnixMs: row.started_at,
     endedAtUnixMs: row.ended_at,
   };
+}
+
+function filterOf({ selector }: RolloutDefinition): Filter | null {
+  if (selector.filter === undefined) return null;
+  const read = parseRolloutFilter(selector.filter);
+  if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.defect.message}`);
+  return read.value;
 }
 
 function windowsOf({ windows }: RolloutDefinition): MaintenanceWindows | null {

@@ -2,6 +2,7 @@ import { bucketOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import { isUnderWay } from "../rollout/member.ts";
 import type { Queries } from "../storage/database.ts";
+import { listPassing } from "../storage/devices.ts";
 import { type MemberStanding, mapMembers } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
 import { takenBack } from "./cancel.ts";
@@ -23,10 +24,12 @@ export interface Wanted {
 export class Overlap {
   readonly #memory: FleetMemory;
   readonly #release: Release;
+  readonly #nowUnixMs: number;
   readonly #open: readonly Rollout[];
   readonly #counts = new Map<Rollout, number>();
 
-  constructor(memory: FleetMemory, release: Release) {
+  constructor(memory: FleetMemory, release: Release, nowUnixMs: number) {
+    this.#nowUnixMs = nowUnixMs;
     this.#memory = memory;
     this.#release = release;
     this.#open = [...memory.rollouts.values()].filter(
@@ -45,12 +48,26 @@ export class Overlap {
     );
     for (const rollout of this.#open) {
       const standings = members.get(rollout.id);
-      const served = devices.filter((device) =>
-        this.#serves(rollout, standings?.get(device.row.id) ?? null, device),
+      const passing = await this.#passing(db, rollout, devices);
+      const served = devices.filter(
+        (device) =>
+          (passing?.has(device.row.id) ?? true) &&
+          this.#serves(rollout, standings?.get(device.row.id) ?? null, device),
       );
       if (served.length === 0) continue;
       this.#counts.set(rollout, (this.#counts.get(rollout) ?? 0) + served.length);
     }
+  }
+
+  /** Null for a rollout without a filter. */
+  async #passing(
+    db: Queries,
+    { filter: wanted }: Rollout,
+    devices: readonly Wanted[],
+  ): Promise<ReadonlySet<string> | null> {
+    if (wanted === null) return null;
+    const ids = devices.map(({ row }) => row.id);
+    return listPassing(db, { wanted, nowUnixMs: this.#nowUnixMs }, ids);
   }
 
   /** What to tell whoever plans another one, with the next step; null when there is nothing. */

@@ -1,4 +1,5 @@
 import type { DigestHex } from "../../../src/protocol/digest.ts";
+import { parseRolloutFilter } from "../filter/rollout-filter.ts";
 import { bucketOf, sortBuckets, stageCutoffs, stageOf } from "../rollout/buckets.ts";
 import {
   areStagesRising,
@@ -9,7 +10,13 @@ import {
 import type { Ineligibility } from "../rollout/eligibility.ts";
 import { findHalt, type HaltThreshold, membersCount } from "../rollout/stage.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
-import { listCandidates, listRefusedDevices, listSpelledOtherwise } from "../storage/devices.ts";
+import {
+  type DeviceFilter,
+  listCandidates,
+  listPassing,
+  listRefusedDevices,
+  listSpelledOtherwise,
+} from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import {
   countsOf,
@@ -46,6 +53,7 @@ export type RolloutRefusal =
   | "unknown-release"
   | "unknown-rollout"
   | "stages-not-rising"
+  | "filter-invalid"
   | "no-eligible-devices"
   | "overlaps"
   | "spelled-otherwise"
@@ -87,8 +95,16 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
           `there is no device ${id}: ${knownAs} is the same id in another spelling, by which it is registered; use that one`,
         );
     }
-    const overlap = wanted.beside ? null : new Overlap(fleet.memory, release);
-    const devices = { release, definition: wanted.definition, overlap };
+    const { filter: text } = wanted.definition.selector;
+    const parsed = text === undefined ? null : parseRolloutFilter(text);
+    if (parsed !== null && !parsed.ok)
+      return refuse(
+        "filter-invalid",
+        `the filter cannot be read, column ${parsed.defect.column}: ${parsed.defect.message}`,
+      );
+    const filter = parsed && { wanted: parsed.value, nowUnixMs: unit.nowUnixMs };
+    const overlap = wanted.beside ? null : new Overlap(fleet.memory, release, unit.nowUnixMs);
+    const devices = { release, definition: wanted.definition, overlap, filter };
     const { found, left } = await eligibleDevices(unit.db, fleet, devices);
     if (found.length === 0)
       return refuse("no-eligible-devices", noDevicesText(release, wanted.definition, left));
@@ -270,9 +286,10 @@ async function eligibleDevices(
     readonly release: Release;
     readonly definition: RolloutDefinition;
     readonly overlap: Overlap | null;
+    readonly filter: DeviceFilter["filter"] | null;
   },
 ): Promise<{ found: Candidate[]; left: ReadonlyMap<Ineligibility, number> }> {
-  const { release, definition, overlap } = wanted;
+  const { release, definition, overlap, filter } = wanted;
   const left = new Map<Ineligibility, number>();
   const hardware =
     release.kind === "firmware"
@@ -295,8 +312,14 @@ async function eligibleDevices(
       // Bounded by the devices: every page begins after the last device of the one before.
       const page = await listCandidates(db, one, { after, limit: candidatesPerPage });
       const taken: Wanted[] = [];
+      const ids = page.map(({ id }) => id);
+      const passing = filter == null ? null : await listPassing(db, filter, ids);
       for (const row of page) {
         if (!selects(definition.selector, row)) continue;
+        if (passing?.has(row.id) === false) {
+          left.set("not-selected", (left.get("not-selected") ?? 0) + 1);
+          continue;
+        }
         const refusedImages = refusedBy.has(row.id) ? refusedOf(row) : nothing;
         const reason = judge(row, refusedImages);
         if (reason === null) taken.push({ row, refusedImages });
@@ -419,9 +442,10 @@ function noDevicesText(
       ? `its images are for ${release.images.map((image) => image.hardware).join(", ")}`
       : "it is a configuration for any hardware";
   const narrowed = definition.selector.hardware?.join(", ") ?? "all of them";
+  const filtered = definition.selector.filter === undefined ? "" : " that pass the filter";
   return (
     `no device may be offered release ${release.version}: ${hardware}, the selector takes ` +
-    `${narrowed}, and devices that run it, run a newer version or rolled it back are left out` +
+    `${narrowed}${filtered}, and devices that run it, run a newer version or rolled it back are left out` +
     `${counts === "" ? "" : ` (${counts})`}${hints.join("")}`
   );
 }

@@ -39,6 +39,8 @@ export interface RolloutDefinition extends StageRules {
 export interface RolloutSelector {
   readonly hardware?: readonly string[];
   readonly devices?: readonly string[];
+  /** RSQL; asked again whenever a device is decided about. */
+  readonly filter?: string;
 }
 
 export interface StageDefinition {

@@ -38,6 +38,8 @@ export type Ineligibility =
   | "lower-security-counter"
   | "needs-approval"
   | "needs-stepping-stone"
+  /** The device does not pass the filter of the rollout, or does not any more. */
+  | "not-selected"
   /** The device runs what a later rollout brought, which is not older. */
   | "superseded";
 

@@ -4,6 +4,7 @@ import type { ShownState } from "../rollout/member.ts";
 import { type DeviceId, digitsOfId } from "../terms/names.ts";
 import type { Queries } from "./database.ts";
 import { filterCondition } from "./filter-query.ts";
+import { listOf } from "./sqlite/statements.ts";
 import type { DeviceTable } from "./tables.ts";
 
 export type DeviceRow = Selectable<DeviceTable>;
@@ -182,6 +183,21 @@ export async function listCandidates(
     .limit(page.limit);
   if (hardware !== null) query = query.where("hardware", "=", hardware);
   return query.execute();
+}
+
+/** The ones among these devices that pass a filter. */
+export async function listPassing(
+  db: Queries,
+  { wanted, nowUnixMs }: NonNullable<DeviceFilter["filter"]>,
+  deviceIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom("devices")
+    .select("id")
+    .where("id", "in", listOf(deviceIds))
+    .where((build) => filterCondition(build, wanted, nowUnixMs))
+    .execute();
+  return new Set(rows.map(({ id }) => id));
 }
 
 export type AttributeMode = "merge" | "replace" | "remove";

@@ -260,6 +260,7 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "unknown-release": 404,
   "unknown-rollout": 404,
   "stages-not-rising": 400,
+  "filter-invalid": 422,
   "no-eligible-devices": 409,
   overlaps: 409,
   "spelled-otherwise": 409,

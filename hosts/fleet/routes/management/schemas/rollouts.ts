@@ -1,4 +1,5 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
+import { filterLengthMax } from "../../../filter/syntax.ts";
 import { type MemberState, memberStates } from "../../../rollout/member.ts";
 import type { Halt } from "../../../rollout/stage.ts";
 import { limits } from "../../../terms/limits.ts";
@@ -71,6 +72,12 @@ export const newRolloutSchema = {
           items: { type: "string", pattern: deviceIdPattern, description: deviceIdRule },
           minItems: 1,
           maxItems: limits.rolloutDevicesMax,
+        },
+        filter: {
+          type: "string",
+          minLength: 1,
+          maxLength: filterLengthMax,
+          description: "RSQL over devices, but not their state; see docs/filters.md",
         },
       },
     },
