@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 
 const answerBytesMax = 64 * 1024;
 
@@ -27,9 +28,15 @@ export interface ProgramQuestion {
 /** The programs that a thread has started and not heard the end of. */
 export class RunningPrograms {
   readonly #running = new Set<ChildProcessWithoutNullStreams>();
+  /**
+   * A program gets a group of its own, so that what it started ends with it. At a terminal it does
+   * not: it may have to ask the person there, which only the terminal's own group can.
+   */
+  readonly #areGroups = !hasTerminal();
 
   run({ command, argv, input, environment, waitMs }: ProgramQuestion): Promise<ProgramEnd> {
-    const child = spawn(command, argv, { env: { ...process.env, ...environment }, stdio: "pipe" });
+    const env = { ...process.env, ...environment };
+    const child = spawn(command, argv, { env, stdio: "pipe", detached: this.#areGroups });
     this.#running.add(child);
     return this.#answer(child, input, waitMs).finally(() => {
       this.#running.delete(child);
@@ -40,7 +47,19 @@ export class RunningPrograms {
 
   /** Kills what runs: each then answers as ended by a signal. */
   end(): void {
-    for (const child of this.#running) child.kill("SIGKILL");
+    for (const child of this.#running) this.#kill(child);
+  }
+
+  #kill(child: ChildProcessWithoutNullStreams): void {
+    const { pid, exitCode, signalCode } = child;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return; // it is over
+    if (!this.#areGroups) child.kill("SIGKILL");
+    else
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it has just ended
+      }
   }
 
   #answer(
@@ -53,7 +72,7 @@ export class RunningPrograms {
     return new Promise((resolve) => {
       const stop = (end: ProgramEnd): void => {
         clearTimeout(timer);
-        child.kill("SIGKILL");
+        this.#kill(child);
         resolve(end);
       };
       const timer = setTimeout(() => stop({ kind: "too-late", waitedMs: waitMs }), waitMs);
@@ -86,5 +105,16 @@ export class RunningPrograms {
       child.stdin.on("error", () => {}); // it ended without reading the digest; its end says more
       child.stdin.end(input);
     });
+  }
+}
+
+/** Is there a person whom a program could ask? Windows has neither such terminals nor groups. */
+function hasTerminal(): boolean {
+  if (process.platform === "win32") return true;
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false; // without a controlling terminal nobody can open it
   }
 }
