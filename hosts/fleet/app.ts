@@ -320,10 +320,11 @@ async function stopServer(
     fleet.trust?.abort();
     await stop.step("ending connections", () => closing);
   }
-  await stop.step("the last tick", () => lastTick, drainMs);
+  await stop.step("the last tick", () => lastTick, Math.min(drainMs, stop.patienceMs));
   fleet.trust?.abort();
   await stop.step("writing last contacts", () => writeAllContacts(fleet));
-  await stop.step("writing the audit log", () => fleet.trust?.close());
+  await stop.step("writing the audit log", () => fleet.trust?.close(), stop.patienceMs);
+  fleet.trust?.abort(); // a signer that thinks still would be left running
   await stop.step("ending the check of images", () => fleet.images.close());
   await stop.step("noting the time", () => fleet.outages.close());
   const isWritten = await stop.step("closing the database", () => fleet.database.close());

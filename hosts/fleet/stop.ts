@@ -6,11 +6,19 @@ import { setTimeout as pause } from "node:timers/promises";
  */
 export class Stop {
   readonly #endsAtMs: number;
+  /** For the steps after one that would take all that is left. */
+  readonly #reserveMs: number;
   readonly #tell: (step: string, error: unknown) => void;
 
   constructor(stopMs: number, tell: (step: string, error: unknown) => void) {
     this.#endsAtMs = performance.now() + stopMs;
+    this.#reserveMs = stopMs / 10;
     this.#tell = tell;
+  }
+
+  /** What a step may take that waits for somebody else, so that the others have their time too. */
+  get patienceMs(): number {
+    return Math.max(0, (this.#endsAtMs - performance.now() - this.#reserveMs) / 2);
   }
 
   /** Waits for a step; after `stepMsMax`, or at the end of the time for all, it is left. */

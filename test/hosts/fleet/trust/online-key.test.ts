@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { verifyAuditLog } from "../../../../hosts/release/keys/audit-entry.ts";
+import { type Signer, SignerError } from "../../../../hosts/release/keys/signer.ts";
 import { addKey, removeKey } from "../../../../hosts/release/trust/changes.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { metadataSigner, signAll, signedRepository } from "../../../support/trust-repository.ts";
@@ -181,4 +182,34 @@ test("a server with the old and the new online key goes from one to the other wi
     all.filter(({ purpose }) => purpose.startsWith("director")).map(() => keyId),
   );
   assert.deepEqual(uses, [online.keyId, fresh.keyId]);
+});
+
+test("a stop ends a signer that hangs, also the one that it asked last", async (context) => {
+  let hangs = false;
+  const thinking = new Set<(error: Error) => void>();
+  let asked = 0;
+  const signer: Signer = {
+    ...online,
+    sign(digest) {
+      if (!hangs) return online.sign(digest);
+      asked += 1;
+      return new Promise((_, reject) => thinking.add(reject));
+    },
+    end() {
+      for (const reject of thinking) reject(new SignerError("unavailable", "it was ended"));
+      thinking.clear();
+    },
+  };
+  const folder = temporaryFolder(context);
+  const fleet = await TestFleet.open(context, {
+    trust: { folder, onlineSigner: signer },
+    connections: { stopMs: 400, drainMs: 100 },
+  });
+  await publish(fleet, await signedRepository(temporaryFolder(context), nowUnixMs, [release]));
+  const device = await fleet.addDevice("lamp");
+  await directorOf(fleet, device); // its use is in no log yet
+  hangs = true;
+  await fleet.server.close();
+  assert.ok(asked > 0, "the entry of the use was to be signed");
+  assert.equal(thinking.size, 0);
 });
