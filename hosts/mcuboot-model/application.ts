@@ -2,8 +2,6 @@ import { confirmWrites, readTrailer, swapRequestWrites } from "../../src/image/t
 import type { NorFlash } from "../flash/nor-flash.ts";
 import { loaderState } from "./boot.ts";
 import type { BootConfig } from "./config.ts";
-import { trailerSwapType } from "./swap-type.ts";
-import type { SwapType } from "./trailer.ts";
 
 /** What the calls of bootutil_public.c return: done, BOOT_EBADIMAGE or BOOT_EBADVECT. */
 export type CallResult = "ok" | "bad-image" | "bad-vector";
@@ -34,11 +32,4 @@ export function setConfirmed(flash: NorFlash, config: BootConfig): CallResult {
   if (!plan.ok) return "bad-vector";
   for (const write of plan.writes) primary.write(write);
   return "ok";
-}
-
-/**
- * boot_swap_type as an application sees it: the application is built without the bootloader's hook.
- */
-export function swapTypeOfApplication(flash: NorFlash, config: BootConfig): SwapType {
-  return trailerSwapType(loaderState(flash, config));
 }

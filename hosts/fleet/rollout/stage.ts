@@ -72,10 +72,6 @@ export type StageVerdict =
   | { readonly kind: "soaking"; readonly settledAtMs: number }
   | { readonly kind: "complete"; readonly settledAtMs: number };
 
-export const noMembers: StageCounts = Object.fromEntries(
-  memberStates.map((state) => [state, 0]),
-) as Record<MemberState, number>;
-
 /** Decides about one open stage from its counters alone. */
 export function evaluateStage(
   stage: StageProgress,

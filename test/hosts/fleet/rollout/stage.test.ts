@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type MemberState, memberStates } from "../../../../hosts/fleet/rollout/member.ts";
 import {
   evaluateStage,
   findHalt,
-  noMembers,
   type StageCounts,
   type StageRules,
 } from "../../../../hosts/fleet/rollout/stage.ts";
@@ -13,6 +13,11 @@ const rules: StageRules = {
   stragglers: { allowedShare: 0.1, afterSeconds: 1000 },
   acceptReported: false,
 };
+
+const noMembers = Object.fromEntries(memberStates.map((state) => [state, 0])) as Record<
+  MemberState,
+  number
+>;
 
 function counts(some: Partial<StageCounts>): StageCounts {
   return { ...noMembers, ...some };
