@@ -13,6 +13,7 @@ import {
 import { type ImageOptions, plainImage, writeImage } from "../../../src/image/writer.ts";
 import { nobleCrypto } from "../../../src/ports/noble-crypto.ts";
 import { testSigner } from "../../support/image-signer.ts";
+import { OpenHashers } from "../../support/open-hashers.ts";
 import { storedImage, writtenImages } from "./written-images.ts";
 
 const trust: ImageTrust = {
@@ -247,6 +248,32 @@ test("an incremental verification hashes some blocks per step and agrees with on
   assert.equal(verdict.ok, true);
   assert.equal(verification.step(), verdict);
   assert.equal(largestRead, verifyBlockBytes);
+});
+
+test("frees its digest when it is given up at any step, refuses, or cannot be read", async () => {
+  const written = await writeImage(new Uint8Array(3 * 4096), options, nobleCrypto, [testSigner(1)]);
+  assert.ok(written.ok);
+  const hashers = new OpenHashers();
+  const counted = { ...trust, crypto: hashers.of(nobleCrypto) };
+  for (let steps = 0; steps < 8; steps += 1) {
+    const verification = new ImageVerification(bytesSource(written.image), counted);
+    for (let step = 0; step < steps; step += 1) verification.step();
+    verification.close();
+    assert.equal(hashers.open, 0, `given up after ${steps} steps`);
+  }
+  const spoilt = written.image.map((byte, index) => (index === 100 ? byte ^ 1 : byte));
+  assert.equal(verifyImage(bytesSource(spoilt), counted).ok, false);
+  const inner = bytesSource(written.image);
+  const broken: ImageSource = {
+    sizeBytes: inner.sizeBytes,
+    read(offsetBytes, into) {
+      if (offsetBytes > 5000 && offsetBytes < 9000) throw new Error("flash");
+      inner.read(offsetBytes, into);
+    },
+  };
+  assert.throws(() => verifyImage(broken, counted), /flash/);
+  assert.equal(hashers.open, 0);
+  assert.ok(hashers.opened >= 8, `${hashers.opened} were opened`);
 });
 
 test("keys of two algorithms, and ed25519 without its function, are a mistake of the caller", () => {

@@ -86,6 +86,18 @@ for (const [how, known] of landings) {
   });
 }
 
+for (const [how, known] of landings)
+  test(`takes a file ${how} after bytes of another that nobody vouched for`, async () => {
+    const page = fileOf(90_000).map((byte) => byte ^ 0x55);
+    const slot = bench();
+    const answer = (_: HttpRequest, number: number): Script =>
+      number === 0 ? { status: 200, body: page } : wholeFile;
+    const { result, http } = await slot.run({ answer, blocks: known });
+    assert.deepEqual(result, { ok: true });
+    assert.deepEqual(slot.held(), file);
+    assert.equal(http.requests.length, 2);
+  });
+
 test("keeps blocks that have their hash of an answer without a length that broke", async () => {
   const slot = bench();
   const answer = (_: HttpRequest, number: number): Script | null =>

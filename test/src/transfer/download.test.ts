@@ -7,6 +7,7 @@ import { defaultDownloadSettings, download } from "../../../src/transfer/downloa
 import { LongWork } from "../../../src/transfer/long-work.ts";
 import { acceptedOfferOf, DownloadBench, fileOf } from "../../support/download-bench.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { OpenHashers } from "../../support/open-hashers.ts";
 import { fixedRandom } from "../../support/plain-ports.ts";
 import { rangeOf, ScriptedHttp } from "../../support/scripted-http.ts";
 import { failingArea } from "../../support/secondary-slot.ts";
@@ -225,27 +226,8 @@ test("ends at once in a long wait once it is abandoned", async () => {
 });
 
 test("frees its hasher however it ends", async () => {
-  let open = 0;
-  const crypto = {
-    ...nobleCrypto,
-    sha256() {
-      const hasher = nobleCrypto.sha256();
-      let isOpen = true;
-      open += 1;
-      const close = (): void => {
-        if (isOpen) open -= 1;
-        isOpen = false;
-      };
-      return {
-        update: (bytes: Uint8Array) => hasher.update(bytes),
-        digest() {
-          close();
-          return hasher.digest();
-        },
-        close,
-      };
-    },
-  };
+  const hashers = new OpenHashers();
+  const crypto = hashers.of(nobleCrypto);
   for (const script of [null, { status: 404 }, { failure: "bad-url" }] as const) {
     const clock = new ManualClock();
     const http = new ScriptedHttp((request) => script ?? rangeOf(file, request));
@@ -258,6 +240,6 @@ test("frees its hasher however it ends", async () => {
     };
     const slot = new StagingSlot(bench().area, file.length, 500);
     await download(acceptedOfferOf(file), null, slot, defaultDownloadSettings, tools);
-    assert.equal(open, 0);
+    assert.equal(hashers.open, 0);
   }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { FileCheck } from "../../../src/trust/file-check.ts";
+import { OpenHashers } from "../../support/open-hashers.ts";
 import { rulesWith } from "../../support/tuf-repository.ts";
 
 const { crypto } = rulesWith();
@@ -40,6 +41,49 @@ test("another length is refused, and one beyond the bound as too large", () => {
   assert.equal(outcome(file.length + 1, [sha256]), "length-mismatch");
   assert.equal(outcome(null, null, new Uint8Array(101)), "too-large");
 });
+
+test("frees its digests however it ends", () => {
+  const hashers = new OpenHashers();
+  const counting = {
+    ...crypto,
+    hasher: (algorithm: string) => {
+      const hasher = crypto.hasher(algorithm);
+      return hasher && hashers.counted(hasher);
+    },
+    verify: crypto.verify.bind(crypto),
+  };
+  const check = (lengthBytes: number | null, digest = sha256[1]) =>
+    new FileCheck({
+      lengthBytes,
+      bytesMax: 100,
+      hashes: new Map([["sha256", digest], sha512]),
+      crypto: counting,
+    });
+  const long = new Uint8Array(101);
+  for (const [ends, run] of [
+    ["accepted", () => check(file.length).whole(file)],
+    ["with another length", () => check(file.length + 1).whole(file)],
+    ["too large", () => check(null).whole(long)],
+    ["with a wrong first hash", () => check(null, "00").whole(file)],
+    ["in pieces, accepted", () => inPieces(check(file.length), file)],
+    ["in pieces, with another length", () => inPieces(check(5), file)],
+    ["given up", () => givenUp(check(null))],
+  ] as const) {
+    run();
+    assert.equal(hashers.open, 0, ends);
+  }
+  assert.equal(hashers.opened, 14);
+});
+
+function inPieces(check: FileCheck, bytes: Uint8Array): void {
+  for (const byte of bytes) check.update(Uint8Array.of(byte));
+  check.end();
+}
+
+function givenUp(check: FileCheck): void {
+  check.update(file);
+  check.close();
+}
 
 test("a file in pieces is the same file", () => {
   const check = new FileCheck({
