@@ -144,6 +144,11 @@ declare module "sluice/board" {
      * it can still get; left out by a board that does not know.
      */
     readMemory?(): { readonly usedBytes: number; readonly limitBytes: number };
+    /**
+     * Collects garbage now. An engine that collects only when it runs out meets its worst moment
+     * with what came before still in memory; left out by a board with memory to spare.
+     */
+    collectGarbage?(): void;
     /** The interface to the server; left out by a board that cannot tell. */
     readonly link?: {
       isUp(): boolean;

@@ -35,6 +35,7 @@ export function openHttp(clock: Clock, credentials: () => TlsCredentials | null)
       }
       const enrolled = credentials();
       if (enrolled === null) return exchange.refuse("tls", "no authority is enrolled");
+      board.collectGarbage?.(); // a handshake needs the most
       const { authorities, client } = enrolled;
       const secure = { serverName: address.host, authorities, client, unixMs: clock.unixMs() };
       exchange.open(

@@ -72,6 +72,9 @@ export default Object.freeze({
     const usedBytes = chip.memoryNow(0);
     return { usedBytes, limitBytes: usedBytes + chip.memoryNow(1) };
   },
+  collectGarbage() {
+    chip.memoryNow(0);
+  },
   link: Object.freeze({
     isUp: () => chip.linkUp(),
     signalDbm: () => chip.signalDbm() ?? null,

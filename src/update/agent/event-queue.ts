@@ -66,21 +66,17 @@ export interface EventQueuePorts {
 /** The oldest events, to be sent as they are. */
 export interface EventBatch {
   readonly ids: readonly string[];
+  /** The numbers of those that are stored. */
+  readonly serials: readonly number[];
   /** The body of `POST .../events`. */
   readonly body: Uint8Array;
 }
 
-interface Waiting {
-  readonly id: string;
-  /**
-   * Null while it is read from the storage, under its serial: a server that takes nothing costs no
-   * memory then.
-   */
-  readonly json: string | null;
-  readonly isIntermediate: boolean;
-  /** The event's number among the stored ones, or null. */
-  readonly serial: number | null;
-}
+/**
+ * An event that waits: the number of a stored one, or the JSON of one that is in memory only. No
+ * object for either, because all of them wait during the handshakes of a server that takes nothing.
+ */
+type Waiting = number | string;
 
 /** The value under `events`. */
 interface Stored {
@@ -132,7 +128,7 @@ export class EventQueue {
     this.#nextSerial = Math.max(this.#stored.delivered, ...kept.map(({ serial }) => serial)) + 1;
     this.#waiting = kept
       .filter(({ serial }) => serial > this.#stored.delivered)
-      .map(({ serial, id }) => ({ id, json: null, isIntermediate: false, serial }));
+      .map(({ serial }) => serial);
   }
 
   get waiting(): number {
@@ -146,37 +142,39 @@ export class EventQueue {
     const id = `${this.bootId}-${this.#sequence}`;
     const [atUptimeMs, unixMs] = [clock.uptimeMs(), clock.unixMs()];
     const encoded = encodeEvent({ id, event, atUptimeMs, unixMs, ...this.#conditions() });
-    const isIntermediate = intermediate.includes(event.type);
-    const serial = isIntermediate ? null : this.#keep(encoded, event.type);
-    const json = serial === null ? JSON.stringify(encoded) : null;
-    this.#waiting.push({ id, json, isIntermediate, serial });
+    const serial = intermediate.includes(event.type) ? null : this.#keep(encoded, event.type);
+    this.#waiting.push(serial ?? JSON.stringify(encoded));
     if (this.#waiting.length > eventsWaitingMax) this.#dropOne();
     return id;
   }
 
   /** The oldest events that wait; the same ones again until they are `delivered`. */
   batch(): EventBatch | null {
-    const ids: string[] = [];
+    const [ids, serials]: [string[], number[]] = [[], []];
     const parts: string[] = [];
     for (const waiting of this.#waiting.slice(0, eventsPerBatchMax)) {
       const json = this.#jsonOf(waiting);
       // What the storage lost since then cannot be told any more; the gap in the sequence tells.
       if (json === null) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
       else {
-        ids.push(waiting.id);
+        ids.push(idOf(json));
+        if (typeof waiting === "number") serials.push(waiting);
         parts.push(json);
       }
     }
     if (ids.length === 0) return null;
-    return { ids, body: new TextEncoder().encode(`[${parts.join(",")}]`) };
+    return { ids, serials, body: new TextEncoder().encode(`[${parts.join(",")}]`) };
   }
 
   /** The server has a batch, or will never take it: its events are forgotten. */
   delivered(batch: EventBatch): void {
-    const isGone = ({ id }: Waiting): boolean => batch.ids.includes(id);
-    const serials = this.#waiting.filter(isGone).map(({ serial }) => serial ?? 0);
-    this.#waiting = this.#waiting.filter((waiting) => !isGone(waiting));
-    const delivered = Math.max(this.#stored.delivered, ...serials);
+    // One that was stored may have been written over meanwhile, and is in memory now.
+    this.#waiting = this.#waiting.filter((waiting) =>
+      typeof waiting === "number"
+        ? !batch.serials.includes(waiting)
+        : !batch.ids.includes(idOf(waiting)),
+    );
+    const delivered = Math.max(this.#stored.delivered, ...batch.serials);
     if (delivered === this.#stored.delivered) return;
     this.#stored = { ...this.#stored, delivered };
     // Not written, they are sent again after a restart, which the server tells by their ids.
@@ -188,27 +186,23 @@ export class EventQueue {
     const serial = this.#nextSerial;
     const writesMax = lastWords.includes(type) ? eventWritesPerBootMax : ordinaryWritesMax;
     const value = encodeJson({ n: serial, e: encoded });
-    const overwritten = this.#waiting.find(
-      (waiting) => waiting.serial === serial - milestonesKeptMax,
-    );
-    const json = overwritten === undefined ? null : this.#jsonOf(overwritten);
+    const overwritten = this.#waiting.indexOf(serial - milestonesKeptMax);
+    const json = overwritten < 0 ? null : this.#jsonOf(serial - milestonesKeptMax);
     if (!this.#write(milestoneKey(serial), value, writesMax)) return null;
     this.#nextSerial += 1;
-    this.#waiting = this.#waiting.map((waiting) =>
-      waiting === overwritten ? { ...waiting, json, serial: null } : waiting,
-    );
+    if (json !== null) this.#waiting[overwritten] = json;
+    else if (overwritten >= 0) this.#waiting.splice(overwritten, 1); // the storage has lost it
     return serial;
   }
 
-  #jsonOf({ json, serial }: Waiting): string | null {
-    if (json !== null || serial === null) return json;
-    const kept = readMilestone(this.#ports.keyValue, serial % milestonesKeptMax);
-    return kept?.serial === serial ? JSON.stringify(encodeEvent(kept)) : null;
+  #jsonOf(waiting: Waiting): string | null {
+    if (typeof waiting === "string") return waiting;
+    const kept = readMilestone(this.#ports.keyValue, waiting % milestonesKeptMax);
+    return kept?.serial === waiting ? JSON.stringify(encodeEvent(kept)) : null;
   }
 
   #dropOne(): void {
-    const index = this.#waiting.findIndex(({ isIntermediate }) => isIntermediate);
-    this.#waiting.splice(Math.max(index, 0), 1);
+    this.#waiting.splice(Math.max(this.#waiting.findIndex(isIntermediate), 0), 1);
   }
 
   #write(key: string, value: Uint8Array, writesMax: number): boolean {
@@ -222,6 +216,15 @@ export class EventQueue {
     this.writes += 1;
     return true;
   }
+}
+
+function idOf(json: string): string {
+  return (JSON.parse(json) as { readonly id: string }).id;
+}
+
+function isIntermediate(waiting: Waiting): boolean {
+  if (typeof waiting === "number") return false;
+  return intermediate.includes((JSON.parse(waiting) as { readonly type: UpdateEventType }).type);
 }
 
 const ordinaryWritesMax = eventWritesPerBootMax - lastWordsWritesReserved;

@@ -2,7 +2,7 @@ import type { DdiClient } from "../../transfer/ddi-client.ts";
 import type { Report } from "../machine/effect.ts";
 
 /** Reports that wait for the server; beyond it the oldest intermediate one is dropped. */
-export const reportsMax = 16;
+export const reportsMax = 8;
 
 export interface ReporterTools {
   readonly client: DdiClient;
