@@ -70,7 +70,9 @@ async function enroll(context: TestContext, asked: Asked) {
 
 const { tokenLengthMax, tenantLengthMax, serverUrlLengthMax } = identityLimits;
 const { authoritiesMax, clientCertificatesMax } = credentialLimits;
-const host = (length: number): string => `https://${"a".repeat(59)}.`.padEnd(length, "b");
+/** The address of a name whose labels DNS allows. */
+const host = (length: number): string =>
+  `https://${`${"a".repeat(59)}.`.repeat(4)}`.padEnd(length, "b");
 
 test("enrols the ids that a server registers, MAC addresses among them", async (t) => {
   for (const id of ["aa:bb:cc:dd:ee:ff", "AA-BB-CC-DD-EE-FF", "7", "a".repeat(64)]) {
