@@ -15,6 +15,7 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ["hosts/fleet/operations/outages.ts", "const awayMs = now.unixMs - before.unixMs;"],
   ["hosts/fleet/operations/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
   ["src/update/agent/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
+  ["hosts/fleet/filter/matches.ts", "nowUnixMs - moment.agoMs"], // a date, from one
   ["src/trust/director.ts", "if (timeUnixMs < question.trustedUnixMs - clockToleranceMs)"],
   ["hosts/bench/xs-memory.ts", "notBeforeUnixMs: Date.now() - dayMs"],
 ]);
