@@ -30,6 +30,7 @@ interface CreateFlags extends FleetFlags {
   readonly acceptReported?: true;
   readonly start?: true;
   readonly beside?: true;
+  readonly leaveBehind?: true;
 }
 
 const defaultPercents = [1, 10, 50, 100];
@@ -71,6 +72,7 @@ export function registerRolloutCreate(group: Command): void {
         "--beside",
         "also where a rollout of the same release has some of the devices already",
       )
+      .option("--leave-behind", "also where no stepping stone leads some devices to the release")
       .option("--start", "open the first stage at once"),
   ).action(create);
 }
@@ -102,6 +104,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
     ...(flags.beside === undefined ? {} : { beside: true }),
+    ...(flags.leaveBehind === undefined ? {} : { leaveBehind: true }),
   };
   const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
   printAnswer(command, flags, rollout, rolloutText);

@@ -14,6 +14,7 @@ import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, newEntry } from "./known-devices.ts";
+import { judgeStep } from "./steps.ts";
 
 /**
  * A decision can end a stage, which is a new plan; then it is taken again, at most this often per
@@ -181,6 +182,7 @@ async function judgeMember(
   member: MemberRow,
   { running, before }: { readonly running: Running; readonly before: string | null },
 ): Promise<void> {
+  if (await judgeStep(change, member, { running, before })) return;
   const image = change.imageOfMember(member);
   if (image?.kind !== "firmware") return;
   if (running.imageHash === image.imageHash && before !== null && before !== running.imageHash)
@@ -215,6 +217,10 @@ async function movedOn(
   if (isNewer && !mayGoDown) return true;
   const { replaced_hash: replaced } = member;
   if (isNewer && replaced !== null && replaced !== running.imageHash) return true;
+  const { action, fleet } = change;
+  const isSentOn = action !== null && action.rollout_id > member.rollout_id;
+  if (isSentOn && fleet.memory.images.get(action.image_id)?.imageHash === running.imageHash)
+    return true; // a stepping stone of a later rollout
   return (await change.members()).some(
     (other) =>
       other.rollout_id > member.rollout_id &&

@@ -9,10 +9,11 @@ import { listRefusals } from "../storage/devices.ts";
 import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
-import { whyNotOffered } from "./eligible.ts";
+import { nextOffered } from "./eligible.ts";
 import type { Instruction } from "./known-devices.ts";
 import type { Rollout } from "./memory.ts";
 import type { ReleaseFile } from "./releases.ts";
+import { isStep, isStepDone } from "./steps.ts";
 
 /**
  * Decides what the device is to do now, and gives it an action when a rollout has its turn for it.
@@ -53,7 +54,7 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
     if (member !== null && (member.state !== "excluded" || member.reason === takenBack)) continue;
     if (member === null && rollout.wasFinished) continue; // who comes now needs a rollout of its own
     const image = change.imageOf(rollout.id);
-    if (image === null || (await whyNot(change, rollout, image)) !== null) continue;
+    if (image === null || (await nextFor(change, rollout, image)).reason !== null) continue;
     if (member !== null) {
       await change.learn(member, image.imageHash, { kind: "cleared" });
       continue;
@@ -90,7 +91,9 @@ async function whyNotGoOn(change: DeviceChange, action: ActionRow): Promise<Inel
   const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
   const image = change.fleet.memory.images.get(action.image_id);
   if (rollout === undefined || image === undefined) return null;
-  const reason = await whyNot(change, rollout, image, action.retry === 1);
+  const next = await nextFor(change, rollout, image, action.retry === 1);
+  if (next.reason === null && next.image !== image) return "needs-stepping-stone";
+  const { reason } = next;
   // A configuration that is in effect is not done yet: its device has to say so too.
   return reason === "already-running" && isConfiguration(image) ? null : reason;
 }
@@ -107,7 +110,9 @@ async function takeBack(
   reason: Ineligibility,
 ): Promise<void> {
   if (member !== null) {
-    const isReached = reason === "already-running";
+    // Where the way to the release is another one now, the member waits for its next step.
+    const isWayOther = reason === "needs-stepping-stone" || isStep(change, action);
+    const isReached = reason === "already-running" || isWayOther;
     const evidence = isReached
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "ineligible", reason } as const);
@@ -131,14 +136,18 @@ function isDone(state: MemberState): boolean {
 export async function closeIfDone(change: DeviceChange, action: ActionRow): Promise<boolean> {
   const member = await change.memberOf(action.rollout_id);
   if (member === null || !isDone(member.state)) return false;
-  const status = statusOfDone(member.state);
+  const status = statusOfDone(change, action, member);
   await updateAction(change.unit.db, action.id, { status, changed_at: change.unit.nowUnixMs });
   change.action = null;
   return true;
 }
 
-function statusOfDone(state: MemberState | undefined): "finished" | "failed" {
-  return state === "updated" ? "finished" : "failed";
+function statusOfDone(
+  change: DeviceChange,
+  action: ActionRow,
+  member: MemberRow | null,
+): "finished" | "failed" {
+  return member?.state === "updated" || isStepDone(change, action) ? "finished" : "failed";
 }
 
 const isAnything: Fits = () => true;
@@ -165,15 +174,17 @@ async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
   for (const member of [...(await change.members())].reverse()) {
     const rollout = change.fleet.memory.rollouts.get(member.rollout_id);
     if (rollout === undefined || !isServed(rollout) || !isOfferable(member.state)) continue;
-    const image = change.imageOf(rollout.id);
-    if (image !== null && !fits(image, rollout)) continue;
-    const reason = image === null ? "other-hardware" : await whyNot(change, rollout, image);
+    const target = change.imageOf(rollout.id);
+    if (target !== null && !fits(target, rollout)) continue;
+    const { image, reason } = await nextFor(change, rollout, target);
     if (image === null || reason !== null) {
       await exclude(change, member, image, reason);
       continue;
     }
     if (!isOffering(rollout) || member.stage > rollout.currentStage) continue;
-    if (member.proof_due_at !== null && member.state === "withdrawn") continue; // pauses after it gave up
+    // It pauses after it gave up, or its word on the step that it runs is still to come.
+    const isPausing = member.state === "withdrawn" || member.reason !== null;
+    if (member.proof_due_at !== null && isPausing) continue;
     await offer(change, rollout, member, image);
     return;
   }
@@ -200,7 +211,7 @@ async function offer(
     const before = await change.memberOf(change.action.rollout_id);
     const gaveWay = before !== null && isOpen(before.state);
     if (before !== null && gaveWay) await change.learn(before, "", { kind: "cancelled" });
-    const status = gaveWay ? "canceled" : statusOfDone(before?.state);
+    const status = gaveWay ? "canceled" : statusOfDone(change, change.action, before);
     await updateAction(db, change.action.id, { status, changed_at: nowUnixMs });
   }
   const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
@@ -284,17 +295,22 @@ const statusSteps: Readonly<Record<ActionRow["status"], number>> = {
 const retryStep = 32;
 const closedStep = 64;
 
-async function whyNot(
+/**
+ * What the device is to be offered on its way to the image: that image itself, or a stepping stone;
+ * with what speaks against it, or null.
+ */
+async function nextFor(
   change: DeviceChange,
   rollout: Rollout,
-  image: ReleaseFile,
+  image: ReleaseFile | null,
   mayRetryIt = false,
-): Promise<Ineligibility | null> {
-  if (await isSuperseded(change, rollout, image)) return "superseded";
-  if (!(await change.passes(rollout.filter))) return "not-selected";
+): Promise<{ readonly image: ReleaseFile | null; readonly reason: Ineligibility | null }> {
+  if (image === null) return { image, reason: "other-hardware" };
+  if (await isSuperseded(change, rollout, image)) return { image, reason: "superseded" };
+  if (!(await change.passes(rollout.filter))) return { image, reason: "not-selected" };
   const refusals = await listRefusals(change.unit.db, change.id);
   const { definition } = rollout;
-  return whyNotOffered(change.fleet.memory, change.row, {
+  return nextOffered(change.fleet.memory, change.row, {
     image,
     definition: mayRetryIt ? { ...definition, retryRolledBack: true } : definition,
     refusedImages: new Set(refusals.map(({ imageHash }) => imageHash)),

@@ -228,6 +228,8 @@ export class DeviceChange {
     const isDone = isThrough(next.state) || isTriedAgain(member.state);
     if (isDone && this.action?.rollout_id === rollout.id)
       return nowMs + rollout.definition.actionSeconds * 1000; // its last report is still waited for
+    const isStepOpen = next.state === "waiting" && this.action?.rollout_id === rollout.id;
+    if (isStepOpen && next.reason !== null) return nowMs + rollout.definition.proofSeconds * 1000; // it runs a step, and is to say so
     if (!awaitsProof(next.state)) return null;
     if (next.state === "reported" && this.row.running_hash === null) return null;
     if (member.state === next.state) return member.proof_due_at;

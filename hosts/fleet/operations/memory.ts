@@ -117,6 +117,7 @@ const earlierDefinition = {
   actionSeconds: defaultActionSeconds,
   cancelSeconds: defaultCancelSeconds,
   imageIds: null,
+  stepImageIdMax: null,
 };
 
 export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {

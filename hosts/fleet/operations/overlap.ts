@@ -7,7 +7,7 @@ import { type MemberStanding, mapMembers } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
 import { takenBack } from "./cancel.ts";
 import { saltOf } from "./decide.ts";
-import { type Candidate, whyNotOffered } from "./eligible.ts";
+import { type Candidate, nextOffered } from "./eligible.ts";
 import { type FleetMemory, plannedImages, type Rollout } from "./memory.ts";
 import { imageFor, type Release } from "./releases.ts";
 
@@ -101,7 +101,8 @@ export class Overlap {
     const bucket = bucketOf(saltOf(rollout.id), row.id);
     if (member === null && stageOf(bucket, rollout.laterCutoffs) === null) return false;
     const { definition } = rollout;
-    return whyNotOffered(this.#memory, row, { image, definition, refusedImages }) === null;
+    const offer = { image, definition, refusedImages };
+    return nextOffered(this.#memory, row, offer).reason === null;
   }
 }
 

@@ -27,6 +27,7 @@ import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
 import type { ReleaseFile } from "./releases.ts";
 import { readSaid, type Said } from "./said.ts";
+import { isStepDone } from "./steps.ts";
 
 /** DDI v1 feedback, read and checked. */
 export interface Feedback {
@@ -119,6 +120,10 @@ async function learnFeedback(change: DeviceChange, action: ActionRow, said: Said
   const image = change.fleet.memory.images.get(action.image_id);
   const member = await change.memberOf(action.rollout_id);
   if (member === null || image === undefined) return;
+  const { counted } = readReason(said.reason ?? "");
+  const isBack = said.deviceState === "rolled-back" || counted === "late-rollback";
+  // What runs proves the step already, and the next one may be offered.
+  if (isStepDone(change, action) && !isBack) return;
   const serverWasOut = change.serverWasOut(member);
   const mayTryAgain = change.mayTryAgain(member);
   const evidence = { kind: "feedback", ...said, serverWasOut, mayTryAgain } as const;
@@ -311,8 +316,8 @@ async function setStatus(
   if (change.action?.id === action.id) change.action = isOver ? null : { ...action, ...changed };
   if (!isOver) return;
   const member = await change.memberOf(action.rollout_id);
-  if (member !== null && isThrough(member.state) && !isTriedAgain(member.state))
-    await change.putOff(member, null);
+  const isPast = member !== null && (isThrough(member.state) || member.state === "waiting");
+  if (isPast && !isTriedAgain(member.state)) await change.putOff(member, null);
   // Another firmware may run now, so its attributes are wanted again, as hawkBit does.
   const installed = status === "finished" ? action.id : null;
   change.set({ attributes_wanted: 1, installed_action_id: installed });

@@ -32,12 +32,13 @@ import { limits } from "../terms/limits.ts";
 import { leaveTurn } from "../time/slices.ts";
 import { findEntry } from "./contact.ts";
 import { saltOf } from "./decide.ts";
-import { whyNotOffered } from "./eligible.ts";
+import { newestImageId, nextOffered } from "./eligible.ts";
 import { announce, openNext, stageEvent } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Rollout, rolloutOfRow } from "./memory.ts";
 import { Overlap, type Wanted } from "./overlap.ts";
-import { imageFor, type Release } from "./releases.ts";
+import { imageFor, type Release, type ReleaseFile } from "./releases.ts";
+import { Stranded } from "./stranded.ts";
 
 export interface NewRollout {
   readonly name: string;
@@ -47,6 +48,8 @@ export interface NewRollout {
   readonly start: boolean;
   /** The rollout may begin where another open one brings the release to the same devices. */
   readonly beside: boolean;
+  /** The rollout may leave devices out that no allowed step leads to the release. */
+  readonly leaveBehind: boolean;
 }
 
 export type RolloutRefusal =
@@ -55,6 +58,7 @@ export type RolloutRefusal =
   | "stages-not-rising"
   | "filter-invalid"
   | "no-eligible-devices"
+  | "strands-devices"
   | "overlaps"
   | "spelled-otherwise"
   | "too-many-rollouts"
@@ -73,7 +77,9 @@ export type RolloutResult =
 const candidatesPerPage = 500;
 
 /** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
-export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<RolloutResult> {
+export async function createRollout(fleet: Fleet, asked: NewRollout): Promise<RolloutResult> {
+  const stepImageIdMax = newestImageId(fleet.memory);
+  const wanted = { ...asked, definition: { ...asked.definition, stepImageIdMax } };
   if (!areStagesRising(wanted.stages))
     return refuse("stages-not-rising", "each stage must have a higher percent than the one before");
   return fleet.database.write(async (unit) => {
@@ -105,9 +111,13 @@ export async function createRollout(fleet: Fleet, wanted: NewRollout): Promise<R
     const filter = parsed && { wanted: parsed.value, nowUnixMs: unit.nowUnixMs };
     const overlap = wanted.beside ? null : new Overlap(fleet.memory, release, unit.nowUnixMs);
     const devices = { release, definition: wanted.definition, overlap, filter };
-    const { found, left } = await eligibleDevices(unit.db, fleet, devices);
+    const { found, left, stranded, steps } = await eligibleDevices(unit.db, fleet, devices);
+    const strands = stranded.refusal(release.version, wanted.definition.approved);
+    if (strands !== null && !wanted.leaveBehind) return refuse("strands-devices", strands);
     if (found.length === 0)
       return refuse("no-eligible-devices", noDevicesText(release, wanted.definition, left));
+    for (const { fileHash, fileBytes } of steps)
+      await fleet.artifacts.mustHave(fileHash as DigestHex, fileBytes);
     const overlaps = overlap?.refusal ?? null;
     if (overlaps !== null) return refuse("overlaps", overlaps);
     const rollout = await plan(unit, fleet, wanted, release, found);
@@ -288,7 +298,13 @@ async function eligibleDevices(
     readonly overlap: Overlap | null;
     readonly filter: DeviceFilter["filter"] | null;
   },
-): Promise<{ found: Candidate[]; left: ReadonlyMap<Ineligibility, number> }> {
+): Promise<{
+  found: Candidate[];
+  left: ReadonlyMap<Ineligibility, number>;
+  stranded: Stranded;
+  /** What some of them are offered before the release. */
+  steps: ReadonlySet<ReleaseFile>;
+}> {
   const { release, definition, overlap, filter } = wanted;
   const left = new Map<Ineligibility, number>();
   const hardware =
@@ -297,6 +313,8 @@ async function eligibleDevices(
       : null;
   const refusedBy = await listRefusedDevices(db, release.id);
   const found: Candidate[] = [];
+  const stranded = new Stranded();
+  const steps = new Set<ReleaseFile>();
   const refusedOf = ({ hardware: its }: CandidateRow): ReadonlySet<string> => {
     const image = imageFor(release, its);
     return image === null ? nothing : new Set([image.imageHash]);
@@ -304,7 +322,9 @@ async function eligibleDevices(
   const judge = alike((row, refusedImages) => {
     const image = imageFor(release, row.hardware);
     if (image === null) return "no-image";
-    return whyNotOffered(fleet.memory, row, { image, definition, refusedImages });
+    const next = nextOffered(fleet.memory, row, { image, definition, refusedImages });
+    if (next.reason === null && next.image !== image) steps.add(next.image);
+    return next.reason;
   });
   for (const one of hardware === null ? [null] : new Set(hardware)) {
     let after = "";
@@ -322,6 +342,7 @@ async function eligibleDevices(
         }
         const refusedImages = refusedBy.has(row.id) ? refusedOf(row) : nothing;
         const reason = judge(row, refusedImages);
+        if (reason === "needs-stepping-stone") stranded.add(row);
         if (reason === null) taken.push({ row, refusedImages });
         else if (reason !== "no-image") left.set(reason, (left.get(reason) ?? 0) + 1);
       }
@@ -333,7 +354,7 @@ async function eligibleDevices(
       await leaveTurn();
     }
   }
-  return { found, left };
+  return { found, left, stranded, steps };
 }
 
 /** Verdicts that are kept; most of a fleet runs one of a few releases. */

@@ -33,6 +33,11 @@ export interface RolloutDefinition extends StageRules {
   readonly cancelSeconds: number;
   /** The images that it was planned with; null of a rollout of before, which goes by their age. */
   readonly imageIds: readonly number[] | null;
+  /**
+   * The newest image that was published when it was planned: stepping stones are no newer. Null of
+   * a rollout of before, which has none.
+   */
+  readonly stepImageIdMax: number | null;
 }
 
 /** Absent parts select everything. */

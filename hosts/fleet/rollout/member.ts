@@ -82,6 +82,10 @@ export type Evidence =
   | { readonly kind: "cleared" }
   | { readonly kind: "ineligible"; readonly reason: string }
   | { readonly kind: "proof-overdue" }
+  /** The device runs a stepping stone, confirmed: what comes next is offered to it. */
+  | { readonly kind: "stepped"; readonly version: string }
+  /** The device ran a stepping stone, confirmed, and runs something older now. */
+  | { readonly kind: "stepped-back"; readonly serverWasOut: boolean }
   /** Nothing was heard of an action for as long as the rollout waits. */
   | { readonly kind: "silence" }
   /** The configuration that is in effect, as the device tells it in its attributes. */
@@ -140,6 +144,14 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
       return awaitsProof(member.state)
         ? { state: "unproven", reason: `silent-after-${member.state}` }
         : member;
+    case "stepped":
+      return mayStep(member.state)
+        ? changed(member, "waiting", `runs-step-${evidence.version}`)
+        : member;
+    case "stepped-back":
+      return isOfferable(member.state) || isOpen(member.state)
+        ? changed(member, evidence.serverWasOut ? "no-server" : "rolled-back", "reverted")
+        : member;
     case "configured":
       return afterConfigured(member, evidence);
     case "retry-due":
@@ -162,6 +174,11 @@ export function isOpen(state: MemberState): boolean {
 /** The release may run already; only time or the device can tell. */
 export function awaitsProof(state: MemberState): boolean {
   return state === "activating" || state === "trial" || state === "reported";
+}
+
+/** Was the member sent over a step, whatever was heard of it, that it may have done now? */
+function mayStep(state: MemberState): boolean {
+  return !isOfferable(state) && state !== "updated" && state !== "stuck" && state !== "excluded";
 }
 
 /** Missed the server, and is offered the release again after a pause. */

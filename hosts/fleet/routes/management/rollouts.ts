@@ -232,6 +232,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
     stages: body.stages ?? defaultStages,
     start: body.start ?? false,
     beside: body.beside ?? false,
+    leaveBehind: body.leaveBehind ?? false,
     definition: {
       selector: body.selector ?? {},
       halt: { ...defaultHaltThreshold, ...body.haltThreshold },
@@ -240,6 +241,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       actionSeconds: body.actionSeconds ?? defaultActionSeconds,
       cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
       imageIds: null,
+      stepImageIdMax: null,
       mode: body.mode ?? "forced",
       needsConfirmation: body.needsConfirmation ?? false,
       allowDowngrade: body.allowDowngrade ?? false,
@@ -262,6 +264,7 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "stages-not-rising": 400,
   "filter-invalid": 422,
   "no-eligible-devices": 409,
+  "strands-devices": 409,
   overlaps: 409,
   "spelled-otherwise": 409,
   "too-many-rollouts": 403,

@@ -69,7 +69,7 @@ test("a device joins the rollout once it runs the stepping stone", async (t) => 
   await fleet.publish({ version: "1.2.0", release: { steppingStone: stone } });
   first.runs("1.1.0", "0b".repeat(32));
   await first.poll();
-  const created = await rollout(fleet, "1.2.0");
+  const created = await rollout(fleet, "1.2.0", { leaveBehind: true });
   assert.deepEqual([created.statusCode, created.json().eligible], [201, 1]);
   assert.notEqual(await first.offered(), null);
   assert.equal(await second.offered(), null);

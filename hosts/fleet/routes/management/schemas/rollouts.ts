@@ -130,6 +130,11 @@ export const newRolloutSchema = {
     },
     acceptReported: { type: "boolean" },
     start: { type: "boolean" },
+    leaveBehind: {
+      type: "boolean",
+      description:
+        "also where no allowed step leads some of the devices to the release; else that is refused (409, `strands-devices`)",
+    },
     beside: {
       type: "boolean",
       description:
