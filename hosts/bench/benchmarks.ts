@@ -1,5 +1,6 @@
 import type { Benchmark } from "./benchmark.ts";
 import { boardSizes } from "./board.ts";
+import { controlGroup } from "./control-group.ts";
 import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
 import { planning } from "./planning.ts";
@@ -13,6 +14,7 @@ export const benchmarks: readonly Benchmark[] = [
   resumedDownload,
   idlePoll,
   planning,
+  controlGroup,
   trustChecks,
   xsMemory,
   boardSizes,

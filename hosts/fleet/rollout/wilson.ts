@@ -47,7 +47,7 @@ export function normalQuantile(probability: number): number {
  * The distribution function by its series around 0 (G. Marsaglia, "Evaluating the normal
  * distribution", Journal of Statistical Software 11, 2004), for 0 to 5.
  */
-function normalShare(z: number): number {
+export function normalShare(z: number): number {
   let [term, sum] = [z, z];
   for (let step = 3; step < 200 && term > sum * 1e-17; step += 2) {
     term *= (z * z) / step;
