@@ -17,6 +17,7 @@ import { registerDeviceList } from "./device/list.ts";
 import { registerDeviceRemove } from "./device/remove.ts";
 import { registerDeviceSet } from "./device/set.ts";
 import { registerDeviceShow } from "./device/show.ts";
+import { registerFleetLimit } from "./fleet/limit.ts";
 import { registerFleetServe } from "./fleet/serve.ts";
 import { registerImageInfo } from "./image/info.ts";
 import { registerImageSign } from "./image/sign.ts";
@@ -115,7 +116,7 @@ const groups: readonly CommandGroup[] = [
   {
     name: "fleet",
     description: "The fleet server",
-    subcommands: [registerFleetServe],
+    subcommands: [registerFleetServe, registerFleetLimit],
   },
   {
     name: "rollout",

@@ -14,6 +14,7 @@ import { AttemptGuard } from "./access/attempts.ts";
 import { serverTls } from "./access/tls-options.ts";
 import { isSameDigest, openTokenKey, type TokenKey, tokenSha256 } from "./access/tokens.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
+import { openAdmission } from "./operations/admission.ts";
 import { DevicePaces } from "./operations/device-paces.ts";
 import { type Fleet, loadMemory } from "./operations/fleet.ts";
 import { ImageDesk } from "./operations/image-desk.ts";
@@ -29,6 +30,7 @@ import { deviceApi } from "./routes/ddi/device-api.ts";
 import { directorResources } from "./routes/ddi/director.ts";
 import { deviceResources } from "./routes/ddi/resources.ts";
 import { tufRoutes } from "./routes/files/tuf.ts";
+import { admissionRoutes } from "./routes/management/admission.ts";
 import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
@@ -112,6 +114,11 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         addresses: new AddressBudget(() => clock.monotonicMs(), tokens),
         paces: new DevicePaces(() => time.nowMs()),
         images: new ImageDesk(),
+        admission: await openAdmission(database, {
+          nowMs: () => time.nowMs(),
+          unixMs: () => clock.unixMs(),
+          pollSeconds: settings.pollSeconds,
+        }),
         outages: await Outages.open(database, { clock, time, mark }),
         mark,
         trust,
@@ -343,6 +350,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
+    await app.register(admissionRoutes(fleet));
     await app.register(eventRoutes(fleet));
     await app.register(serverRoutes(fleet, settings));
     await app.register(readyRoutes(readiness));

@@ -5,11 +5,12 @@ import { CommandError, exitCodes } from "../command/exit.ts";
 import { readJson } from "../command/files.ts";
 import { note, printAnswer } from "../command/output.ts";
 import { share, wholeNumber } from "../options/options.ts";
+import { addRateOptions, type RateFlags, rateOf } from "../options/rate-options.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { isRollout, type RolloutView } from "../server/fleet-views.ts";
 import { rolloutText } from "./show.ts";
 
-interface CreateFlags extends FleetFlags {
+interface CreateFlags extends FleetFlags, RateFlags {
   readonly release?: string;
   readonly configuration?: number;
   readonly name?: string;
@@ -38,7 +39,7 @@ const daySeconds = 24 * 3600;
 
 /** `sluice rollout create` */
 export function registerRolloutCreate(group: Command): void {
-  withFleetFlags(
+  const command = addRateOptions(
     group
       .command("create")
       .description("Plan a rollout of a release, and start it with --start")
@@ -74,7 +75,8 @@ export function registerRolloutCreate(group: Command): void {
       )
       .option("--leave-behind", "also where no stepping stone leads some devices to the release")
       .option("--start", "open the first stage at once"),
-  ).action(create);
+  );
+  withFleetFlags(command).action(create);
 }
 
 async function create(flags: CreateFlags, command: Command): Promise<void> {
@@ -101,6 +103,7 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     approved: flags.approve ?? false,
     retryRolledBack: flags.retryRolledBack ?? false,
     windows: windowsOf(flags),
+    ...rateOf(flags),
     acceptReported: flags.acceptReported ?? false,
     start: flags.start ?? false,
     ...(flags.beside === undefined ? {} : { beside: true }),

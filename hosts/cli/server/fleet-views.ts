@@ -1,3 +1,4 @@
+import type { AdmissionAnswer } from "../../fleet/routes/management/schemas/admission.ts";
 import type { ConfigurationAnswer } from "../../fleet/routes/management/schemas/configurations.ts";
 import type {
   DeviceAnswer,
@@ -35,6 +36,7 @@ export type DeviceView = Checked<typeof isDevice>;
 export type DeviceDetailView = Checked<typeof isDeviceDetail>;
 export type EventView = Checked<typeof isEvent>;
 export type StageView = Checked<typeof isStage>;
+export type AdmissionView = Checked<typeof isAdmission>;
 export type RolloutView = Checked<typeof isRollout>;
 
 const isImage = partOf<ReleaseAnswer["images"][number]>()({
@@ -114,6 +116,20 @@ export const isDeviceDetail = partOf<DeviceDetailAnswer>()({
     }),
   ),
   events: listOf(isEvent),
+});
+
+export const isAdmission = partOf<AdmissionAnswer>()({
+  waiting: isNumber,
+  limits: listOf(
+    partOf<AdmissionAnswer["limits"][number]>()({
+      region: orNull(isText),
+      offersPerMinute: orNull(isNumber),
+      downloads: orNull(isNumber),
+      bytesPerSecond: orNull(isNumber),
+      offersLastMinute: isNumber,
+      downloading: isNumber,
+    }),
+  ),
 });
 
 const isStage = partOf<RolloutAnswer["stages"][number]>()({

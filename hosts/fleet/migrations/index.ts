@@ -13,6 +13,7 @@ import * as eventBytes from "./0011-event-bytes.ts";
 import * as knownAddresses from "./0012-known-addresses.ts";
 import * as replacedImages from "./0013-replaced-images.ts";
 import * as deviceRegistry from "./0014-device-registry.ts";
+import * as admission from "./0016-admission.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -30,6 +31,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0012-known-addresses": knownAddresses,
   "0013-replaced-images": replacedImages,
   "0014-device-registry": deviceRegistry,
+  "0016-admission": admission,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

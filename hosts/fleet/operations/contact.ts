@@ -43,7 +43,8 @@ export async function noteContact(
   const isTold = isOther && fleet.paces.mayTellRunning(entry);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const isKnown = !isTold || runningHeader === entry.runningHeader;
-    if (isKnown && entry.decidedPlan === fleet.memory.plan.number) return;
+    const isDecided = entry.decidedPlan === fleet.memory.plan.number;
+    if (isKnown && isDecided && !fleet.admission.isTurn(entry)) return;
     const done = await changeDevice(fleet, entry, async (change) => {
       const decidedPlan = fleet.memory.plan.number;
       if (isTold && runningHeader !== entry.runningHeader)

@@ -7,6 +7,7 @@ import { type ActionRow, insertAction, updateAction } from "../storage/actions.t
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
 import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
+import { mayOffer } from "./admission.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
 import { nextOffered } from "./eligible.ts";
@@ -22,6 +23,7 @@ import { isStep, isStepDone } from "./steps.ts";
  */
 export async function decideInstruction(change: DeviceChange): Promise<void> {
   await joinRollouts(change);
+  change.isInLine = false;
   if (change.action !== null) await judgeAction(change);
   const { action } = change;
   if (action === null || (await isActionOver(change))) await offerNext(change, isAnything);
@@ -32,6 +34,7 @@ export async function decideInstruction(change: DeviceChange): Promise<void> {
       isConfiguration(image) === isFirmware ? isFirmware : rollout.id > action.rollout_id;
     await offerNext(change, givesWayTo);
   }
+  if (!change.isInLine) change.fleet.admission.claimsNothing(change.entry);
   change.instruction = await instructionOf(change);
 }
 
@@ -185,7 +188,9 @@ async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
     // It pauses after it gave up, or its word on the step that it runs is still to come.
     const isPausing = member.state === "withdrawn" || member.reason !== null;
     if (member.proof_due_at !== null && isPausing) continue;
-    await offer(change, rollout, member, image);
+    const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
+    change.isInLine = !mayOffer(change.fleet, change.entry, { rollout, asks });
+    if (!change.isInLine) await offer(change, { rollout, member, image, asks });
     return;
   }
 }
@@ -202,9 +207,18 @@ async function exclude(
 
 async function offer(
   change: DeviceChange,
-  rollout: Rollout,
-  member: MemberRow,
-  image: ReleaseFile,
+  {
+    rollout,
+    member,
+    image,
+    asks,
+  }: {
+    readonly rollout: Rollout;
+    readonly member: MemberRow;
+    readonly image: ReleaseFile;
+    /** The device, or its user, has to agree first. */
+    readonly asks: boolean;
+  },
 ): Promise<void> {
   const { db, nowUnixMs } = change.unit;
   if (change.action !== null) {
@@ -214,7 +228,6 @@ async function offer(
     const status = gaveWay ? "canceled" : statusOfDone(change, change.action, before);
     await updateAction(db, change.action.id, { status, changed_at: nowUnixMs });
   }
-  const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
   change.action = await insertAction(db, {
     device_id: change.id,
     rollout_id: rollout.id,

@@ -23,6 +23,7 @@ import {
   setReplaced,
 } from "../storage/rollouts.ts";
 import type { DeviceId } from "../terms/names.ts";
+import { freeSlot } from "./admission.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import { type FilterFacts, factsOfRow, readFilterFacts } from "./filter-facts.ts";
 import type { Fleet } from "./fleet.ts";
@@ -53,6 +54,8 @@ export class DeviceChange {
   row: DeviceRow;
   action: ActionRow | null;
   instruction: Instruction;
+  /** A rollout has its turn for the device, which waits until it may be offered something. */
+  isInLine = false;
   private memberRows: MemberRow[] | null = null;
   private filterFacts: FilterFacts | null = null;
   private readonly columns: Partial<DeviceRow> = {};
@@ -164,6 +167,7 @@ export class DeviceChange {
       entry.instruction = this.instruction;
       entry.decidedPlan = decidedPlan;
       entry.pollAnswer = null;
+      freeSlot(this.fleet, entry);
     });
   }
 

@@ -1,6 +1,7 @@
 import type { AddressBudget } from "../access/address-budget.ts";
 import type { AttemptGuard } from "../access/attempts.ts";
 import type { TokenKey } from "../access/tokens.ts";
+import type { Admission } from "../admission/admission.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
 import type { FleetDatabase } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
@@ -12,7 +13,7 @@ import type { ServiceTime } from "../time/service-time.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
 import type { DevicePaces } from "./device-paces.ts";
 import type { ImageDesk } from "./image-desk.ts";
-import { DevicesOfOneServer } from "./known-devices.ts";
+import { type DeviceEntry, DevicesOfOneServer } from "./known-devices.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
 import { PlanOfOneServer } from "./plan.ts";
@@ -32,6 +33,8 @@ export interface Fleet {
   readonly attempts: AttemptGuard;
   readonly addresses: AddressBudget;
   readonly paces: DevicePaces;
+  /** Who may be offered a release, and download it, now. */
+  readonly admission: Admission<DeviceEntry>;
   readonly images: ImageDesk;
   readonly clock: FleetClock;
   /** What durations are measured in. */

@@ -62,6 +62,8 @@ export interface Rollout {
   readonly createdAtUnixMs: number;
   readonly startedAtUnixMs: number | null;
   readonly endedAtUnixMs: number | null;
+  /** Service time. Since when its rate grows; null while it offers nothing. */
+  readonly rateSinceMs: number | null;
 }
 
 /** Everything that the server knows without asking the database. */
@@ -116,6 +118,7 @@ const earlierDefinition = {
   windows: null,
   actionSeconds: defaultActionSeconds,
   cancelSeconds: defaultCancelSeconds,
+  rate: null,
   imageIds: null,
   stepImageIdMax: null,
 };
@@ -141,6 +144,7 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
     createdAtUnixMs: row.created_at,
     startedAtUnixMs: row.started_at,
     endedAtUnixMs: row.ended_at,
+    rateSinceMs: row.rate_since_service_ms,
   };
 }
 

@@ -4,6 +4,7 @@ import { writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
 import { limits } from "../terms/limits.ts";
+import { noteRates } from "./admission.ts";
 import { endAction, evidenceOfCancel } from "./cancel.ts";
 import { changeDevice } from "./change-device.ts";
 import { findEntry } from "./contact.ts";
@@ -26,6 +27,7 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
     limits.overduePerTickMax,
   ))
     await judgeOverdue(fleet, overdue.device_id, overdue.rollout_id);
+  await noteRates(fleet);
   const underWay = [...fleet.memory.rollouts.values()].filter(
     ({ state }) => state === "running" || state === "paused",
   );

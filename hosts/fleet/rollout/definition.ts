@@ -1,4 +1,5 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
+import type { OfferRate } from "./rate.ts";
 import type { HaltThreshold, StageRules, StragglerRule } from "./stage.ts";
 
 /** What an operator asked for; stored as JSON with the rollout. */
@@ -31,6 +32,8 @@ export interface RolloutDefinition extends StageRules {
   readonly actionSeconds: number;
   /** A cancellation that a device does not answer for so long is done without it. */
   readonly cancelSeconds: number;
+  /** How fast it offers the release; null for as fast as devices come. */
+  readonly rate: OfferRate | null;
   /** The images that it was planned with; null of a rollout of before, which goes by their age. */
   readonly imageIds: readonly number[] | null;
   /**

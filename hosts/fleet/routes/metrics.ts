@@ -41,6 +41,14 @@ export function metricsRoutes(fleet: Fleet, readiness: Readiness) {
       this.inc(fleet.paces.refused);
     },
   });
+  new Gauge({
+    name: "sluice_devices_waiting",
+    help: "Devices that stand in line for an offer or a download",
+    registers: [registry],
+    collect() {
+      this.set(fleet.admission.waiting);
+    },
+  });
   if (fleet.trust !== null) addTrust(registry, fleet.trust);
   return async (app: FastifyInstance): Promise<void> => {
     app.get("/metrics", { schema: { hide: true } }, async (_, reply) =>

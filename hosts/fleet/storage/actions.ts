@@ -57,6 +57,22 @@ export async function listActions(
     .execute();
 }
 
+/** The actions of all devices before the id `before`, newest first, with their regions. */
+export async function listNewestOffers(
+  db: Queries,
+  before: number,
+  limit: number,
+): Promise<(Pick<ActionRow, "id" | "rollout_id" | "created_at"> & { region: string | null })[]> {
+  return db
+    .selectFrom("actions")
+    .innerJoin("devices", "devices.id", "actions.device_id")
+    .select(["actions.id", "actions.rollout_id", "actions.created_at", "devices.region"])
+    .where("actions.id", "<", before)
+    .orderBy("actions.id", "desc")
+    .limit(limit)
+    .execute();
+}
+
 /**
  * Adds it, and lets those of the same device go that are older than its newest `actionHistoryMax`.
  */

@@ -25,6 +25,7 @@ export interface Tables {
   director_times: DirectorTimeTable;
   server_alive: ServerAliveTable;
   server_outages: ServerOutageTable;
+  admission_limits: AdmissionLimitTable;
 }
 
 export interface DeviceTable {
@@ -149,6 +150,8 @@ export interface RolloutTable {
   created_at: number;
   started_at: number | null;
   ended_at: number | null;
+  /** Since when it offers its release, without a pause: what its rate grows from. */
+  rate_since_service_ms: Generated<number | null>;
 }
 
 export interface RolloutStageTable {
@@ -276,4 +279,12 @@ export interface ServerOutageTable {
   /** When it ended. */
   service_ms: number | null;
   cause: "stopped" | "late" | "failing";
+}
+
+/** What the whole server (`''`) or one region may do at a time; null for as much as comes. */
+export interface AdmissionLimitTable {
+  region: string;
+  offers_per_minute: number | null;
+  downloads: number | null;
+  bytes_per_second: number | null;
 }

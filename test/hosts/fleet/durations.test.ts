@@ -16,6 +16,8 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ["hosts/fleet/operations/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
   ["src/update/agent/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
   ["hosts/fleet/filter/matches.ts", "nowUnixMs - moment.agoMs"], // a date, from one
+  // Dates of before a start: no other time says what was offered in the minute before it.
+  ["hosts/fleet/operations/admission.ts", "const sinceUnixMs = options.unixMs() - minuteMs;"],
   ["src/trust/director.ts", "if (timeUnixMs < question.trustedUnixMs - clockToleranceMs)"],
   ["hosts/bench/xs-memory.ts", "notBeforeUnixMs: Date.now() - dayMs"],
 ]);

@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { DigestHex } from "../../../../src/protocol/digest.ts";
 import type { ReleaseFile } from "../../operations/releases.ts";
 import { noteFetch } from "../../operations/report.ts";
+import { pacedFiles } from "../files/paced-files.ts";
 import { answerStoredFile } from "../files/stored-file.ts";
 import { answerEmpty } from "../requests/answers.ts";
-import { answer, answerProblem, problems, unknownModule } from "./answers.ts";
+import { answer, answerProblem, type Problem, problems, unknownModule } from "./answers.ts";
 import { artifactBody } from "./deployment-body.ts";
 import {
   type DeviceApiOptions,
@@ -48,7 +49,11 @@ function serve(
   return withImage(request, reply, options, async (image) => {
     if (fileName === `${image.fileName}.MD5SUM`) return answerMd5sum(reply, image);
     if (fileName !== image.fileName) return answerEmpty(reply, 404);
-    if (request.method === "GET") await noteFetch(options.fleet, deviceOf(request));
+    if (request.method === "HEAD") return answerFile(request, reply, options, image);
+    const waitSeconds = options.fleet.admission.fetch(deviceOf(request));
+    if (waitSeconds > 0)
+      return answerProblem(request, reply.header("retry-after", waitSeconds), allDownload);
+    await noteFetch(options.fleet, deviceOf(request));
     return answerFile(request, reply, options, image);
   });
 }
@@ -69,6 +74,14 @@ async function withImage(
   return work(image);
 }
 
+/** All slots for downloads are taken: this one asks again, and is told so by its next poll. */
+const allDownload: Problem = {
+  status: 503,
+  exceptionClass: "ServerUnavailable",
+  errorCode: "sluice.error.allDownload",
+  message: "As many devices download as may at once: ask again",
+};
+
 /** Exactly `<md5>  <file>`, two spaces and no line end. */
 function answerMd5sum(reply: FastifyReply, image: ReleaseFile): FastifyReply {
   return reply
@@ -84,7 +97,10 @@ function answerFile(
   image: ReleaseFile,
 ): Promise<FastifyReply> {
   reply.header("last-modified", new Date(image.createdAtUnixMs).toUTCString());
-  return answerStoredFile(request, reply, options.fleet.artifacts, {
+  const { artifacts, admission } = options.fleet;
+  const device = deviceOf(request);
+  const files = admission.isPaced(device) ? pacedFiles(artifacts, admission, device) : artifacts;
+  return answerStoredFile(request, reply, files, {
     sha256: image.fileHash as DigestHex,
     bytes: image.fileBytes,
     etag: image.fileSha1,

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
 import { answer, answerText, etagOf, negotiate, notAcceptable } from "./answers.ts";
 import { deviceUrl, type LinkBase } from "./deployment-body.ts";
@@ -12,11 +13,19 @@ export function answerPoll(
   request: FastifyRequest,
   reply: FastifyReply,
   entry: DeviceEntry,
-  base: LinkBase,
-  pollSeconds: number,
+  { fleet, base, pollSeconds }: PollContext,
 ): FastifyReply {
   const type = negotiate(request.headers.accept);
   if (type === null) return notAcceptable(request, reply);
+  const isSent = entry.instruction.kind !== "install" || mayBeSent(fleet, entry);
+  const waitSeconds = fleet.admission.pollSeconds(entry);
+  if (!isSent || waitSeconds !== null) {
+    const shown = isSent ? entry : { ...entry, instruction: { kind: "none" } as const };
+    const isIdle = shown.instruction.kind === "none";
+    const sleepMax = isIdle ? Number.POSITIVE_INFINITY : pollSeconds;
+    const seconds = Math.min(waitSeconds ?? pollSeconds, sleepMax);
+    return answer(request, reply, pollBody(shown, base, seconds));
+  }
   if (type === "application/cbor")
     return answer(request, reply, pollBody(entry, base, pollSeconds));
   let known = entry.pollAnswer;
@@ -29,6 +38,17 @@ export function answerPoll(
   if (request.headers["if-none-match"] === known.etag && !isOnTrial)
     return reply.code(304).header("etag", known.etag).send();
   return answerText(reply, { type, text: known.body, etag: known.etag });
+}
+
+export interface PollContext {
+  readonly fleet: Fleet;
+  readonly base: LinkBase;
+  readonly pollSeconds: number;
+}
+
+/** A device that has begun with its file is told of it in any case; one that has not may wait. */
+function mayBeSent(fleet: Fleet, entry: DeviceEntry): boolean {
+  return entry.row.state !== "offered" || fleet.admission.mayDownload(entry);
 }
 
 /** "HH:mm:ss", always eight characters: Zephyr's client reads no other. */

@@ -35,13 +35,11 @@ export function deviceResources(options: DeviceApiOptions): readonly DeviceResou
       path: "",
       methods: {
         GET: (request, reply) =>
-          answerPoll(
-            request,
-            reply,
-            deviceOf(request),
-            linkBase(request, options),
-            options.pollSeconds,
-          ),
+          answerPoll(request, reply, deviceOf(request), {
+            fleet,
+            base: linkBase(request, options),
+            pollSeconds: options.pollSeconds,
+          }),
       },
     },
     {

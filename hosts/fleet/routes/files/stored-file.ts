@@ -17,11 +17,16 @@ export interface StoredFile {
   readonly fileName: string;
 }
 
+/** Where files are read. */
+export interface Files extends Pick<ArtifactFolder, "mustHave"> {
+  read(sha256: DigestHex, range: ByteRange): Readable;
+}
+
 /** Answers with the file, with ranges, and conditions of RFC 9110 13 that resuming needs. */
 export async function answerStoredFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  artifacts: ArtifactFolder,
+  artifacts: Files,
   file: StoredFile,
 ): Promise<FastifyReply> {
   await artifacts.mustHave(file.sha256, file.bytes);

@@ -24,6 +24,7 @@ import {
   defaultStragglers,
 } from "../../rollout/definition.ts";
 import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
+import { type OfferRate, offersPerMinuteMax, whyNoRate } from "../../rollout/rate.ts";
 import { attemptedCount, membersCount } from "../../rollout/stage.ts";
 import {
   countsOf,
@@ -79,6 +80,9 @@ export function rolloutRoutes(fleet: Fleet) {
         const windows = readInstallWindows(windowsDocument ?? {});
         if (windowsDocument !== null && !windows.ok)
           return answerRefusal(reply, 400, { reason: "windows-invalid", message: windows.message });
+        const rateProblem = whyNoRate(rateOf(request.body));
+        if (rateProblem !== null)
+          return answerRefusal(reply, 422, { reason: "rate-invalid", message: rateProblem });
         const wanted = wantedOf(
           request.body,
           releaseVersion ?? releaseNameOf(configurationVersion ?? 0),
@@ -240,6 +244,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       proofSeconds: body.proofSeconds ?? defaultProofSeconds,
       actionSeconds: body.actionSeconds ?? defaultActionSeconds,
       cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
+      rate: rateOf(body),
       imageIds: null,
       stepImageIdMax: null,
       mode: body.mode ?? "forced",
@@ -250,6 +255,18 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       windows: windowsOf(body),
       acceptReported: body.acceptReported ?? false,
     },
+  };
+}
+
+/** A rate that does not grow stays; one that does has an end all the same. */
+function rateOf({ rate = null }: NewRolloutBody): OfferRate | null {
+  if (rate === null) return null;
+  const { offersPerMinute, growthPerHour = 1 } = rate;
+  const highest = growthPerHour === 1 ? offersPerMinute : offersPerMinuteMax;
+  return {
+    offersPerMinute,
+    growthPerHour,
+    offersPerMinuteMax: rate.offersPerMinuteMax ?? highest,
   };
 }
 
@@ -286,7 +303,7 @@ async function answerResult(
 
 async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<RolloutAnswer> {
   const rows = await listStages(fleet.database.queries, rollout.id);
-  const { cutoffs: _, laterCutoffs: __, releaseId, windows, ...shown } = rollout;
+  const { cutoffs: _, laterCutoffs: __, rateSinceMs: ___, releaseId, windows, ...shown } = rollout;
   const release = fleet.memory.releases.get(releaseId);
   return {
     ...shown,

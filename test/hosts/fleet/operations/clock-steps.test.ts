@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { FleetOptions } from "../../../../hosts/fleet/options.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
+import { undoAdmission } from "./before-admission.ts";
 import { registryColumns, registryTables } from "./before-registry.ts";
 
 const old = { version: "1.0.0", imageHash: "0a".repeat(32) };
@@ -158,6 +159,7 @@ function asBefore(file: string): void {
   database.exec("drop index devices_by_digits");
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
+  for (const statement of undoAdmission) database.exec(statement);
   for (const trigger of ["events_counted", "events_uncounted"])
     database.exec(`drop trigger ${trigger}`);
   for (const table of ["event_counts", "director_times", ...registryTables])

@@ -26,6 +26,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/api/v1/rollouts/1/resume", "POST"],
   ["/api/v1/events", "GET, HEAD"],
   ["/api/v1/server", "GET, HEAD"],
+  ["/api/v1/admission", "GET, HEAD, PATCH"],
   ["/api/v1/trust", "GET, HEAD"],
   ["/api/v1/trust/metadata", "POST"],
   ["/DEFAULT/tuf/1.root.json", "GET, HEAD"],

@@ -20,6 +20,7 @@ import {
   version,
 } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
+import { rateSchema } from "./admission.ts";
 
 export const rolloutParameters = pathParameter("id", {
   type: "string",
@@ -112,6 +113,7 @@ export const newRolloutSchema = {
       minimum: 1,
       description: "a cancellation that is not answered for so long is done without an answer",
     },
+    rate: rateSchema,
     mode: { type: "string", enum: ["forced", "soft"] },
     needsConfirmation: { type: "boolean" },
     allowDowngrade: { type: "boolean" },

@@ -57,6 +57,7 @@ test("every list refuses what a parameter cannot be, and parameters that it does
  * What each operation needs to be answered at all, so that it is the query alone that is judged.
  */
 const bodies: Readonly<Record<string, object>> = {
+  limitAdmission: { downloads: 1 },
   setDevice: { region: "eu" },
   addDevice: { id: "new", hardware: "esp32c3-b" },
   createRollout: { name: "again", releaseVersion: "1.0.0" },

@@ -10,6 +10,7 @@ const operations = {
   "/api/v1/configurations": { get: "listConfigurations", post: "publishConfiguration" },
   "/api/v1/configurations/{version}": { get: "showConfiguration" },
   "/api/v1/devices": { get: "listDevices", post: "addDevice" },
+  "/api/v1/admission": { get: "showAdmission", patch: "limitAdmission" },
   "/api/v1/devices/{id}": { delete: "removeDevice", get: "showDevice", patch: "setDevice" },
   "/api/v1/devices/{id}/cancel": { post: "cancelDeviceAction" },
   "/api/v1/devices/{id}/events": { get: "listDeviceEvents" },

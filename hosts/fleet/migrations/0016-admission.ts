@@ -1,0 +1,12 @@
+import { type Kysely, sql } from "kysely";
+
+/** How much is offered and sent at a time; and since when a rollout's rate grows. */
+export async function up(db: Kysely<never>): Promise<void> {
+  await sql`create table admission_limits (
+    region text primary key,
+    offers_per_minute integer,
+    downloads integer,
+    bytes_per_second integer
+  ) without rowid`.execute(db);
+  await sql`alter table rollouts add column rate_since_service_ms integer`.execute(db);
+}

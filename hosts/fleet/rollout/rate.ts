@@ -1,0 +1,23 @@
+/** How fast a rollout offers its release. */
+export interface OfferRate {
+  readonly offersPerMinute: number;
+  /** What the rate is multiplied with in each hour that the rollout runs; at least 1. */
+  readonly growthPerHour: number;
+  readonly offersPerMinuteMax: number;
+}
+
+export const growthPerHourMax = 100;
+export const offersPerMinuteMax = 1_000_000;
+
+/** Offers per minute, whole and at least one, after so long. */
+export function rateAfter(rate: OfferRate, runsMs: number): number {
+  const hours = Math.max(0, runsMs) / 3_600_000;
+  const grown = rate.offersPerMinute * rate.growthPerHour ** hours;
+  return Math.max(1, Math.floor(Math.min(grown, rate.offersPerMinuteMax)));
+}
+
+/** Why a rate cannot be kept, or null. */
+export function whyNoRate(rate: OfferRate | null): string | null {
+  if (rate === null || rate.offersPerMinuteMax >= rate.offersPerMinute) return null;
+  return `a rate of ${rate.offersPerMinute} offers a minute cannot grow to ${rate.offersPerMinuteMax}: give an offersPerMinuteMax that is not below offersPerMinute`;
+}
