@@ -123,6 +123,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         mark,
         trust,
         clock,
+        pollSeconds: settings.pollSeconds,
         time,
       };
       await setMissingDues(database.queries, time.nowMs() + defaultActionSeconds * 1000);

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { printable } from "../../text/terminal-text.ts";
 import { note, printAnswer } from "../command/output.ts";
-import { formatTable, formatTime, shortHash } from "../command/table.ts";
+import { formatTable, shortHash } from "../command/table.ts";
 import { pageLimit } from "../options/options.ts";
 import { isPageOf } from "../server/answer-shape.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { type DeviceView, isDevice } from "../server/fleet-views.ts";
+import { contactText } from "./contact.ts";
 
 interface ListFlags extends FleetFlags {
   readonly hardware?: string;
@@ -60,7 +61,7 @@ function tableOf(devices: readonly DeviceView[]): string {
         shrinks: true,
         text: ({ state, reason }) => (reason === null ? state : `${state} (${reason})`),
       },
-      { title: "seen (UTC)", text: ({ lastSeenAtUnixMs }) => formatTime(lastSeenAtUnixMs) },
+      { title: "seen (UTC)", text: (device) => contactText(device) },
     ],
     devices,
   );

@@ -4,6 +4,7 @@ import { printAnswer } from "../command/output.ts";
 import { formatTable, formatTime } from "../command/table.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { type DeviceDetailView, isDeviceDetail } from "../server/fleet-views.ts";
+import { contactText } from "./contact.ts";
 import { registryFacts } from "./registry-facts.ts";
 
 /** `sluice device show` */
@@ -40,6 +41,7 @@ function textOf(device: DeviceDetailView): string {
     ["config", String(device.configurationVersion ?? "-")],
     ["state", device.reason === null ? device.state : `${device.state} (${device.reason})`],
     ["seen", formatTime(device.lastSeenAtUnixMs)],
+    ...(device.contact === null ? [] : [["contact", contactText(device)]]),
     ...registryFacts(device),
     ...device.refusals.map(({ releaseVersion, reason }) => [
       "refuses",

@@ -90,6 +90,8 @@ const ofDevice = {
   state: isText,
   reason: orNull(isText),
   lastSeenAtUnixMs: orNull(isNumber),
+  contact: orNull(isText),
+  nextWakeAtUnixMs: orNull(isNumber),
 };
 
 export const isDevice = partOf<DeviceAnswer>()(ofDevice);

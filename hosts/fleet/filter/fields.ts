@@ -22,6 +22,7 @@ export interface DeviceFacts {
   /** Times in milliseconds since 1970. */
   readonly created: number;
   readonly seen: number | null;
+  readonly wake: number | null;
   readonly tag: ReadonlySet<string>;
   readonly group: ReadonlySet<string>;
   readonly attribute: ReadonlyMap<string, string>;
@@ -33,7 +34,7 @@ type FieldOf<Type> = {
 
 export type TextField = Exclude<FieldOf<string | null>, "version">;
 export type NumberField = Exclude<FieldOf<number | null>, TimeField>;
-export type TimeField = "created" | "seen";
+export type TimeField = "created" | "seen" | "wake";
 export type SetField = "tag" | "group";
 
 /** A field as filters name it; attributes are named `attribute.KEY`. */
@@ -70,6 +71,7 @@ const named: { readonly [Name in Exclude<keyof DeviceFacts, "attribute">]: Field
   signal: { type: "number", name: "signal" },
   created: { type: "time", name: "created" },
   seen: { type: "time", name: "seen" },
+  wake: { type: "time", name: "wake" },
   tag: { type: "set", name: "tag" },
   group: { type: "set", name: "group" },
 };

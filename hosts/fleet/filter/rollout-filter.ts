@@ -2,10 +2,10 @@ import { type Filter, parseFilter } from "./filter.ts";
 import { type Comparison, type Expression, type Parsed, parseExpression } from "./syntax.ts";
 
 /**
- * Fields that a rollout changes by itself: asked by them, devices would come and go with its own
- * offers.
+ * Fields that change by a rollout's own offers, or with each contact: asked by them, devices would
+ * come and go.
  */
-const changedByRollouts: readonly string[] = ["state", "reason", "seen"];
+const changedByRollouts: readonly string[] = ["state", "reason", "seen", "wake"];
 
 /** Reads the filter of a rollout, over what its offers leave as it is. */
 export function parseRolloutFilter(text: string): Parsed<Filter> {

@@ -14,6 +14,7 @@ import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, newEntry } from "./known-devices.ts";
+import { noteAwake } from "./next-wake.ts";
 import { judgeStep } from "./steps.ts";
 
 /**
@@ -36,6 +37,8 @@ export async function noteContact(
   const runningHeader = sentHeader?.slice(0, runningHeaderCharactersMax) ?? null;
   const nowUnixMs = fleet.clock.unixMs();
   entry.lastSeenAtUnixMs = nowUnixMs;
+  entry.lastSeenServiceMs = fleet.time.nowMs();
+  noteAwake(fleet, entry);
   const written = entry.row.last_seen_at;
   if (written === null || Math.abs(nowUnixMs - written) >= lastSeenResolutionMs)
     fleet.memory.devices.noteContactDue(entry);
@@ -128,6 +131,9 @@ export async function registerDevice(
       battery: null,
       signal: null,
       running_version_key: null,
+      next_wake_at: null,
+      next_wake_service_ms: null,
+      silent_at_service_ms: null,
     };
     await insertDevice(unit.db, row);
     const { hardware } = device;

@@ -6,6 +6,7 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
+import { announceWakeIn } from "./next-wake.ts";
 import { setRegistry } from "./registry.ts";
 
 /**
@@ -26,6 +27,8 @@ export async function receiveAttributes(
     if (!(await writeAttributes(device.unit.db, entry.id, { ...change, attributesMax })))
       return "too-many-attributes";
     const hardware = hardwareAttributes.map((key) => change.data[key]).find((value) => value);
+    if (change.mode !== "remove")
+      device.unit.onCommit(() => announceWakeIn(fleet, entry, change.data));
     const isTold = change.mode !== "remove" && hardware !== undefined;
     if (isTold && device.row.hardware_by_operator === 0) device.set({ hardware });
     device.set({ attributes_wanted: 0, ...configurationIn(change) });

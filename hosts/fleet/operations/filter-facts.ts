@@ -35,5 +35,6 @@ export function factsOfRow(row: DeviceRow): Omit<DeviceFacts, keyof FilterFacts>
     signal,
     created: row.created_at,
     seen: row.last_seen_at,
+    wake: row.next_wake_at,
   };
 }

@@ -37,6 +37,8 @@ export interface Fleet {
   readonly admission: Admission<DeviceEntry>;
   readonly images: ImageDesk;
   readonly clock: FleetClock;
+  /** How often devices are told to poll. */
+  readonly pollSeconds: number;
   /** What durations are measured in. */
   readonly time: ServiceTime;
 }

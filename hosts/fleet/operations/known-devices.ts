@@ -2,6 +2,7 @@ import type { ActionRow } from "../storage/actions.ts";
 import type { DeviceRow } from "../storage/devices.ts";
 import type { DeviceId } from "../terms/names.ts";
 import { undecided } from "./plan.ts";
+import { type NextWake, wakeOfRow } from "./wake-times.ts";
 
 /** What a base poll tells the device to do now. */
 export type Instruction =
@@ -33,6 +34,10 @@ export interface DeviceEntry {
   /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
   runningHeader: string | null;
   lastSeenAtUnixMs: number | null;
+  /** Service time of its last contact; null for one that was not heard of since the start. */
+  lastSeenServiceMs: number | null;
+  /** When it wakes, as it told and has not done yet. */
+  nextWake: NextWake | null;
   /** The mark of the network that it came from last with its own token. */
   knownFrom: number | null;
   /** The answer to a base poll, for the links' base that it was written for. */
@@ -131,6 +136,8 @@ export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry 
     decidedPlan: undecided,
     runningHeader: null,
     lastSeenAtUnixMs: row.last_seen_at,
+    lastSeenServiceMs: null,
+    nextWake: wakeOfRow(row),
     knownFrom: row.known_from,
     pollAnswer: null,
   };

@@ -1,6 +1,6 @@
 import { mayInstall } from "../rollout/install-windows.ts";
 import { awaitsProof, isOpen, isTriedAgain } from "../rollout/member.ts";
-import { writeLastSeen } from "../storage/devices.ts";
+import { wakeColumns, writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
 import { listOverdue, type MemberRow, setDue } from "../storage/rollouts.ts";
 import { limits } from "../terms/limits.ts";
@@ -14,6 +14,7 @@ import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
 import type { Rollout } from "./memory.ts";
+import { sleepsUntilMs } from "./next-wake.ts";
 import { undecided } from "./plan.ts";
 
 /**
@@ -80,6 +81,8 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       const releaseId = fleet.memory.rollouts.get(rolloutId)?.releaseId;
       await change.learn(member, "", { kind: "retry-due" });
       if (releaseId !== undefined) await allowRetry(change, releaseId);
+    } else if (await letSleep(change, member)) {
+      // Asleep is not offline: it is judged when it was to have come.
     } else if (isOpen(member.state)) await endSilent(change, member);
     else if (member.state === "unproven") await endUnproven(change, member);
     else if (awaitsProof(member.state)) {
@@ -94,6 +97,23 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
     }
     await change.finish(undecided);
   });
+}
+
+/**
+ * A device that sleeps, as it announced, has until its next wake. One that came since its own time
+ * was over had that, and has no more.
+ */
+async function letSleep(change: DeviceChange, member: MemberRow): Promise<boolean> {
+  const { entry, fleet } = change;
+  const untilMs = sleepsUntilMs(fleet, entry);
+  const definition = fleet.memory.rollouts.get(member.rollout_id)?.definition;
+  if (untilMs === null || definition === undefined) return false;
+  if (!isOpen(member.state) && !awaitsProof(member.state)) return false;
+  const seconds = isOpen(member.state) ? definition.actionSeconds : definition.proofSeconds;
+  const ownEndMs = member.changed_service_ms + seconds * 1000;
+  if ((entry.lastSeenServiceMs ?? Number.NEGATIVE_INFINITY) > ownEndMs) return false;
+  await change.putOff(member, Math.ceil((untilMs - fleet.time.nowMs()) / 1000));
+  return true;
 }
 
 async function endSilent(change: DeviceChange, member: MemberRow): Promise<void> {
@@ -121,6 +141,7 @@ async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<vo
       id: entry.id,
       atUnixMs: entry.lastSeenAtUnixMs ?? unit.nowUnixMs,
       knownFrom: entry.knownFrom,
+      nextWake: entry.nextWake,
     }));
     await writeLastSeen(unit.db, contacts);
     unit.onCommit(() => {
@@ -129,6 +150,7 @@ async function writeBatch(fleet: Fleet, due: readonly DeviceEntry[]): Promise<vo
           ...entry.row,
           last_seen_at: contacts[index]?.atUnixMs ?? null,
           known_from: contacts[index]?.knownFrom ?? null,
+          ...wakeColumns(contacts[index]?.nextWake ?? null),
         };
         fleet.memory.devices.noteContactWritten(entry);
       }

@@ -216,7 +216,7 @@ function stageBlock({
   return element("div", [element("div", `to ${percent} %`), bar, line], "stage");
 }
 
-function deviceRow({ id, hardware, running, state, reason, lastSeenAtUnixMs }) {
+function deviceRow({ id, hardware, running, state, reason, ...contact }) {
   const stateCell = element("td", [word(state)], "state");
   if (reason !== null) stateCell.append(element("span", ` ${reason}`, "reason"));
   const version = running === null ? "-" : running.version + (running.confirmed ? "" : " on trial");
@@ -226,8 +226,14 @@ function deviceRow({ id, hardware, running, state, reason, lastSeenAtUnixMs }) {
     element("td", version),
     element("td", [element("code", running?.imageHash.slice(0, 8) ?? "-")]),
     stateCell,
-    element("td", lastSeenAtUnixMs === null ? "never" : clock(lastSeenAtUnixMs)),
+    element("td", contactText(contact)),
   ]);
+}
+
+function contactText({ contact, nextWakeAtUnixMs, lastSeenAtUnixMs }) {
+  if (contact === "asleep") return `asleep until ${clock(nextWakeAtUnixMs)}`;
+  if (contact === "silent") return `silent since ${clock(nextWakeAtUnixMs)}`;
+  return lastSeenAtUnixMs === null ? "never" : clock(lastSeenAtUnixMs);
 }
 
 function imagesOf({ version, images }) {

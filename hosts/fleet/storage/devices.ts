@@ -90,12 +90,29 @@ export async function writeLastSeen(
     readonly id: DeviceId;
     readonly atUnixMs: number;
     readonly knownFrom: number | null;
+    readonly nextWake: WakeTimes | null;
   }>,
 ): Promise<void> {
-  for (const { id, atUnixMs, knownFrom } of contacts) {
-    const seen = { last_seen_at: atUnixMs, known_from: knownFrom };
+  for (const { id, atUnixMs, knownFrom, nextWake } of contacts) {
+    const wake = wakeColumns(nextWake);
+    const seen = { last_seen_at: atUnixMs, known_from: knownFrom, ...wake };
     await db.updateTable("devices").set(seen).where("id", "=", id).execute();
   }
+}
+
+interface WakeTimes {
+  readonly atUnixMs: number;
+  readonly atServiceMs: number;
+  readonly silentAtServiceMs: number;
+}
+
+/** When a device wakes, as it told, in the columns of its row. */
+export function wakeColumns(wake: WakeTimes | null) {
+  return {
+    next_wake_at: wake?.atUnixMs ?? null,
+    next_wake_service_ms: wake?.atServiceMs ?? null,
+    silent_at_service_ms: wake?.silentAtServiceMs ?? null,
+  };
 }
 
 export interface DeviceFilter {

@@ -73,6 +73,7 @@ const columns = {
   signal: "signal",
   created: "created_at",
   seen: "last_seen_at",
+  wake: "next_wake_at",
 } as const satisfies Readonly<Record<ColumnField, keyof DeviceTable>>;
 
 function unless(

@@ -66,6 +66,11 @@ export interface DeviceTable {
   signal: number | null;
   /** `running_version` as `versionKey` has it, to be compared. */
   running_version_key: string | null;
+  /** When it wakes, as it told; null for one that is awake, or told nothing. */
+  next_wake_at: Generated<number | null>;
+  next_wake_service_ms: Generated<number | null>;
+  /** Service time from which it is silent, should it not have come. */
+  silent_at_service_ms: Generated<number | null>;
 }
 
 /** What an operator set of a device; a field that is not here is what the device tells. */

@@ -15,6 +15,8 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ["hosts/fleet/operations/outages.ts", "const awayMs = now.unixMs - before.unixMs;"],
   ["hosts/fleet/operations/contact.ts", "Math.abs(nowUnixMs - written) >= lastSeenResolutionMs"],
   ["src/update/agent/poller.ts", "const opensInMs = Math.max(0, untilMs - unixMs)"], // a window, bounded
+  // A device's own date, made a duration once.
+  ["hosts/fleet/terms/next-wake.ts", "Date.parse(text) - nowUnixMs"],
   ["hosts/fleet/filter/matches.ts", "nowUnixMs - moment.agoMs"], // a date, from one
   // Dates of before a start: no other time says what was offered in the minute before it.
   ["hosts/fleet/operations/admission.ts", "const sinceUnixMs = options.unixMs() - minuteMs;"],

@@ -3,6 +3,7 @@ import { isGone } from "../../operations/change-device.ts";
 import { findEntry, noteContact } from "../../operations/contact.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
+import { announceWake } from "../../operations/next-wake.ts";
 import { type Fault, faultOf } from "../../terms/faults.ts";
 import { limits } from "../../terms/limits.ts";
 import { digitsOfId } from "../../terms/names.ts";
@@ -93,6 +94,8 @@ export function deviceApi(
       request.device = entry;
       const header = request.headers["sluice-running"];
       await noteContact(options.fleet, entry, typeof header === "string" ? header : null);
+      const wake = request.headers["sluice-next-wake"];
+      if (typeof wake === "string") announceWake(options.fleet, entry, wake.trim());
       return isGone(options.fleet, entry) ? answerGone(reply) : undefined;
     });
     for (const {

@@ -10,7 +10,9 @@ import {
 } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
+import { contactOf } from "../../operations/next-wake.ts";
 import { registerFacts } from "../../operations/registry.ts";
+import { wakeOfRow } from "../../operations/wake-times.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
   type DeviceRow,
@@ -242,6 +244,7 @@ export function deviceRoutes(fleet: Fleet) {
 function deviceView(fleet: Fleet, stored: DeviceRow): DeviceAnswer {
   const entry = fleet.memory.devices.find(stored.id as DeviceId);
   const row = entry?.row ?? stored;
+  const nextWake = entry === null ? wakeOfRow(row) : entry.nextWake;
   const running =
     row.running_hash === null
       ? null
@@ -266,6 +269,8 @@ function deviceView(fleet: Fleet, stored: DeviceRow): DeviceAnswer {
     reason: row.reason,
     stateAtUnixMs: row.state_at,
     lastSeenAtUnixMs: entry?.lastSeenAtUnixMs ?? row.last_seen_at,
+    contact: contactOf(fleet, nextWake),
+    nextWakeAtUnixMs: nextWake?.atUnixMs ?? null,
     createdAtUnixMs: row.created_at,
   };
 }

@@ -42,6 +42,7 @@ const device = fc.record({
   signal: orNull(numbers),
   created: fc.constantFrom(...times),
   seen: orNull(times),
+  wake: orNull(times),
   tag: labels,
   group: labels,
   attribute: fc
@@ -85,7 +86,11 @@ const comparison = fc.oneof(
     )
     .map((parts) => parts.join("")),
   fc
-    .tuple(fc.constantFrom("seen", "created"), order, fc.constantFrom("-1h", "-7d", "2026-11-30"))
+    .tuple(
+      fc.constantFrom("seen", "created", "wake"),
+      order,
+      fc.constantFrom("-1h", "-7d", "2026-11-30"),
+    )
     .map((parts) => parts.join("")),
   fc.constantFrom(
     "confirmed==true",
@@ -156,6 +161,7 @@ function rowOf(facts: DeviceFacts): Insertable<DeviceTable> {
     hardware_by_operator: 0,
     created_at: facts.created,
     last_seen_at: facts.seen,
+    next_wake_at: facts.wake,
     running_version: facts.version,
     running_version_key: version && versionKey(version),
     running_hash: null,

@@ -146,6 +146,12 @@ const properties = {
   reason: { ...textOrNull, description: "why, in the words of the device" },
   stateAtUnixMs: time,
   lastSeenAtUnixMs: timeOrNull,
+  contact: {
+    ...textOrNull,
+    enum: ["asleep", "silent", null],
+    description: "until its next wake, or past it and a grace; null when it announced none",
+  },
+  nextWakeAtUnixMs: { ...timeOrNull, description: "when it wakes, or was to, as it announced" },
   createdAtUnixMs: time,
 } as const;
 
