@@ -93,13 +93,32 @@ export function decideWindow(
   return { allowed: false, reason: "window-closed", opensAtUnixMs };
 }
 
+/** The clock on the wall of a place, wherever its rules come from. Times are in seconds. */
+export interface WallClock {
+  /** East of UTC: local time = UTC + this. */
+  offsetSecondsAt(unixSeconds: number): number;
+  /** The next instant at which the offset is another; null when none is known. */
+  nextChangeAfter(unixSeconds: number): number | null;
+}
+
+function wallClockOf(zone: TimeZone): WallClock {
+  return {
+    offsetSecondsAt: (unixSeconds) => offsetSecondsAt(zone, unixSeconds),
+    nextChangeAfter: (unixSeconds) => nextChangeAfter(zone, unixSeconds),
+  };
+}
+
 /**
  * Is one of the windows open? Without a clock none is, unless windows are not configured at all.
  */
 export function isOpen(windows: WindowList, zone: TimeZone, unixMs: number | null): boolean {
+  return isOpenBy(windows, wallClockOf(zone), unixMs);
+}
+
+export function isOpenBy(windows: WindowList, wall: WallClock, unixMs: number | null): boolean {
   if (windows === null) return true;
   if (unixMs === null || !Number.isFinite(unixMs)) return false;
-  const second = secondOfWeek(zone, Math.floor(unixMs / 1000));
+  const second = secondOfWeek(wall, Math.floor(unixMs / 1000));
   return windows.some((window) => isInside(window, second));
 }
 
@@ -116,17 +135,25 @@ export function nextOpening(
   zone: TimeZone,
   unixMs: number | null,
 ): number | null {
+  return nextOpeningBy(windows, wallClockOf(zone), unixMs);
+}
+
+export function nextOpeningBy(
+  windows: WindowList,
+  wall: WallClock,
+  unixMs: number | null,
+): number | null {
   if (unixMs === null || !Number.isFinite(unixMs)) return null;
-  if (isOpen(windows, zone, unixMs)) return unixMs;
+  if (isOpenBy(windows, wall, unixMs)) return unixMs;
   let fromSeconds = Math.floor(unixMs / 1000);
   for (let changes = 0; changes <= changesMax; changes += 1) {
     // Up to the next change the offset stands still, so the next start by the wall clock is the
     // next opening.
-    const candidate = fromSeconds + secondsToStart(windows ?? [], secondOfWeek(zone, fromSeconds));
-    const change = nextChangeAfter(zone, fromSeconds);
+    const candidate = fromSeconds + secondsToStart(windows ?? [], secondOfWeek(wall, fromSeconds));
+    const change = wall.nextChangeAfter(fromSeconds);
     if (change === null || candidate < change)
       return Number.isFinite(candidate) ? candidate * 1000 : null;
-    if (isOpen(windows, zone, change * 1000)) return change * 1000;
+    if (isOpenBy(windows, wall, change * 1000)) return change * 1000;
     fromSeconds = change;
   }
   return null;
@@ -190,8 +217,8 @@ const weekSeconds = 7 * daySeconds;
 const weekMinutes = weekSeconds / 60;
 
 /** From Sunday 00:00 by the clock on the wall. */
-function secondOfWeek(zone: TimeZone, unixSeconds: number): number {
-  const local = unixSeconds + offsetSecondsAt(zone, unixSeconds);
+function secondOfWeek(wall: WallClock, unixSeconds: number): number {
+  const local = unixSeconds + wall.offsetSecondsAt(unixSeconds);
   const day = Math.floor(local / daySeconds);
   return weekdayOf(day) * daySeconds + (local - day * daySeconds);
 }

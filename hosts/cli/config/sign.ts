@@ -5,6 +5,7 @@ import {
   openConfiguration,
   sealConfiguration,
 } from "../../release/configuration.ts";
+import { posixRuleOf } from "../../time-zones/posix-rule.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { readJson, writeResult } from "../command/files.ts";
 import { formatBytes, note, printJson } from "../command/output.ts";
@@ -23,6 +24,7 @@ interface ConfigSignFlags extends SignerFlags {
   readonly schema?: number;
   readonly windows?: string;
   readonly timeZone?: string;
+  readonly timeZoneFrom?: string;
   readonly json?: true;
 }
 
@@ -45,12 +47,14 @@ export function registerConfigSign(group: Command): void {
     )
     .option("--windows <file>", "maintenance windows, JSON: see docs/windows.md")
     .option("--time-zone <rule>", 'of the windows, such as "CET-1CEST,M3.5.0,M10.5.0/3"')
+    .option("--time-zone-from <name>", "instead: derive the rule of an IANA zone (Europe/Berlin)")
     .option("--json", "tell the result as JSON");
   addSignerOptions(command).action(sign);
 }
 
 async function sign(file: string, flags: ConfigSignFlags, command: Command): Promise<void> {
-  const { version, schema, timeZone } = flags;
+  const { version, schema } = flags;
+  const timeZone = ruleFor(flags);
   const made = makeConfiguration(readJson(file, "the document"), {
     ...(version === undefined ? {} : { version }),
     ...(schema === undefined ? {} : { schema }),
@@ -75,4 +79,17 @@ async function sign(file: string, flags: ConfigSignFlags, command: Command): Pro
     printJson(command, { file: flags.out, version: signed, schema: form, bytes });
   else
     note(command, `${flags.out}: configuration ${signed}, schema ${form}, ${formatBytes(bytes)}`);
+}
+
+/** A device has no time zone database: what it is told are rules. */
+function ruleFor({ timeZone, timeZoneFrom: name }: ConfigSignFlags): string | undefined {
+  if (name === undefined) return timeZone;
+  if (timeZone !== undefined)
+    throw new CommandError(
+      "give either --time-zone RULE or --time-zone-from NAME, not both",
+      exitCodes.usage,
+    );
+  const derived = posixRuleOf(name, Date.now());
+  if (!derived.ok) throw new CommandError(`${derived.reason}: ${derived.message}`);
+  return derived.rule;
 }

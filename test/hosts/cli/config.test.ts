@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { posixRuleOf } from "../../../hosts/time-zones/posix-rule.ts";
 import { sluice, temporaryFolder } from "../../support/command-line.ts";
 import { TestFleet } from "../fleet/test-fleet.ts";
 import { runCommand } from "./run-command.ts";
@@ -68,6 +69,15 @@ test("takes windows from a file and their time zone from the command line", asyn
   });
 });
 
+test("derives the rule of a zone that is asked for by its name", async (t) => {
+  const { file, out, sign } = workplace(t);
+  const flags = ["--windows", file("w.json", windows), "--time-zone-from", "Asia/Kolkata"];
+  const signed = await sign(file("c.json", document), ...flags);
+  assert.equal(signed.exitCode, 0, signed.stderr);
+  const info = JSON.parse((await sluice("config", "info", out, "--json")).stdout);
+  assert.equal(info.values.windows.timeZone, "<+0530>-5:30");
+});
+
 const refusals: ReadonlyArray<readonly [string, unknown, string[], RegExp, number]> = [
   ["text that is no JSON", "{", [], /is no JSON/, 65],
   ["an array", [], [], /it is no JSON object/, 65],
@@ -104,6 +114,20 @@ const refusals: ReadonlyArray<readonly [string, unknown, string[], RegExp, numbe
     /windows\.install\[0\]\.minutes is malformed-minutes/,
     65,
   ],
+  [
+    "windows in a zone that nobody knows",
+    { ...document, values: { windows } },
+    ["--time-zone-from", "Europe/Atlantis"],
+    /time-zone-unknown: the time zone database \d{4}[a-z] has no zone "Europe\/Atlantis"/,
+    65,
+  ],
+  [
+    "a rule and the name of a zone",
+    { ...document, values: { windows } },
+    ["--time-zone", "UTC0", "--time-zone-from", "Europe/Berlin"],
+    /give either --time-zone RULE or --time-zone-from NAME/,
+    2,
+  ],
   ["version 0", document, ["--version", "0"], /Must be a whole number/, 2],
 ];
 
@@ -114,6 +138,17 @@ for (const [name, content, flags, says, exitCode] of refusals)
     assert.equal(refused.exitCode, exitCode, refused.stderr);
     assert.match(refused.stderr, says);
   });
+
+test("signs no windows in a zone that no rule describes", async (t) => {
+  const names = Intl.supportedValuesOf("timeZone");
+  const name = names.find((each) => !posixRuleOf(each, Date.now()).ok);
+  if (name === undefined) return t.skip("each zone has a rule in these years");
+  const { file, sign } = workplace(t);
+  const path = file("c.json", { ...document, values: { windows } });
+  const refused = await sign(path, "--time-zone-from", name);
+  assert.equal(refused.exitCode, 65, refused.stderr);
+  assert.match(refused.stderr, /no-posix-rule: no POSIX rule tells the time of /);
+});
 
 test("says what is missing: a key, a file, an envelope", async (t) => {
   const { file, out, sign } = workplace(t);

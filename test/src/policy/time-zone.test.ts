@@ -8,6 +8,7 @@ import {
   type TimeZone,
   timeZoneCharactersMax,
 } from "../../../src/policy/time-zone.ts";
+import { intlOffset } from "../../support/intl-offset.ts";
 
 function zoneOf(text: string): TimeZone {
   const parsed = parseTimeZone(text);
@@ -127,28 +128,6 @@ const realZones: ReadonlyArray<readonly [name: string, rule: string, firstYear: 
   ["Asia/Jerusalem", "IST-2IDT,M3.4.4/26,M10.5.0", 2014],
   ["Asia/Kolkata", "IST-5:30", 2005],
 ];
-
-/** What ECMA-402 makes of an instant, as an offset. */
-function intlOffset(name: string): (unixSeconds: number) => number {
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone: name,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  });
-  return (second) => {
-    const [month, day, year, hour, minute, rest] = format
-      .format(second * 1000)
-      .split(/\D+/)
-      .map(Number);
-    const local = Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, rest);
-    return local / 1000 - second;
-  };
-}
 
 for (const [name, rule, firstYear] of realZones)
   test(`${rule} tells the time of ${name} from ${firstYear} to 2037, to the second of each change`, () => {
