@@ -35,6 +35,7 @@ import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
+import { previewRoutes } from "./routes/management/preview.ts";
 import { refuseUnknownParameters } from "./routes/management/query.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
@@ -352,6 +353,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(deviceRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(admissionRoutes(fleet));
+    await app.register(previewRoutes(fleet, settings.pollSeconds));
     await app.register(eventRoutes(fleet));
     await app.register(serverRoutes(fleet, settings));
     await app.register(readyRoutes(readiness));

@@ -5,7 +5,7 @@ import {
   eligibility,
   type Ineligibility,
 } from "../rollout/eligibility.ts";
-import { wayTo } from "../rollout/stepping-stones.ts";
+import { type Way, wayTo } from "../rollout/stepping-stones.ts";
 import type { DeviceRow } from "../storage/devices.ts";
 import type { FleetMemory } from "./memory.ts";
 import { type FirmwareImage, imageFor, type ReleaseFile, withFilesThat } from "./releases.ts";
@@ -46,15 +46,23 @@ export function nextOffered(
   device: Candidate,
   offer: Offer,
 ): { readonly image: ReleaseFile; readonly reason: Ineligibility | null } {
+  const way = wayOffered(memory, device, offer);
+  return way.ok
+    ? { image: way.images[0], reason: null }
+    : { image: offer.image, reason: way.reason };
+}
+
+/** All that a device is offered one after another on its way to the image of a rollout. */
+export function wayOffered(memory: FleetMemory, device: Candidate, offer: Offer): Way<ReleaseFile> {
   const { image, definition, refusedImages } = offer;
   const reason = whyNotOffered(memory, device, offer);
-  if (reason !== "needs-stepping-stone" || image.kind !== "firmware") return { image, reason };
+  if (reason === null) return { ok: true, images: [image] };
   const { stepImageIdMax } = definition;
-  if (stepImageIdMax === null) return { image, reason };
+  if (reason !== "needs-stepping-stone" || image.kind !== "firmware" || stepImageIdMax === null)
+    return { ok: false, reason };
   const facts = factsOf(memory, device, refusedImages);
   const steps = stepImages(memory, device.hardware, stepImageIdMax);
-  const way = wayTo(facts, image, steps, definition);
-  return way.ok ? { image: way.images[0], reason: null } : { image, reason: way.reason };
+  return wayTo(facts, image, steps, definition);
 }
 
 /** Where the steps of a rollout that is planned now end. */

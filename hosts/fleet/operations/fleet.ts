@@ -3,7 +3,7 @@ import type { AttemptGuard } from "../access/attempts.ts";
 import type { TokenKey } from "../access/tokens.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { ArtifactFolder } from "../storage/artifacts.ts";
-import type { FleetDatabase } from "../storage/database.ts";
+import type { FleetDatabase, Queries } from "../storage/database.ts";
 import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
@@ -48,11 +48,15 @@ export interface Fleet {
  * their first contact.
  */
 export async function loadMemory(database: FleetDatabase): Promise<FleetMemory> {
-  const registered = await countDevices(database.queries);
+  return readMemory(database.queries);
+}
+
+export async function readMemory(db: Queries): Promise<FleetMemory> {
+  const registered = await countDevices(db);
   const memory = new FleetMemory(new DevicesOfOneServer(registered), new PlanOfOneServer());
-  for (const row of await listReleases(database.queries)) memory.setRelease(row);
-  for (const row of await listImages(database.queries)) memory.addImage(row);
-  for (const row of await listRollouts(database.queries))
-    memory.setRollout(rolloutOfRow(row, await listStages(database.queries, row.id)));
+  for (const row of await listReleases(db)) memory.setRelease(row);
+  for (const row of await listImages(db)) memory.addImage(row);
+  for (const row of await listRollouts(db))
+    memory.setRollout(rolloutOfRow(row, await listStages(db, row.id)));
   return memory;
 }

@@ -14,8 +14,8 @@ import {
   type DeviceFilter,
   listCandidates,
   listPassing,
-  listRefusedDevices,
   listSpelledOtherwise,
+  mapRefusals,
 } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
 import {
@@ -311,14 +311,10 @@ async function eligibleDevices(
     release.kind === "firmware"
       ? release.images.flatMap((image) => image.release.hardware ?? [image.hardware])
       : null;
-  const refusedBy = await listRefusedDevices(db, release.id);
+  const refusals = await mapRefusals(db);
   const found: Candidate[] = [];
   const stranded = new Stranded();
   const steps = new Set<ReleaseFile>();
-  const refusedOf = ({ hardware: its }: CandidateRow): ReadonlySet<string> => {
-    const image = imageFor(release, its);
-    return image === null ? nothing : new Set([image.imageHash]);
-  };
   const judge = alike((row, refusedImages) => {
     const image = imageFor(release, row.hardware);
     if (image === null) return "no-image";
@@ -340,7 +336,7 @@ async function eligibleDevices(
           left.set("not-selected", (left.get("not-selected") ?? 0) + 1);
           continue;
         }
-        const refusedImages = refusedBy.has(row.id) ? refusedOf(row) : nothing;
+        const refusedImages = refusals.get(row.id) ?? nothing;
         const reason = judge(row, refusedImages);
         if (reason === "needs-stepping-stone") stranded.add(row);
         if (reason === null) taken.push({ row, refusedImages });
@@ -448,7 +444,7 @@ async function plan(
   return rolloutOfRow(row, await listStages(unit.db, row.id));
 }
 
-function noDevicesText(
+export function noDevicesText(
   release: Release,
   definition: RolloutDefinition,
   left: ReadonlyMap<Ineligibility, number>,

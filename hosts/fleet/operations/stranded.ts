@@ -12,10 +12,18 @@ export class Stranded {
   #count = 0;
 
   add({ id, hardware, running_version: version }: Candidate): void {
-    const key = `${version} (${hardware})`;
-    this.#versions.set(key, (this.#versions.get(key) ?? 0) + 1);
+    this.count({ hardware, version }, 1);
     if (this.#named.length < namedMax) this.#named.push(id);
-    this.#count += 1;
+  }
+
+  /** Devices that are not named. */
+  count(
+    { hardware, version }: { readonly hardware: string | null; readonly version: string | null },
+    devices: number,
+  ): void {
+    const key = `${version} (${hardware})`;
+    this.#versions.set(key, (this.#versions.get(key) ?? 0) + devices);
+    this.#count += devices;
   }
 
   /** What to tell whoever plans the rollout, with the next step; null when there are none. */
@@ -26,13 +34,14 @@ export class Stranded {
     const moreVersions = versions.length - told.length;
     const more = moreVersions > 0 ? `, and ${moreVersions} other versions` : "";
     const unnamed = this.#count - this.#named.length;
-    const names = `${this.#named.join(", ")}${unnamed > 0 ? ` and ${unnamed} others` : ""}`;
+    const others = unnamed > 0 ? ` and ${unnamed} others` : "";
+    const names = this.#named.length === 0 ? "" : `: ${this.#named.join(", ")}${others}`;
     const approve = approved
       ? ""
       : ", approve the steps to another major or breaking version (--approve)";
     return (
       `no allowed step leads ${this.#count === 1 ? "one device" : `${this.#count} devices`} to release ${releaseVersion}: ` +
-      `${told.join(", ")}${more}: ${names}; publish the stepping stone that they lack${approve}, ` +
+      `${told.join(", ")}${more}${names}; publish the stepping stone that they lack${approve}, ` +
       "or leave them where they are (--leave-behind)"
     );
   }

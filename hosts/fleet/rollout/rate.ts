@@ -16,6 +16,19 @@ export function rateAfter(rate: OfferRate, runsMs: number): number {
   return Math.max(1, Math.floor(Math.min(grown, rate.offersPerMinuteMax)));
 }
 
+/** What so many offers take that begin so long after the start of the rollout. */
+export function offerSeconds(rate: OfferRate | null, offers: number, sinceSeconds: number): number {
+  if (rate === null) return 0;
+  let seconds = 0;
+  // Bounded by the offers, of which there is at least one in each minute.
+  for (let left = offers; left > 0; ) {
+    const perMinute = rateAfter(rate, (sinceSeconds + seconds) * 1000);
+    seconds += 60 * Math.min(1, left / perMinute);
+    left -= perMinute;
+  }
+  return Math.ceil(seconds);
+}
+
 /** Why a rate cannot be kept, or null. */
 export function whyNoRate(rate: OfferRate | null): string | null {
   if (rate === null || rate.offersPerMinuteMax >= rate.offersPerMinute) return null;

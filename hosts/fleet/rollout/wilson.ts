@@ -44,8 +44,8 @@ export function normalQuantile(probability: number): number {
 }
 
 /**
- * The distribution function by its series around 0 (G. Marsaglia, "Evaluating the normal
- * distribution", Journal of Statistical Software 11, 2004), for 0 to 5.
+ * The probability that a standard normal value is below `z`, for 0 to 5: by the series around 0
+ * (G. Marsaglia, "Evaluating the normal distribution", Journal of Statistical Software 11, 2004).
  */
 export function normalShare(z: number): number {
   let [term, sum] = [z, z];

@@ -59,11 +59,15 @@ export class FleetDatabase {
   private unsynced: UnsyncedError | null = null;
   private dataVersion = -1;
 
+  /** Null for a database that this process alone can read. */
+  readonly file: string | null;
+
   private constructor(
     connections: { readonly reader: Kysely<Tables>; readonly writer: Kysely<Tables> },
     clock: { unixMs(): number },
-    log: WriteAheadLog | null,
+    { log, file }: { readonly log: WriteAheadLog | null; readonly file: string },
   ) {
+    this.file = file === inMemory ? null : file;
     this.queries = connections.reader;
     this.writer = connections.writer;
     this.clock = clock;
@@ -100,7 +104,7 @@ export class FleetDatabase {
       await leaveSyncingToThread(writer);
       for (const one of [reader, writer]) await leaveCheckpointsToThread(one);
     }
-    return new FleetDatabase({ reader, writer }, clock, log);
+    return new FleetDatabase({ reader, writer }, clock, { log, file });
   }
 
   /** Why a unit of work could not be written, until `noteWritten`; or null. */

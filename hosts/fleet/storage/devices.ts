@@ -291,22 +291,20 @@ export async function listRefusals(db: Queries, id: DeviceId): Promise<Refusal[]
   }));
 }
 
-/** The devices that refuse some image of a release. */
-export async function listRefusedDevices(
-  db: Queries,
-  releaseId: number,
-): Promise<ReadonlySet<string>> {
-  const devices = new Set<string>();
+/** The images that each device refuses, of the devices that refuse any. */
+export async function mapRefusals(db: Queries): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const refusals = new Map<string, Set<string>>();
   let after = { device_id: "", image_hash: "" };
   for (;;) {
     // Bounded by the refusals: every page begins after the last one of the page before.
-    const { rows } = await sql<{ device_id: string; image_hash: string; release_id: number }>`
-      select device_id, image_hash, release_id from device_refusals
+    const { rows } = await sql<{ device_id: string; image_hash: string }>`
+      select device_id, image_hash from device_refusals
       where (device_id, image_hash) > (${after.device_id}, ${after.image_hash})
       order by device_id, image_hash limit ${rowsPerQueryMax}`.execute(db);
-    for (const row of rows) if (row.release_id === releaseId) devices.add(row.device_id);
+    for (const { device_id: id, image_hash: imageHash } of rows)
+      refusals.set(id, (refusals.get(id) ?? new Set()).add(imageHash));
     const last = rows.at(-1);
-    if (last === undefined || rows.length < rowsPerQueryMax) return devices;
+    if (last === undefined || rows.length < rowsPerQueryMax) return refusals;
     after = last;
   }
 }

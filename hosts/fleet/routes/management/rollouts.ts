@@ -70,23 +70,9 @@ export function rolloutRoutes(fleet: Fleet) {
         response: { 201: rolloutSchema, ...errorResponses },
       },
       handler: async (request, reply) => {
-        const { releaseVersion, configurationVersion } = request.body;
-        if ((releaseVersion === undefined) === (configurationVersion === undefined))
-          return answerRefusal(reply, 400, {
-            reason: "invalid-request",
-            message: "give either releaseVersion or configurationVersion",
-          });
-        const windowsDocument = windowsOf(request.body);
-        const windows = readInstallWindows(windowsDocument ?? {});
-        if (windowsDocument !== null && !windows.ok)
-          return answerRefusal(reply, 400, { reason: "windows-invalid", message: windows.message });
-        const rateProblem = whyNoRate(rateOf(request.body));
-        if (rateProblem !== null)
-          return answerRefusal(reply, 422, { reason: "rate-invalid", message: rateProblem });
-        const wanted = wantedOf(
-          request.body,
-          releaseVersion ?? releaseNameOf(configurationVersion ?? 0),
-        );
+        const read = readNewRollout(request.body);
+        if (!read.ok) return answerRefusal(reply, read.status, read);
+        const { wanted } = read;
         return answerResult(fleet, reply, await createRollout(fleet, wanted), 201);
       },
     });
@@ -227,6 +213,29 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
       return answerResult(fleet, reply, await resumeRollout(fleet, id, threshold), 200);
     },
   });
+}
+
+/** What a body asks for, whose schema cannot say all of it. */
+export function readNewRollout(body: NewRolloutBody):
+  | { readonly ok: true; readonly wanted: NewRollout }
+  | {
+      readonly ok: false;
+      readonly status: 400 | 422;
+      readonly reason: string;
+      readonly message: string;
+    } {
+  const { releaseVersion, configurationVersion } = body;
+  const refuse = (reason: string, message: string, status: 400 | 422 = 400) =>
+    ({ ok: false, status, reason, message }) as const;
+  if ((releaseVersion === undefined) === (configurationVersion === undefined))
+    return refuse("invalid-request", "give either releaseVersion or configurationVersion");
+  const windowsDocument = windowsOf(body);
+  const windows = readInstallWindows(windowsDocument ?? {});
+  if (windowsDocument !== null && !windows.ok) return refuse("windows-invalid", windows.message);
+  const rateProblem = whyNoRate(rateOf(body));
+  if (rateProblem !== null) return refuse("rate-invalid", rateProblem, 422);
+  const version = releaseVersion ?? releaseNameOf(configurationVersion ?? 0);
+  return { ok: true, wanted: wantedOf(body, version) };
 }
 
 function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {

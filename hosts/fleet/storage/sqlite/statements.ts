@@ -97,3 +97,18 @@ export function hasForm(text: Expression<unknown>, parts: readonly string[]): Ra
   const pattern = parts.map((part) => part.replaceAll(/[*?[]/g, "[$&]")).join("*");
   return sql`${text} glob ${pattern}`;
 }
+
+/** The number of a row, which grows with the age of the table's rows. */
+export function rowNumber(table: string): RawBuilder<number> {
+  return sql<number>`${sql.ref(`${table}.rowid`)}`;
+}
+
+/** Values as one text, a JSON array. */
+export function textList(values: readonly Expression<unknown>[]): RawBuilder<string> {
+  return sql<string>`json_array(${sql.join(values)})`;
+}
+
+/** The values of a group of rows as one text, a JSON array. */
+export function textListOf(value: Expression<unknown>): RawBuilder<string> {
+  return sql<string>`json_group_array(${value})`;
+}

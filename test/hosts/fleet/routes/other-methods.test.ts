@@ -22,6 +22,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/api/v1/configurations", "GET, HEAD, POST"],
   ["/api/v1/rollouts", "GET, HEAD, POST"],
   ["/api/v1/rollouts/1", "GET, HEAD"],
+  ["/api/v1/rollouts/preview", "POST"],
   ["/api/v1/rollouts/1/start", "POST"],
   ["/api/v1/rollouts/1/resume", "POST"],
   ["/api/v1/events", "GET, HEAD"],

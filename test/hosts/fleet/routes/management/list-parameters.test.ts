@@ -61,6 +61,7 @@ const bodies: Readonly<Record<string, object>> = {
   setDevice: { region: "eu" },
   addDevice: { id: "new", hardware: "esp32c3-b" },
   createRollout: { name: "again", releaseVersion: "1.0.0" },
+  previewRollout: { releaseVersion: "1.0.0" },
   publishMetadata: { documents: {} },
 };
 

@@ -21,6 +21,7 @@ const operations = {
   "/api/v1/releases/images": { post: "publishImage" },
   "/api/v1/releases/{version}": { get: "showRelease" },
   "/api/v1/rollouts": { get: "listRollouts", post: "createRollout" },
+  "/api/v1/rollouts/preview": { post: "previewRollout" },
   "/api/v1/rollouts/{id}": { get: "showRollout" },
   "/api/v1/rollouts/{id}/advance": { post: "advanceRollout" },
   "/api/v1/rollouts/{id}/cancel": { post: "cancelRollout" },

@@ -1,0 +1,249 @@
+import { createHash } from "node:crypto";
+import type { Filter } from "../filter/filter.ts";
+import { parseRolloutFilter } from "../filter/rollout-filter.ts";
+import type { Ineligibility } from "../rollout/eligibility.ts";
+import { opensAt, readInstallWindows } from "../rollout/install-windows.ts";
+import { type FleetPreview, type PreviewGroup, previewOf } from "../rollout/preview.ts";
+import { offerSeconds } from "../rollout/rate.ts";
+import type { StopRule } from "../rollout/stop-odds.ts";
+import type { Queries } from "../storage/database.ts";
+import {
+  type DeviceGroup,
+  type DeviceSelection,
+  factsOfKey,
+  type GroupFacts,
+  type GroupTally,
+  groupKeys,
+  idsOfRows,
+  refusingDevices,
+  TooManyGroupsError,
+} from "../storage/device-groups.ts";
+import { countDevices } from "../storage/devices.ts";
+import { newestImageId, wayOffered } from "./eligible.ts";
+import type { FleetMemory } from "./memory.ts";
+import { imageFor, type Release } from "./releases.ts";
+import { type NewRollout, noDevicesText } from "./rollouts.ts";
+import { Stranded } from "./stranded.ts";
+
+export interface RolloutPreview extends Omit<FleetPreview, "rows" | "left"> {
+  readonly releaseVersion: string;
+  /** The first devices, by when they were registered. */
+  readonly first: readonly string[];
+  readonly left: readonly {
+    readonly reason: Ineligibility;
+    readonly devices: number;
+    readonly examples: readonly string[];
+  }[];
+  readonly stop: StopRule;
+  /** When the windows of the rollout open next; null when they are open, or there are none. */
+  readonly windowOpensAtUnixMs: number | null;
+  /** What would be in the way of the rollout, with the next step. */
+  readonly problems: readonly { readonly reason: string; readonly message: string }[];
+  /** SHA-256 of what was asked and what was found; the same while nothing of both changes. */
+  readonly digest: string;
+}
+
+export type PreviewResult =
+  | { readonly ok: true; readonly preview: RolloutPreview }
+  | { readonly ok: false; readonly reason: PreviewRefusal; readonly message: string };
+
+export type PreviewRefusal = "unknown-release" | "filter-invalid" | "too-many-groups";
+
+export interface PreviewQuestion {
+  readonly wanted: NewRollout;
+  readonly nowUnixMs: number;
+  readonly pollSeconds: number;
+}
+
+/** Counts what a query of `groupKeys` answers. */
+export type Tally = (query: ReturnType<typeof groupKeys>) => Promise<GroupTally>;
+
+/** What a rollout would do, without doing it: one pass over the devices. */
+export async function previewRollout(
+  { db, memory, tally }: { db: Queries; memory: FleetMemory; tally: Tally },
+  { wanted, nowUnixMs, pollSeconds }: PreviewQuestion,
+): Promise<PreviewResult> {
+  const release = memory.release(wanted.releaseVersion);
+  if (release === null) {
+    const message = `there is no release ${wanted.releaseVersion}; publish it first`;
+    return { ok: false, reason: "unknown-release", message };
+  }
+  const read = filterOf(wanted);
+  if (!read.ok) return read;
+  const { selector } = wanted.definition;
+  const selection: DeviceSelection = {
+    hardware: selector.hardware ?? null,
+    devices: selector.devices ?? null,
+    filter: read.filter,
+    nowUnixMs,
+    apart: [],
+  };
+  const definition = { ...wanted.definition, stepImageIdMax: newestImageId(memory) };
+  const judge = judgeOf(memory, release, { ...wanted, definition });
+  try {
+    const { groups } = await tally(groupKeys(db, selection));
+    const refusing = await refusingDevices(db, selection).execute();
+    const judged = judgedGroups(groups, refusing, judge);
+    const selected = judged.reduce((sum, { count }) => sum + count, 0);
+    judged.push(unselected((await countDevices(db)) - selected));
+    const stop: StopRule = {
+      limit: definition.halt.rolledBackShare,
+      confidence: 0.95,
+      sampleMin: 1,
+    };
+    const found = previewOf(judged, {
+      stages: wanted.stages,
+      stop,
+      pollSeconds,
+      offerSeconds: (devices, since) => offerSeconds(definition.rate, devices, since),
+    });
+    const problems = problemsOf(memory, release, { wanted, found, judged });
+    const preview = { ...found, stop, problems, releaseVersion: release.version };
+    return { ok: true, preview: await told(db, preview, { wanted, release, nowUnixMs }) };
+  } catch (error) {
+    if (!(error instanceof TooManyGroupsError)) throw error;
+    const message = `${error.message}; look at a part of them (--filter, --hardware)`;
+    return { ok: false, reason: "too-many-groups", message };
+  }
+}
+
+function filterOf({
+  definition: { selector },
+}: NewRollout): { ok: true; filter: Filter | null } | (PreviewResult & { ok: false }) {
+  if (selector.filter === undefined) return { ok: true, filter: null };
+  const parsed = parseRolloutFilter(selector.filter);
+  if (parsed.ok) return { ok: true, filter: parsed.value };
+  const { column, message } = parsed.defect;
+  const text = `the filter cannot be read, column ${column}: ${message}`;
+  return { ok: false, reason: "filter-invalid", message: text };
+}
+
+type Judge = (facts: GroupFacts, refused: ReadonlySet<string>) => PreviewGroup["way"];
+
+function judgeOf(memory: FleetMemory, release: Release, { definition }: NewRollout): Judge {
+  return (facts, refusedImages) => {
+    const image = imageFor(release, facts.hardware);
+    if (image === null) return { ok: false, reason: "other-hardware" };
+    const device = {
+      id: "",
+      hardware: facts.hardware,
+      running_version: facts.runningVersion,
+      running_hash: facts.runningHash,
+      configuration_version: facts.configurationVersion,
+    };
+    return wayOffered(memory, device, { image, definition, refusedImages });
+  };
+}
+
+interface RefusingRow {
+  readonly key: string;
+  readonly row: number;
+  readonly refused: string;
+}
+
+const nothing: ReadonlySet<string> = new Set();
+
+/** Devices that refuse images are groups of their own: what is refused is their own, too. */
+function judgedGroups(
+  groups: readonly DeviceGroup[],
+  refusing: readonly RefusingRow[],
+  judge: Judge,
+): PreviewGroup[] {
+  const apart = new Map<string, RefusingRow[]>();
+  for (const row of refusing) {
+    const key = JSON.stringify([row.key, JSON.parse(row.refused).toSorted()]);
+    apart.set(key, [...(apart.get(key) ?? []), row]);
+  }
+  const rowsApart = new Set(refusing.map(({ row }) => row));
+  const countsApart = new Map<string, number>();
+  for (const { key } of refusing) {
+    const base = baseOf(factsOfKey(key));
+    countsApart.set(base, (countsApart.get(base) ?? 0) + 1);
+  }
+  const others = groups.map(({ facts, count, rows }) => ({
+    ...shown(facts),
+    count: count - (countsApart.get(baseOf(facts)) ?? 0),
+    rows: rows.filter((row) => !rowsApart.has(row)),
+    way: judge(facts, nothing),
+  }));
+  const refused = [...apart].map(([text, rows]) => {
+    const [key, hashes] = JSON.parse(text) as [string, string[]];
+    const facts = factsOfKey(key);
+    const way = judge(facts, new Set(hashes));
+    return { ...shown(facts), count: rows.length, rows: rows.map(({ row }) => row), way };
+  });
+  return [...others.filter(({ count }) => count > 0), ...refused];
+}
+
+function baseOf(facts: GroupFacts): string {
+  return JSON.stringify(facts);
+}
+
+/** Who does not pass the filter, or is not named. */
+function unselected(count: number): PreviewGroup {
+  const nobody = { hardware: null, version: null, region: null, timeZone: null, passes: [] };
+  return { ...nobody, count, rows: [], way: { ok: false, reason: "not-selected" } };
+}
+
+function shown({ hardware, runningVersion, region, timeZone, passes }: GroupFacts) {
+  return { hardware, version: runningVersion, region, timeZone, passes };
+}
+
+function problemsOf(
+  memory: FleetMemory,
+  release: Release,
+  {
+    wanted,
+    found,
+    judged,
+  }: { wanted: NewRollout; found: FleetPreview; judged: readonly PreviewGroup[] },
+): RolloutPreview["problems"] {
+  const problems: { reason: string; message: string }[] = [];
+  if (found.devices === 0) {
+    const left = new Map(found.left.map(({ reason, devices }) => [reason, devices]));
+    const message = noDevicesText(release, wanted.definition, left);
+    problems.push({ reason: "no-eligible-devices", message });
+  }
+  const stranded = new Stranded();
+  for (const { way, version, hardware, count } of judged)
+    if (!way.ok && way.reason === "needs-stepping-stone")
+      stranded.count({ version, hardware }, count);
+  const strands = stranded.refusal(release.version, wanted.definition.approved);
+  if (strands !== null && !wanted.leaveBehind)
+    problems.push({ reason: "strands-devices", message: strands });
+  for (const { id, name, state, eligible, releaseId } of memory.rollouts.values())
+    if (releaseId === release.id && !wanted.beside && state !== "finished" && state !== "cancelled")
+      problems.push({
+        reason: "overlaps",
+        message: `rollout ${id} ("${name}", ${state}) brings release ${release.version} to ${eligible} devices: those of them that are among these are in the way, unless it ends or you say --beside`,
+      });
+  return problems;
+}
+
+type Found = FleetPreview & Pick<RolloutPreview, "stop" | "problems" | "releaseVersion">;
+
+async function told(
+  db: Queries,
+  { rows, left, ...found }: Found,
+  { wanted, release, nowUnixMs }: { wanted: NewRollout; release: Release; nowUnixMs: number },
+): Promise<RolloutPreview> {
+  const ids = await idsOfRows(db, [...rows, ...left.flatMap((one) => one.rows)]);
+  const named = (of: readonly number[]): string[] => of.flatMap((row) => ids.get(row) ?? []);
+  const { name: _, start: __, ...asked } = wanted;
+  const shownPreview = {
+    ...found,
+    first: named(rows),
+    left: left.map(({ reason, devices, rows: of }) => ({ reason, devices, examples: named(of) })),
+  };
+  const files = release.images.map(({ fileHash }) => fileHash);
+  const digest = createHash("sha256")
+    .update(JSON.stringify({ asked, files, found: shownPreview }))
+    .digest("hex");
+  return { ...shownPreview, windowOpensAtUnixMs: windowOf(wanted, nowUnixMs), digest };
+}
+
+function windowOf({ definition: { windows } }: NewRollout, nowUnixMs: number): number | null {
+  if (windows === null) return null;
+  const read = readInstallWindows(windows);
+  return read.ok ? opensAt(read.windows, nowUnixMs) : null;
+}
