@@ -15,6 +15,9 @@ import { serverTls } from "./access/tls-options.ts";
 import { isSameDigest, openTokenKey, type TokenKey, tokenSha256 } from "./access/tokens.ts";
 import { type ConnectionLimits, Connections, serverOptions } from "./connections.ts";
 import { openAdmission } from "./operations/admission.ts";
+import { Comparisons } from "./operations/comparisons.ts";
+import { CounterDesk } from "./operations/counter-desk.ts";
+import { forgetCounters } from "./operations/counters.ts";
 import { DevicePaces } from "./operations/device-paces.ts";
 import { type Fleet, loadMemory } from "./operations/fleet.ts";
 import { ImageDesk } from "./operations/image-desk.ts";
@@ -26,6 +29,7 @@ import { defaultActionSeconds } from "./rollout/definition.ts";
 import { artifactResources } from "./routes/ddi/artifacts.ts";
 import { certificateRules } from "./routes/ddi/certificate.ts";
 import { confirmationResources } from "./routes/ddi/confirmation.ts";
+import { counterResources } from "./routes/ddi/counters.ts";
 import { deviceApi } from "./routes/ddi/device-api.ts";
 import { directorResources } from "./routes/ddi/director.ts";
 import { deviceResources } from "./routes/ddi/resources.ts";
@@ -120,6 +124,8 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
           unixMs: () => clock.unixMs(),
           pollSeconds: settings.pollSeconds,
         }),
+        counters: new CounterDesk(),
+        comparisons: new Comparisons(),
         outages: await Outages.open(database, { clock, time, mark }),
         mark,
         trust,
@@ -234,6 +240,7 @@ async function buildApp(
       ...confirmationResources(device),
       ...artifactResources(device),
       ...directorResources(device),
+      ...counterResources(device),
     ]),
   );
   await app.register(management(fleet, settings, readiness), { prefix: "/api/v1" });
@@ -285,6 +292,7 @@ function lifecycle(app: FastifyInstance, fleet: Fleet, held: Held): FleetServer 
           () => tickFleet(fleet),
           async () => tellNotices(fleet, app.log, (await fleet.trust?.tick()) ?? []),
           async () => prunes && pruneStream(fleet),
+          async () => prunes && forgetCounters(fleet),
         ]);
       };
       const result = last.then(run);

@@ -10,7 +10,7 @@ import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-cl
 import { isRollout, type RolloutView } from "../server/fleet-views.ts";
 import { rolloutText } from "./show.ts";
 
-export interface CreateFlags extends FleetFlags, RateFlags {
+interface CreateFlags extends FleetFlags, RateFlags {
   readonly release?: string;
   readonly configuration?: number;
   readonly name?: string;
@@ -32,6 +32,7 @@ export interface CreateFlags extends FleetFlags, RateFlags {
   readonly start?: true;
   readonly beside?: true;
   readonly leaveBehind?: true;
+  readonly withoutControl?: true;
 }
 
 const defaultPercents = [1, 10, 50, 100];
@@ -39,18 +40,10 @@ const daySeconds = 24 * 3600;
 
 /** `sluice rollout create` */
 export function registerRolloutCreate(group: Command): void {
-  const command = withPlanOptions(
-    group.command("create"),
-    "Plan a rollout of a release, and start it with --start",
-  );
-  command.option("--start", "open the first stage at once").action(create);
-}
-
-/** What a rollout may be asked for, whether it is planned or only previewed. */
-export function withPlanOptions(command: Command, description: string): Command {
-  const planned = addRateOptions(
-    command
-      .description(description)
+  const command = addRateOptions(
+    group
+      .command("create")
+      .description("Plan a rollout of a release, and start it with --start")
       .option("--release <version>", "the release to roll out")
       .option(
         "--configuration <n>",
@@ -81,25 +74,19 @@ export function withPlanOptions(command: Command, description: string): Command 
         "--beside",
         "also where a rollout of the same release has some of the devices already",
       )
-      .option("--leave-behind", "also where no stepping stone leads some devices to the release"),
+      .option("--leave-behind", "also where no stepping stone leads some devices to the release")
+      .option("--without-control", "compare no updated devices with those that wait")
+      .option("--start", "open the first stage at once"),
   );
-  return withFleetFlags(planned);
+  withFleetFlags(command).action(create);
 }
 
 async function create(flags: CreateFlags, command: Command): Promise<void> {
-  const wanted: NewRolloutBody = { ...wantedOf(flags), start: flags.start ?? false };
-  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
-  printAnswer(command, flags, rollout, rolloutText);
-  if (!flags.start)
-    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
-}
-
-export function wantedOf(flags: CreateFlags): Omit<NewRolloutBody, "start"> {
   const what = subjectOf(flags);
   const soakSeconds = flags.soak ?? daySeconds;
   const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
-  return {
+  const wanted: NewRolloutBody = {
     name: flags.name ?? what.name,
     ...what.wanted,
     stages: percents.map((percent) => ({ percent, soakSeconds })),
@@ -120,9 +107,15 @@ export function wantedOf(flags: CreateFlags): Omit<NewRolloutBody, "start"> {
     windows: windowsOf(flags),
     ...rateOf(flags),
     acceptReported: flags.acceptReported ?? false,
+    start: flags.start ?? false,
     ...(flags.beside === undefined ? {} : { beside: true }),
+    ...(flags.withoutControl === undefined ? {} : { control: null }),
     ...(flags.leaveBehind === undefined ? {} : { leaveBehind: true }),
   };
+  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
+  printAnswer(command, flags, rollout, rolloutText);
+  if (!flags.start)
+    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
 }
 
 function subjectOf({ release, configuration }: CreateFlags): {

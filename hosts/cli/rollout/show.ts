@@ -29,9 +29,13 @@ export function rolloutText(rollout: RolloutView): string {
   ];
   if (halt !== null)
     lines.push(
-      `halted in stage ${halt.stage + 1}: ${halt.bad} of ${halt.outOf} attempts are over the ${halt.reason} of ${halt.limit}`,
+      halt.sentence !== undefined
+        ? `halted in stage ${halt.stage + 1}: ${halt.sentence}`
+        : `halted in stage ${halt.stage + 1}: ${halt.bad} of ${halt.outOf} attempts are over the ${halt.reason} of ${halt.limit}`,
       `go on under a limit that accepts this, or end it:`,
-      `  sluice rollout resume ${id} ${limitOptions[halt.reason] ?? "--halt-share"} SHARE`,
+      halt.reason === "control-group"
+        ? `  sluice rollout resume ${id}`
+        : `  sluice rollout resume ${id} ${limitOptions[halt.reason] ?? "--halt-share"} SHARE`,
       `  sluice rollout cancel ${id}`,
     );
   const emptied = rollout.stages.find((stage) => stageState(stage) === "emptied");

@@ -160,6 +160,7 @@ export const isRollout = partOf<RolloutAnswer>()({
       outOf: isNumber,
       limit: isNumber,
       stage: isNumber,
+      sentence: orAbsent(isText),
     }),
   ),
   stages: listOf(isStage),

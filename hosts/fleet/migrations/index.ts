@@ -14,6 +14,7 @@ import * as knownAddresses from "./0012-known-addresses.ts";
 import * as replacedImages from "./0013-replaced-images.ts";
 import * as deviceRegistry from "./0014-device-registry.ts";
 import * as admission from "./0016-admission.ts";
+import * as counters from "./0017-counters.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -32,6 +33,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0013-replaced-images": replacedImages,
   "0014-device-registry": deviceRegistry,
   "0016-admission": admission,
+  "0017-counters": counters,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

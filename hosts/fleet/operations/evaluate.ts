@@ -8,6 +8,7 @@ import {
   updateRollout,
   updateStage,
 } from "../storage/rollouts.ts";
+import { controlReason, controlVerdict } from "./control.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Rollout } from "./memory.ts";
 
@@ -25,6 +26,7 @@ export async function evaluateRollout(
   const stages = await listStages(unit.db, rolloutId);
   let now: Rollout = haltIfOver(rollout, stages, unit.nowUnixMs);
   const serviceMs = fleet.time.nowMs();
+  if (now === rollout) now = await haltIfWorse(unit, fleet, rollout);
   if (now.state === "running") now = await advance(unit, now, { stages, serviceMs });
   if (now === rollout) return;
   await updateRollout(unit.db, rolloutId, {
@@ -57,6 +59,25 @@ function haltIfOver(rollout: Rollout, stages: readonly StageRow[], nowUnixMs: nu
       };
   }
   return rollout;
+}
+
+/** Updated devices are worse than those that wait, though none of them went back. */
+async function haltIfWorse(unit: UnitOfWork, fleet: Fleet, rollout: Rollout): Promise<Rollout> {
+  const verdict = await controlVerdict(unit, fleet, rollout);
+  if (verdict === null) return rollout;
+  const { metric, sentence, updated, evidence, limit } = verdict;
+  const halt = {
+    reason: controlReason,
+    stage: rollout.currentStage,
+    sentence: `${sentence}: halted`,
+    metric,
+    bad: updated.devices,
+    attempted: updated.devices,
+    outOf: updated.devices,
+    evidence,
+    limit,
+  } as const;
+  return { ...rollout, state: "halted", halt, endedAtUnixMs: unit.nowUnixMs };
 }
 
 /** Completes stages and opens the next ones; bounded by their number. */

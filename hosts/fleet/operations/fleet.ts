@@ -11,6 +11,8 @@ import type { ServedMark } from "../storage/served-mark.ts";
 import type { FleetClock } from "../time/clock.ts";
 import type { ServiceTime } from "../time/service-time.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
+import type { Comparisons } from "./comparisons.ts";
+import type { CounterDesk } from "./counter-desk.ts";
 import type { DevicePaces } from "./device-paces.ts";
 import type { ImageDesk } from "./image-desk.ts";
 import { type DeviceEntry, DevicesOfOneServer } from "./known-devices.ts";
@@ -36,6 +38,8 @@ export interface Fleet {
   /** Who may be offered a release, and download it, now. */
   readonly admission: Admission<DeviceEntry>;
   readonly images: ImageDesk;
+  readonly counters: CounterDesk;
+  readonly comparisons: Comparisons;
   readonly clock: FleetClock;
   /** How often devices are told to poll. */
   readonly pollSeconds: number;

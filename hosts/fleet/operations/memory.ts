@@ -119,6 +119,7 @@ const earlierDefinition = {
   actionSeconds: defaultActionSeconds,
   cancelSeconds: defaultCancelSeconds,
   rate: null,
+  control: null,
   imageIds: null,
   stepImageIdMax: null,
 };

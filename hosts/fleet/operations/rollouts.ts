@@ -31,6 +31,7 @@ import {
 import { limits } from "../terms/limits.ts";
 import { leaveTurn } from "../time/slices.ts";
 import { findEntry } from "./contact.ts";
+import { acceptedControl } from "./control.ts";
 import { saltOf } from "./decide.ts";
 import { newestImageId, nextOffered } from "./eligible.ts";
 import { announce, openNext, stageEvent } from "./evaluate.ts";
@@ -161,8 +162,11 @@ export function resumeRollout(
   haltThreshold: HaltThreshold | null,
 ): Promise<RolloutResult> {
   return onRollout(fleet, id, ["paused", "halted"], async (unit, rollout) => {
-    const definition =
-      haltThreshold === null ? rollout.definition : { ...rollout.definition, halt: haltThreshold };
+    const definition = {
+      ...rollout.definition,
+      control: acceptedControl(rollout),
+      ...(haltThreshold === null ? {} : { halt: haltThreshold }),
+    };
     const stages = await listStages(unit.db, id);
     for (const row of stages.slice(0, rollout.currentStage + 1)) {
       const halt = findHalt(countsOf(row), definition);

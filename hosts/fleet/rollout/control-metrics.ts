@@ -55,9 +55,14 @@ export interface ControlSettings {
   readonly level: number;
   /** By the name of the metric, `application` for all of the application's; others as usual. */
   readonly leastEffect: Readonly<Record<string, number>>;
+  /** Metrics of which an operator accepted that updated devices are worse. */
+  readonly accepted: readonly string[];
 }
 
-export const defaultControl: ControlSettings = { level: 0.05, leastEffect: {} };
+export const defaultControl: ControlSettings = { level: 0.05, leastEffect: {}, accepted: [] };
+
+/** The names that `leastEffect` knows. */
+export const leastEffectNames = [...controlMetricNames, "application"] as const;
 
 export function leastEffectOf(name: string, { leastEffect }: ControlSettings): number {
   const key = name.startsWith(applicationPrefix) ? "application" : name;

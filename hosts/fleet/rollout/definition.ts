@@ -1,4 +1,5 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
+import type { ControlSettings } from "./control-metrics.ts";
 import type { OfferRate } from "./rate.ts";
 import type { HaltThreshold, StageRules, StragglerRule } from "./stage.ts";
 
@@ -34,6 +35,8 @@ export interface RolloutDefinition extends StageRules {
   readonly cancelSeconds: number;
   /** How fast it offers the release; null for as fast as devices come. */
   readonly rate: OfferRate | null;
+  /** How updated devices are compared with those that wait; null for not at all. */
+  readonly control: ControlSettings | null;
   /** The images that it was planned with; null of a rollout of before, which goes by their age. */
   readonly imageIds: readonly number[] | null;
   /**

@@ -49,7 +49,7 @@ export interface StageProgress {
   readonly settledAtMs: number | null;
 }
 
-export type HaltReason = "rolled-back-share" | "failed-share" | "no-link-share";
+export type HaltReason = "rolled-back-share" | "failed-share" | "no-link-share" | "control-group";
 
 export interface Halt {
   readonly reason: HaltReason;
@@ -58,6 +58,9 @@ export interface Halt {
   /** The share's denominator: `attempted`, raised to the minimum. */
   readonly outOf: number;
   readonly limit: number;
+  /** The arithmetic of the control group, as one sentence, and the metric that it is about. */
+  readonly sentence?: string;
+  readonly metric?: string;
 }
 
 export type StageVerdict =

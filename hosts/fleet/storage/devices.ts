@@ -80,6 +80,8 @@ export async function deleteDevice(db: Queries, id: DeviceId): Promise<void> {
   await db.deleteFrom("device_labels").where("device_id", "=", id).execute();
   await db.deleteFrom("device_refusals").where("device_id", "=", id).execute();
   await db.deleteFrom("device_clearances").where("device_id", "=", id).execute();
+  await db.deleteFrom("counter_reports").where("device_id", "=", id).execute();
+  await db.deleteFrom("compared_devices").where("device_id", "=", id).execute();
   await db.deleteFrom("rollout_members").where("device_id", "=", id).execute();
   await db.deleteFrom("devices").where("id", "=", id).execute();
 }

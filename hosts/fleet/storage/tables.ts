@@ -1,4 +1,5 @@
 import type { Generated } from "kysely";
+import type { Arm } from "../rollout/control-group.ts";
 import type { MemberState, ShownState } from "../rollout/member.ts";
 
 /**
@@ -26,6 +27,46 @@ export interface Tables {
   server_alive: ServerAliveTable;
   server_outages: ServerOutageTable;
   admission_limits: AdmissionLimitTable;
+  counter_reports: CounterReportTable;
+  compared_devices: ComparedDeviceTable;
+  comparisons: ComparisonTable;
+  counter_cohorts: CounterCohortTable;
+}
+
+/** The last report of counters of each device. */
+export interface CounterReportTable {
+  device_id: string;
+  report_id: string;
+  at_service_ms: number;
+}
+
+/** A member of a rollout, as its control group compares it. */
+export interface ComparedDeviceTable {
+  rollout_id: number;
+  device_id: string;
+  arm: Arm;
+  stratum: string;
+  /** `DeviceTotals`, as JSON. */
+  totals: string;
+  /** Metrics, as a JSON array. */
+  had_events: string;
+}
+
+export interface ComparisonTable {
+  rollout_id: number;
+  /** `Comparison`, as JSON. */
+  comparison: string;
+}
+
+/** What devices of one kind counted in one hour that no rollout compares. */
+export interface CounterCohortTable {
+  /** Hours since 1970. */
+  hour: number;
+  hardware: string;
+  region: string;
+  version: string;
+  /** `CohortSums`, as JSON. */
+  sums: string;
 }
 
 export interface DeviceTable {

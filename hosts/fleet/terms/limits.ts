@@ -50,6 +50,15 @@ export const limits = {
   outcomesShownMax: 20,
   /** Devices that one request clears. */
   clearedPerRequestMax: 200,
+  /** One report of counters. */
+  countersBodyBytesMax: 4096,
+  bootReasonsMax: 16,
+  applicationCountersMax: 16,
+  /** Hours of which the sums of those are kept that no rollout compares. */
+  cohortHoursKept: 31 * 24,
+  /** What is forgotten at a time. */
+  comparedForgottenMax: 1000,
+  cohortsForgottenMax: 1000,
   eventsPerRequestMax: 64,
   eventDetailsMax: 16,
   eventValueCharactersMax: 256,

@@ -106,12 +106,12 @@ export function tooManyDetails(field: string, count: number): Problem {
   };
 }
 
-export function tooManyPosts(waitSeconds: number): Problem {
+export function tooManyPosts(waitSeconds: number, pace: string): Problem {
   return {
     status: 429,
     exceptionClass: "TooManyRequests",
     errorCode: "sluice.error.tooManyPosts",
-    message: `This device posts more often than once in 5 s for a long time: ask again in ${waitSeconds} s`,
+    message: `This device posts more often than ${pace}: ask again in ${waitSeconds} s`,
   };
 }
 

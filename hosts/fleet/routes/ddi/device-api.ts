@@ -135,9 +135,10 @@ export function answerSlowly(
   request: FastifyRequest,
   reply: FastifyReply,
   waitSeconds: number,
+  pace = "once in 5 s for a long time",
 ): FastifyReply {
   reply.header("retry-after", waitSeconds);
-  return answerProblem(request, reply, tooManyPosts(waitSeconds));
+  return answerProblem(request, reply, tooManyPosts(waitSeconds, pace));
 }
 
 /**

@@ -88,6 +88,8 @@ function pollLinks(entry: DeviceEntry, url: string): Record<string, { href: stri
     default:
       instruction satisfies never;
   }
+  // Only devices that say what they run are of ours, and know where counters go.
+  if (row.running_hash !== null) links["counters"] = { href: `${url}/counters` };
   if (row.attributes_wanted === 1) links["configData"] = { href: `${url}/configData` };
   return links;
 }

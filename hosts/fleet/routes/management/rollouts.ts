@@ -15,6 +15,7 @@ import {
   resumeRollout,
   startRollout,
 } from "../../operations/rollouts.ts";
+import { type ControlSettings, defaultControl } from "../../rollout/control-metrics.ts";
 import {
   defaultActionSeconds,
   defaultCancelSeconds,
@@ -254,6 +255,7 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       actionSeconds: body.actionSeconds ?? defaultActionSeconds,
       cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
       rate: rateOf(body),
+      control: controlOf(body),
       imageIds: null,
       stepImageIdMax: null,
       mode: body.mode ?? "forced",
@@ -265,6 +267,10 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
       acceptReported: body.acceptReported ?? false,
     },
   };
+}
+
+function controlOf({ control }: NewRolloutBody): ControlSettings | null {
+  return control === null ? null : { ...defaultControl, ...control };
 }
 
 /** A rate that does not grow stays; one that does has an end all the same. */

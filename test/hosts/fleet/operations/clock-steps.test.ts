@@ -6,6 +6,7 @@ import type { FleetOptions } from "../../../../hosts/fleet/options.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
 import { undoAdmission } from "./before-admission.ts";
+import { countersTables } from "./before-counters.ts";
 import { registryColumns, registryTables } from "./before-registry.ts";
 
 const old = { version: "1.0.0", imageHash: "0a".repeat(32) };
@@ -162,7 +163,7 @@ function asBefore(file: string): void {
   for (const statement of undoAdmission) database.exec(statement);
   for (const trigger of ["events_counted", "events_uncounted"])
     database.exec(`drop trigger ${trigger}`);
-  for (const table of ["event_counts", "director_times", ...registryTables])
+  for (const table of ["event_counts", "director_times", ...registryTables, ...countersTables])
     database.exec(`drop table ${table}`);
   database.exec("delete from kysely_migration where name > '0005-token-macs'");
   database.exec(`update rollout_stages set settled_at = settled_at + ${30 * day * 1000}`);

@@ -6,6 +6,7 @@ import { limits } from "../../../../hosts/fleet/terms/limits.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { TestFleet } from "../test-fleet.ts";
 import { undoAdmission } from "./before-admission.ts";
+import { countersTables } from "./before-counters.ts";
 import { registryColumns, registryTables } from "./before-registry.ts";
 
 const { actionHistoryMax, eventsPerDeviceMax } = limits;
@@ -203,7 +204,7 @@ test("a database of before counts the bytes that it has", async (t) => {
     alter table devices drop column known_from;
     alter table rollout_members drop column replaced_hash;
     ${registryColumns.map((column) => `alter table devices drop column ${column};`).join("\n")}
-    ${registryTables.map((table) => `drop table ${table};`).join("\n")}
+    ${[...registryTables, ...countersTables].map((table) => `drop table ${table};`).join("\n")}
     ${undoAdmission.join(";")};
     delete from kysely_migration where name > '0010-spelled-ids';
     create trigger events_counted after insert on events begin

@@ -208,6 +208,6 @@ test("keeps its bounds: kinds of devices and counters of the application beyond 
       { [`application.counter${index}`]: 1, crashes: 0 },
       `kind ${index}`,
     );
-  assert.equal(comparison.strata.length, 64);
+  assert.equal(comparison.strata.length, 32);
   assert.equal(Object.keys(comparison.metrics).length, applicationMetricsMax + 1);
 });

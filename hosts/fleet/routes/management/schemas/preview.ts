@@ -1,5 +1,4 @@
 import { answerSchema, timeOrNull } from "../../requests/common-schemas.ts";
-import type { TypeOf } from "../../requests/schema-types.ts";
 import { newRolloutForms, newRolloutSchema } from "./rollouts.ts";
 
 const { start: _, name, ...properties } = newRolloutSchema.properties;
@@ -85,5 +84,3 @@ export const previewSchema = answerSchema({
   },
   digest: { ...text, description: "SHA-256 of what was asked and what was found" },
 });
-
-export type PreviewAnswer = TypeOf<typeof previewSchema>;

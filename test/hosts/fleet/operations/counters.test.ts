@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { encode as encodeCbor } from "cborg";
+import { Comparisons } from "../../../../hosts/fleet/operations/comparisons.ts";
+import { observe } from "../../../../hosts/fleet/rollout/control-group.ts";
+import { FleetDatabase } from "../../../../hosts/fleet/storage/database.ts";
+import { temporaryFolder } from "../../../support/command-line.ts";
+import { type TestDevice, TestFleet } from "../test-fleet.ts";
+import { fleetOf, rollOut } from "./rollout-scene.ts";
+
+const hour = 3600;
+
+function counters(id: string, more: object = {}): object {
+  return { id, spanMs: hour * 1000, ...more };
+}
+
+async function post(device: TestDevice, body: object) {
+  const answer = await device.request("POST", "counters", { body });
+  return answer.statusCode === 200 ? answer.json().accepted : answer.statusCode;
+}
+
+test("takes a report once, and the next one after an hour, whatever was in between", async (t) => {
+  const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
+  const artifactsFolder = join(temporaryFolder(t), "artifacts");
+  const { fleet, devices } = await fleetOf(t, 1, { databaseFile, artifactsFolder });
+  const [device] = devices as [TestDevice];
+  assert.equal(await post(device, counters("b1-0")), true);
+  assert.equal(await post(device, counters("b1-0")), false, "sent twice");
+  const early = await device.request("POST", "counters", { body: counters("b1-1") });
+  assert.equal(early.statusCode, 429);
+  const waitSeconds = Number(early.headers["retry-after"]);
+  assert.ok(waitSeconds > 3000 && waitSeconds <= hour, `${waitSeconds} s`);
+  assert.match(early.json().message, /more often than once an hour: ask again in \d+ s/);
+  await fleet.wait(1);
+  await fleet.server.close();
+  const again = await TestFleet.open(t, { databaseFile, artifactsFolder }, 10);
+  assert.equal(await post(device.on(again), counters("b1-0")), false, "sent again to a new server");
+  assert.equal(await post(device.on(again), counters("b1-1")), 429);
+  await again.wait(hour);
+  assert.equal(await post(device.on(again), counters("b1-1")), true);
+  assert.equal(await post(device.on(again), counters("b1-0")), false, "older than the last one");
+});
+
+test("takes reports of many devices that come at once", async (t) => {
+  const { devices } = await fleetOf(t, 130);
+  const told = await Promise.all(devices.map((device) => post(device, counters("b1-0"))));
+  assert.ok(told.every((accepted) => accepted === true));
+  const again = await Promise.all(devices.map((device) => post(device, counters("b1-0"))));
+  assert.ok(again.every((accepted) => accepted === false));
+});
+
+test("takes CBOR as it takes JSON", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 1);
+  const [device] = devices as [TestDevice];
+  const answer = await fleet.inject({
+    method: "POST",
+    url: `/DEFAULT/controller/v1/${device.id}/counters`,
+    headers: {
+      host: "fleet.test",
+      authorization: `TargetToken ${device.token}`,
+      "content-type": "application/cbor",
+    },
+    payload: Buffer.from(encodeCbor(counters("b1-0"))),
+  });
+  assert.equal(answer.statusCode, 200, answer.body);
+  assert.equal(await post(device, counters("b1-0")), false);
+});
+
+for (const [name, body, message] of [
+  ["no object", [], /the body is no object/],
+  ["no id", { spanMs: 1 }, /id is missing: give <bootId>-<number/],
+  ["an id without a number", { id: "b1", spanMs: 1 }, /id is "b1"/],
+  ["no span", { id: "b-1" }, /spanMs is missing: give 1 to 604800000/],
+  ["a span of a month", counters("b-1", { spanMs: 30 * 86_400_000 }), /spanMs is "2592000000"/],
+  ["a negative count", counters("b-1", { crashes: -1 }), /crashes is "-1": give a whole number/],
+  ["a broken count", counters("b-1", { errorLogs: 1.5 }), /errorLogs is "1.5"/],
+  ["a count of text", counters("b-1", { disconnects: "3" }), /disconnects is "3"/],
+  ["too much battery", counters("b-1", { batteryDrainPercent: 101 }), /give 0 to 100/],
+  ["boots in a list", counters("b-1", { boots: [1] }), /boots is an object or a list/],
+  ["a reason with spaces", counters("b-1", { boots: { "a b": 1 } }), /boots\.a b is "a b"/],
+  [
+    "more counters than 16",
+    counters("b-1", {
+      application: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`c${n}`, 1])),
+    }),
+    /application is "17 counters": give at most 16/,
+  ],
+] as const)
+  test(`refuses a report with ${name}, and says what it may be`, async (t) => {
+    const { devices } = await fleetOf(t, 1);
+    const [device] = devices as [TestDevice];
+    const answer = await device.request("POST", "counters", { body });
+    assert.equal(answer.statusCode, 400);
+    assert.match(answer.json().message, message);
+    assert.equal(await post(device, counters("b1-0")), true, "and counts it for nothing");
+  });
+
+test("tells devices that say what they run where counters go, and no other client", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 1);
+  const [device] = devices as [TestDevice];
+  const told = (await device.request("GET", "")).json()._links.counters.href;
+  assert.equal(told, `http://fleet.test/DEFAULT/controller/v1/${device.id}/counters`);
+  const plain = await fleet.addDevice("plain");
+  assert.equal((await plain.request("GET", "")).json()._links?.counters, undefined);
+});
+
+interface Life {
+  readonly fleet: TestFleet;
+  readonly devices: readonly TestDevice[];
+  readonly imageHash: string;
+}
+
+const stages = [
+  { percent: 50, soakSeconds: 30 * 86_400 },
+  { percent: 100, soakSeconds: 0 },
+];
+
+/** Half of the devices run the release, the others wait. */
+async function halfUpdated(fleet: TestFleet, devices: readonly TestDevice[], more: object = {}) {
+  const imageHash = await fleet.publish({ version: "1.1.0" });
+  await rollOut(fleet, "1.1.0", { stages, ...more });
+  for (const device of devices)
+    if ((await device.offered()) !== null) await device.updates("1.1.0", imageHash);
+  return { fleet, devices, imageHash };
+}
+
+/** An hour of everybody's reports; devices that run the release write `errors` to their logs. */
+async function anHour({ fleet, devices, imageHash }: Life, number: number, errors: number) {
+  await fleet.wait(hour);
+  for (const [index, device] of devices.entries()) {
+    const isUpdated = device.running?.includes(imageHash) ?? false;
+    const errorLogs = isUpdated && index % 8 === number % 8 ? errors : 0;
+    const body = counters(`b${isUpdated ? 2 : 1}-${number}`, { errorLogs });
+    assert.equal(await post(device, body), true);
+  }
+  await fleet.wait(1);
+}
+
+const shown = (fleet: TestFleet) => fleet.api("GET", "/rollouts/1");
+
+test("halts a release that no device goes back from, and tells the arithmetic", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 40);
+  const life = await halfUpdated(fleet, devices);
+  for (let number = 1; number <= 10; number += 1) await anHour(life, number, 3);
+  const { state, halt, stages: now } = await shown(fleet);
+  assert.equal(state, "halted");
+  assert.equal(halt.reason, "control-group");
+  assert.match(
+    halt.sentence,
+    /^errorLogs: \d+ updated devices had their first in [\d.]+ device days, 0 waiting ones in [\d.]+ device days, evidence [\d,]+ passes 175: halted$/,
+  );
+  assert.equal(now[0].counts["rolled-back"], 0);
+  const { items } = await fleet.api("GET", "/events?limit=500");
+  const event = items.find(({ kind }: { kind: string }) => kind === "rollout-halted");
+  assert.equal(event.details.sentence, halt.sentence);
+  await fleet.api("POST", "/rollouts/1/resume");
+  for (let number = 11; number <= 14; number += 1) await anHour(life, number, 3);
+  assert.equal((await shown(fleet)).state, "running", "an operator accepted it");
+});
+
+test("lets a good release and one without a control group go on", async (t) => {
+  for (const [errors, more] of [
+    [0, {}],
+    [3, { control: null }],
+  ] as const) {
+    const { fleet, devices } = await fleetOf(t, 40);
+    const life = await halfUpdated(fleet, devices, more);
+    for (let number = 1; number <= 10; number += 1) await anHour(life, number, errors);
+    assert.equal((await shown(fleet)).state, "running");
+  }
+});
+
+test("goes on with what it knows after a restart, and keeps devices only while they are compared", async (t) => {
+  const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
+  const artifactsFolder = join(temporaryFolder(t), "artifacts");
+  const { fleet, devices } = await fleetOf(t, 40, { databaseFile, artifactsFolder });
+  const life = await halfUpdated(fleet, devices);
+  for (let number = 1; number <= 2; number += 1) await anHour(life, number, 3);
+  assert.equal((await shown(fleet)).state, "running");
+  await fleet.server.close();
+  const again = await TestFleet.open(t, { databaseFile, artifactsFolder }, 5 * hour);
+  const here = { ...life, fleet: again, devices: devices.map((device) => device.on(again)) };
+  for (let number = 3; number <= 5; number += 1) await anHour(here, number, 3);
+  assert.equal((await shown(again)).state, "halted", "by what came before the restart, too");
+  const database = new DatabaseSync(databaseFile, { readOnly: true });
+  t.after(() => database.close());
+  const kept = () =>
+    Number(database.prepare("select count(*) as n from compared_devices").get()?.["n"]);
+  assert.equal(kept(), 40);
+  await again.api("POST", "/rollouts/1/cancel");
+  for (let ticks = 0; ticks < 20; ticks += 1) await again.wait(1);
+  assert.equal(kept(), 0);
+  const sums = () =>
+    database
+      .prepare("select sums from counter_cohorts")
+      .all()
+      .map(({ sums: text }) => JSON.parse(String(text)))
+      .reduce(
+        (sum, { reports, metrics }) => ({
+          reports: sum.reports + reports,
+          crashes: sum.crashes + metrics.crashes.amount,
+        }),
+        { reports: 0, crashes: 0 },
+      );
+  const { reports } = sums();
+  await again.wait(hour);
+  for (const device of here.devices) await post(device, counters("b9-9", { crashes: 2 }));
+  assert.deepEqual(sums(), { reports: reports + 40, crashes: 80 });
+});
+
+test("knows no more of a comparison than what was written", async (t) => {
+  const database = await FleetDatabase.open(":memory:", { unixMs: () => 0 });
+  t.after(() => database.close());
+  const comparisons = new Comparisons();
+  const count = (isKept: boolean) =>
+    database.write(async (unit) => {
+      await comparisons.change(unit, 1, (comparison) =>
+        observe(
+          comparison,
+          { totals: {}, hadEvents: new Set() },
+          { stratum: "a", arm: "waiting", hour: 1, readings: { crashes: { hours: 1, amount: 0 } } },
+        ),
+      );
+      if (!isKept) throw new Error("undone");
+    });
+  const readings = () =>
+    database.write(async (unit) => {
+      const { metrics } = await comparisons.of(unit, 1);
+      return metrics["crashes"]?.strata["a"]?.now.waiting.readings ?? 0;
+    });
+  await count(true);
+  await assert.rejects(count(false), /undone/);
+  assert.equal(await readings(), 1);
+  await count(true);
+  assert.equal(await readings(), 2);
+});
