@@ -39,6 +39,7 @@ import { registerReleaseSign } from "./release/sign.ts";
 import { registerRolloutChange } from "./rollout/change.ts";
 import { registerRolloutCreate } from "./rollout/create.ts";
 import { registerRolloutList } from "./rollout/list.ts";
+import { registerRolloutPreview } from "./rollout/preview.ts";
 import { registerRolloutShow } from "./rollout/show.ts";
 import { registerSimulate } from "./simulation/command.ts";
 import { registerTrustInit } from "./trust/init.ts";
@@ -122,6 +123,7 @@ const groups: readonly CommandGroup[] = [
     name: "rollout",
     description: "Bring releases to devices, stage by stage",
     subcommands: [
+      registerRolloutPreview,
       registerRolloutCreate,
       registerRolloutList,
       registerRolloutShow,

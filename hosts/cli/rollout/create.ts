@@ -10,7 +10,7 @@ import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-cl
 import { isRollout, type RolloutView } from "../server/fleet-views.ts";
 import { rolloutText } from "./show.ts";
 
-interface CreateFlags extends FleetFlags, RateFlags {
+export interface CreateFlags extends FleetFlags, RateFlags {
   readonly release?: string;
   readonly configuration?: number;
   readonly name?: string;
@@ -40,10 +40,18 @@ const daySeconds = 24 * 3600;
 
 /** `sluice rollout create` */
 export function registerRolloutCreate(group: Command): void {
-  const command = addRateOptions(
-    group
-      .command("create")
-      .description("Plan a rollout of a release, and start it with --start")
+  const command = withPlanOptions(
+    group.command("create"),
+    "Plan a rollout of a release, and start it with --start",
+  );
+  command.option("--start", "open the first stage at once").action(create);
+}
+
+/** What a rollout may be asked for, whether it is planned or only previewed. */
+export function withPlanOptions(command: Command, description: string): Command {
+  const planned = addRateOptions(
+    command
+      .description(description)
       .option("--release <version>", "the release to roll out")
       .option(
         "--configuration <n>",
@@ -75,18 +83,25 @@ export function registerRolloutCreate(group: Command): void {
         "also where a rollout of the same release has some of the devices already",
       )
       .option("--leave-behind", "also where no stepping stone leads some devices to the release")
-      .option("--without-control", "compare no updated devices with those that wait")
-      .option("--start", "open the first stage at once"),
+      .option("--without-control", "compare no updated devices with those that wait"),
   );
-  withFleetFlags(command).action(create);
+  return withFleetFlags(planned);
 }
 
 async function create(flags: CreateFlags, command: Command): Promise<void> {
+  const wanted: NewRolloutBody = { ...wantedOf(flags), start: flags.start ?? false };
+  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
+  printAnswer(command, flags, rollout, rolloutText);
+  if (!flags.start)
+    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
+}
+
+export function wantedOf(flags: CreateFlags): Omit<NewRolloutBody, "start"> {
   const what = subjectOf(flags);
   const soakSeconds = flags.soak ?? daySeconds;
   const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
-  const wanted: NewRolloutBody = {
+  return {
     name: flags.name ?? what.name,
     ...what.wanted,
     stages: percents.map((percent) => ({ percent, soakSeconds })),
@@ -107,15 +122,10 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
     windows: windowsOf(flags),
     ...rateOf(flags),
     acceptReported: flags.acceptReported ?? false,
-    start: flags.start ?? false,
     ...(flags.beside === undefined ? {} : { beside: true }),
     ...(flags.withoutControl === undefined ? {} : { control: null }),
     ...(flags.leaveBehind === undefined ? {} : { leaveBehind: true }),
   };
-  const rollout = await new FleetClient(flags).post<RolloutView>("/rollouts", wanted, isRollout);
-  printAnswer(command, flags, rollout, rolloutText);
-  if (!flags.start)
-    note(command, `not started; \`sluice rollout start ${rollout.id}\` opens its first stage`);
 }
 
 function subjectOf({ release, configuration }: CreateFlags): {

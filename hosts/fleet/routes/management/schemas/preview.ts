@@ -1,4 +1,5 @@
 import { answerSchema, timeOrNull } from "../../requests/common-schemas.ts";
+import type { TypeOf } from "../../requests/schema-types.ts";
 import { newRolloutForms, newRolloutSchema } from "./rollouts.ts";
 
 const { start: _, name, ...properties } = newRolloutSchema.properties;
@@ -84,3 +85,5 @@ export const previewSchema = answerSchema({
   },
   digest: { ...text, description: "SHA-256 of what was asked and what was found" },
 });
+
+export type PreviewAnswer = TypeOf<typeof previewSchema>;
