@@ -43,6 +43,8 @@ export interface Poll {
   readonly offerUrl: string | null;
   readonly cancelUrl: string | null;
   readonly configDataUrl: string | null;
+  /** The server is of ours, and takes counters (`POST counters`); a plain hawkBit never says so. */
+  readonly takesCounters: boolean;
 }
 
 /**
@@ -116,7 +118,8 @@ export function parsePoll(body: Uint8Array): Poll | null {
   const cancelUrl = linkAt(links, "cancelAction");
   const configDataUrl = linkAt(links, "configData");
   if (offerUrl === undefined || cancelUrl === undefined || configDataUrl === undefined) return null;
-  return { sleepSeconds, offerUrl, cancelUrl, configDataUrl };
+  const takesCounters = typeof linkAt(links, "counters") === "string";
+  return { sleepSeconds, offerUrl, cancelUrl, configDataUrl, takesCounters };
 }
 
 /**

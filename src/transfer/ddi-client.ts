@@ -124,6 +124,11 @@ export class DdiClient {
     return told(await this.#send("POST", `${this.#baseUrl}/events`, body));
   }
 
+  /** The same; asked only of a server whose polls say that it takes counters. */
+  async counters(body: Uint8Array): Promise<ServerResult<null>> {
+    return told(await this.#send("POST", `${this.#baseUrl}/counters`, body));
+  }
+
   /** Attributes that changed, without being asked for them. */
   attributes(data: Readonly<Record<string, string>>): Promise<ServerResult<null>> {
     return this.configData(`${this.#baseUrl}/configData`, data);

@@ -27,6 +27,8 @@ export interface SmallEvent {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+export type SmallCounters = Readonly<Record<string, unknown>> & { readonly id: string };
+
 export const serverUrl = "http://fleet.test:8080";
 const base = `${serverUrl}/DEFAULT/controller/v1/dev-1`;
 
@@ -51,6 +53,9 @@ export class SmallServer {
   readonly lateReports: string[] = [];
   readonly attributes: SmallAttributes[] = [];
   readonly events: SmallEvent[] = [];
+  /** Polls say that it takes counters; a plain hawkBit says no such thing. */
+  takesCounters = false;
+  readonly counters: SmallCounters[] = [];
 
   answer(request: HttpRequest): Script {
     const script = this.interfere(request) ?? this.#answer(request);
@@ -66,6 +71,10 @@ export class SmallServer {
     if (path.startsWith("/cancelAction/"))
       return json({ id: this.cancelId, cancelAction: { stopId: this.cancelId } });
     if (path === "/events") return this.#events(request);
+    if (path === "/counters" && this.takesCounters) {
+      this.counters.push(JSON.parse(text(request.body)) as SmallCounters);
+      return json({ accepted: true });
+    }
     if (path === "/configData") {
       this.attributes.push(JSON.parse(text(request.body)) as SmallAttributes);
       this.wantsAttributes = false;
@@ -85,6 +94,7 @@ export class SmallServer {
 
   #poll(): object {
     const links: Record<string, object> = {};
+    if (this.takesCounters) links["counters"] = { href: `${base}/counters` };
     if (this.wantsAttributes) links["configData"] = { href: `${base}/configData` };
     if (this.cancelId !== null)
       links["cancelAction"] = { href: `${base}/cancelAction/${this.cancelId}` };

@@ -7,6 +7,7 @@ import {
   type ConfigurationOffer,
   configurationAttribute,
   confirmationAttribute,
+  type Poll,
 } from "../../protocol/ddi.ts";
 import type { Running } from "../../protocol/running.ts";
 import { type SecondaryFacts, type SlotFacts, Slots } from "../../slots/slots.ts";
@@ -25,6 +26,7 @@ import { offerOf, type State } from "../machine/state.ts";
 import type { Turn } from "../machine/turn.ts";
 import type { Identity, Settings } from "../settings.ts";
 import { Configured, type ConfiguredTools } from "./configured.ts";
+import { Counters, type CountersTools } from "./counters.ts";
 import { type DataDeclaration, DataUpdate } from "./data-update.ts";
 import { patientLog } from "./patient-log.ts";
 import { Poller, type PollerTools } from "./poller.ts";
@@ -37,6 +39,7 @@ import { UserApproval } from "./user-approval.ts";
 import { UpdateWork, type WorkTools } from "./work.ts";
 
 type AllTools = ConfiguredTools &
+  CountersTools &
   MachineTools &
   PollerTools &
   ReporterTools &
@@ -61,6 +64,7 @@ export class AgentParts implements AllTools {
   readonly data: DataUpdate | null;
   readonly approval: UserApproval;
   readonly client: DdiClient;
+  readonly counters: Counters;
   readonly vitals: Vitals;
   readonly configured: Configured;
   readonly situation: Situation;
@@ -76,7 +80,8 @@ export class AgentParts implements AllTools {
 
   /** Throws as the constructor of `Agent` does. */
   constructor(given: Ports, identity: Identity, settings: Settings, data?: DataDeclaration) {
-    const ports = { ...given, log: patientLog(given.log) };
+    this.counters = new Counters(this);
+    const ports = { ...given, log: patientLog(given.log, this.counters) };
     this.ports = ports;
     this.identity = identity;
     this.settings = settings;
@@ -170,13 +175,15 @@ export class AgentParts implements AllTools {
     return this.state.kind === "deferred" ? this.state.untilUnixMs : null;
   }
 
-  reached(): void {
+  reached(poll: Poll): void {
+    this.counters.answered(poll);
     this.#takeUpLostWork();
     this.configured.reached();
   }
 
   pollEnded(outcome: PollOutcome): void {
     this.refused.passed();
+    this.counters.polled(outcome);
     this.vitals.polled(outcome);
   }
 
@@ -247,6 +254,7 @@ export class AgentParts implements AllTools {
   /** Nothing new is begun any more: a restart comes, or a sleep so long. */
   leaving(sleepMs = 0): void {
     this.poller.stop();
+    this.counters.leaving();
     this.vitals.leaving(sleepMs);
     this.refused.leaving(sleepMs);
   }
@@ -255,6 +263,7 @@ export class AgentParts implements AllTools {
   async tell(): Promise<void> {
     await this.reporter.flush();
     await this.telemetry.flush();
+    await this.counters.flush();
   }
 
   #confirm(): void {

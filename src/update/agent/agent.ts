@@ -113,6 +113,15 @@ export class Agent {
   }
 
   /**
+   * Counts something of the application that a good release has little of, as stalls of a pump: the
+   * server compares it between releases. Throws RangeError for a name that is not a letter and up
+   * to 31 of `A-Za-z0-9_-`, for a number that is not whole, and for the 17th name.
+   */
+  count(name: string, by = 1): void {
+    this.#parts.counters.count(name, by);
+  }
+
+  /**
    * The user of the device agrees to the update that waits (`deferred` with `approval`, or for a
    * major or breaking version). False when none does, or when it cannot be remembered.
    */

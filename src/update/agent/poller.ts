@@ -40,7 +40,7 @@ export interface PollerTools {
   /** True while the running image waits for its health check. */
   onTrial(): boolean;
   /** Called with each answer before anything of it is followed. */
-  reached(): void;
+  reached(poll: Poll): void;
   /** Called with the end of each poll, before anything of an answer is followed. */
   pollEnded(outcome: PollOutcome): void;
   /** The update stands still until something else is so. */
@@ -159,7 +159,7 @@ export class Poller {
   /** Follows the links of a poll; answers the time to the next one. */
   async #answered(poll: Poll): Promise<number> {
     this.#failures = 0;
-    this.#tools.reached();
+    this.#tools.reached(poll);
     const wasOnTrial = this.#tools.onTrial();
     this.#tools.pollEnded("acknowledged");
     // What this answer offers was decided before the server could know that the trial went well:

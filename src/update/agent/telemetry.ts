@@ -41,6 +41,11 @@ export class Telemetry {
     }));
   }
 
+  /** The name of this boot, among all of the device. */
+  get bootId(): string {
+    return this.#queue.bootId;
+  }
+
   turned(turn: Turn, progress: DownloadProgress): void {
     if (turn.effects.some(({ kind }) => kind === "download"))
       this.#toldPercent = percentOf(progress);

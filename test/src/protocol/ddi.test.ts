@@ -79,11 +79,20 @@ test("reads the interval and all three links of a poll", () => {
     offerUrl: "http://server/T/controller/v1/d/deploymentBase/1?c=-7",
     cancelUrl: "http://server/T/controller/v1/d/cancelAction/1",
     configDataUrl: "http://server/T/controller/v1/d/configData",
+    takesCounters: false,
   });
 });
 
+test("takes a link to counters for a server that takes them, and a malformed one for none", () => {
+  const takes = (counters: unknown) => parsePoll(utf8({ config, _links: { counters } }));
+  assert.equal(takes({ href: "http://server/T/controller/v1/d/counters" })?.takesCounters, true);
+  for (const malformed of [{ href: "" }, { href: 5 }, {}, "counters", null])
+    assert.equal(takes(malformed)?.takesCounters, false);
+});
+
 test("takes a poll without links for one that wants nothing", () => {
-  const nothing = { sleepSeconds: 300, offerUrl: null, cancelUrl: null, configDataUrl: null };
+  const links = { offerUrl: null, cancelUrl: null, configDataUrl: null };
+  const nothing = { sleepSeconds: 300, ...links, takesCounters: false };
   assert.deepEqual(parsePoll(utf8({ config })), nothing);
   assert.deepEqual(parsePoll(utf8({ config, _links: {} })), nothing);
 });

@@ -6,6 +6,7 @@ import { encode as encodeCbor } from "cborg";
 import { Comparisons } from "../../../../hosts/fleet/operations/comparisons.ts";
 import { observe } from "../../../../hosts/fleet/rollout/control-group.ts";
 import { FleetDatabase } from "../../../../hosts/fleet/storage/database.ts";
+import { type CounterReport, encodeCounters } from "../../../../src/protocol/counters.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
 import { fleetOf, rollOut } from "./rollout-scene.ts";
@@ -66,6 +67,38 @@ test("takes CBOR as it takes JSON", async (t) => {
   });
   assert.equal(answer.statusCode, 200, answer.body);
   assert.equal(await post(device, counters("b1-0")), false);
+});
+
+test("reads what a device of ours writes, at the ends of what it may say", async (t) => {
+  const { devices } = await fleetOf(t, 2);
+  const least: CounterReport = {
+    id: "0123456789abcdef.1-0",
+    spanMs: 0,
+    started: null,
+    disconnects: 0,
+    heartbeatsMissed: 0,
+    errorLogs: 0,
+    freeMemoryBytes: null,
+    batteryDrainPercent: null,
+    application: {},
+  };
+  const names = Array.from({ length: 16 }, (_, index) => `${"n".repeat(30)}${index % 10}`);
+  const most: CounterReport = {
+    ...least,
+    id: "0123456789abcdef.4294967295-999999",
+    spanMs: 1e12,
+    started: "deep-sleep",
+    disconnects: 1e12,
+    heartbeatsMissed: 1e12,
+    errorLogs: 1e12,
+    freeMemoryBytes: 2 ** 32,
+    batteryDrainPercent: 99.9,
+    application: Object.fromEntries(names.map((name) => [name, 1_000_000])),
+  };
+  for (const [index, report] of [least, most].entries()) {
+    const body = JSON.parse(new TextDecoder().decode(encodeCounters(report)));
+    assert.equal(await post(devices[index] as TestDevice, body), true);
+  }
 });
 
 for (const [name, body, message] of [
