@@ -30,6 +30,9 @@ import { registerKeysRevoke } from "./keys/revoke.ts";
 import { registerKeysRotate } from "./keys/rotate.ts";
 import { registerModdableRelease } from "./moddable/release.ts";
 import { registerModdableRun } from "./moddable/run.ts";
+import { registerPolicyApply } from "./policy/apply.ts";
+import { registerPolicyList } from "./policy/list.ts";
+import { registerPolicyShow } from "./policy/show.ts";
 import { registerReleaseBuild } from "./release/build.ts";
 import { registerReleaseClearRollback } from "./release/clear-rollback.ts";
 import { registerReleaseDiff } from "./release/diff.ts";
@@ -38,6 +41,7 @@ import { registerReleasePublish } from "./release/publish.ts";
 import { registerReleaseSign } from "./release/sign.ts";
 import { registerRolloutChange } from "./rollout/change.ts";
 import { registerRolloutCreate } from "./rollout/create.ts";
+import { registerRolloutDecisions } from "./rollout/decisions.ts";
 import { registerRolloutList } from "./rollout/list.ts";
 import { registerRolloutPreview } from "./rollout/preview.ts";
 import { registerRolloutShow } from "./rollout/show.ts";
@@ -120,6 +124,11 @@ const groups: readonly CommandGroup[] = [
     subcommands: [registerFleetServe, registerFleetLimit],
   },
   {
+    name: "policy",
+    description: "How rollouts go, and what stops them",
+    subcommands: [registerPolicyApply, registerPolicyList, registerPolicyShow],
+  },
+  {
     name: "rollout",
     description: "Bring releases to devices, stage by stage",
     subcommands: [
@@ -127,6 +136,7 @@ const groups: readonly CommandGroup[] = [
       registerRolloutCreate,
       registerRolloutList,
       registerRolloutShow,
+      registerRolloutDecisions,
       registerRolloutChange,
     ],
   },

@@ -39,6 +39,7 @@ import { configurationRoutes } from "./routes/management/configurations.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
+import { policyRoutes } from "./routes/management/policies.ts";
 import { previewRoutes } from "./routes/management/preview.ts";
 import { refuseUnknownParameters } from "./routes/management/query.ts";
 import { releaseRoutes } from "./routes/management/releases.ts";
@@ -359,6 +360,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
+    await app.register(policyRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(admissionRoutes(fleet));
     await app.register(previewRoutes(fleet, settings.pollSeconds));

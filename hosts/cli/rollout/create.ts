@@ -17,6 +17,7 @@ export interface CreateFlags extends FleetFlags, RateFlags {
   readonly hardware?: readonly string[];
   readonly filter?: string;
   readonly device?: readonly string[];
+  readonly policy?: string;
   readonly stages?: readonly number[];
   readonly soak?: number;
   readonly haltShare?: number;
@@ -62,6 +63,7 @@ export function withPlanOptions(command: Command, description: string): Command 
       .option("--hardware <ids...>", "only devices of this hardware")
       .option("--device <ids...>", "only these devices")
       .option("--filter <rsql>", 'such as "region==eu;version=lt=1.4.0": docs/filters.md')
+      .option("--policy <name>", "how it goes: sluice policy list (default: 1-10-50-100)")
       .option("--stages <percents>", "rising, with commas (default: 1,10,50,100)", readPercents)
       .option("--soak <time>", "of every stage: 90s, 30m, 24h or 7d (default: 24h)", readSeconds)
       .option(
@@ -98,13 +100,11 @@ async function create(flags: CreateFlags, command: Command): Promise<void> {
 
 export function wantedOf(flags: CreateFlags): Omit<NewRolloutBody, "start"> {
   const what = subjectOf(flags);
-  const soakSeconds = flags.soak ?? daySeconds;
-  const percents = flags.stages ?? defaultPercents;
   const { hardware, device: devices } = flags;
   return {
     name: flags.name ?? what.name,
     ...what.wanted,
-    stages: percents.map((percent) => ({ percent, soakSeconds })),
+    ...rulesOf(flags),
     selector: {
       ...(hardware === undefined ? {} : { hardware }),
       ...(devices === undefined ? {} : { devices }),
@@ -126,6 +126,18 @@ export function wantedOf(flags: CreateFlags): Omit<NewRolloutBody, "start"> {
     ...(flags.withoutControl === undefined ? {} : { control: null }),
     ...(flags.leaveBehind === undefined ? {} : { leaveBehind: true }),
   };
+}
+
+/** A policy, or stages of its own; without any of these the default policy. */
+function rulesOf({ policy, stages, soak }: CreateFlags): Pick<NewRolloutBody, "policy" | "stages"> {
+  if (stages === undefined && soak === undefined) return policy === undefined ? {} : { policy };
+  if (policy !== undefined)
+    throw new CommandError(
+      "a policy has stages and soaks of its own: give either --policy, or --stages and --soak",
+      exitCodes.usage,
+    );
+  const soakSeconds = soak ?? daySeconds;
+  return { stages: (stages ?? defaultPercents).map((percent) => ({ percent, soakSeconds })) };
 }
 
 function subjectOf({ release, configuration }: CreateFlags): {

@@ -29,15 +29,16 @@ export function rolloutText(rollout: RolloutView): string {
   ];
   if (halt !== null)
     lines.push(
-      halt.sentence !== undefined
-        ? `halted in stage ${halt.stage + 1}: ${halt.sentence}`
-        : `halted in stage ${halt.stage + 1}: ${halt.bad} of ${halt.outOf} attempts are over the ${halt.reason} of ${halt.limit}`,
+      `stage ${halt.stage + 1}: ${halt.sentence}`,
       `go on under a limit that accepts this, or end it:`,
       halt.reason === "control-group"
         ? `  sluice rollout resume ${id}`
         : `  sluice rollout resume ${id} ${limitOptions[halt.reason] ?? "--halt-share"} SHARE`,
       `  sluice rollout cancel ${id}`,
     );
+  const waiting = rollout.stages.find(({ waitsFor }) => waitsFor !== null);
+  if (waiting !== undefined)
+    lines.push(`stage ${waiting.stage + 1} waits: ${waiting.waitsFor ?? ""}`);
   const emptied = rollout.stages.find((stage) => stageState(stage) === "emptied");
   if (emptied !== undefined && state === "running")
     lines.push(
@@ -55,6 +56,9 @@ export function rolloutText(rollout: RolloutView): string {
     [
       { title: "stage", align: "right", text: ({ stage }: StageView) => String(stage + 1) },
       { title: "%", align: "right", text: ({ percent }) => String(percent) },
+      ...(rollout.stages.some(({ group }) => group !== null)
+        ? [{ title: "group", text: ({ group }: StageView) => group ?? "" }]
+        : []),
       { title: "state", text: stageState },
       { title: "devices", align: "right", text: ({ members }) => String(members) },
       { title: "updated", align: "right", text: count("updated") },
@@ -77,7 +81,9 @@ export function rolloutText(rollout: RolloutView): string {
 const limitOptions: Readonly<Record<string, string>> = {
   "rolled-back-share": "--halt-share",
   "failed-share": "--failed-share",
-  "no-link-share": "--silent-share",
+  "silent-share": "--silent-share",
+  "health-failed-share": "--health-share",
+  "battery-drop-share": "--battery-share",
 };
 
 /** Counted apart, and rare: these columns are shown where there is something in them. */

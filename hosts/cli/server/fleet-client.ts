@@ -56,6 +56,10 @@ export class FleetClient {
     return this.call("POST", path, JSON.stringify(body), "application/json", check);
   }
 
+  put<T extends object>(path: string, body: object, check: Check<T> | null = null): Promise<T> {
+    return this.call("PUT", path, JSON.stringify(body), "application/json", check);
+  }
+
   patch<T extends object>(path: string, body: object, check: Check<T> | null = null): Promise<T> {
     return this.call("PATCH", path, JSON.stringify(body), "application/json", check);
   }

@@ -6,6 +6,10 @@ import type {
 } from "../../fleet/routes/management/schemas/devices.ts";
 import type { EventAnswer } from "../../fleet/routes/management/schemas/events.ts";
 import type {
+  DecisionAnswer,
+  PolicyAnswer,
+} from "../../fleet/routes/management/schemas/policies.ts";
+import type {
   PublishedAnswer,
   ReleaseAnswer,
 } from "../../fleet/routes/management/schemas/releases.ts";
@@ -38,6 +42,8 @@ export type EventView = Checked<typeof isEvent>;
 export type StageView = Checked<typeof isStage>;
 export type AdmissionView = Checked<typeof isAdmission>;
 export type RolloutView = Checked<typeof isRollout>;
+export type PolicyView = Checked<typeof isPolicy>;
+export type DecisionView = Checked<typeof isDecision>;
 
 const isImage = partOf<ReleaseAnswer["images"][number]>()({
   hardware: isText,
@@ -140,6 +146,8 @@ const isStage = partOf<RolloutAnswer["stages"][number]>()({
   soakSeconds: isNumber,
   openedAtUnixMs: orNull(isNumber),
   completedAtUnixMs: orNull(isNumber),
+  group: orNull(isText),
+  waitsFor: orNull(isText),
   members: isNumber,
   joined: isNumber,
   attempted: isNumber,
@@ -153,14 +161,14 @@ export const isRollout = partOf<RolloutAnswer>()({
   state: isText,
   currentStage: isNumber,
   eligible: isNumber,
+  policy: orNull(
+    partOf<NonNullable<RolloutAnswer["policy"]>>()({ name: isText, version: isNumber }),
+  ),
   halt: orNull(
     partOf<NonNullable<RolloutAnswer["halt"]>>()({
       reason: isText,
-      bad: isNumber,
-      outOf: isNumber,
-      limit: isNumber,
+      sentence: isText,
       stage: isNumber,
-      sentence: orAbsent(isText),
     }),
   ),
   stages: listOf(isStage),
@@ -173,4 +181,19 @@ export const isRollout = partOf<RolloutAnswer>()({
       }),
     ),
   ),
+});
+
+export const isPolicy = partOf<PolicyAnswer>()({
+  name: isText,
+  version: isNumber,
+  isPreset: isFlag,
+  description: orNull(isText),
+  rules: recordOf(isAny),
+});
+
+export const isDecision = partOf<DecisionAnswer>()({
+  stage: isNumber,
+  kind: isText,
+  sentence: isText,
+  atUnixMs: isNumber,
 });

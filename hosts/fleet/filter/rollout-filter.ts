@@ -19,6 +19,26 @@ export function parseRolloutFilter(text: string): Parsed<Filter> {
   return { ok: false, defect: { message, column: changing.fieldColumn } };
 }
 
+/** What a device must pass to be of a stage: its group and its filter; null when it has neither. */
+export function filterOfStage({
+  group,
+  filter,
+}: {
+  readonly group?: string;
+  readonly filter?: string;
+}): Parsed<Filter | null> {
+  const field = { type: "set", name: "group" } as const;
+  const own: readonly Filter[] =
+    group === undefined
+      ? []
+      : [{ kind: "matches", field, patterns: [{ exact: group }], negated: false }];
+  const read = filter === undefined ? null : parseRolloutFilter(filter);
+  if (read?.ok === false) return read;
+  const all = read === null ? own : [...own, read.value];
+  const [first = null] = all;
+  return { ok: true, value: all.length > 1 ? { kind: "all", of: all } : first };
+}
+
 function comparisonsOf(expression: Expression): readonly Comparison[] {
   return expression.kind === "comparison" ? [expression] : expression.of.flatMap(comparisonsOf);
 }

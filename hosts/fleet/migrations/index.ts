@@ -13,6 +13,7 @@ import * as eventBytes from "./0011-event-bytes.ts";
 import * as knownAddresses from "./0012-known-addresses.ts";
 import * as replacedImages from "./0013-replaced-images.ts";
 import * as deviceRegistry from "./0014-device-registry.ts";
+import * as policies from "./0015-policies.ts";
 import * as admission from "./0016-admission.ts";
 import * as counters from "./0017-counters.ts";
 
@@ -32,6 +33,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0012-known-addresses": knownAddresses,
   "0013-replaced-images": replacedImages,
   "0014-device-registry": deviceRegistry,
+  "0015-policies": policies,
   "0016-admission": admission,
   "0017-counters": counters,
 };

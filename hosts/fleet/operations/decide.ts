@@ -1,4 +1,4 @@
-import { bucketOf, stageOf } from "../rollout/buckets.ts";
+import { bucketOf, lastStageOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import { type Ineligibility, isOlder } from "../rollout/eligibility.ts";
 import { mayInstall } from "../rollout/install-windows.ts";
@@ -6,7 +6,7 @@ import { isOfferable, isOpen, isThrough, type MemberState } from "../rollout/mem
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
 import { listRefusals } from "../storage/devices.ts";
-import { insertMembers, type MemberRow } from "../storage/rollouts.ts";
+import { insertMembers, type MemberRow, setBatteryBefore } from "../storage/rollouts.ts";
 import { mayOffer } from "./admission.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
@@ -54,6 +54,7 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
   for (const rollout of change.fleet.memory.rollouts.values()) {
     if (!isServed(rollout) || !selects(rollout.definition.selector, change.row)) continue;
     const member = await change.memberOf(rollout.id);
+    if (member?.state === "waiting") await placeAnew(change, rollout, member);
     if (member !== null && (member.state !== "excluded" || member.reason === takenBack)) continue;
     if (member === null && rollout.wasFinished) continue; // who comes now needs a rollout of its own
     const image = change.imageOf(rollout.id);
@@ -63,13 +64,48 @@ async function joinRollouts(change: DeviceChange): Promise<void> {
       continue;
     }
     const bucket = bucketOf(saltOf(rollout.id), change.id);
-    const stage = stageOf(bucket, rollout.laterCutoffs);
+    const stage = await stageOfNewcomer(change, rollout, bucket);
     if (stage === null) continue;
     const { db, nowUnixMs } = change.unit;
     const at = { unixMs: nowUnixMs, serviceMs: change.fleet.time.nowMs() };
     await insertMembers(db, rollout.id, [{ deviceId: change.id, bucket, stage }], at);
     change.forgetMembers();
   }
+}
+
+async function stageOfNewcomer(
+  change: DeviceChange,
+  rollout: Rollout,
+  bucket: number,
+): Promise<number | null> {
+  const passes = await stagesPassed(change, rollout);
+  const place = rollout.definition.newcomers === "wait" ? lastStageOf : stageOf;
+  return place(bucket, rollout.laterCutoffs, (stage) => passes[stage] ?? false);
+}
+
+async function stagesPassed(
+  change: DeviceChange,
+  { stageFilters }: Rollout,
+): Promise<readonly boolean[]> {
+  const passes: boolean[] = [];
+  for (const filter of stageFilters) passes.push(await change.passes(filter));
+  return passes;
+}
+
+/**
+ * A device that waits goes to another stage when it does not pass the filter of its own any more,
+ * or came into a group whose stage is before. What was offered stays where it is.
+ */
+async function placeAnew(change: DeviceChange, rollout: Rollout, member: MemberRow): Promise<void> {
+  if (rollout.stageFilters.every((filter) => filter === null)) return;
+  const passes = await stagesPassed(change, rollout);
+  const { stages } = rollout.definition;
+  const earlier = stages.findIndex(({ group }, stage) => group !== undefined && passes[stage]);
+  const isCalledEarlier = earlier >= 0 && earlier < member.stage;
+  if (passes[member.stage] === true && !isCalledEarlier) return;
+  const found = stageOf(member.bucket, rollout.laterCutoffs, (stage) => passes[stage] ?? false);
+  if (found === null || found === member.stage) return;
+  await change.moveToStage(member, found);
 }
 
 /**
@@ -239,6 +275,7 @@ async function offer(
     created_at: nowUnixMs,
     changed_at: nowUnixMs,
   });
+  await setBatteryBefore(db, member, change.row.battery);
   await change.learn(member, image.imageHash, { kind: "offered" });
   change.setState("offered", null);
 }

@@ -19,6 +19,8 @@ import {
   listMemberships,
   type MemberRow,
   moveMember,
+  moveToStage,
+  setBatteryDropped,
   setDue,
   setReplaced,
 } from "../storage/rollouts.ts";
@@ -42,6 +44,8 @@ const retryAfterMs = 3600 * 1000;
  */
 const retryPausesMs: readonly number[] = [1, 6, 24].map((hours) => hours * 3600 * 1000);
 const recentMs = 3600 * 1000;
+/** A battery that lost so many points of percent since the offer is one that dropped. */
+const batteryDropPoints = 10;
 
 /**
  * One unit of work on one device: reads through it see its own changes, and the memory gets them
@@ -197,6 +201,27 @@ export class DeviceChange {
     this.replaceRow(member, { proof_due_at: due });
   }
 
+  /** A member that waits goes to another stage. */
+  async moveToStage(member: MemberRow, stage: number): Promise<void> {
+    await moveToStage(this.unit.db, member, stage);
+    this.replaceRow(member, { stage });
+    this.movedRollouts.add(member.rollout_id);
+  }
+
+  /** Counts for each rollout whose release the device runs whether its battery dropped since. */
+  async judgeBattery(): Promise<void> {
+    const { battery } = this.row;
+    if (battery === null) return;
+    for (const member of await this.members()) {
+      if (member.state !== "updated" || member.battery_before === null) continue;
+      const hasDropped = member.battery_before - battery >= batteryDropPoints;
+      if (hasDropped === (member.battery_dropped === 1)) continue;
+      await setBatteryDropped(this.unit.db, member, hasDropped);
+      this.replaceRow(member, { battery_dropped: hasDropped ? 1 : 0 });
+      this.movedRollouts.add(member.rollout_id);
+    }
+  }
+
   /** The member came to run the release; what it ran until then. */
   async noteReplaced(member: MemberRow, imageHash: string): Promise<void> {
     await setReplaced(this.unit.db, member, imageHash);
@@ -261,6 +286,7 @@ export class DeviceChange {
       changed_service_ms: atServiceMs,
       silent_rollbacks: silentRollbacks,
       proof_due_at: proofDueAtServiceMs,
+      battery_dropped: next.state === "updated" ? member.battery_dropped : 0,
     });
     const { releaseId } = rollout;
     if (next.state === "rolled-back") {

@@ -1,15 +1,11 @@
 import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
 import type { Filter } from "../filter/filter.ts";
-import { parseRolloutFilter } from "../filter/rollout-filter.ts";
+import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
 import { shareCutoffs } from "../rollout/buckets.ts";
-import {
-  defaultActionSeconds,
-  defaultCancelSeconds,
-  defaultHaltThreshold,
-  type RolloutDefinition,
-} from "../rollout/definition.ts";
+import { type RolloutDefinition, readDefinition } from "../rollout/definition.ts";
+import { type Halt, readHalt } from "../rollout/halt.ts";
 import { readInstallWindows } from "../rollout/install-windows.ts";
-import type { Halt } from "../rollout/stage.ts";
+import type { StagePlan } from "../rollout/policy.ts";
 import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
 import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
@@ -42,8 +38,12 @@ export interface Rollout {
   readonly name: string;
   readonly releaseId: number;
   readonly state: RolloutState;
-  readonly halt: (Halt & { readonly stage: number }) | null;
+  readonly halt: Halt | null;
+  /** Service time since when the rule that stopped it is kept again; null while it is not. */
+  readonly keptSinceMs: number | null;
   readonly currentStage: number;
+  /** Why its stage did not go on when that was decided last; null when that is to be looked up. */
+  readonly heldAs: string | null;
   /**
    * The last stage was complete: whatever became of the rollout since, it takes nobody in and goes
    * on as finished.
@@ -56,6 +56,8 @@ export interface Rollout {
   readonly definition: RolloutDefinition;
   /** The filter of the selector, read; null when there is none. */
   readonly filter: Filter | null;
+  /** What a device must pass to be of each stage, its group included; null of one for all. */
+  readonly stageFilters: readonly (Filter | null)[];
   /** The windows of the definition, read; null when devices may install at any time. */
   readonly windows: MaintenanceWindows | null;
   readonly eligible: number;
@@ -105,41 +107,32 @@ export class FleetMemory {
     return file;
   }
 
-  setRollout(rollout: Rollout): void {
+  /** Another rollout than it was makes another plan. */
+  setRollout(rollout: Rollout, { isAnother } = { isAnother: true }): void {
     this.rollouts.set(rollout.id, rollout);
-    this.plan.advance();
+    if (isAnother) this.plan.advance();
   }
 }
 
-/** What rollouts did before they could be asked to: nothing. */
-const earlierDefinition = {
-  approved: false,
-  retryRolledBack: false,
-  windows: null,
-  actionSeconds: defaultActionSeconds,
-  cancelSeconds: defaultCancelSeconds,
-  rate: null,
-  control: null,
-  imageIds: null,
-  stepImageIdMax: null,
-};
-
 export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Rollout {
-  const stored = JSON.parse(row.definition);
-  const halt = { ...defaultHaltThreshold, ...stored.halt };
-  const definition: RolloutDefinition = { ...earlierDefinition, ...stored, halt };
+  const told = stages.map(({ percent, soak_seconds: soakSeconds }) => ({ percent, soakSeconds }));
+  const definition = readDefinition(row.definition, told);
+  const cutoffs = stages.map(({ cutoff }) => cutoff);
   return {
     id: row.id,
     name: row.name,
     releaseId: row.release_id,
     state: row.state,
-    halt: row.halt === null ? null : JSON.parse(row.halt),
+    halt: row.halt === null ? null : readHalt(row.halt),
+    keptSinceMs: row.kept_since_service_ms,
     currentStage: row.current_stage,
+    heldAs: null,
     wasFinished: stages.at(-1)?.completed_at != null,
-    cutoffs: stages.map(({ cutoff }) => cutoff),
-    laterCutoffs: shareCutoffs(stages),
+    cutoffs,
+    laterCutoffs: shareCutoffs(definition.stages, cutoffs),
     definition,
     filter: filterOf(definition),
+    stageFilters: definition.stages.map(stageFilterOf),
     windows: windowsOf(definition),
     eligible: row.eligible,
     createdAtUnixMs: row.created_at,
@@ -152,6 +145,12 @@ export function rolloutOfRow(row: RolloutRow, stages: readonly StageRow[]): Roll
 function filterOf({ selector }: RolloutDefinition): Filter | null {
   if (selector.filter === undefined) return null;
   const read = parseRolloutFilter(selector.filter);
+  if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.defect.message}`);
+  return read.value;
+}
+
+function stageFilterOf(stage: StagePlan): Filter | null {
+  const read = filterOfStage(stage);
   if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.defect.message}`);
   return read.value;
 }

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Filter } from "../filter/filter.ts";
-import { parseRolloutFilter } from "../filter/rollout-filter.ts";
+import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
+import type { FilterDefect } from "../filter/syntax.ts";
+import type { RolloutDefinition } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
 import { opensAt, readInstallWindows } from "../rollout/install-windows.ts";
 import { type FleetPreview, type PreviewGroup, previewOf } from "../rollout/preview.ts";
@@ -68,7 +70,7 @@ export async function previewRollout(
     const message = `there is no release ${wanted.releaseVersion}; publish it first`;
     return { ok: false, reason: "unknown-release", message };
   }
-  const read = filterOf(wanted);
+  const read = filtersOf(wanted);
   if (!read.ok) return read;
   const { selector } = wanted.definition;
   const selection: DeviceSelection = {
@@ -76,7 +78,7 @@ export async function previewRollout(
     devices: selector.devices ?? null,
     filter: read.filter,
     nowUnixMs,
-    apart: [],
+    apart: read.stageFilters,
   };
   const definition = { ...wanted.definition, stepImageIdMax: newestImageId(memory) };
   const judge = judgeOf(memory, release, { ...wanted, definition });
@@ -86,13 +88,9 @@ export async function previewRollout(
     const judged = judgedGroups(groups, refusing, judge);
     const selected = judged.reduce((sum, { count }) => sum + count, 0);
     judged.push(unselected((await countDevices(db)) - selected));
-    const stop: StopRule = {
-      limit: definition.halt.rolledBackShare,
-      confidence: 0.95,
-      sampleMin: 1,
-    };
+    const stop = stopRuleOf(definition);
     const found = previewOf(judged, {
-      stages: wanted.stages,
+      stages: definition.stages,
       stop,
       pollSeconds,
       offerSeconds: (devices, since) => offerSeconds(definition.rate, devices, since),
@@ -107,15 +105,39 @@ export async function previewRollout(
   }
 }
 
-function filterOf({
-  definition: { selector },
-}: NewRollout): { ok: true; filter: Filter | null } | (PreviewResult & { ok: false }) {
-  if (selector.filter === undefined) return { ok: true, filter: null };
-  const parsed = parseRolloutFilter(selector.filter);
-  if (parsed.ok) return { ok: true, filter: parsed.value };
-  const { column, message } = parsed.defect;
-  const text = `the filter cannot be read, column ${column}: ${message}`;
-  return { ok: false, reason: "filter-invalid", message: text };
+interface RolloutFilters {
+  readonly filter: Filter | null;
+  /** What a device must pass to be of each stage; null of one for all. */
+  readonly stageFilters: readonly (Filter | null)[];
+}
+
+function filtersOf({
+  definition: { selector, stages },
+}: NewRollout): ({ ok: true } & RolloutFilters) | (PreviewResult & { ok: false }) {
+  const unreadable = (what: string, { column, message }: FilterDefect) =>
+    ({
+      ok: false,
+      reason: "filter-invalid",
+      message: `${what} cannot be read, column ${column}: ${message}`,
+    }) as const;
+  const parsed = selector.filter === undefined ? null : parseRolloutFilter(selector.filter);
+  if (parsed?.ok === false) return unreadable("the filter", parsed.defect);
+  const stageFilters: (Filter | null)[] = [];
+  for (const [index, stage] of stages.entries()) {
+    const read = filterOfStage(stage);
+    if (!read.ok) return unreadable(`stages.${index}.filter`, read.defect);
+    stageFilters.push(read.value);
+  }
+  return { ok: true, filter: parsed?.value ?? null, stageFilters };
+}
+
+/** The strictest rule that stops the rollout for devices that roll back; none is never broken. */
+function stopRuleOf({ abort, confidence }: RolloutDefinition): StopRule {
+  const rules = abort.filter(
+    ({ metric, action }) => metric === "rolled-back" && action !== "notify",
+  );
+  const strictest = rules.toSorted((a, b) => a.share - b.share)[0];
+  return { limit: strictest?.share ?? 1, confidence, sampleMin: strictest?.minSample ?? 1 };
 }
 
 type Judge = (facts: GroupFacts, refused: ReadonlySet<string>) => PreviewGroup["way"];

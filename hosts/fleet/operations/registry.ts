@@ -99,4 +99,5 @@ export async function setRegistry(device: DeviceChange): Promise<void> {
   const { db } = device.unit;
   const set = await readRegistrations(db, device.id);
   device.set(columnsOfRegistry(set, await readAttributes(db, device.id)));
+  await device.judgeBattery();
 }

@@ -1,14 +1,9 @@
 import type { DigestHex } from "../../../src/protocol/digest.ts";
-import { parseRolloutFilter } from "../filter/rollout-filter.ts";
-import { bucketOf, sortBuckets, stageCutoffs, stageOf } from "../rollout/buckets.ts";
-import {
-  areStagesRising,
-  type RolloutDefinition,
-  type StageDefinition,
-  selects,
-} from "../rollout/definition.ts";
+import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
+import { bucketOf, stageOf } from "../rollout/buckets.ts";
+import { type RolloutDefinition, selects } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
-import { findHalt, type HaltThreshold, membersCount } from "../rollout/stage.ts";
+import { findPolicyDefect } from "../rollout/policy.ts";
 import type { Queries, UnitOfWork } from "../storage/database.ts";
 import {
   type DeviceFilter,
@@ -18,33 +13,35 @@ import {
   mapRefusals,
 } from "../storage/devices.ts";
 import { addEvent } from "../storage/events.ts";
-import {
-  countsOf,
-  insertMembers,
-  insertRollout,
-  insertStage,
-  listStages,
-  type StageRow,
-  updateRollout,
-  updateStage,
-} from "../storage/rollouts.ts";
+import { insertMembers, insertRollout, insertStage, listStages } from "../storage/rollouts.ts";
 import { limits } from "../terms/limits.ts";
 import { leaveTurn } from "../time/slices.ts";
+import { mustHaveFiles, openRollout } from "./change-rollout.ts";
 import { findEntry } from "./contact.ts";
-import { acceptedControl } from "./control.ts";
 import { saltOf } from "./decide.ts";
+import { decided } from "./decisions.ts";
 import { newestImageId, nextOffered } from "./eligible.ts";
-import { announce, openNext, stageEvent } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Rollout, rolloutOfRow } from "./memory.ts";
 import { Overlap, type Wanted } from "./overlap.ts";
 import { imageFor, type Release, type ReleaseFile } from "./releases.ts";
+import { type RolloutResult, refuse } from "./rollout-result.ts";
+import {
+  type Candidate,
+  candidatesPerPage,
+  cutoffsOf,
+  devicesOfStages,
+  type Placed,
+  pagesOf,
+  percentOf,
+  type Taking,
+  whyNoStageGuards,
+} from "./stage-places.ts";
 import { Stranded } from "./stranded.ts";
 
 export interface NewRollout {
   readonly name: string;
   readonly releaseVersion: string;
-  readonly stages: readonly StageDefinition[];
   readonly definition: RolloutDefinition;
   readonly start: boolean;
   /** The rollout may begin where another open one brings the release to the same devices. */
@@ -53,36 +50,13 @@ export interface NewRollout {
   readonly leaveBehind: boolean;
 }
 
-export type RolloutRefusal =
-  | "unknown-release"
-  | "unknown-rollout"
-  | "stages-not-rising"
-  | "filter-invalid"
-  | "no-eligible-devices"
-  | "strands-devices"
-  | "overlaps"
-  | "spelled-otherwise"
-  | "too-many-rollouts"
-  | "wrong-state"
-  | "over-threshold"
-  | "stage-not-empty";
-
-export type RolloutResult =
-  | { readonly ok: true; readonly rollout: Rollout }
-  | { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string };
-
-/**
- * Devices handled at a time, within some milliseconds; in between, requests that need no writing
- * have their turn.
- */
-const candidatesPerPage = 500;
-
 /** Plans a rollout: every device that is eligible now gets its stage. Starts it when asked to. */
 export async function createRollout(fleet: Fleet, asked: NewRollout): Promise<RolloutResult> {
   const stepImageIdMax = newestImageId(fleet.memory);
   const wanted = { ...asked, definition: { ...asked.definition, stepImageIdMax } };
-  if (!areStagesRising(wanted.stages))
-    return refuse("stages-not-rising", "each stage must have a higher percent than the one before");
+  const policyDefect = findPolicyDefect(wanted.definition);
+  if (policyDefect !== null)
+    return refuse("policy-invalid", `${policyDefect.path}: ${policyDefect.rule}`);
   return fleet.database.write(async (unit) => {
     const release = fleet.memory.release(wanted.releaseVersion);
     if (release === null)
@@ -109,6 +83,14 @@ export async function createRollout(fleet: Fleet, asked: NewRollout): Promise<Ro
         "filter-invalid",
         `the filter cannot be read, column ${parsed.defect.column}: ${parsed.defect.message}`,
       );
+    for (const [index, stage] of wanted.definition.stages.entries()) {
+      const read = filterOfStage(stage);
+      if (!read.ok)
+        return refuse(
+          "filter-invalid",
+          `stages.${index}.filter cannot be read, column ${read.defect.column}: ${read.defect.message}`,
+        );
+    }
     const filter = parsed && { wanted: parsed.value, nowUnixMs: unit.nowUnixMs };
     const overlap = wanted.beside ? null : new Overlap(fleet.memory, release, unit.nowUnixMs);
     const devices = { release, definition: wanted.definition, overlap, filter };
@@ -121,177 +103,20 @@ export async function createRollout(fleet: Fleet, asked: NewRollout): Promise<Ro
       await fleet.artifacts.mustHave(fileHash as DigestHex, fileBytes);
     const overlaps = overlap?.refusal ?? null;
     if (overlaps !== null) return refuse("overlaps", overlaps);
-    const rollout = await plan(unit, fleet, wanted, release, found);
+    const { stages } = wanted.definition;
+    const taking = await devicesOfStages(unit, stages, found);
+    const emptyText = whyNoStageGuards(stages, taking);
+    if (emptyText !== null) return refuse("stage-holds-nobody", emptyText);
+    const rollout = await plan(unit, fleet, { wanted, release, devices: found, taking });
     if (!wanted.start) {
       unit.onCommit(() => fleet.memory.setRollout(rollout));
       return { ok: true, rollout };
     }
-    return { ok: true, rollout: await open(unit, fleet, rollout) };
+    return { ok: true, rollout: await openRollout(unit, fleet, rollout) };
   });
-}
-
-/** Opens the first stage of a rollout that is ready. */
-export function startRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["ready"], async (unit, rollout) => {
-    const release = fleet.memory.releases.get(rollout.releaseId);
-    if (release !== undefined) await mustHaveFiles(fleet, release);
-    return { ok: true, rollout: await open(unit, fleet, rollout) };
-  });
-}
-
-/** No device is sent for a file that is not here: throws `ArtifactMissingError`. */
-async function mustHaveFiles(fleet: Fleet, release: Release): Promise<void> {
-  for (const { fileHash, fileBytes } of release.images)
-    await fleet.artifacts.mustHave(fileHash as DigestHex, fileBytes);
-}
-
-/** No device is offered the release any more; those that have begun go on. */
-export function pauseRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["running", "finished"], (unit, rollout) =>
-    change(unit, fleet, { ...rollout, endedAtUnixMs: null }, { state: "paused" }),
-  );
-}
-
-/**
- * Goes on with a paused rollout. A halted one goes on only with a new threshold that its counters
- * satisfy: whoever lets it go on says how much they accept.
- */
-export function resumeRollout(
-  fleet: Fleet,
-  id: number,
-  haltThreshold: HaltThreshold | null,
-): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["paused", "halted"], async (unit, rollout) => {
-    const definition = {
-      ...rollout.definition,
-      control: acceptedControl(rollout),
-      ...(haltThreshold === null ? {} : { halt: haltThreshold }),
-    };
-    const stages = await listStages(unit.db, id);
-    for (const row of stages.slice(0, rollout.currentStage + 1)) {
-      const halt = findHalt(countsOf(row), definition);
-      if (halt !== null)
-        return refuse(
-          "over-threshold",
-          `stage ${row.stage + 1} has ${halt.bad} of ${halt.outOf} devices over the ${halt.reason} limit of ` +
-            `${halt.limit}; resume with a higher limit (--halt-share, --failed-share or --silent-share), or cancel`,
-        );
-    }
-    await updateRollout(unit.db, id, { definition: JSON.stringify(definition), halt: null });
-    const endedAtUnixMs = rollout.wasFinished ? (stages.at(-1)?.completed_at ?? null) : null;
-    return change(
-      unit,
-      fleet,
-      { ...rollout, definition, halt: null, endedAtUnixMs },
-      { state: rollout.wasFinished ? "finished" : "running" },
-    );
-  });
-}
-
-/** Ends a rollout for good; actions of devices that do not run the release yet are taken back. */
-export function cancelRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  const from = ["ready", "running", "paused", "halted", "finished"] as const;
-  return onRollout(fleet, id, from, (unit, rollout) =>
-    change(unit, fleet, { ...rollout, endedAtUnixMs: unit.nowUnixMs }, { state: "cancelled" }),
-  );
-}
-
-/**
- * Goes on from a stage that lost its members before one of them proved anything. Any other stage
- * completes by itself, or says why it does not.
- */
-export function advanceRollout(fleet: Fleet, id: number): Promise<RolloutResult> {
-  return onRollout(fleet, id, ["running"], async (unit, rollout) => {
-    const stages = await listStages(unit.db, id);
-    const row = stages[rollout.currentStage];
-    if (row === undefined) throw new Error(`rollout ${id} has no stage ${rollout.currentStage}`);
-    const members = membersCount(countsOf(row));
-    if (members > 0)
-      return refuse(
-        "stage-not-empty",
-        `stage ${row.stage + 1} has ${members} devices and goes on by itself: "sluice rollout show ${id}" tells what it waits for; remove devices that are dead`,
-      );
-    return { ok: true, rollout: await completeStage(unit, fleet, { rollout, row, stages }) };
-  });
-}
-
-async function completeStage(
-  unit: UnitOfWork,
-  fleet: Fleet,
-  { rollout, row, stages }: { rollout: Rollout; row: StageRow; stages: readonly StageRow[] },
-): Promise<Rollout> {
-  const { nowUnixMs } = unit;
-  await updateStage(unit.db, rollout.id, row.stage, { completed_at: nowUnixMs });
-  await stageEvent(unit, rollout, "stage-completed", row, { by: "operator" });
-  const next = stages[row.stage + 1];
-  const after = await openNext(unit, rollout, { next, serviceMs: fleet.time.nowMs() });
-  if (after.state !== rollout.state) await announce(unit, after);
-  await updateRollout(unit.db, rollout.id, {
-    state: after.state,
-    current_stage: after.currentStage,
-    ended_at: after.endedAtUnixMs,
-  });
-  unit.onCommit(() => fleet.memory.setRollout(after));
-  return after;
-}
-
-async function onRollout(
-  fleet: Fleet,
-  id: number,
-  from: readonly Rollout["state"][],
-  work: (unit: UnitOfWork, rollout: Rollout) => Promise<RolloutResult>,
-): Promise<RolloutResult> {
-  const result = await fleet.database.write(async (unit): Promise<RolloutResult> => {
-    const rollout = fleet.memory.rollouts.get(id);
-    if (rollout === undefined) return refuse("unknown-rollout", `there is no rollout ${id}`);
-    if (!from.includes(rollout.state))
-      return refuse("wrong-state", `rollout ${id} is ${rollout.state}, not ${from.join(" or ")}`);
-    return work(unit, rollout);
-  });
-  if (!result.ok) return result;
-  return { ok: true, rollout: fleet.memory.rollouts.get(id) ?? result.rollout };
-}
-
-async function change(
-  unit: UnitOfWork,
-  fleet: Fleet,
-  rollout: Rollout,
-  to: { readonly state: Rollout["state"] },
-): Promise<RolloutResult> {
-  const next = { ...rollout, ...to };
-  await updateRollout(unit.db, rollout.id, { state: next.state, ended_at: next.endedAtUnixMs });
-  await addEvent(unit.db, { kind: `rollout-${next.state}`, rolloutId: rollout.id }, unit.nowUnixMs);
-  unit.onCommit(() => fleet.memory.setRollout(next));
-  return { ok: true, rollout: next };
-}
-
-async function open(unit: UnitOfWork, fleet: Fleet, rollout: Rollout): Promise<Rollout> {
-  const { nowUnixMs } = unit;
-  const next = { ...rollout, state: "running", startedAtUnixMs: nowUnixMs } as const;
-  await updateRollout(unit.db, rollout.id, { state: "running", started_at: nowUnixMs });
-  await updateStage(unit.db, rollout.id, 0, {
-    opened_at: nowUnixMs,
-    opened_service_ms: fleet.time.nowMs(),
-  });
-  await addEvent(unit.db, { kind: "rollout-started", rolloutId: rollout.id }, nowUnixMs);
-  unit.onCommit(() => fleet.memory.setRollout(next));
-  return next;
 }
 
 type CandidateRow = Awaited<ReturnType<typeof listCandidates>>[number];
-
-interface Candidate {
-  readonly deviceId: string;
-}
-
-interface Placed extends Candidate {
-  readonly bucket: number;
-}
-
-function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let from = 0; from < items.length; from += candidatesPerPage)
-    yield items.slice(from, from + candidatesPerPage);
-}
 
 async function eligibleDevices(
   db: Queries,
@@ -384,10 +209,15 @@ const nothing: ReadonlySet<string> = new Set();
 async function plan(
   unit: UnitOfWork,
   fleet: Fleet,
-  wanted: NewRollout,
-  release: Release,
-  devices: readonly Candidate[],
+  what: {
+    readonly wanted: NewRollout;
+    readonly release: Release;
+    readonly devices: readonly Candidate[];
+    readonly taking: Taking;
+  },
 ): Promise<Rollout> {
+  const { wanted, release, devices, taking } = what;
+  const { stages } = wanted.definition;
   const row = await insertRollout(unit.db, {
     name: wanted.name,
     release_id: release.id,
@@ -403,30 +233,24 @@ async function plan(
     started_at: null,
     ended_at: null,
   });
-  const salt = saltOf(row.id);
   const placed: Placed[] = [];
   for (const page of pagesOf(devices)) {
-    for (const { deviceId } of page) placed.push({ deviceId, bucket: bucketOf(salt, deviceId) });
+    for (const { deviceId } of page)
+      placed.push({ deviceId, bucket: bucketOf(saltOf(row.id), deviceId) });
     await leaveTurn();
   }
-  const cutoffs = stageCutoffs(
-    wanted.stages,
-    await sortBuckets(
-      placed.map(({ bucket }) => bucket),
-      leaveTurn,
-    ),
-  );
-  for (const [stage, { percent, soakSeconds }] of wanted.stages.entries())
+  const cutoffs = await cutoffsOf(stages, placed, taking);
+  for (const [stage, plan] of stages.entries())
     await insertStage(unit.db, {
       rollout_id: row.id,
       stage,
-      percent,
-      soak_seconds: soakSeconds,
+      percent: percentOf(plan, { taking: taking[stage] ?? null, eligible: devices.length }),
+      soak_seconds: plan.soakSeconds,
       cutoff: cutoffs[stage] ?? -1,
     });
   for (const page of pagesOf(placed)) {
     const members = page.flatMap(({ deviceId, bucket }) => {
-      const stage = stageOf(bucket, cutoffs);
+      const stage = stageOf(bucket, cutoffs, (index) => taking[index]?.has(deviceId) ?? true);
       return stage === null ? [] : [{ deviceId, bucket, stage }];
     });
     await insertMembers(unit.db, row.id, members, {
@@ -445,7 +269,17 @@ async function plan(
     },
     unit.nowUnixMs,
   );
-  return rolloutOfRow(row, await listStages(unit.db, row.id));
+  const rows = await listStages(unit.db, row.id);
+  const { policy } = wanted.definition;
+  const sizes = rows.map(({ joined }) => joined).join(", ");
+  const by = policy === null ? "" : `, policy ${policy.name} version ${policy.version}`;
+  await decided(unit, row, {
+    stage: 0,
+    kind: "created",
+    sentence: `${devices.length} devices are eligible, stages of ${sizes}${by}`,
+    inputs: { eligible: devices.length, stages: rows.map(({ joined }) => joined), policy },
+  });
+  return rolloutOfRow(row, rows);
 }
 
 export function noDevicesText(
@@ -469,11 +303,4 @@ export function noDevicesText(
     `${narrowed}${filtered}, and devices that run it, run a newer version or rolled it back are left out` +
     `${counts === "" ? "" : ` (${counts})`}${hints.join("")}`
   );
-}
-
-function refuse(
-  reason: RolloutRefusal,
-  message: string,
-): { readonly ok: false; readonly reason: RolloutRefusal; readonly message: string } {
-  return { ok: false, reason, message };
 }

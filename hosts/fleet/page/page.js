@@ -186,9 +186,8 @@ function rolloutBlock({ id, name, releaseVersion, state, halt, stages, outcomes 
   return element("div", parts, "rollout");
 }
 
-function haltText({ reason, bad, outOf, limit, stage, sentence }) {
-  if (sentence) return `, halted in stage ${stage + 1}: ${sentence}`;
-  return `, halted in stage ${stage + 1}: ${bad} of ${outOf} attempts, over the ${reason} of ${limit}`;
+function haltText({ sentence, stage }) {
+  return `, stage ${stage + 1}: ${sentence}`;
 }
 
 function stageBlock({

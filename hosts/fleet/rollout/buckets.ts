@@ -53,58 +53,99 @@ export async function sortBuckets(
   return sorted;
 }
 
-export interface StageShare {
-  /**
-   * Cumulative: how many of the eligible devices this stage and those before it hold, in percent.
-   */
-  readonly percent: number;
+/** How much of the devices a stage and those before it hold together. */
+export interface StageSize {
+  readonly percent?: number;
+  readonly count?: number;
+  /** All of a group that pass its filter, whatever their bucket. */
+  readonly group?: string;
+  readonly filter?: string;
 }
 
 /**
- * How many devices the stages hold, cumulative: `ceil(percent * eligible / 100)`, at least one in
- * the first stage, never fewer than the stage before.
+ * How many of the devices a stage holds, those before it included: `ceil(percent * eligible /
+ * 100)`, at least one.
  */
-export function cumulativeSizes(stages: readonly StageShare[], eligible: number): number[] {
+function wantedSize({ percent = 100, count }: StageSize, eligible: number): number {
+  // The subtrahend keeps 0.57 * 100 from becoming 58 through its rounding error.
+  return Math.max(1, count ?? Math.ceil((percent * eligible) / 100 - 1e-9));
+}
+
+/**
+ * How many devices the stages hold, cumulative; never fewer than the stage before. Of stages
+ * without filters and groups.
+ */
+export function cumulativeSizes(stages: readonly StageSize[], eligible: number): number[] {
   let previous = 0;
-  return stages.map(({ percent }) => {
-    // The subtrahend keeps 0.57 * 100 from becoming 58 through its rounding error.
-    const wanted = Math.max(1, Math.ceil((percent * eligible) / 100 - 1e-9));
-    previous = Math.min(eligible, Math.max(previous, wanted));
+  return stages.map((stage) => {
+    previous = Math.min(eligible, Math.max(previous, wantedSize(stage, eligible)));
     return previous;
   });
 }
 
 /**
- * The highest bucket of each stage: a device belongs to the first stage whose cutoff its bucket
- * does not pass. A stage of 100 percent takes every bucket, so that devices which arrive later find
- * a stage.
- * `sortedBuckets` are those of the eligible devices, ascending.
+ * The highest bucket of each stage: a device belongs to the first stage whose filter it passes and
+ * whose cutoff its bucket does not. A stage of 100 percent takes every bucket, so that devices
+ * which arrive later find a stage.
+ * `sortedBuckets` are those of the eligible devices that pass the filter of the stage, ascending.
  */
 export function stageCutoffs(
-  stages: readonly StageShare[],
-  sortedBuckets: ArrayLike<number>,
+  stages: readonly StageSize[],
+  sortedBuckets: (stage: number) => ArrayLike<number>,
 ): number[] {
-  const sizes = cumulativeSizes(stages, sortedBuckets.length);
-  return stages.map(({ percent }, index) => {
-    if (percent >= 100) return bucketsCount - 1;
-    const size = sizes[index] ?? 0;
-    return size === 0 ? -1 : (sortedBuckets[size - 1] ?? -1);
+  let previous = 0;
+  return stages.map((stage, index) => {
+    if (takesEveryBucket(stage)) return bucketsCount - 1;
+    const buckets = sortedBuckets(index);
+    const isPart = stage.filter !== undefined;
+    const wanted = wantedSize(stage, buckets.length);
+    const size = Math.min(buckets.length, isPart ? wanted : Math.max(previous, wanted));
+    if (!isPart) previous = size;
+    return size === 0 ? -1 : (buckets[size - 1] ?? -1);
   });
+}
+
+function takesEveryBucket({ percent, group }: StageSize): boolean {
+  return group !== undefined || (percent !== undefined && percent >= 100);
 }
 
 /**
  * The same for devices that come later: a stage holds its share of the hash space, whatever part of
- * it the few devices took for which the rollout was planned.
+ * it the few devices took for which the rollout was planned; one of a number of devices goes by the
+ * cutoff that it was planned with.
  */
-export function shareCutoffs(stages: readonly StageShare[]): number[] {
-  return stages.map(({ percent }) => Math.floor((bucketsCount * percent) / 100) - 1);
+export function shareCutoffs(
+  stages: readonly StageSize[],
+  plannedCutoffs: readonly number[],
+): number[] {
+  return stages.map((stage, index) => {
+    if (takesEveryBucket(stage)) return bucketsCount - 1;
+    const { percent } = stage;
+    return percent === undefined
+      ? (plannedCutoffs[index] ?? -1)
+      : Math.floor((bucketsCount * percent) / 100) - 1;
+  });
 }
 
 /**
  * The stage of a bucket, or null when the stages together hold less than the whole fleet and it is
  * beyond them.
  */
-export function stageOf(bucket: number, cutoffs: readonly number[]): number | null {
-  const stage = cutoffs.findIndex((cutoff) => bucket <= cutoff);
+export function stageOf(
+  bucket: number,
+  cutoffs: readonly number[],
+  passes: (stage: number) => boolean = () => true,
+): number | null {
+  const stage = cutoffs.findIndex((cutoff, index) => bucket <= cutoff && passes(index));
+  return stage < 0 ? null : stage;
+}
+
+/** The last stage that takes a device in, or null: there waits who came after the plan. */
+export function lastStageOf(
+  bucket: number,
+  cutoffs: readonly number[],
+  passes: (stage: number) => boolean,
+): number | null {
+  const stage = cutoffs.findLastIndex((cutoff, index) => bucket <= cutoff && passes(index));
   return stage < 0 ? null : stage;
 }

@@ -1,10 +1,14 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
+import type { AbortMetric, AbortRule } from "./abort.ts";
 import type { ControlSettings } from "./control-metrics.ts";
+import { defaultPolicy, type PolicyRules, type StagePlan } from "./policy.ts";
 import type { OfferRate } from "./rate.ts";
-import type { HaltThreshold, StageRules, StragglerRule } from "./stage.ts";
+import type { StageRules } from "./stage.ts";
 
 /** What an operator asked for; stored as JSON with the rollout. */
-export interface RolloutDefinition extends StageRules {
+export interface RolloutDefinition extends StageRules, PolicyRules {
+  /** Where the rules come from; null of rules that were told with the rollout. */
+  readonly policy: { readonly name: string; readonly version: number } | null;
   readonly selector: RolloutSelector;
   /** `soft` leaves the time of the installation to the device (DDI `attempt`). */
   readonly mode: "forced" | "soft";
@@ -54,37 +58,95 @@ export interface RolloutSelector {
   readonly filter?: string;
 }
 
-export interface StageDefinition {
-  readonly percent: number;
-  readonly soakSeconds: number;
-}
-
 const daySeconds = 24 * 3600;
-
-export const defaultStages: readonly StageDefinition[] = [1, 10, 50, 100].map((percent) => ({
-  percent,
-  soakSeconds: daySeconds,
-}));
-
-export const defaultHaltThreshold: HaltThreshold = {
-  rolledBackShare: 0.05,
-  failedShare: 0.2,
-  noLinkShare: 0.2,
-  attemptedMin: 20,
-};
-
-export const defaultStragglers: StragglerRule = {
-  allowedShare: 0.1,
-  afterSeconds: 7 * daySeconds,
-};
 
 export const defaultProofSeconds = daySeconds;
 export const defaultActionSeconds = 14 * daySeconds;
 export const defaultCancelSeconds = daySeconds;
 
-/** Stages must hold ever more devices; a rollout may end before 100 percent. */
-export function areStagesRising(stages: readonly StageDefinition[]): boolean {
-  return stages.every(({ percent }, index) => percent > (stages[index - 1]?.percent ?? 0));
+/** What rollouts of before did, who could not be asked to do otherwise. */
+const earlierDefinition = {
+  ...defaultPolicy,
+  policy: null,
+  approved: false,
+  retryRolledBack: false,
+  windows: null,
+  actionSeconds: defaultActionSeconds,
+  cancelSeconds: defaultCancelSeconds,
+  rate: null,
+  control: null,
+  imageIds: null,
+  stepImageIdMax: null,
+};
+
+/** A definition as it was stored, by any server since the first. */
+export function readDefinition(
+  stored: string,
+  stages: readonly { readonly percent: number; readonly soakSeconds: number }[],
+): RolloutDefinition {
+  const { halt, ...definition } = JSON.parse(stored);
+  const planned = stages.map(
+    ({ percent, soakSeconds }): StagePlan => ({
+      percent,
+      soakSeconds,
+      advance: "automatic",
+      success: null,
+    }),
+  );
+  // The smallest sample was there against the first bad device, which is no verdict any more.
+  const { attemptedMin: _, ...limits } = halt ?? {};
+  const abort = withThreshold(earlierDefinition.abort, limits);
+  return { ...earlierDefinition, stages: planned, abort, ...definition };
+}
+
+/** Other limits for the rules of a policy; what is absent stays. */
+export interface HaltThreshold {
+  readonly rolledBackShare?: number;
+  readonly failedShare?: number;
+  readonly healthFailedShare?: number;
+  readonly noLinkShare?: number;
+  readonly batteryDropShare?: number;
+  /** The smallest sample of every rule that stops the rollout. */
+  readonly attemptedMin?: number;
+}
+
+/**
+ * The rules under these limits. Whoever accepts that devices roll back accepts that they do so for
+ * a health check. A metric without a rule that stops the rollout gets one.
+ */
+export function withThreshold(
+  abort: readonly AbortRule[],
+  threshold: HaltThreshold,
+): readonly AbortRule[] {
+  const { rolledBackShare, attemptedMin } = threshold;
+  const stops = abort.filter(({ action }) => action !== "notify");
+  const healthLimit = stops.find(({ metric }) => metric === "health-failed")?.share ?? 1;
+  const limits: Readonly<Record<AbortMetric, number | undefined>> = {
+    "rolled-back": rolledBackShare,
+    failed: threshold.failedShare,
+    silent: threshold.noLinkShare,
+    "health-failed":
+      threshold.healthFailedShare ??
+      (rolledBackShare !== undefined && rolledBackShare > healthLimit
+        ? rolledBackShare
+        : undefined),
+    "battery-drop": threshold.batteryDropShare,
+  };
+  const changed = abort.map((rule) =>
+    rule.action === "notify"
+      ? rule
+      : {
+          ...rule,
+          share: limits[rule.metric] ?? rule.share,
+          minSample: attemptedMin ?? rule.minSample,
+        },
+  );
+  const missing = Object.entries(limits).flatMap(([name, share]): AbortRule[] => {
+    const metric = name as AbortMetric;
+    if (share === undefined || stops.some((rule) => rule.metric === metric)) return [];
+    return [{ metric, share, minSample: attemptedMin ?? 1, action: "halt" }];
+  });
+  return [...changed, ...missing];
 }
 
 export function selects(

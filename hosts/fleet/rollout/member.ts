@@ -161,6 +161,22 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
   }
 }
 
+/** The reasons of a rollback that tell of a health check of the release. */
+const healthReasons: readonly string[] = [
+  "server-refused",
+  "health-check",
+  "low-memory",
+  "peripheral",
+  "no-checks",
+  "late-rollback:health",
+  "late-rollback:leak",
+];
+
+/** Whether the member went back because a health check of the release failed. */
+export function failedHealth({ state, reason }: Member): boolean {
+  return state === "rolled-back" && healthReasons.includes(reason ?? "");
+}
+
 /** May get an action when its stage is open. */
 export function isOfferable(state: MemberState): boolean {
   return state === "waiting" || state === "withdrawn";

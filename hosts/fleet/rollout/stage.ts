@@ -1,163 +1,112 @@
-import { type MemberState, memberStates } from "./member.ts";
+import { type AbortRules, percentText } from "./abort.ts";
+import type { Advance, StragglerRule, SuccessRule } from "./policy.ts";
+import {
+  attemptedCount,
+  membersCount,
+  reachableCount,
+  type StageTally,
+  succeededCount,
+} from "./tally.ts";
 
-/** How many members of a stage are in each state. */
-export type StageCounts = Readonly<Record<MemberState, number>>;
-
-/**
- * When a rollout stops by itself. Shares are of the devices whose attempt has an outcome, from 0 to
- * 1.
- */
-export interface HaltThreshold {
-  /**
-   * Highest share that rolled back, wanted to and could not, or never proved that it runs the
-   * release.
-   */
-  readonly rolledBackShare: number;
-  /** Highest share that refused the release or gave up on it. */
-  readonly failedShare: number;
-  /** Highest share that went back for nothing but silence, of those and the attempts together. */
-  readonly noLinkShare: number;
-  /**
-   * Shares are taken of at least this many attempts, or of the whole stage where that is smaller.
-   */
-  readonly attemptedMin: number;
-}
-
-/** When a stage may go on without some of its members. */
-export interface StragglerRule {
-  /** Highest share of the stage, from 0 to 1, that may still be on its way. */
-  readonly allowedShare: number;
-  /** The stage must have been open for this long as well. */
-  readonly afterSeconds: number;
-}
-
-export interface StageRules {
-  readonly halt: HaltThreshold;
+export interface StageRules extends AbortRules {
   readonly stragglers: StragglerRule;
-  /** Takes the word of devices that never say which image they run. */
-  readonly acceptReported: boolean;
 }
 
 /** Times are of one clock that never steps. */
-export interface StageProgress {
+export interface StageProgress extends StageTally {
   /** Members that it ever had. */
   readonly joined: number;
-  readonly counts: StageCounts;
   readonly soakSeconds: number;
+  /** Null: every member needs an outcome, or the stragglers' rule lets them go. */
+  readonly success: SuccessRule | null;
+  readonly advance: Advance;
+  /** People who approved that the rollout goes on from here. */
+  readonly approvals: number;
   readonly openedAtMs: number;
   /** Since when nothing of the stage is on its way, or null. */
   readonly settledAtMs: number | null;
 }
 
-export type HaltReason = "rolled-back-share" | "failed-share" | "no-link-share" | "control-group";
-
-export interface Halt {
-  readonly reason: HaltReason;
-  readonly bad: number;
-  readonly attempted: number;
-  /** The share's denominator: `attempted`, raised to the minimum. */
-  readonly outOf: number;
-  readonly limit: number;
-  /** The arithmetic of the control group, as one sentence, and the metric that it is about. */
-  readonly sentence?: string;
-  readonly metric?: string;
-}
-
 export type StageVerdict =
-  | { readonly kind: "halt"; readonly halt: Halt }
   /** Devices are on their way; the soak has not begun, or begins again later. */
-  | { readonly kind: "in-progress" }
+  | { readonly kind: "in-progress"; readonly waitsFor: string }
   /**
    * The stage's members are gone, and none of them proved anything: an operator says how it goes
    * on.
    */
   | { readonly kind: "emptied" }
-  | { readonly kind: "soaking"; readonly settledAtMs: number }
+  | { readonly kind: "soaking"; readonly settledAtMs: number; readonly waitsFor: string }
+  /** Nothing is missing but the word of people. */
+  | { readonly kind: "for-approval"; readonly settledAtMs: number; readonly waitsFor: string }
   | { readonly kind: "complete"; readonly settledAtMs: number };
 
-/** Decides about one open stage from its counters alone. */
+/**
+ * Decides about one open stage from its counters alone; whether it breaks a rule is asked before.
+ */
 export function evaluateStage(
   stage: StageProgress,
   rules: StageRules,
   nowMs: number,
 ): StageVerdict {
-  const halt = findHalt(stage.counts, rules);
-  if (halt !== null) return { kind: "halt", halt };
   const settledAtMs = stage.settledAtMs ?? nowMs;
   // A small fleet fills the first stages and leaves others empty: they have nothing to wait for.
   if (stage.joined === 0) return { kind: "complete", settledAtMs };
   if (membersCount(stage.counts) === 0) return { kind: "emptied" };
-  if (!isSettled(stage, rules, nowMs)) return { kind: "in-progress" };
-  return nowMs >= settledAtMs + stage.soakSeconds * 1000
+  const missing = whatIsMissing(stage, rules, nowMs);
+  if (missing !== null) return { kind: "in-progress", waitsFor: missing };
+  if (nowMs < settledAtMs + stage.soakSeconds * 1000) {
+    const waitsFor = `${stateOfAttempts(stage, rules)}; soaks for ${stage.soakSeconds} s`;
+    return { kind: "soaking", settledAtMs, waitsFor };
+  }
+  const waitsFor = whoseWordIsMissing(stage);
+  return waitsFor === null
     ? { kind: "complete", settledAtMs }
-    : { kind: "soaking", settledAtMs };
+    : { kind: "for-approval", settledAtMs, waitsFor };
 }
 
 /**
- * Why the stage halts, or null. A complete stage may: a device that goes back late counts as one
- * that went back at once.
+ * Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule or
+ * the share that the policy asks for lets it go.
  */
-export function findHalt(counts: StageCounts, rules: StageRules): Halt | null {
-  const { halt } = rules;
-  const attempted = attemptedCount(counts, rules);
-  const outOf = Math.max(attempted, Math.min(halt.attemptedMin, membersCount(counts)));
-  const over = (bad: number, limit: number, reason: HaltReason): Halt | null =>
-    bad > 0 && bad / outOf > limit ? { reason, bad, attempted, outOf, limit } : null;
-  return (
-    over(wentBackCount(counts), halt.rolledBackShare, "rolled-back-share") ??
-    over(counts.failed, halt.failedShare, "failed-share") ??
-    findSilence(counts, rules)
-  );
-}
-
-/**
- * A release that takes the network from its devices shows as silence, and nothing else speaks
- * against it.
- */
-function findSilence(counts: StageCounts, rules: StageRules): Halt | null {
-  const { attemptedMin, noLinkShare: limit } = rules.halt;
-  const bad = counts["no-link"];
-  const attempted = attemptedCount(counts, rules) + bad;
-  const outOf = Math.max(attempted, Math.min(attemptedMin, membersCount(counts)));
-  return bad > 0 && bad / outOf > limit
-    ? { reason: "no-link-share", bad, attempted, outOf, limit }
-    : null;
-}
-
-/** Members whose attempt has an outcome. */
-export function attemptedCount(
-  counts: StageCounts,
-  rules: Pick<StageRules, "acceptReported">,
-): number {
-  return succeededCount(counts, rules) + wentBackCount(counts) + counts.failed;
-}
-
-/**
- * Members that speak against the release. Those that missed the server count apart, or not at all.
- */
-function wentBackCount(counts: StageCounts): number {
-  return counts["rolled-back"] + counts.unproven + counts.stuck;
-}
-
-/** Members that the stage is judged by: all but the excluded. */
-export function membersCount(counts: StageCounts): number {
-  return memberStates.reduce((sum, state) => sum + counts[state], 0) - counts.excluded;
-}
-
-/**
- * Silence counts against the stage: whoever has no outcome holds it, until the stragglers' rule
- * lets it go.
- */
-function isSettled(stage: StageProgress, rules: StageRules, nowMs: number): boolean {
-  const { counts } = stage;
+function whatIsMissing(stage: StageProgress, rules: StageRules, nowMs: number): string | null {
+  const { counts, success } = stage;
   const members = membersCount(counts);
-  if (succeededCount(counts, rules) === 0) return false;
+  const told = stateOfAttempts(stage, rules);
+  if (succeededCount(counts, rules) === 0) return `${told}; nobody proved the release`;
+  if (success !== null) return whatSuccessLacks(stage, success, rules);
   const onTheirWay = members - attemptedCount(counts, rules);
-  if (onTheirWay === 0) return true;
+  if (onTheirWay === 0) return null;
   const { afterSeconds, allowedShare } = rules.stragglers;
-  return nowMs >= stage.openedAtMs + afterSeconds * 1000 && onTheirWay / members <= allowedShare;
+  if (nowMs >= stage.openedAtMs + afterSeconds * 1000 && onTheirWay / members <= allowedShare)
+    return null;
+  return `${told}; after ${afterSeconds} s it goes on without ${percentText(allowedShare)} of them`;
 }
 
-function succeededCount(counts: StageCounts, rules: Pick<StageRules, "acceptReported">): number {
-  return counts.updated + (rules.acceptReported ? counts.reported : 0);
+function whatSuccessLacks(
+  { counts }: StageProgress,
+  { share, of, minSample }: SuccessRule,
+  rules: StageRules,
+): string | null {
+  const attempted = attemptedCount(counts, rules);
+  const wanted = Math.min(minSample, membersCount(counts));
+  if (attempted < wanted) return `${attempted} of at least ${wanted} attempts have an outcome`;
+  const outOf = of === "attempted" ? attempted : reachableCount(counts);
+  const succeeded = succeededCount(counts, rules);
+  return succeeded / outOf >= share
+    ? null
+    : `${succeeded} of ${outOf} ${of} succeeded, ${percentText(succeeded / outOf)} below ${percentText(share)}`;
+}
+
+function stateOfAttempts({ counts }: StageProgress, rules: StageRules): string {
+  const members = membersCount(counts);
+  const onTheirWay = members - attemptedCount(counts, rules);
+  return `${succeededCount(counts, rules)} of ${members} updated, ${onTheirWay} without an outcome`;
+}
+
+function whoseWordIsMissing({ advance, approvals }: StageProgress): string | null {
+  if (advance === "automatic") return null;
+  if (advance === "manual") return "an operator advances it";
+  return approvals >= advance.approvals
+    ? null
+    : `${approvals} of ${advance.approvals} approvals (${advance.role})`;
 }

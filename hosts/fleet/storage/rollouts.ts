@@ -1,6 +1,13 @@
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
-import { isOpen, isOver, type Member, type MemberState, memberStates } from "../rollout/member.ts";
-import type { StageCounts } from "../rollout/stage.ts";
+import {
+  failedHealth,
+  isOpen,
+  isOver,
+  type Member,
+  type MemberState,
+  memberStates,
+} from "../rollout/member.ts";
+import type { StageCounts, StageTally } from "../rollout/tally.ts";
 import type { DeviceId } from "../terms/names.ts";
 import { activeStatuses } from "./actions.ts";
 import type { Queries } from "./database.ts";
@@ -67,7 +74,12 @@ export async function listStages(db: Queries, rolloutId: number): Promise<StageR
 }
 
 /** The counters of a stage as the rules take them. */
-export function countsOf(row: StageRow): StageCounts {
+export function tallyOf(row: StageRow): StageTally {
+  const { health_failed: healthFailed, battery_dropped: batteryDropped } = row;
+  return { counts: countsOf(row), healthFailed, batteryDropped };
+}
+
+function countsOf(row: StageRow): StageCounts {
   const { waiting, offered, working, deferred, activating, trial, reported, updated } = row;
   const { failed, unproven, withdrawn, excluded } = row;
   const running = { waiting, offered, working, deferred, activating, trial, reported, updated };
@@ -244,20 +256,95 @@ export async function moveMember(
       changed_service_ms: times.atServiceMs,
       proof_due_at: times.proofDueAtServiceMs,
       silent_rollbacks: silentRollbacks,
+      battery_dropped: next.state === "updated" ? member.battery_dropped : 0,
     })
     .where("device_id", "=", member.device_id)
     .where("rollout_id", "=", member.rollout_id)
     .execute();
-  if (member.state === next.state) return;
-  const [from, to] = [counterOf(member.state), counterOf(next.state)];
+  await changeCounters(db, member, counterChanges(member, next));
+}
+
+type CounterChanges = ReadonlyMap<StageCounter, number>;
+type StageCounter = CounterColumn | "health_failed" | "battery_dropped";
+
+function counterChanges(member: MemberRow, next: Member | null): CounterChanges {
+  const changes = new Map<StageCounter, number>();
+  const add = (counter: StageCounter, by: number): void => {
+    const sum = (changes.get(counter) ?? 0) + by;
+    if (sum === 0) changes.delete(counter);
+    else changes.set(counter, sum);
+  };
+  add(counterOf(member.state), -1);
+  if (failedHealth(member)) add("health_failed", -1);
+  if (member.battery_dropped !== 0 && next?.state !== "updated") add("battery_dropped", -1);
+  if (next === null) return changes;
+  add(counterOf(next.state), 1);
+  if (failedHealth(next)) add("health_failed", 1);
+  return changes;
+}
+
+async function changeCounters(
+  db: Queries,
+  { rollout_id: rolloutId, stage }: Pick<MemberRow, "rollout_id" | "stage">,
+  changes: CounterChanges,
+): Promise<void> {
+  if (changes.size === 0) return;
   await db
     .updateTable("rollout_stages")
-    .set((expression) => ({
-      [from]: expression(from, "-", 1),
-      [to]: expression(to, "+", 1),
-    }))
+    .set((expression) =>
+      Object.fromEntries([...changes].map(([name, by]) => [name, expression(name, "+", by)])),
+    )
+    .where("rollout_id", "=", rolloutId)
+    .where("stage", "=", stage)
+    .execute();
+}
+
+/** Notes the battery of a member that is offered the release. */
+export async function setBatteryBefore(
+  db: Queries,
+  member: MemberRow,
+  percent: number | null,
+): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ battery_before: percent })
+    .where("device_id", "=", member.device_id)
     .where("rollout_id", "=", member.rollout_id)
-    .where("stage", "=", member.stage)
+    .execute();
+}
+
+/** Notes that the battery of an updated member dropped, or is better again, and counts it. */
+export async function setBatteryDropped(
+  db: Queries,
+  member: MemberRow,
+  hasDropped: boolean,
+): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ battery_dropped: hasDropped ? 1 : 0 })
+    .where("device_id", "=", member.device_id)
+    .where("rollout_id", "=", member.rollout_id)
+    .execute();
+  await changeCounters(db, member, new Map([["battery_dropped", hasDropped ? 1 : -1]]));
+}
+
+/** Puts a member that waits into another stage. */
+export async function moveToStage(db: Queries, member: MemberRow, stage: number): Promise<void> {
+  await db
+    .updateTable("rollout_members")
+    .set({ stage })
+    .where("device_id", "=", member.device_id)
+    .where("rollout_id", "=", member.rollout_id)
+    .execute();
+  const counter = counterOf(member.state);
+  await changeCounters(db, member, new Map([[counter, -1]]));
+  const to = { rollout_id: member.rollout_id, stage };
+  await changeCounters(db, to, new Map<StageCounter, number>([[counter, 1]]));
+  await db
+    .updateTable("rollout_stages")
+    .set((expression) => ({ joined: expression("joined", "+", 1) }))
+    .where("rollout_id", "=", to.rollout_id)
+    .where("stage", "=", stage)
     .execute();
 }
 
@@ -316,13 +403,7 @@ export async function setMissingDues(db: Queries, dueServiceMs: number): Promise
 
 /** Takes a member out of the counters of its stage; the row itself goes with the device. */
 export async function uncountMember(db: Queries, member: MemberRow): Promise<void> {
-  const counter = counterOf(member.state);
-  await db
-    .updateTable("rollout_stages")
-    .set((expression) => ({ [counter]: expression(counter, "-", 1) }))
-    .where("rollout_id", "=", member.rollout_id)
-    .where("stage", "=", member.stage)
-    .execute();
+  await changeCounters(db, member, counterChanges(member, null));
 }
 
 /** Members whose proof, action or pause is over. */

@@ -19,6 +19,9 @@ export interface Tables {
   rollouts: RolloutTable;
   rollout_stages: RolloutStageTable;
   rollout_members: RolloutMemberTable;
+  policies: PolicyTable;
+  rollout_decisions: RolloutDecisionTable;
+  stage_approvals: StageApprovalTable;
   actions: ActionTable;
   action_reports: ActionReportTable;
   events: EventTable;
@@ -198,6 +201,49 @@ export interface RolloutTable {
   ended_at: number | null;
   /** Since when it offers its release, without a pause: what its rate grows from. */
   rate_since_service_ms: Generated<number | null>;
+  /** Since when the rule is kept again that stopped it; null while it is not, or nothing did. */
+  kept_since_service_ms: Generated<number | null>;
+}
+
+export interface PolicyTable {
+  name: string;
+  /** From 1; a version is never changed. */
+  version: number;
+  /** JSON; see rollout/policy.ts. */
+  document: string;
+  created_at: number;
+}
+
+export interface RolloutDecisionTable {
+  id: Generated<number>;
+  rollout_id: number;
+  stage: number;
+  kind: DecisionKind;
+  /** What was decided and why, with its arithmetic. */
+  sentence: string;
+  /** The counters that it was decided from, as JSON. */
+  inputs: string;
+  at: number;
+}
+
+export type DecisionKind =
+  | "created"
+  | "opened"
+  | "held"
+  | "advanced"
+  | "approved"
+  | "warned"
+  | "paused"
+  | "halted"
+  | "resumed"
+  | "cancelled"
+  | "finished";
+
+export interface StageApprovalTable {
+  rollout_id: number;
+  stage: number;
+  approver: string;
+  at: number;
 }
 
 export interface RolloutStageTable {
@@ -229,6 +275,13 @@ export interface RolloutStageTable {
   /** Members that it ever had, those included that are gone or excluded. */
   joined: Generated<number>;
   stuck: Generated<number>;
+  /** Members that rolled back for a health check that failed. */
+  health_failed: Generated<number>;
+  /** Updated members whose battery dropped since the offer. */
+  battery_dropped: Generated<number>;
+  approvals: Generated<number>;
+  /** A bit for each rule of the policy that was told of this stage. */
+  warned_rules: Generated<number>;
 }
 
 export interface RolloutMemberTable {
@@ -244,6 +297,10 @@ export interface RolloutMemberTable {
   silent_rollbacks: Generated<number>;
   /** What it ran when it came to run the release; null until then. */
   replaced_hash: Generated<string | null>;
+  /** Percent, when it was offered the release. */
+  battery_before: Generated<number | null>;
+  /** 1 of an updated member whose battery dropped since the offer. */
+  battery_dropped: Generated<number>;
   /**
    * Service time. When what the member does is over: a proof, an action without a word, a pause
    * before it is offered the release again.

@@ -23,6 +23,11 @@ export const limits = {
   releasesMax: 10_000,
   rolloutsMax: 10_000,
   rolloutStagesMax: 20,
+  abortRulesMax: 20,
+  approvalsMax: 10,
+  policyVersionsMax: 1000,
+  /** What a rollout decided; of those that only held it the oldest go first. */
+  decisionsPerRolloutMax: 500,
   rolloutDevicesMax: 1000,
   rolloutHardwareMax: 64,
   nameCharactersMax: 128,

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { exitCodes } from "../../../hosts/cli/command/exit.ts";
 import { createKeyPair } from "../../../hosts/release/pem-keys.ts";
+import { temporaryFolder } from "../../support/command-line.ts";
 import { hardware, makeImage, TestDevice, TestFleet } from "../fleet/test-fleet.ts";
 import { type CommandRun, runCommand } from "./run-command.ts";
 
@@ -243,7 +244,7 @@ test("a halt by failed devices goes on under a share that the command sets", asy
   const halted = await run("rollout", "show", "1");
   assert.match(
     halted.stdout,
-    /halted in stage 1: 1 of 1 attempts are over the failed-share of 0\.3/,
+    /^stage 1: 1 of 1 failed, every device of the stage, over 30 %: halted$/m,
   );
   assert.match(
     halted.stdout,
@@ -252,11 +253,49 @@ test("a halt by failed devices goes on under a share that the command sets", asy
   for (const flags of [[], ["--halt-share", "1"], ["--failed-share", "0.9"]]) {
     const refused = await run("rollout", "resume", "1", ...flags);
     assert.equal(refused.exitCode, exitCodes.server, flags.join(" "));
-    assert.match(refused.stderr, /over-threshold: stage 1 has 1 of 1 .*failed-share/);
+    assert.match(refused.stderr, /over-threshold: stage 1: 1 of 1 failed, .*: halted;/);
     assert.match(refused.stderr, /--failed-share/);
   }
   await runCommandOk(run("rollout", "resume", "1", "--failed-share", "1"));
   assert.match((await run("rollout", "show", "1")).stdout, /^rollout 1 .*: running/);
+});
+
+test("a policy is applied, shown, followed, and what it decided is told", async (t) => {
+  const { run, fleet } = await listening(t);
+  const { bytes } = await makeImage({ version: "1.1.0" });
+  const headers = {
+    authorization: `Bearer ${adminToken}`,
+    "content-type": "application/octet-stream",
+    host: "fleet.test",
+  };
+  await fleet.inject({ method: "POST", url: "/api/v1/releases/images", headers, payload: bytes });
+  await runCommandOk(
+    run("device", "add", "lamp-1", "--hardware", hardware, "--device-token", "token-of-the-lamp"),
+  );
+  const file = join(temporaryFolder(t), "careful.json");
+  const shown = await run("policy", "show", "1-5-25-100");
+  const preset = JSON.parse(shown.stdout);
+  writeFileSync(file, JSON.stringify({ ...preset, name: "careful", description: "one by one" }));
+  const applied = await run("policy", "apply", file);
+  assert.equal(applied.stdout, "policy careful, version 1\n", applied.stderr);
+  const list = (await run("policy", "list")).stdout;
+  assert.match(list, /^emergency +1 +preset +1 %, 10 %, 100 %/m);
+  assert.match(list, /^careful +1 +1 %, 5 %, 25 %, 100 % +one by one/m);
+  const taken = await run("policy", "apply", file, "--name", "emergency");
+  assert.match(taken.stderr, /preset: emergency is a preset/);
+  const both = ["--policy", "careful", "--stages", "100"];
+  const refused = await run("rollout", "create", "--release", "1.1.0", ...both);
+  assert.equal(refused.exitCode, exitCodes.usage);
+  await runCommandOk(
+    run("rollout", "create", "--release", "1.1.0", "--policy", "careful", "--start"),
+  );
+  assert.match((await run("rollout", "show", "1")).stdout, /^stage 1 waits: 0 of 1 updated/m);
+  const decisions = (await run("rollout", "decisions", "1")).stdout;
+  assert.match(
+    decisions,
+    /created: 1 devices are eligible, stages of 1, 0, 0, 0, policy careful version 1/,
+  );
+  assert.match(decisions, /opened: started: stage 1 opens for 1 of 1 devices/);
 });
 
 async function runCommandOk(running: Promise<CommandRun>): Promise<void> {

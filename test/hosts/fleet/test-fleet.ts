@@ -266,9 +266,11 @@ export class TestDevice {
   async rollsBack(
     release: { version: string; imageHash: string },
     old: { version: string; imageHash: string },
+    reason = "crashed",
   ): Promise<void> {
     const actionId = await this.installs(release.version, release.imageHash);
     this.runs(old.version, old.imageHash, "confirmed");
-    await this.feedback(actionId, "closed", "failure", ["state=rolledBack", "reason=crashed"]);
+    const details = ["state=rolledBack", `reason=${reason}`];
+    await this.feedback(actionId, "closed", "failure", details);
   }
 }

@@ -5,7 +5,7 @@ import { PreviewDesk } from "../../operations/preview-desk.ts";
 import { answerRefusal } from "../requests/answers.ts";
 import { errorResponses } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
-import { readNewRollout } from "./rollouts.ts";
+import { readNewRollout } from "./new-rollout.ts";
 import { previewBodySchema, previewForms, previewSchema } from "./schemas/preview.ts";
 
 export function previewRoutes(fleet: Fleet, pollSeconds: number) {
@@ -24,7 +24,11 @@ export function previewRoutes(fleet: Fleet, pollSeconds: number) {
         response: { 200: previewSchema, ...errorResponses },
       },
       handler: async (request, reply) => {
-        const read = readNewRollout({ ...request.body, name: "preview", start: false });
+        const read = await readNewRollout(fleet, {
+          ...request.body,
+          name: "preview",
+          start: false,
+        });
         if (!read.ok) return answerRefusal(reply, read.status, read);
         const nowUnixMs = fleet.clock.unixMs();
         const question = { wanted: read.wanted, nowUnixMs, pollSeconds };

@@ -1,38 +1,29 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { JsonObject } from "../../../../src/protocol/json.ts";
-import { releaseNameOf } from "../../operations/configurations.ts";
-import { clearRollout } from "../../operations/devices.ts";
-import type { Fleet } from "../../operations/fleet.ts";
-import type { Rollout } from "../../operations/memory.ts";
 import {
   advanceRollout,
+  approveStage,
   cancelRollout,
-  createRollout,
-  type NewRollout,
   pauseRollout,
-  type RolloutRefusal,
-  type RolloutResult,
   resumeRollout,
   startRollout,
-} from "../../operations/rollouts.ts";
-import { type ControlSettings, defaultControl } from "../../rollout/control-metrics.ts";
+} from "../../operations/change-rollout.ts";
+import { clearRollout } from "../../operations/devices.ts";
+import { progressOf } from "../../operations/evaluate.ts";
+import type { Fleet } from "../../operations/fleet.ts";
+import type { Rollout } from "../../operations/memory.ts";
+import type { RolloutRefusal, RolloutResult } from "../../operations/rollout-result.ts";
+import { createRollout } from "../../operations/rollouts.ts";
+import { opensAt } from "../../rollout/install-windows.ts";
+import { evaluateStage } from "../../rollout/stage.ts";
+import { attemptedCount, membersCount } from "../../rollout/tally.ts";
+import { type DecisionRow, listDecisions } from "../../storage/decisions.ts";
 import {
-  defaultActionSeconds,
-  defaultCancelSeconds,
-  defaultHaltThreshold,
-  defaultProofSeconds,
-  defaultStages,
-  defaultStragglers,
-} from "../../rollout/definition.ts";
-import { opensAt, readInstallWindows } from "../../rollout/install-windows.ts";
-import { type OfferRate, offersPerMinuteMax, whyNoRate } from "../../rollout/rate.ts";
-import { attemptedCount, membersCount } from "../../rollout/stage.ts";
-import {
-  countsOf,
   listMembers,
   listOutcomes,
   listStages,
   type MemberRow,
+  type StageRow,
+  tallyOf,
 } from "../../storage/rollouts.ts";
 import { limits } from "../../terms/limits.ts";
 import { answerPage, answerRefusal, pageLimit } from "../requests/answers.ts";
@@ -43,12 +34,13 @@ import {
   pageSchema,
 } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
+import { readNewRollout } from "./new-rollout.ts";
+import { approvalSchema, type DecisionAnswer, decisionSchema } from "./schemas/policies.ts";
 import {
   clearedSchema,
   type MemberAnswer,
   memberSchema,
   membersQuery,
-  type NewRolloutBody,
   newRolloutForms,
   newRolloutSchema,
   type RolloutAnswer,
@@ -71,7 +63,7 @@ export function rolloutRoutes(fleet: Fleet) {
         response: { 201: rolloutSchema, ...errorResponses },
       },
       handler: async (request, reply) => {
-        const read = readNewRollout(request.body);
+        const read = await readNewRollout(fleet, request.body);
         if (!read.ok) return answerRefusal(reply, read.status, read);
         const { wanted } = read;
         return answerResult(fleet, reply, await createRollout(fleet, wanted), 201);
@@ -144,6 +136,33 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       return answerPage(reply, { rows, limit, cursorOf, view: memberView, schema: memberSchema });
     },
   });
+  typedBySchemas(app).route({
+    method: "GET",
+    url: "/rollouts/:id/decisions",
+    schema: {
+      operationId: "listRolloutDecisions",
+      tags: ["rollouts"],
+      summary: "List what was decided about a rollout, oldest first, with the arithmetic",
+      params: rolloutParameters,
+      querystring: listQuery(numberPageQuery),
+      response: { 200: pageSchema(decisionSchema), ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const id = Number(request.params.id);
+      if (!fleet.memory.rollouts.has(id)) return unknownRollout(reply, request.params.id);
+      const limit = pageLimit(request.query.limit);
+      const after = Number(request.query.after ?? 0);
+      const rows = await listDecisions(fleet.database.queries, id, { after, limit });
+      const cursorOf = (row: DecisionRow): string => String(row.id);
+      const [view, schema] = [decisionView, decisionSchema];
+      return answerPage(reply, { rows, limit, cursorOf, view, schema });
+    },
+  });
+}
+
+function decisionView(row: DecisionRow): DecisionAnswer {
+  const { id, stage, kind, sentence, at } = row;
+  return { id, stage, kind, sentence, inputs: JSON.parse(row.inputs), atUnixMs: at };
 }
 
 function memberView(row: MemberRow): MemberAnswer {
@@ -161,7 +180,7 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     start: { summary: "Open the first stage", run: startRollout },
     pause: { summary: "Offer the release to nobody else for now", run: pauseRollout },
     cancel: { summary: "End the rollout and take open actions back", run: cancelRollout },
-    advance: { summary: "Go on from a stage whose members are all gone", run: advanceRollout },
+    advance: { summary: "Go on from a stage that waits for an operator", run: advanceRollout },
   } as const;
   for (const [name, { summary, run }] of Object.entries(simple))
     typedBySchemas(app).route({
@@ -197,6 +216,24 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
   });
   typedBySchemas(app).route({
     method: "POST",
+    url: "/rollouts/:id/approve",
+    schema: {
+      operationId: "approveRollout",
+      tags: ["rollouts"],
+      summary: "Approve that the rollout goes on from its stage",
+      description: "As many people as the policy asks for approve a stage; nobody counts twice.",
+      params: rolloutParameters,
+      body: approvalSchema,
+      response: { 200: rolloutSchema, ...errorResponses },
+    },
+    handler: async (request, reply) => {
+      const { approver } = request.body;
+      const result = await approveStage(fleet, Number(request.params.id), approver);
+      return answerResult(fleet, reply, result, 200);
+    },
+  });
+  typedBySchemas(app).route({
+    method: "POST",
     url: "/rollouts/:id/resume",
     schema: {
       operationId: "resumeRollout",
@@ -208,92 +245,17 @@ function changes(app: FastifyInstance, fleet: Fleet): void {
     },
     handler: async (request, reply) => {
       const id = Number(request.params.id);
-      const wanted = request.body?.haltThreshold;
-      const before = fleet.memory.rollouts.get(id)?.definition.halt ?? defaultHaltThreshold;
-      const threshold = wanted === undefined ? null : { ...before, ...wanted };
+      const threshold = request.body?.haltThreshold ?? null;
       return answerResult(fleet, reply, await resumeRollout(fleet, id, threshold), 200);
     },
   });
 }
 
-/** What a body asks for, whose schema cannot say all of it. */
-export function readNewRollout(body: NewRolloutBody):
-  | { readonly ok: true; readonly wanted: NewRollout }
-  | {
-      readonly ok: false;
-      readonly status: 400 | 422;
-      readonly reason: string;
-      readonly message: string;
-    } {
-  const { releaseVersion, configurationVersion } = body;
-  const refuse = (reason: string, message: string, status: 400 | 422 = 400) =>
-    ({ ok: false, status, reason, message }) as const;
-  if ((releaseVersion === undefined) === (configurationVersion === undefined))
-    return refuse("invalid-request", "give either releaseVersion or configurationVersion");
-  const windowsDocument = windowsOf(body);
-  const windows = readInstallWindows(windowsDocument ?? {});
-  if (windowsDocument !== null && !windows.ok) return refuse("windows-invalid", windows.message);
-  const rateProblem = whyNoRate(rateOf(body));
-  if (rateProblem !== null) return refuse("rate-invalid", rateProblem, 422);
-  const version = releaseVersion ?? releaseNameOf(configurationVersion ?? 0);
-  return { ok: true, wanted: wantedOf(body, version) };
-}
-
-function wantedOf(body: NewRolloutBody, releaseVersion: string): NewRollout {
-  return {
-    name: body.name,
-    releaseVersion,
-    stages: body.stages ?? defaultStages,
-    start: body.start ?? false,
-    beside: body.beside ?? false,
-    leaveBehind: body.leaveBehind ?? false,
-    definition: {
-      selector: body.selector ?? {},
-      halt: { ...defaultHaltThreshold, ...body.haltThreshold },
-      stragglers: { ...defaultStragglers, ...body.stragglers },
-      proofSeconds: body.proofSeconds ?? defaultProofSeconds,
-      actionSeconds: body.actionSeconds ?? defaultActionSeconds,
-      cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
-      rate: rateOf(body),
-      control: controlOf(body),
-      imageIds: null,
-      stepImageIdMax: null,
-      mode: body.mode ?? "forced",
-      needsConfirmation: body.needsConfirmation ?? false,
-      allowDowngrade: body.allowDowngrade ?? false,
-      approved: body.approved ?? false,
-      retryRolledBack: body.retryRolledBack ?? false,
-      windows: windowsOf(body),
-      acceptReported: body.acceptReported ?? false,
-    },
-  };
-}
-
-function controlOf({ control }: NewRolloutBody): ControlSettings | null {
-  return control === null ? null : { ...defaultControl, ...control };
-}
-
-/** A rate that does not grow stays; one that does has an end all the same. */
-function rateOf({ rate = null }: NewRolloutBody): OfferRate | null {
-  if (rate === null) return null;
-  const { offersPerMinute, growthPerHour = 1 } = rate;
-  const highest = growthPerHour === 1 ? offersPerMinute : offersPerMinuteMax;
-  return {
-    offersPerMinute,
-    growthPerHour,
-    offersPerMinuteMax: rate.offersPerMinuteMax ?? highest,
-  };
-}
-
-/** A body is JSON, which its schema does not say of what is in the document of the windows. */
-function windowsOf({ windows = null }: NewRolloutBody): JsonObject | null {
-  return windows as JsonObject | null;
-}
-
 const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "unknown-release": 404,
   "unknown-rollout": 404,
-  "stages-not-rising": 400,
+  "policy-invalid": 422,
+  "stage-holds-nobody": 409,
   "filter-invalid": 422,
   "no-eligible-devices": 409,
   "strands-devices": 409,
@@ -302,7 +264,9 @@ const statuses: Readonly<Record<RolloutRefusal, number>> = {
   "too-many-rollouts": 403,
   "wrong-state": 409,
   "over-threshold": 409,
-  "stage-not-empty": 409,
+  "stage-not-ready": 409,
+  "needs-no-approval": 409,
+  "approved-already": 409,
 };
 
 async function answerResult(
@@ -323,26 +287,45 @@ async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<RolloutAnswe
   return {
     ...shown,
     definition: { ...shown.definition },
+    policy: rollout.definition.policy,
     halt: shown.halt && { ...shown.halt },
     releaseVersion: release?.version ?? "",
     configurationVersion: release?.kind === "configuration" ? release.configurationVersion : null,
     windowOpensAtUnixMs: windows === null ? null : opensAt(windows, fleet.clock.unixMs()),
-    stages: rows.map((row) => {
-      const counts = countsOf(row);
-      return {
-        stage: row.stage,
-        percent: row.percent,
-        soakSeconds: row.soak_seconds,
-        openedAtUnixMs: row.opened_at,
-        settledAtUnixMs: row.settled_at,
-        completedAtUnixMs: row.completed_at,
-        members: membersCount(counts),
-        joined: row.joined,
-        attempted: attemptedCount(counts, rollout.definition),
-        counts,
-      };
-    }),
+    stages: rows.map((row) => stageView(fleet, rollout, row)),
   };
+}
+
+function stageView(fleet: Fleet, rollout: Rollout, row: StageRow): RolloutAnswer["stages"][number] {
+  const { counts, healthFailed, batteryDropped } = tallyOf(row);
+  const plan = rollout.definition.stages[row.stage];
+  const isCurrent = rollout.state === "running" && row.stage === rollout.currentStage;
+  return {
+    stage: row.stage,
+    percent: row.percent,
+    count: plan?.count ?? null,
+    group: plan?.group ?? null,
+    filter: plan?.filter ?? null,
+    soakSeconds: row.soak_seconds,
+    openedAtUnixMs: row.opened_at,
+    settledAtUnixMs: row.settled_at,
+    completedAtUnixMs: row.completed_at,
+    waitsFor: isCurrent ? whatItWaitsFor(fleet, rollout, row) : null,
+    members: membersCount(counts),
+    joined: row.joined,
+    attempted: attemptedCount(counts, rollout.definition),
+    approvals: row.approvals,
+    healthFailed,
+    batteryDropped,
+    counts,
+  };
+}
+
+function whatItWaitsFor(fleet: Fleet, rollout: Rollout, row: StageRow): string | null {
+  const serviceMs = fleet.time.nowMs();
+  const progress = progressOf(rollout, row, serviceMs);
+  const verdict = evaluateStage(progress, rollout.definition, serviceMs);
+  return "waitsFor" in verdict ? verdict.waitsFor : null;
 }
 
 function unknownRollout(reply: FastifyReply, id: string): FastifyReply {

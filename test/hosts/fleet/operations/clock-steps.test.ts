@@ -5,9 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { FleetOptions } from "../../../../hosts/fleet/options.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
-import { undoAdmission } from "./before-admission.ts";
-import { countersTables } from "./before-counters.ts";
-import { registryColumns, registryTables } from "./before-registry.ts";
+import { laterColumns, laterTables } from "./later-migrations.ts";
 
 const old = { version: "1.0.0", imageHash: "0a".repeat(32) };
 const day = 86_400;
@@ -155,15 +153,14 @@ function asBefore(file: string): void {
     ["rollout_members", "silent_rollbacks"],
     ["devices", "known_from"],
     ["rollout_members", "replaced_hash"],
-    ...registryColumns.map((column) => ["devices", column]),
+    ...laterColumns,
   ];
   database.exec("drop index devices_by_digits");
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
-  for (const statement of undoAdmission) database.exec(statement);
   for (const trigger of ["events_counted", "events_uncounted"])
     database.exec(`drop trigger ${trigger}`);
-  for (const table of ["event_counts", "director_times", ...registryTables, ...countersTables])
+  for (const table of ["event_counts", "director_times", ...laterTables])
     database.exec(`drop table ${table}`);
   database.exec("delete from kysely_migration where name > '0005-token-macs'");
   database.exec(`update rollout_stages set settled_at = settled_at + ${30 * day * 1000}`);

@@ -5,9 +5,7 @@ import { type TestContext, test } from "node:test";
 import { limits } from "../../../../hosts/fleet/terms/limits.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { TestFleet } from "../test-fleet.ts";
-import { undoAdmission } from "./before-admission.ts";
-import { countersTables } from "./before-counters.ts";
-import { registryColumns, registryTables } from "./before-registry.ts";
+import { laterColumns, laterTables } from "./later-migrations.ts";
 
 const { actionHistoryMax, eventsPerDeviceMax } = limits;
 
@@ -203,9 +201,8 @@ test("a database of before counts the bytes that it has", async (t) => {
     drop index event_counts_by_bytes; alter table event_counts drop column bytes;
     alter table devices drop column known_from;
     alter table rollout_members drop column replaced_hash;
-    ${registryColumns.map((column) => `alter table devices drop column ${column};`).join("\n")}
-    ${[...registryTables, ...countersTables].map((table) => `drop table ${table};`).join("\n")}
-    ${undoAdmission.join(";")};
+    ${laterColumns.map(([table, column]) => `alter table ${table} drop column ${column};`).join("\n")}
+    ${laterTables.map((table) => `drop table ${table};`).join("\n")}
     delete from kysely_migration where name > '0010-spelled-ids';
     create trigger events_counted after insert on events begin
       insert into event_counts values (coalesce(new.device_id, ''), 1)

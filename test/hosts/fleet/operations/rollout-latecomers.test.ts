@@ -74,7 +74,7 @@ test("a stage whose canary is removed waits for an operator, and is not a succes
   for (const device of devices) if ((await device.offered()) !== null) canary.push(device.id);
   assert.equal(canary.length, 1);
   const early = await fleet.inject({ method: "POST", url: "/api/v1/rollouts/1/advance" });
-  assert.equal(early.json().error, "stage-not-empty");
+  assert.equal(early.json().error, "stage-not-ready");
   await fleet.api("DELETE", `/devices/${canary[0]}`);
   await fleet.wait(60);
   const rollout = await fleet.api("GET", "/rollouts/1");

@@ -58,6 +58,20 @@ async function offeredOf(devices: readonly TestDevice[]): Promise<TestDevice[]> 
   return found;
 }
 
+/** A first stage of three: two that go back halt it, and one is left. */
+const threeFirst = { stages: [{ percent: 15, soakSeconds: 60 }, ...stages.slice(1)] };
+
+async function goesBack(devices: readonly TestDevice[], imageHash: string): Promise<void> {
+  for (const device of devices) await device.rollsBack({ version: "1.1.0", imageHash }, old);
+}
+
+function three(devices: readonly TestDevice[]): readonly [TestDevice, TestDevice, TestDevice] {
+  const [first, second, third] = devices;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  assert.equal(devices.length, 3);
+  return [first, second, third];
+}
+
 function two(devices: readonly TestDevice[]): readonly [TestDevice, TestDevice] {
   const [first, second] = devices;
   assert.ok(first !== undefined && second !== undefined && devices.length === 2);
@@ -78,10 +92,12 @@ test("offers the release to the first stage alone, and to the rest after the soa
   assert.deepEqual(await counts("updated"), [2, 18]);
 });
 
-test("halts when a device rolls back, and takes back what has not begun", async (t) => {
-  const { imageHash, offered, counts, state } = await scene(t);
-  const [bad, other] = two(await offered());
-  await bad.rollsBack({ version: "1.1.0", imageHash }, old);
+test("halts when two devices roll back, and takes back what has not begun", async (t) => {
+  const { imageHash, offered, counts, state } = await scene(t, threeFirst);
+  const [bad, worse, other] = three(await offered());
+  await goesBack([bad], imageHash);
+  assert.equal(await state(), "running", "one device says nothing of the others");
+  await goesBack([worse], imageHash);
   assert.equal(await state(), "halted");
   assert.deepEqual(await offered(), []);
   const { cancelAction } = await other.poll();
@@ -95,10 +111,12 @@ test("halts when a device rolls back, and takes back what has not begun", async 
 
 test("sees a rollback that the device never reports", async (t) => {
   const { fleet, imageHash, offered, state } = await scene(t);
-  const [bad] = two(await offered());
-  await bad.installs("1.1.0", imageHash);
-  bad.runs(old.version, old.imageHash);
-  await bad.poll();
+  const [bad, other] = two(await offered());
+  for (const device of [bad, other]) {
+    await device.installs("1.1.0", imageHash);
+    device.runs(old.version, old.imageHash);
+    await device.poll();
+  }
   assert.equal(await state(), "halted");
   const shown = await fleet.api("GET", `/devices/${bad.id}`);
   assert.deepEqual([shown.state, shown.reason], ["rolled-back", "reverted"]);
@@ -110,8 +128,10 @@ test("counts a device that goes back after the stage was complete", async (t) =>
   for (const device of first) await device.updates("1.1.0", imageHash);
   await fleet.wait(60);
   assert.equal((await offered()).length, 18);
-  first[0].runs(old.version, old.imageHash);
-  await first[0].poll();
+  for (const device of first) {
+    device.runs(old.version, old.imageHash);
+    await device.poll();
+  }
   assert.equal(await state(), "halted");
   assert.deepEqual(await offered(), []);
 });
@@ -200,9 +220,9 @@ test("a pause hides what has not begun and lets the rest go on", async (t) => {
 });
 
 test("a halted rollout resumes only under a threshold that its counters satisfy", async (t) => {
-  const { fleet, imageHash, rolloutId, offered, state } = await scene(t);
-  const [bad, other] = two(await offered());
-  await bad.rollsBack({ version: "1.1.0", imageHash }, old);
+  const { fleet, imageHash, rolloutId, offered, state } = await scene(t, threeFirst);
+  const [bad, worse, other] = three(await offered());
+  await goesBack([bad, worse], imageHash);
   const resume = (haltThreshold?: object) =>
     fleet.inject({
       method: "POST",
@@ -212,8 +232,9 @@ test("a halted rollout resumes only under a threshold that its counters satisfy"
   const refused = await resume();
   assert.equal(refused.statusCode, 409);
   assert.equal(refused.json().error, "over-threshold");
-  assert.equal((await resume({ rolledBackShare: 0.4 })).statusCode, 409);
-  assert.equal((await resume({ rolledBackShare: 0.5 })).statusCode, 200);
+  assert.match(refused.json().message, /^stage 1: 2 of 2 rolled back, lower bound 42.5 % over 5 %/);
+  assert.equal((await resume({ rolledBackShare: 0.42 })).statusCode, 409);
+  assert.equal((await resume({ rolledBackShare: 0.43 })).statusCode, 200);
   assert.equal(await state(), "running");
   assert.deepEqual(await offered(), [other]);
 });
@@ -245,11 +266,11 @@ test("does not ask a device twice to cancel what it cannot stop any more", async
 });
 
 test("a device that activates when the rollout halts is not offered the release again", async (t) => {
-  const { imageHash, offered, counts } = await scene(t);
-  const [bad, activating] = two(await offered());
+  const { imageHash, offered, counts } = await scene(t, threeFirst);
+  const [bad, worse, activating] = three(await offered());
   const actionId = (await activating.offered()) ?? 0;
   await activating.feedback(actionId, "proceeding", "none", ["state=activating"]);
-  await bad.rollsBack({ version: "1.1.0", imageHash }, old);
+  await goesBack([bad, worse], imageHash);
   const links = await activating.poll();
   assert.deepEqual([links["cancelAction"], links["deploymentBase"]], [undefined, undefined]);
   activating.runs("1.1.0", imageHash);

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type MemberState, memberStates } from "../../../../hosts/fleet/rollout/member.ts";
+import type { Advance, SuccessRule } from "../../../../hosts/fleet/rollout/policy.ts";
 import {
   evaluateStage,
-  findHalt,
-  type StageCounts,
   type StageRules,
+  type StageVerdict,
 } from "../../../../hosts/fleet/rollout/stage.ts";
+import type { StageCounts } from "../../../../hosts/fleet/rollout/tally.ts";
 
 const rules: StageRules = {
-  halt: { rolledBackShare: 0.05, failedShare: 0.2, noLinkShare: 0.2, attemptedMin: 20 },
+  abort: [],
+  confidence: 0.95,
   stragglers: { allowedShare: 0.1, afterSeconds: 1000 },
   acceptReported: false,
 };
@@ -19,70 +21,40 @@ const noMembers = Object.fromEntries(memberStates.map((state) => [state, 0])) as
   number
 >;
 
-function counts(some: Partial<StageCounts>): StageCounts {
-  return { ...noMembers, ...some };
+interface At {
+  readonly nowMs?: number;
+  readonly settledMs?: number | null;
+  readonly soakSeconds?: number;
+  readonly rules?: StageRules;
+  readonly joined?: number;
+  readonly success?: SuccessRule;
+  readonly advance?: Advance;
+  readonly approvals?: number;
 }
 
-function judge(
-  some: Partial<StageCounts>,
-  at: {
-    nowMs?: number;
-    settledMs?: number | null;
-    soakSeconds?: number;
-    rules?: StageRules;
-    joined?: number;
-  } = {},
-): string {
+function verdictOf(some: Partial<StageCounts>, at: At = {}): StageVerdict {
   const all = Object.values(some).reduce((sum, count) => sum + count, 0);
   return evaluateStage(
     {
-      counts: counts(some),
+      counts: { ...noMembers, ...some },
+      healthFailed: 0,
+      batteryDropped: 0,
       joined: at.joined ?? all,
       soakSeconds: at.soakSeconds ?? 60,
+      success: at.success ?? null,
+      advance: at.advance ?? "automatic",
+      approvals: at.approvals ?? 0,
       openedAtMs: 0,
       settledAtMs: at.settledMs ?? null,
     },
     at.rules ?? rules,
     at.nowMs ?? 0,
-  ).kind;
+  );
 }
 
-test("halts on the share of attempts, not of the stage", () => {
-  // 9 failures among the first 10 of 1000 are 0.9 % of the stage and 90 % of the attempts.
-  assert.equal(judge({ waiting: 990, updated: 1, "rolled-back": 9 }), "halt");
-});
-
-test("halts on one bad device in a stage of one", () => {
-  assert.equal(judge({ "rolled-back": 1 }), "halt");
-  assert.equal(judge({ unproven: 1 }), "halt");
-  assert.equal(judge({ failed: 1 }), "halt");
-});
-
-test("counts a device that never proved what it runs as one that went back", () => {
-  const halt = findHalt(counts({ updated: 30, "rolled-back": 1, unproven: 1 }), rules);
-  assert.deepEqual(halt, {
-    reason: "rolled-back-share",
-    bad: 2,
-    attempted: 32,
-    outOf: 32,
-    limit: 0.05,
-  });
-});
-
-test("does not halt a large stage on its very first attempt, but on its second bad one", () => {
-  assert.equal(judge({ waiting: 999, "rolled-back": 1 }), "in-progress");
-  assert.equal(judge({ waiting: 998, "rolled-back": 2 }), "halt");
-});
-
-test("goes on while the share is at the limit, and halts above it", () => {
-  assert.equal(judge({ waiting: 100, updated: 95, "rolled-back": 5 }), "in-progress");
-  assert.equal(judge({ waiting: 100, updated: 94, "rolled-back": 6 }), "halt");
-});
-
-test("failed attempts have a limit of their own", () => {
-  assert.equal(judge({ waiting: 100, updated: 80, failed: 20 }), "in-progress");
-  assert.equal(judge({ waiting: 100, updated: 79, failed: 21 }), "halt");
-});
+function judge(some: Partial<StageCounts>, at: At = {}): string {
+  return verdictOf(some, at).kind;
+}
 
 test("soaks once nobody is on the way, and completes after the soak", () => {
   assert.equal(judge({ updated: 9, waiting: 1 }), "in-progress");
@@ -126,14 +98,43 @@ test("is complete without members only when it never had any", () => {
   assert.equal(judge({ excluded: 3 }), "emptied");
 });
 
-test("halts on silence alone, by a limit of its own, and not on one silent device of many", () => {
-  assert.equal(judge({ updated: 30, "no-link": 3 }), "in-progress");
-  const halt = findHalt(counts({ updated: 30, "no-link": 8 }), rules);
-  assert.deepEqual(halt, {
-    reason: "no-link-share",
-    bad: 8,
-    attempted: 38,
-    outOf: 38,
-    limit: 0.2,
+test("is settled by a share of the attempts, once enough have an outcome", () => {
+  const success = { share: 0.9, of: "attempted", minSample: 20 } as const;
+  assert.equal(judge({ updated: 19, waiting: 81 }, { success }), "in-progress");
+  assert.equal(judge({ updated: 20, waiting: 80 }, { success }), "soaking");
+  assert.equal(judge({ updated: 18, failed: 3, waiting: 79 }, { success }), "in-progress");
+  assert.equal(judge({ updated: 27, failed: 3, waiting: 70 }, { success }), "soaking");
+});
+
+test("asks of a small stage no more attempts than it has members", () => {
+  const success = { share: 0.9, of: "attempted", minSample: 20 } as const;
+  assert.equal(judge({ updated: 4, waiting: 1 }, { success }), "in-progress");
+  assert.equal(judge({ updated: 5 }, { success }), "soaking");
+});
+
+test("counts as reachable who was heard of and has no outcome, not who is silent", () => {
+  const success = { share: 0.9, of: "reachable", minSample: 1 } as const;
+  assert.equal(judge({ updated: 8, working: 2 }, { success }), "in-progress");
+  assert.equal(judge({ updated: 9, working: 1, offered: 50, waiting: 50 }, { success }), "soaking");
+  assert.deepEqual(verdictOf({ updated: 8, working: 2 }, { success }), {
+    kind: "in-progress",
+    waitsFor: "8 of 10 reachable succeeded, 80 % below 90 %",
   });
+});
+
+test("waits for an operator where its policy says so, after the soak", () => {
+  const at = { advance: "manual", settledMs: 0 } as const;
+  assert.equal(judge({ updated: 5 }, { ...at, nowMs: 59_999 }), "soaking");
+  assert.equal(judge({ updated: 5 }, { ...at, nowMs: 60_000 }), "for-approval");
+});
+
+test("waits for as many people as its policy says", () => {
+  const advance = { approvals: 2, role: "approver" };
+  const at = { advance, settledMs: 0, nowMs: 60_000 };
+  assert.deepEqual(verdictOf({ updated: 5 }, { ...at, approvals: 1 }), {
+    kind: "for-approval",
+    settledAtMs: 0,
+    waitsFor: "1 of 2 approvals (approver)",
+  });
+  assert.equal(judge({ updated: 5 }, { ...at, approvals: 2 }), "complete");
 });

@@ -1,7 +1,7 @@
 import { deviceIdRule } from "../../../../../src/protocol/device-id.ts";
 import { filterLengthMax } from "../../../filter/syntax.ts";
+import type { Halt } from "../../../rollout/halt.ts";
 import { type MemberState, memberStates } from "../../../rollout/member.ts";
-import type { Halt } from "../../../rollout/stage.ts";
 import { limits } from "../../../terms/limits.ts";
 import { deviceIdPattern } from "../../../terms/names.ts";
 import {
@@ -22,6 +22,7 @@ import {
 import type { TypeOf } from "../../requests/schema-types.ts";
 import { rateSchema } from "./admission.ts";
 import { controlSchema } from "./control.ts";
+import { policyName, policyRules } from "./policies.ts";
 
 export const rolloutParameters = pathParameter("id", {
   type: "string",
@@ -40,7 +41,9 @@ const haltThresholdSchema = {
   properties: {
     rolledBackShare: share,
     failedShare: share,
+    healthFailedShare: share,
     noLinkShare: share,
+    batteryDropShare: share,
     attemptedMin: { type: "integer", minimum: 1, maximum: limits.devicesMax },
   },
 } as const;
@@ -83,26 +86,14 @@ export const newRolloutSchema = {
         },
       },
     },
-    stages: {
-      type: "array",
-      minItems: 1,
-      maxItems: limits.rolloutStagesMax,
-      items: {
-        type: "object",
-        required: ["percent", "soakSeconds"],
-        additionalProperties: false,
-        properties: {
-          percent: { type: "number", exclusiveMinimum: 0, maximum: 100 },
-          soakSeconds: seconds,
-        },
-      },
+    policy: { ...policyName, description: "a policy by its name; 1-10-50-100 when absent" },
+    policyVersion: {
+      type: "integer",
+      minimum: 1,
+      description: "of the policy; the newest when absent",
     },
+    ...policyRules,
     haltThreshold: haltThresholdSchema,
-    stragglers: {
-      type: "object",
-      additionalProperties: false,
-      properties: { allowedShare: share, afterSeconds: seconds },
-    },
     proofSeconds: { ...seconds, minimum: 1 },
     actionSeconds: {
       ...seconds,
@@ -177,17 +168,24 @@ const integer = { type: "integer" } as const;
 
 const stage = answerSchema({
   stage: { type: "integer" },
-  percent: { type: "number" },
+  percent: { type: "number", description: "of the eligible devices, those before it included" },
+  count: { ...integerOrNull, description: "of a stage that holds a number of devices" },
+  group: { ...textOrNull, description: "of a stage that holds a group" },
+  filter: textOrNull,
   soakSeconds: { type: "integer" },
   openedAtUnixMs: timeOrNull,
   settledAtUnixMs: timeOrNull,
   completedAtUnixMs: timeOrNull,
+  waitsFor: { ...textOrNull, description: "why the stage that is open does not go on" },
   members: { type: "integer" },
   joined: {
     type: "integer",
     description: "members that it ever had, those included that are gone",
   },
   attempted: { type: "integer" },
+  approvals: { type: "integer", description: "people who approved that it goes on from here" },
+  healthFailed: { type: "integer", description: "went back for a health check that failed" },
+  batteryDropped: { type: "integer", description: "updated, and lost battery since the offer" },
   counts: answerSchema(
     Object.fromEntries(memberStates.map((state) => [state, integer])) as Readonly<
       Record<MemberState, typeof integer>
@@ -204,7 +202,12 @@ export const rolloutSchema = answerSchema(
     state: { type: "string" },
     currentStage: { type: "integer" },
     eligible: { type: "integer" },
-    halt: { ...anyObject, type: ["object", "null"], description: "why it halted" },
+    policy: {
+      ...anyObject,
+      type: ["object", "null"],
+      description: "name and version; null of rules that came with the rollout",
+    },
+    halt: { ...anyObject, type: ["object", "null"], description: "why it stopped by itself" },
     definition: anyObject,
     createdAtUnixMs: time,
     windowOpensAtUnixMs: {
@@ -240,11 +243,10 @@ export const memberSchema = answerSchema({
 export type NewRolloutBody = TypeOf<typeof newRolloutSchema>;
 export type ResumeBody = TypeOf<typeof resumeSchema>;
 
-type RolloutHalt = Halt & { readonly stage: number };
-
 /** The document leaves open what an answer says of a halt, which grows with the reasons for one. */
-export type RolloutAnswer = Omit<TypeOf<typeof rolloutSchema>, "halt"> & {
-  readonly halt: { readonly [Name in keyof RolloutHalt]: RolloutHalt[Name] } | null;
+export type RolloutAnswer = Omit<TypeOf<typeof rolloutSchema>, "halt" | "policy"> & {
+  readonly halt: { readonly [Name in keyof Halt]: Halt[Name] } | null;
+  readonly policy: { readonly name: string; readonly version: number } | null;
 };
 export type ClearedAnswer = TypeOf<typeof clearedSchema>;
 export type MemberAnswer = TypeOf<typeof memberSchema>;

@@ -13,7 +13,15 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   source: ["nobody"],
   filter: ["x".repeat(4097)],
 };
-const numbered = ["/releases", "/configurations", "/rollouts", "/events", "/devices/lamp/events"];
+const numbered = [
+  "/releases",
+  "/configurations",
+  "/policies",
+  "/rollouts",
+  "/rollouts/1/decisions",
+  "/events",
+  "/devices/lamp/events",
+];
 
 test("every list refuses what a parameter cannot be, and parameters that it does not have", async (t) => {
   const fleet = await TestFleet.open(t);
@@ -46,7 +54,7 @@ test("every list refuses what a parameter cannot be, and parameters that it does
         );
     }
   }
-  assert.equal(lists, 7);
+  assert.equal(lists, 9);
   for (const url of numbered) {
     const answer = await fleet.inject({ method: "GET", url: `/api/v1${url}?after=abc` });
     assert.equal(answer.statusCode, 400, url);
@@ -62,6 +70,8 @@ const bodies: Readonly<Record<string, object>> = {
   addDevice: { id: "new", hardware: "esp32c3-b" },
   createRollout: { name: "again", releaseVersion: "1.0.0" },
   previewRollout: { releaseVersion: "1.0.0" },
+  applyPolicy: { stages: [{ percent: 100, soakSeconds: 60 }] },
+  approveRollout: { approver: "ada" },
   publishMetadata: { documents: {} },
 };
 

@@ -72,7 +72,7 @@ test("follows the stream of events with its cursor", async (t) => {
 const badRollouts: ReadonlyArray<readonly [string, object, number, string]> = [
   ["an unknown release", { releaseVersion: "9.9.9" }, 404, "unknown-release"],
   ["no name", { name: "" }, 400, "invalid-request"],
-  ["stages that fall", { stages: [stage(50), stage(10)] }, 400, "stages-not-rising"],
+  ["stages that fall", { stages: [stage(50), stage(10)] }, 422, "policy-invalid"],
   ["no stage", { stages: [] }, 400, "invalid-request"],
   ["a stage of nothing", { stages: [stage(0)] }, 400, "invalid-request"],
   ["a stage of 101 percent", { stages: [stage(101)] }, 400, "invalid-request"],
