@@ -101,7 +101,7 @@ export interface WallClock {
   nextChangeAfter(unixSeconds: number): number | null;
 }
 
-function wallClockOf(zone: TimeZone): WallClock {
+export function wallClockOf(zone: TimeZone): WallClock {
   return {
     offsetSecondsAt: (unixSeconds) => offsetSecondsAt(zone, unixSeconds),
     nextChangeAfter: (unixSeconds) => nextChangeAfter(zone, unixSeconds),
@@ -213,11 +213,11 @@ export function encodeWindows(windows: MaintenanceWindows): JsonObject {
 }
 
 const daySeconds = 86_400;
-const weekSeconds = 7 * daySeconds;
+export const weekSeconds = 7 * daySeconds;
 const weekMinutes = weekSeconds / 60;
 
 /** From Sunday 00:00 by the clock on the wall. */
-function secondOfWeek(wall: WallClock, unixSeconds: number): number {
+export function secondOfWeek(wall: WallClock, unixSeconds: number): number {
   const local = unixSeconds + wall.offsetSecondsAt(unixSeconds);
   const day = Math.floor(local / daySeconds);
   return weekdayOf(day) * daySeconds + (local - day * daySeconds);
@@ -238,7 +238,7 @@ function secondsToStart(windows: readonly MaintenanceWindow[], second: number): 
 }
 
 /** Seconds of the week, one for each of its days. */
-function startsOf(window: MaintenanceWindow): readonly number[] {
+export function startsOf(window: MaintenanceWindow): readonly number[] {
   const starts: number[] = [];
   for (let day = 0; day < 7; day += 1)
     if ((window.days & (1 << day)) !== 0) starts.push(day * daySeconds + window.startMinute * 60);

@@ -76,8 +76,11 @@ export function withPlanOptions(command: Command, description: string): Command 
       .option("--confirm", "the device must agree first")
       .option("--allow-downgrade", "also to devices that run a newer version")
       .option("--approve", "also where it is another major version, or one marked as breaking")
-      .option("--windows <file>", "when devices may install, JSON: see docs/windows.md")
-      .option("--time-zone <rule>", 'of the windows, such as "CET-1CEST,M3.5.0,M10.5.0/3"')
+      .option("--windows <file>", "when devices may download and install, JSON: docs/windows.md")
+      .option(
+        "--time-zone <rule>",
+        'of the windows: "device" for the zone of each, or such as "CET-1CEST,M3.5.0,M10.5.0/3"',
+      )
       .option("--retry-rolled-back", "also to devices that rolled it back before")
       .option("--accept-reported", "believe devices that never say which image they run")
       .option(

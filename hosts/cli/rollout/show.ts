@@ -5,6 +5,7 @@ import { formatTable } from "../command/table.ts";
 import { rolloutNumber } from "../options/options.ts";
 import { FleetClient, type FleetFlags, withFleetFlags } from "../server/fleet-client.ts";
 import { isRollout, type RolloutView, type StageView } from "../server/fleet-views.ts";
+import { windowsLines } from "./windows-text.ts";
 
 /** `sluice rollout show`: exit code 1 says that the rollout halted. */
 export function registerRolloutShow(group: Command): void {
@@ -74,7 +75,7 @@ export function rolloutText(rollout: RolloutView): string {
     ],
     rollout.stages,
   );
-  return [...lines, table, ...outcomeLines(rollout)].join("\n");
+  return [...lines, table, ...windowsLines(rollout), ...outcomeLines(rollout)].join("\n");
 }
 
 /** By which a halt of each reason is lifted. */

@@ -172,6 +172,16 @@ export const isRollout = partOf<RolloutAnswer>()({
     }),
   ),
   stages: listOf(isStage),
+  windows: orAbsent(
+    orNull(
+      partOf<NonNullable<RolloutAnswer["windows"]>>()({
+        lastOpensAtUnixMs: orNull(isNumber),
+        withoutTimeZone: isNumber,
+        neverOpen: isNumber,
+        groups: listOf(isText),
+      }),
+    ),
+  ),
   outcomes: orAbsent(
     listOf(
       partOf<NonNullable<RolloutAnswer["outcomes"]>[number]>()({

@@ -16,6 +16,7 @@ import * as deviceRegistry from "./0014-device-registry.ts";
 import * as policies from "./0015-policies.ts";
 import * as admission from "./0016-admission.ts";
 import * as counters from "./0017-counters.ts";
+import * as windows from "./0020-windows.ts";
 
 /** Every migration, in the order of the names; one that was released is never changed. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -36,6 +37,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0015-policies": policies,
   "0016-admission": admission,
   "0017-counters": counters,
+  "0020-windows": windows,
 };
 
 export const migrationNames: readonly string[] = Object.keys(migrations);

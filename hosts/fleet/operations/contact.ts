@@ -13,7 +13,7 @@ import { changeDevice } from "./change-device.ts";
 import { decideInstruction } from "./decide.ts";
 import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
-import { type DeviceEntry, newEntry } from "./known-devices.ts";
+import { type DeviceEntry, isDecidedAt, newEntry } from "./known-devices.ts";
 import { noteAwake } from "./next-wake.ts";
 import { judgeStep } from "./steps.ts";
 
@@ -47,7 +47,8 @@ export async function noteContact(
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const isKnown = !isTold || runningHeader === entry.runningHeader;
     const isDecided = entry.decidedPlan === fleet.memory.plan.number;
-    if (isKnown && isDecided && !fleet.admission.isTurn(entry)) return;
+    const isInTime = isDecidedAt(entry.decidedWhile, fleet.clock.unixMs());
+    if (isKnown && isDecided && isInTime && !fleet.admission.isTurn(entry)) return;
     const done = await changeDevice(fleet, entry, async (change) => {
       const decidedPlan = fleet.memory.plan.number;
       if (isTold && runningHeader !== entry.runningHeader)

@@ -1,7 +1,6 @@
 import { bucketOf, lastStageOf, stageOf } from "../rollout/buckets.ts";
 import { selects } from "../rollout/definition.ts";
 import { type Ineligibility, isOlder } from "../rollout/eligibility.ts";
-import { mayInstall } from "../rollout/install-windows.ts";
 import { isOfferable, isOpen, isThrough, type MemberState } from "../rollout/member.ts";
 import { type ActionRow, insertAction, updateAction } from "../storage/actions.ts";
 import { addClearance, isCleared } from "../storage/clearances.ts";
@@ -10,6 +9,7 @@ import { insertMembers, type MemberRow, setBatteryBefore } from "../storage/roll
 import { mayOffer } from "./admission.ts";
 import { askToCancel, cancelRejected, endAction, takenBack } from "./cancel.ts";
 import type { DeviceChange } from "./device-change.ts";
+import { isDownloadClosed, mayTakeStep } from "./device-windows.ts";
 import { nextOffered } from "./eligible.ts";
 import type { Instruction } from "./known-devices.ts";
 import type { Rollout } from "./memory.ts";
@@ -24,6 +24,7 @@ import { isStep, isStepDone } from "./steps.ts";
 export async function decideInstruction(change: DeviceChange): Promise<void> {
   await joinRollouts(change);
   change.isInLine = false;
+  change.holdAlways();
   if (change.action !== null) await judgeAction(change);
   const { action } = change;
   if (action === null || (await isActionOver(change))) await offerNext(change, isAnything);
@@ -224,6 +225,7 @@ async function offerNext(change: DeviceChange, fits: Fits): Promise<void> {
     // It pauses after it gave up, or its word on the step that it runs is still to come.
     const isPausing = member.state === "withdrawn" || member.reason !== null;
     if (member.proof_due_at !== null && isPausing) continue;
+    if (await isDownloadClosed(change, rollout, image)) continue;
     const asks = rollout.definition.needsConfirmation && change.row.auto_confirm_at === null;
     change.isInLine = !mayOffer(change.fleet, change.entry, { rollout, asks });
     if (!change.isInLine) await offer(change, { rollout, member, image, asks });
@@ -314,8 +316,9 @@ async function instructionOf(change: DeviceChange): Promise<Instruction> {
   const image = change.fleet.memory.images.get(action.image_id);
   const etag = etagOf(image, action);
   if (action.status === "confirming") return { kind: "confirm", actionId: action.id, etag };
-  const windowOpen =
-    rollout.windows === null ? null : mayInstall(rollout.windows, change.unit.nowUnixMs);
+  if (member?.state === "offered" && (await isDownloadClosed(change, rollout, image)))
+    return { kind: "none" };
+  const windowOpen = await mayTakeStep(change, rollout, "install");
   // A client that never says what it runs may know no windows: SWUpdate reports success for what it
   // did not install.
   if (windowOpen === false && change.row.running_hash === null) return { kind: "none" };

@@ -29,7 +29,7 @@ import { freeSlot } from "./admission.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import { type FilterFacts, factsOfRow, readFilterFacts } from "./filter-facts.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DeviceEntry, Instruction } from "./known-devices.ts";
+import type { DeviceEntry, Instruction, Interval } from "./known-devices.ts";
 import { plannedImages, type Rollout } from "./memory.ts";
 import { imageFor, type ReleaseFile } from "./releases.ts";
 
@@ -62,6 +62,7 @@ export class DeviceChange {
   isInLine = false;
   private memberRows: MemberRow[] | null = null;
   private filterFacts: FilterFacts | null = null;
+  private decidedWhile: Interval | null;
   private readonly columns: Partial<DeviceRow> = {};
   private readonly movedRollouts = new Set<number>();
 
@@ -72,6 +73,7 @@ export class DeviceChange {
     this.row = entry.row;
     this.action = entry.action;
     this.instruction = entry.instruction;
+    this.decidedWhile = entry.decidedWhile;
   }
 
   get id(): DeviceId {
@@ -122,8 +124,29 @@ export class DeviceChange {
   /** Does the device pass the filter, as it is within this unit of work? */
   async passes(filter: Filter | null): Promise<boolean> {
     if (filter === null) return true;
+    const facts = { ...factsOfRow(this.row), ...(await this.facts()) };
+    return matches(filter, facts, this.unit.nowUnixMs);
+  }
+
+  async groups(): Promise<readonly string[]> {
+    return [...(await this.facts()).group];
+  }
+
+  private async facts(): Promise<FilterFacts> {
     this.filterFacts ??= await readFilterFacts(this.unit.db, this.id);
-    return matches(filter, { ...factsOfRow(this.row), ...this.filterFacts }, this.unit.nowUnixMs);
+    return this.filterFacts;
+  }
+
+  /** A decision begins, for which no window was asked yet. */
+  holdAlways(): void {
+    this.decidedWhile = null;
+  }
+
+  /** What is decided holds until then at most; null: until something else changes. */
+  holdUntil(unixMs: number | null): void {
+    const before = this.decidedWhile?.untilUnixMs ?? Number.POSITIVE_INFINITY;
+    const untilUnixMs = Math.min(before, unixMs ?? Number.POSITIVE_INFINITY);
+    this.decidedWhile = { fromUnixMs: this.unit.nowUnixMs, untilUnixMs };
   }
 
   /** A membership was added by this unit of work. */
@@ -170,6 +193,7 @@ export class DeviceChange {
       entry.action = this.action;
       entry.instruction = this.instruction;
       entry.decidedPlan = decidedPlan;
+      entry.decidedWhile = this.decidedWhile;
       entry.pollAnswer = null;
       freeSlot(this.fleet, entry);
     });

@@ -11,11 +11,26 @@ export type Instruction =
       readonly kind: "install";
       readonly actionId: number;
       readonly etag: number;
-      /** What DDI's `maintenanceWindow` says; null for a rollout without windows. */
+      /** What DDI's `maintenanceWindow` says; null where no windows count. */
       readonly windowOpen: boolean | null;
     }
   | { readonly kind: "confirm"; readonly actionId: number; readonly etag: number }
   | { readonly kind: "cancel"; readonly actionId: number };
+
+/** Unix time in milliseconds, from the first instant to the one before the last. */
+export interface Interval {
+  readonly fromUnixMs: number;
+  readonly untilUnixMs: number;
+}
+
+/**
+ * Does what was decided by windows still hold? Not once one may have opened or closed, and not when
+ * the wall clock was set back to before the decision. Null holds at any time.
+ */
+export function isDecidedAt(decidedWhile: Interval | null, unixMs: number): boolean {
+  if (decidedWhile === null) return true;
+  return decidedWhile.fromUnixMs <= unixMs && unixMs < decidedWhile.untilUnixMs;
+}
 
 /**
  * A device as the server keeps it in memory. Everything but the last contact is also in the
@@ -31,6 +46,8 @@ export interface DeviceEntry {
    * again.
    */
   decidedPlan: number;
+  /** When it must be decided again by the wall clock: see `isDecidedAt`. */
+  decidedWhile: Interval | null;
   /** The last `Sluice-Running` header as it came, to see at a glance that nothing changed. */
   runningHeader: string | null;
   lastSeenAtUnixMs: number | null;
@@ -134,6 +151,7 @@ export function newEntry(row: DeviceRow, action: ActionRow | null): DeviceEntry 
     action,
     instruction: { kind: "none" },
     decidedPlan: undecided,
+    decidedWhile: null,
     runningHeader: null,
     lastSeenAtUnixMs: row.last_seen_at,
     lastSeenServiceMs: null,

@@ -1,11 +1,14 @@
-import type { MaintenanceWindows } from "../../../src/policy/windows.ts";
 import type { Filter } from "../filter/filter.ts";
 import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
 import { shareCutoffs } from "../rollout/buckets.ts";
 import { type RolloutDefinition, readDefinition } from "../rollout/definition.ts";
 import { type Halt, readHalt } from "../rollout/halt.ts";
-import { readInstallWindows } from "../rollout/install-windows.ts";
 import type { StagePlan } from "../rollout/policy.ts";
+import {
+  type RolloutWindows,
+  readRolloutWindows,
+  type StepWindows,
+} from "../rollout/windows-document.ts";
 import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
 import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
@@ -58,8 +61,8 @@ export interface Rollout {
   readonly filter: Filter | null;
   /** What a device must pass to be of each stage, its group included; null of one for all. */
   readonly stageFilters: readonly (Filter | null)[];
-  /** The windows of the definition, read; null when devices may install at any time. */
-  readonly windows: MaintenanceWindows | null;
+  /** The windows of the definition, read; null when it has none. */
+  readonly windows: RolloutWindows | null;
   readonly eligible: number;
   readonly createdAtUnixMs: number;
   readonly startedAtUnixMs: number | null;
@@ -76,8 +79,8 @@ export class FleetMemory {
   readonly images = new Map<number, ReleaseFile>();
   readonly rollouts = new Map<number, Rollout>();
   private readonly hashes = new Map<string, ReleaseFile>();
-  /** Rollouts whose windows were open when it was last looked. */
-  readonly openWindows = new Set<number>();
+  /** The windows of groups, which every rollout respects. */
+  readonly groupWindows = new Map<string, StepWindows>();
 
   constructor(devices: KnownDevices, plan: Plan) {
     this.devices = devices;
@@ -155,9 +158,9 @@ function stageFilterOf(stage: StagePlan): Filter | null {
   return read.value;
 }
 
-function windowsOf({ windows }: RolloutDefinition): MaintenanceWindows | null {
+function windowsOf({ windows }: RolloutDefinition): RolloutWindows | null {
   if (windows === null) return null;
-  const read = readInstallWindows(windows);
+  const read = readRolloutWindows(windows);
   if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.message}`);
   return read.windows;
 }

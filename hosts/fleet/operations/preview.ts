@@ -4,10 +4,11 @@ import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
 import type { FilterDefect } from "../filter/syntax.ts";
 import type { RolloutDefinition } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
-import { opensAt, readInstallWindows } from "../rollout/install-windows.ts";
 import { type FleetPreview, type PreviewGroup, previewOf } from "../rollout/preview.ts";
 import { offerSeconds } from "../rollout/rate.ts";
 import type { StopRule } from "../rollout/stop-odds.ts";
+import { type LastOpening, lastWindowOpens, nextOpeningOf } from "../rollout/window-verdict.ts";
+import { readRolloutWindows } from "../rollout/windows-document.ts";
 import type { Queries } from "../storage/database.ts";
 import {
   type DeviceGroup,
@@ -39,6 +40,8 @@ export interface RolloutPreview extends Omit<FleetPreview, "rows" | "left"> {
   readonly stop: StopRule;
   /** When the windows of the rollout open next; null when they are open, or there are none. */
   readonly windowOpensAtUnixMs: number | null;
+  /** When the windows will have come, by the rollout's own; null when it has none. */
+  readonly windows: LastOpening | null;
   /** What would be in the way of the rollout, with the next step. */
   readonly problems: readonly { readonly reason: string; readonly message: string }[];
   /** SHA-256 of what was asked and what was found; the same while nothing of both changes. */
@@ -96,7 +99,8 @@ export async function previewRollout(
       offerSeconds: (devices, since) => offerSeconds(definition.rate, devices, since),
     });
     const problems = problemsOf(memory, release, { wanted, found, judged });
-    const preview = { ...found, stop, problems, releaseVersion: release.version };
+    const windows = outlookOf(wanted, judged, nowUnixMs);
+    const preview = { ...found, stop, problems, windows, releaseVersion: release.version };
     return { ok: true, preview: await told(db, preview, { wanted, release, nowUnixMs }) };
   } catch (error) {
     if (!(error instanceof TooManyGroupsError)) throw error;
@@ -242,11 +246,12 @@ function problemsOf(
   return problems;
 }
 
-type Found = FleetPreview & Pick<RolloutPreview, "stop" | "problems" | "releaseVersion">;
+type Found = FleetPreview &
+  Pick<RolloutPreview, "stop" | "problems" | "releaseVersion" | "windows">;
 
 async function told(
   db: Queries,
-  { rows, left, ...found }: Found,
+  { rows, left, windows, ...found }: Found,
   { wanted, release, nowUnixMs }: { wanted: NewRollout; release: Release; nowUnixMs: number },
 ): Promise<RolloutPreview> {
   const ids = await idsOfRows(db, [...rows, ...left.flatMap((one) => one.rows)]);
@@ -261,11 +266,26 @@ async function told(
   const digest = createHash("sha256")
     .update(JSON.stringify({ asked, files, found: shownPreview }))
     .digest("hex");
-  return { ...shownPreview, windowOpensAtUnixMs: windowOf(wanted, nowUnixMs), digest };
+  return { ...shownPreview, windowOpensAtUnixMs: windowOf(wanted, nowUnixMs), windows, digest };
 }
 
 function windowOf({ definition: { windows } }: NewRollout, nowUnixMs: number): number | null {
   if (windows === null) return null;
-  const read = readInstallWindows(windows);
-  return read.ok ? opensAt(read.windows, nowUnixMs) : null;
+  const read = readRolloutWindows(windows);
+  return read.ok ? nextOpeningOf(read.windows, nowUnixMs) : null;
+}
+
+/** The windows of groups are not among what is counted: devices of groups count as all others. */
+function outlookOf(
+  { definition: { windows } }: NewRollout,
+  judged: readonly PreviewGroup[],
+  nowUnixMs: number,
+): LastOpening | null {
+  const read = windows === null ? null : readRolloutWindows(windows);
+  if (read?.ok !== true) return null;
+  const counts = new Map<string | null, number>();
+  for (const { timeZone, count, way } of judged)
+    if (way.ok) counts.set(timeZone, (counts.get(timeZone) ?? 0) + count);
+  const places = [...counts].map(([timezone, devices]) => ({ timezone, devices, groups: [] }));
+  return lastWindowOpens(places, { rollout: read.windows, groups: new Map() }, nowUnixMs);
 }

@@ -1,4 +1,3 @@
-import { mayInstall } from "../rollout/install-windows.ts";
 import { awaitsProof, isOpen, isTriedAgain } from "../rollout/member.ts";
 import { wakeColumns, writeLastSeen } from "../storage/devices.ts";
 import { pruneEvents } from "../storage/events.ts";
@@ -13,7 +12,6 @@ import type { DeviceChange } from "./device-change.ts";
 import { evaluateRollout } from "./evaluate.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
-import type { Rollout } from "./memory.ts";
 import { sleepsUntilMs } from "./next-wake.ts";
 import { undecided } from "./plan.ts";
 
@@ -32,24 +30,9 @@ export async function tickFleet(fleet: Fleet): Promise<void> {
   const underWay = [...fleet.memory.rollouts.values()].filter(
     ({ state }) => state === "running" || state === "paused",
   );
-  noteWindows(fleet, [...fleet.memory.rollouts.values()]); // one that ended has stragglers, too
   for (const { id } of underWay)
     await fleet.database.write((unit) => evaluateRollout(unit, fleet, id));
   await writeBatch(fleet, fleet.memory.devices.contactsDue(limits.lastSeenPerTickMax));
-}
-
-/**
- * A window that opens or closes changes what devices are told: their instructions are decided again
- * at their next poll.
- */
-function noteWindows(fleet: Fleet, rollouts: readonly Rollout[]): void {
-  const nowUnixMs = fleet.clock.unixMs();
-  const { memory } = fleet;
-  for (const { id, windows } of rollouts) {
-    if (windows === null || mayInstall(windows, nowUnixMs) === memory.openWindows.has(id)) continue;
-    if (!memory.openWindows.delete(id)) memory.openWindows.add(id);
-    memory.plan.advance();
-  }
 }
 
 /** Writes the last contacts that are not on the disk: all of them, for a server that closes. */

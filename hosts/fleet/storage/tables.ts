@@ -12,6 +12,8 @@ export interface Tables {
   device_attributes: DeviceAttributeTable;
   device_registrations: DeviceRegistrationTable;
   device_labels: DeviceLabelTable;
+  group_windows: GroupWindowsTable;
+  rollout_time_zones: RolloutTimeZoneTable;
   device_refusals: DeviceRefusalTable;
   device_clearances: DeviceClearanceTable;
   releases: ReleaseTable;
@@ -125,6 +127,22 @@ export interface DeviceRegistrationTable {
 }
 
 /** Tags and groups, which an operator alone gives. */
+/** When devices of a group may download and install, whatever the rollout. */
+export interface GroupWindowsTable {
+  device_group: string;
+  /** JSON, as docs/windows.md has it. */
+  document: string;
+  changed_at: number;
+}
+
+/** Triggers of the database count. */
+export interface RolloutTimeZoneTable {
+  rollout_id: number;
+  /** An IANA name; empty for members of which nobody said it. */
+  timezone: string;
+  members: number;
+}
+
 export interface DeviceLabelTable {
   device_id: string;
   kind: LabelKind;

@@ -19,7 +19,7 @@ export interface Offer {
   readonly action: ActionRow;
   readonly image: ReleaseFile;
   readonly rollout: Rollout | undefined;
-  /** Null for a rollout without windows. */
+  /** Null where no windows to install count for the device. */
   readonly windowOpen: boolean | null;
 }
 

@@ -10,9 +10,9 @@ import {
   defaultProofSeconds,
   withThreshold,
 } from "../../rollout/definition.ts";
-import { readInstallWindows } from "../../rollout/install-windows.ts";
 import { defaultPolicyName } from "../../rollout/policy.ts";
 import { type OfferRate, offersPerMinuteMax, whyNoRate } from "../../rollout/rate.ts";
+import { readRolloutWindows } from "../../rollout/windows-document.ts";
 import type { NewRolloutBody } from "./schemas/rollouts.ts";
 
 /** What a body asks for, whose schema cannot say all of it. */
@@ -34,7 +34,7 @@ export async function readNewRollout(
   if ((releaseVersion === undefined) === (configurationVersion === undefined))
     return refuse("invalid-request", "give either releaseVersion or configurationVersion");
   const windowsDocument = windowsOf(body);
-  const windows = readInstallWindows(windowsDocument ?? {});
+  const windows = readRolloutWindows(windowsDocument ?? {});
   if (windowsDocument !== null && !windows.ok) return refuse("windows-invalid", windows.message);
   const rateProblem = whyNoRate(rateOf(body));
   if (rateProblem !== null) return refuse("rate-invalid", rateProblem, 422);

@@ -12,10 +12,11 @@ import { progressOf } from "../../operations/evaluate.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { Rollout } from "../../operations/memory.ts";
 import type { RolloutRefusal, RolloutResult } from "../../operations/rollout-result.ts";
+import { windowsOutlook } from "../../operations/rollout-windows.ts";
 import { createRollout } from "../../operations/rollouts.ts";
-import { opensAt } from "../../rollout/install-windows.ts";
 import { evaluateStage } from "../../rollout/stage.ts";
 import { attemptedCount, membersCount } from "../../rollout/tally.ts";
+import { nextOpeningOf } from "../../rollout/window-verdict.ts";
 import { type DecisionRow, listDecisions } from "../../storage/decisions.ts";
 import {
   listMembers,
@@ -112,7 +113,12 @@ function oneRollout(app: FastifyInstance, fleet: Fleet): void {
       if (rollout === undefined) return unknownRollout(reply, request.params.id);
       const { queries } = fleet.database;
       const outcomes = await listOutcomes(queries, rollout.id, limits.outcomesShownMax);
-      return { ...(await rolloutView(fleet, rollout)), outcomes };
+      const windows = await windowsOutlook(fleet, rollout);
+      return {
+        ...(await rolloutView(fleet, rollout)),
+        outcomes,
+        windows: windows && { ...windows, groups: [...windows.groups] },
+      };
     },
   });
   typedBySchemas(app).route({
@@ -291,7 +297,7 @@ async function rolloutView(fleet: Fleet, rollout: Rollout): Promise<RolloutAnswe
     halt: shown.halt && { ...shown.halt },
     releaseVersion: release?.version ?? "",
     configurationVersion: release?.kind === "configuration" ? release.configurationVersion : null,
-    windowOpensAtUnixMs: windows === null ? null : opensAt(windows, fleet.clock.unixMs()),
+    windowOpensAtUnixMs: windows === null ? null : nextOpeningOf(windows, fleet.clock.unixMs()),
     stages: rows.map((row) => stageView(fleet, rollout, row)),
   };
 }

@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { FleetOptions } from "../../../../hosts/fleet/options.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
-import { laterColumns, laterTables } from "./later-migrations.ts";
+import { laterColumns, laterTables, laterTriggers } from "./later-migrations.ts";
 
 const old = { version: "1.0.0", imageHash: "0a".repeat(32) };
 const day = 86_400;
@@ -155,11 +155,11 @@ function asBefore(file: string): void {
     ["rollout_members", "replaced_hash"],
     ...laterColumns,
   ];
+  for (const trigger of ["events_counted", "events_uncounted", ...laterTriggers])
+    database.exec(`drop trigger ${trigger}`);
   database.exec("drop index devices_by_digits");
   for (const [table, column] of columns)
     database.exec(`alter table ${table} drop column ${column}`);
-  for (const trigger of ["events_counted", "events_uncounted"])
-    database.exec(`drop trigger ${trigger}`);
   for (const table of ["event_counts", "director_times", ...laterTables])
     database.exec(`drop table ${table}`);
   database.exec("delete from kysely_migration where name > '0005-token-macs'");

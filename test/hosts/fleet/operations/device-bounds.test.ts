@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { limits } from "../../../../hosts/fleet/terms/limits.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { TestFleet } from "../test-fleet.ts";
-import { laterColumns, laterTables } from "./later-migrations.ts";
+import { laterColumns, laterTables, laterTriggers } from "./later-migrations.ts";
 
 const { actionHistoryMax, eventsPerDeviceMax } = limits;
 
@@ -197,7 +197,8 @@ test("a database of before counts the bytes that it has", async (t) => {
   await first.server.close();
   const database = new DatabaseSync(file);
   // As migration 0010 left it.
-  database.exec(`drop trigger events_counted; drop trigger events_uncounted;
+  database.exec(`${laterTriggers.map((trigger) => `drop trigger ${trigger};`).join("\n")}
+    drop trigger events_counted; drop trigger events_uncounted;
     drop index event_counts_by_bytes; alter table event_counts drop column bytes;
     alter table devices drop column known_from;
     alter table rollout_members drop column replaced_hash;

@@ -85,7 +85,6 @@ for (const [name, bad] of [
   ["no zone", { install: windows.install }],
   ["a zone by its name", { ...windows, timeZone: "Europe/Berlin" }],
   ["a window of no time", { ...windows, install: [{ ...windows.install[0], minutes: 0 }] }],
-  ["windows for downloads", { ...windows, download: windows.install }],
   ["no windows at all", { timeZone: "UTC0" }],
 ] as const)
   test(`refuses windows with ${name}`, async (t) => {

@@ -26,4 +26,10 @@ export const laterTables: readonly string[] = [
   "compared_devices",
   "comparisons",
   "counter_cohorts",
+  "rollout_time_zones",
+  "group_windows",
 ];
+/** They look at the columns, and go before them. */
+export const laterTriggers: readonly string[] = ["joined", "left", "moved"].map(
+  (what) => `rollout_time_zones_${what}`,
+);

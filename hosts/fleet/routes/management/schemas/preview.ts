@@ -1,6 +1,6 @@
 import { answerSchema, timeOrNull } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
-import { newRolloutForms, newRolloutSchema } from "./rollouts.ts";
+import { lastOpening, newRolloutForms, newRolloutSchema } from "./rollouts.ts";
 
 const { start: _, name, ...properties } = newRolloutSchema.properties;
 
@@ -78,6 +78,11 @@ export const previewSchema = answerSchema({
     }),
   },
   windowOpensAtUnixMs: timeOrNull,
+  windows: {
+    ...answerSchema(lastOpening),
+    type: ["object", "null"],
+    description: "when windows come, by those of the rollout; null when it has none",
+  },
   problems: {
     type: "array",
     description: "why a rollout like this would be refused, with the next step",

@@ -117,7 +117,8 @@ export const newRolloutSchema = {
     windows: {
       type: ["object", "null"],
       additionalProperties: true,
-      description: "when devices may install: the windows document with `timeZone` and `install`",
+      description:
+        "when devices are offered the release and may install it: the windows document, see docs/windows.md",
     },
     retryRolledBack: {
       type: "boolean",
@@ -162,6 +163,28 @@ const outcome = answerSchema({
   state: { type: "string" },
   reason: textOrNull,
   count: { type: "integer" },
+});
+
+/** When the devices' windows come, of the devices that are counted. */
+export const lastOpening = {
+  lastOpensAtUnixMs: {
+    ...timeOrNull,
+    description: "when the last device can have downloaded and may install; null when none may",
+  },
+  withoutTimeZone: {
+    type: "integer",
+    description: "devices that wait, because nobody said their time zone",
+  },
+  neverOpen: { type: "integer", description: "devices whose windows never open" },
+} as const;
+
+const windowsOutlook = answerSchema({
+  ...lastOpening,
+  groups: {
+    type: "array",
+    items: { type: "string" },
+    description: "groups whose own windows come first; their devices are counted by the rollout's",
+  },
 });
 
 const integer = { type: "integer" } as const;
@@ -213,7 +236,7 @@ export const rolloutSchema = answerSchema(
     windowOpensAtUnixMs: {
       ...timeOrNull,
       description:
-        "when the windows of the rollout open next; null when they are, or there are none",
+        "when the windows to install open next; null when they are open, there are none, or each device has its own time (`windows` of one rollout)",
     },
     startedAtUnixMs: timeOrNull,
     endedAtUnixMs: timeOrNull,
@@ -222,9 +245,14 @@ export const rolloutSchema = answerSchema(
       description: "of one rollout: why attempts ended badly, most frequent first",
       items: outcome,
     },
+    windows: {
+      ...windowsOutlook,
+      type: ["object", "null"],
+      description: "of one rollout: when windows come; null when it has none",
+    },
     stages: { type: "array", items: stage },
   },
-  ["outcomes"],
+  ["outcomes", "windows"],
 );
 
 export const clearedSchema = answerSchema({
