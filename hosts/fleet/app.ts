@@ -23,6 +23,7 @@ import { type Fleet, loadMemory } from "./operations/fleet.ts";
 import { ImageDesk } from "./operations/image-desk.ts";
 import { Outages } from "./operations/outages.ts";
 import { Readiness } from "./operations/readiness.ts";
+import { ScanDesk } from "./operations/scan-desk.ts";
 import { pruneStream, tickFleet, writeAllContacts } from "./operations/tick.ts";
 import { type FleetOptions, type FleetSettings, readOptions } from "./options.ts";
 import { defaultActionSeconds } from "./rollout/definition.ts";
@@ -120,6 +121,7 @@ export async function createFleet(options: FleetOptions): Promise<FleetServer> {
         addresses: new AddressBudget(() => clock.monotonicMs(), tokens),
         paces: new DevicePaces(() => time.nowMs()),
         images: new ImageDesk(),
+        scans: new ScanDesk(),
         admission: await openAdmission(database, {
           nowMs: () => time.nowMs(),
           unixMs: () => clock.unixMs(),
@@ -344,6 +346,7 @@ async function stopServer(
   await stop.step("writing the audit log", () => fleet.trust?.close(), stop.patienceMs);
   fleet.trust?.abort(); // a signer that thinks still would be left running
   await stop.step("ending the check of images", () => fleet.images.close());
+  await stop.step("ending scans", () => fleet.scans.close());
   await stop.step("noting the time", () => fleet.outages.close());
   const isWritten = await stop.step("closing the database", () => fleet.database.close());
   if (!isWritten) await fleet.database.close("now");

@@ -15,6 +15,11 @@ interface Waiting<Answer> {
   reject(error: Error): void;
 }
 
+/** The thread was ended, by its owner or by the system, before it answered. */
+export class ThreadEndedError extends Error {
+  override readonly name = "ThreadEndedError";
+}
+
 /**
  * A thread beside the one that asks it. It is started by the first question, and again after it
  * ended; it keeps no process alive that waits for no answer. How many questions may wait is the
@@ -45,8 +50,9 @@ export class Thread<Question, Answer> {
   }
 
   async close(): Promise<void> {
-    await this.#worker?.terminate();
-    this.#worker = null;
+    const worker = this.#worker;
+    await worker?.terminate();
+    if (this.#worker === worker) this.#worker = null; // else it is one that was started since
   }
 
   #ready(): Worker {
@@ -58,10 +64,11 @@ export class Thread<Question, Answer> {
       this.#waiting.delete(id);
       if (this.#waiting.size === 0) worker.unref();
     });
-    worker.on("error", (error: Error) => this.#end(worker, error));
-    worker.on("exit", () =>
-      this.#end(worker, new Error(`the thread that ${this.#what} has ended`)),
+    const ended = (): Error => new ThreadEndedError(`the thread that ${this.#what} has ended`);
+    worker.on("error", (error: NodeJS.ErrnoException) =>
+      this.#end(worker, error.code === "ERR_WORKER_OUT_OF_MEMORY" ? ended() : error),
     );
+    worker.on("exit", () => this.#end(worker, ended()));
     this.#worker = worker;
     return worker;
   }

@@ -19,6 +19,7 @@ import { type DeviceEntry, DevicesOfOneServer } from "./known-devices.ts";
 import { FleetMemory, rolloutOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
 import { PlanOfOneServer } from "./plan.ts";
+import type { ScanDesk } from "./scan-desk.ts";
 
 /** What every operation of the server works on. */
 export interface Fleet {
@@ -38,6 +39,7 @@ export interface Fleet {
   /** Who may be offered a release, and download it, now. */
   readonly admission: Admission<DeviceEntry>;
   readonly images: ImageDesk;
+  readonly scans: ScanDesk;
   readonly counters: CounterDesk;
   readonly comparisons: Comparisons;
   readonly clock: FleetClock;

@@ -15,7 +15,8 @@ export type FaultReason =
   | "disk-full"
   | "storage-failing"
   | "artifact-missing"
-  | "signer-failing";
+  | "signer-failing"
+  | "scan-ended";
 
 /** The server has as much to do as it may take on; whoever asks later is served. */
 export class TooBusyError extends Error {
@@ -30,6 +31,17 @@ export class UnsyncedError extends Error {
 /** A published file is not where it was put. */
 export class ArtifactMissingError extends Error {
   override readonly name = "ArtifactMissingError";
+}
+
+/** A fault that was told by whoever met it, such as another thread. */
+export class FaultError extends Error {
+  override readonly name = "FaultError";
+  readonly fault: Fault;
+
+  constructor(fault: Fault) {
+    super(fault.message);
+    this.fault = fault;
+  }
 }
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
@@ -48,6 +60,7 @@ const sqlite = {
 /** What an error says of disks, files, databases and signers; null for a defect of ours. */
 export function faultOf(error: unknown): Fault | null {
   if (!(error instanceof Error)) return null;
+  if (error instanceof FaultError) return error.fault;
   if (error.name === "TooBusyError") return fault(503, "busy", error.message, 5);
   if (error.name === "UnsyncedError") return fault(503, "storage-failing", unsynced(error), 300);
   if (error.name === "SignerError") return fault(503, "signer-failing", error.message, 10);

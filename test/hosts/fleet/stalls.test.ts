@@ -132,6 +132,7 @@ async function underLock(client: Client, databaseFile: string, version: string):
     settled.catch(() => {}); // awaited below, once the lock is let go
     for (let number = 0; number < pollsUnderLock; number += 1) await client.poll(number % polling);
     await client.get("/devices?version=9.9.9");
+    await client.get(`/devices?filter=${encodeURIComponent("id==*none*,attribute.x==*y*")}`);
     other.exec("rollback");
     await settled;
   } finally {

@@ -10,13 +10,13 @@ import {
 } from "../../operations/devices.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { DeviceEntry } from "../../operations/known-devices.ts";
+import { findDevices } from "../../operations/list-devices.ts";
 import { contactOf } from "../../operations/next-wake.ts";
 import { registerFacts } from "../../operations/registry.ts";
 import { wakeOfRow } from "../../operations/wake-times.ts";
 import { listActions } from "../../storage/actions.ts";
 import {
   type DeviceRow,
-  listDevices,
   listRefusals,
   listSpelledOtherwise,
   readAttributes,
@@ -103,7 +103,7 @@ export function deviceRoutes(fleet: Fleet) {
         const nowUnixMs = fleet.clock.unixMs();
         const filter =
           parsed === null ? plain : { ...plain, filter: { wanted: parsed.value, nowUnixMs } };
-        const rows = await listDevices(fleet.database.queries, filter, { after, limit });
+        const rows = await findDevices(fleet, { filter, page: { after, limit } });
         const cursorOf = ({ id }: DeviceRow): string => id;
         const view = (row: DeviceRow) => deviceView(fleet, row);
         return answerPage(reply, { rows, limit, cursorOf, view, schema: deviceSchema });

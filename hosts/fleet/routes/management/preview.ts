@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Fleet } from "../../operations/fleet.ts";
 import type { PreviewRefusal } from "../../operations/preview.ts";
-import { PreviewDesk } from "../../operations/preview-desk.ts";
+import { previewScan } from "../../operations/preview-scan.ts";
 import { answerRefusal } from "../requests/answers.ts";
 import { errorResponses } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
@@ -10,8 +10,6 @@ import { previewBodySchema, previewForms, previewSchema } from "./schemas/previe
 
 export function previewRoutes(fleet: Fleet, pollSeconds: number) {
   return async (app: FastifyInstance): Promise<void> => {
-    const desk = new PreviewDesk();
-    app.addHook("onClose", () => desk.close());
     typedBySchemas(app).route({
       method: "POST",
       url: "/rollouts/preview",
@@ -32,7 +30,7 @@ export function previewRoutes(fleet: Fleet, pollSeconds: number) {
         if (!read.ok) return answerRefusal(reply, read.status, read);
         const nowUnixMs = fleet.clock.unixMs();
         const question = { wanted: read.wanted, nowUnixMs, pollSeconds };
-        const result = await desk.preview(fleet, question);
+        const result = await fleet.scans.ask(fleet.database, previewScan, question);
         return result.ok ? result.preview : answerRefusal(reply, statuses[result.reason], result);
       },
     });
