@@ -92,6 +92,7 @@ const apartColumns = [
   ["reported", "reported"],
   ["no server", "no-server"],
   ["no link", "no-link"],
+  ["silent", "silent"],
   ["stuck", "stuck"],
 ] as const;
 

@@ -12,6 +12,7 @@ export async function up(db: Kysely<never>): Promise<void> {
     bytes_per_second integer
   ) without rowid`.execute(db);
   await sql`alter table rollouts add column rate_since_service_ms integer`.execute(db);
+  await sql`alter table rollout_stages add column silent integer not null default 0`.execute(db);
   for (const column of ["next_wake_at", "next_wake_service_ms", "silent_at_service_ms"])
     await sql`alter table devices add column ${sql.ref(column)} integer`.execute(db);
 }

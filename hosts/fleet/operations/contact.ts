@@ -15,6 +15,7 @@ import type { DeviceChange } from "./device-change.ts";
 import type { Fleet } from "./fleet.ts";
 import { type DeviceEntry, isDecidedAt, newEntry } from "./known-devices.ts";
 import { noteAwake } from "./next-wake.ts";
+import { hearAgain } from "./silence.ts";
 import { judgeStep } from "./steps.ts";
 
 /**
@@ -48,9 +49,11 @@ export async function noteContact(
     const isKnown = !isTold || runningHeader === entry.runningHeader;
     const isDecided = entry.decidedPlan === fleet.memory.plan.number;
     const isInTime = isDecidedAt(entry.decidedWhile, fleet.clock.unixMs());
-    if (isKnown && isDecided && isInTime && !fleet.admission.isTurn(entry)) return;
+    const isOpen = !isDecided || !isInTime || entry.row.state === "silent";
+    if (isKnown && !isOpen && !fleet.admission.isTurn(entry)) return;
     const done = await changeDevice(fleet, entry, async (change) => {
       const decidedPlan = fleet.memory.plan.number;
+      await hearAgain(change);
       if (isTold && runningHeader !== entry.runningHeader)
         await learnRunning(change, runningHeader);
       await decideInstruction(change);

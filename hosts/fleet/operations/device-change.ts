@@ -10,6 +10,7 @@ import {
   type Member,
   type ShownState,
 } from "../rollout/member.ts";
+import { silentSecondsOf } from "../rollout/timeouts.ts";
 import type { ActionRow } from "../storage/actions.ts";
 import { deleteClearance } from "../storage/clearances.ts";
 import type { UnitOfWork } from "../storage/database.ts";
@@ -278,6 +279,9 @@ export class DeviceChange {
       return member.state === next.state ? member.proof_due_at : nowMs + pauseMs;
     if (isOpen(next.state) || next.state === "unproven")
       return nowMs + rollout.definition.actionSeconds * 1000;
+    const isWatched = rollout.state === "running" || rollout.state === "paused";
+    if (next.state === "updated" && isWatched)
+      return nowMs + silentSecondsOf({ ...this.row, pollSeconds: this.fleet.pollSeconds }) * 1000;
     const isDone = isThrough(next.state) || isTriedAgain(member.state);
     if (isDone && this.action?.rollout_id === rollout.id)
       return nowMs + rollout.definition.actionSeconds * 1000; // its last report is still waited for

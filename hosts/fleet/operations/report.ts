@@ -27,6 +27,7 @@ import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
 import type { ReleaseFile } from "./releases.ts";
 import { readSaid, type Said } from "./said.ts";
+import { isWatched } from "./silence.ts";
 import { isStepDone } from "./steps.ts";
 
 /** DDI v1 feedback, read and checked. */
@@ -317,7 +318,10 @@ async function setStatus(
   if (!isOver) return;
   const member = await change.memberOf(action.rollout_id);
   const isPast = member !== null && (isThrough(member.state) || member.state === "waiting");
-  if (isPast && !isTriedAgain(member.state)) await change.putOff(member, null);
+  const rollout = change.fleet.memory.rollouts.get(action.rollout_id);
+  const isWatchedOn = member?.state === "updated" && isWatched(rollout);
+  const isWaitedFor = isWatchedOn || (member !== null && isTriedAgain(member.state));
+  if (isPast && !isWaitedFor) await change.putOff(member, null);
   // Another firmware may run now, so its attributes are wanted again, as hawkBit does.
   const installed = status === "finished" ? action.id : null;
   change.set({ attributes_wanted: 1, installed_action_id: installed });

@@ -14,17 +14,20 @@ import type { Fleet } from "./fleet.ts";
 import type { DeviceEntry } from "./known-devices.ts";
 import { sleepsUntilMs } from "./next-wake.ts";
 import { undecided } from "./plan.ts";
+import { judgeUpdated, putOffHeard } from "./silence.ts";
 
 /**
  * What time alone brings about: overdue proofs, soaks that end, stragglers let go; and the last
  * contacts that only memory knew. Every part is bounded; what is left over comes at the next tick.
  */
 export async function tickFleet(fleet: Fleet): Promise<void> {
-  for (const overdue of await listOverdue(
+  const { overduePerTickMax } = limits;
+  const overdueNow = await listOverdue(
     fleet.database.queries,
     fleet.time.nowMs(),
-    limits.overduePerTickMax,
-  ))
+    overduePerTickMax,
+  );
+  for (const overdue of await putOffHeard(fleet, overdueNow))
     await judgeOverdue(fleet, overdue.device_id, overdue.rollout_id);
   await noteRates(fleet);
   const underWay = [...fleet.memory.rollouts.values()].filter(
@@ -66,7 +69,8 @@ async function judgeOverdue(fleet: Fleet, deviceId: string, rolloutId: number): 
       if (releaseId !== undefined) await allowRetry(change, releaseId);
     } else if (await letSleep(change, member)) {
       // Asleep is not offline: it is judged when it was to have come.
-    } else if (isOpen(member.state)) await endSilent(change, member);
+    } else if (member.state === "updated") await judgeUpdated(change, member);
+    else if (isOpen(member.state)) await endSilent(change, member);
     else if (member.state === "unproven") await endUnproven(change, member);
     else if (awaitsProof(member.state)) {
       const imageHash = change.imageOfMember(member)?.imageHash ?? "";

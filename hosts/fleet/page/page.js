@@ -28,13 +28,14 @@ const tones = {
   stuck: "bad",
   "no-server": "wait",
   "no-link": "wait",
+  silent: "wait",
   halted: "bad",
 };
 
 const barParts = [
   ["good", ["updated"]],
   ["busy", ["offered", "working", "activating", "trial", "reported"]],
-  ["wait", ["deferred", "no-server", "no-link"]],
+  ["wait", ["deferred", "no-server", "no-link", "silent"]],
   ["bad", ["rolled-back", "failed", "unproven", "stuck"]],
 ];
 
@@ -164,7 +165,7 @@ function show(parent, items, build, empty) {
   );
 }
 
-const badStates = ["rolled-back", "failed", "unproven", "no-server", "no-link", "stuck"];
+const badStates = ["rolled-back", "failed", "unproven", "no-server", "no-link", "stuck", "silent"];
 
 function wentBadly({ stages }) {
   return stages.some(({ counts }) => badStates.some((state) => counts[state] > 0));

@@ -8,7 +8,7 @@ import { isOver, wilsonLowerBound } from "./wilson.ts";
  * |---|---|---|
  * | rolled-back | went back, wanted to and could not, or never proved what they run | attempts |
  * | failed | refused the release or gave up on it | attempts |
- * | silent | went back for nothing but silence of a server that was there | these and attempts |
+ * | silent | are not heard of since the update, or went back for nothing but silence | these and attempts |
  * | health-failed | went back because a health check of the release failed | attempts |
  * | battery-drop | lost so many points of battery since the release was offered | updated |
  */
@@ -105,8 +105,10 @@ function sampleOf(
       return { bad: wentBackCount(counts), sample: attempted };
     case "failed":
       return { bad: counts.failed, sample: attempted };
-    case "silent":
-      return { bad: counts["no-link"], sample: attempted + counts["no-link"] };
+    case "silent": {
+      const bad = counts["no-link"] + counts.silent;
+      return { bad, sample: attempted + bad };
+    }
     case "health-failed":
       return { bad: healthFailed, sample: attempted };
     case "battery-drop":

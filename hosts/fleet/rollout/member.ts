@@ -22,6 +22,7 @@ import { noServerReason, readReason } from "../../../src/protocol/reasons.ts";
  * | no-server | went back because the server did not answer, which was the server's fault; tries again |
  * | no-link | went back for nothing but silence of a server that was there; tries again a few times |
  * | stuck | runs the release, wants to go back and cannot |
+ * | silent | ran the release, confirmed, and is not heard of any more |
  * | excluded | not eligible any more: other hardware, a newer image, rolled back before |
  */
 export const memberStates = [
@@ -41,6 +42,7 @@ export const memberStates = [
   "no-server",
   "no-link",
   "stuck",
+  "silent",
 ] as const;
 
 export type MemberState = (typeof memberStates)[number];
@@ -88,6 +90,10 @@ export type Evidence =
   | { readonly kind: "stepped-back"; readonly serverWasOut: boolean }
   /** Nothing was heard of an action for as long as the rollout waits. */
   | { readonly kind: "silence" }
+  /** A device that runs the release was not heard of for longer than it may be. */
+  | { readonly kind: "fell-silent" }
+  /** A device that was silent is there again; what it runs is judged on its own. */
+  | { readonly kind: "heard" }
   /** The configuration that is in effect, as the device tells it in its attributes. */
   | { readonly kind: "configured"; readonly version: number; readonly wanted: number }
   /** A member that missed the server through no fault of its own tries again. */
@@ -152,6 +158,10 @@ export function afterEvidence(member: Member, imageHash: string, evidence: Evide
       return isOfferable(member.state) || isOpen(member.state)
         ? changed(member, evidence.serverWasOut ? "no-server" : "rolled-back", "reverted")
         : member;
+    case "fell-silent":
+      return member.state === "updated" ? changed(member, "silent", silentAfterUpdate) : member;
+    case "heard":
+      return member.state === "silent" ? changed(member, "updated", null) : member;
     case "configured":
       return afterConfigured(member, evidence);
     case "retry-due":
@@ -194,7 +204,8 @@ export function awaitsProof(state: MemberState): boolean {
 
 /** Was the member sent over a step, whatever was heard of it, that it may have done now? */
 function mayStep(state: MemberState): boolean {
-  return !isOfferable(state) && state !== "updated" && state !== "stuck" && state !== "excluded";
+  const isPast = state === "updated" || state === "silent" || state === "stuck";
+  return !isOfferable(state) && !isPast && state !== "excluded";
 }
 
 /** Missed the server, and is offered the release again after a pause. */
@@ -214,18 +225,21 @@ export function isOver(state: MemberState): boolean {
     state === "failed" ||
     state === "unproven" ||
     state === "stuck" ||
+    state === "silent" ||
     isTriedAgain(state)
   );
 }
 
 /** The device is through with its action, whether or not it said so. */
 export function isThrough(state: MemberState): boolean {
-  return state === "updated" || state === "rolled-back" || state === "stuck" || isTriedAgain(state);
+  const hasRun = state === "updated" || state === "stuck" || state === "silent";
+  return hasRun || state === "rolled-back" || isTriedAgain(state);
 }
 
 /** A device that is stuck runs the release: an operator who clears it lets that be. */
 function afterClearing(member: Member): Member {
-  if (member.state === "stuck") return { state: "updated", reason: null };
+  if (member.state === "stuck" || member.state === "silent")
+    return { state: "updated", reason: null };
   return isOver(member.state) || member.state === "excluded"
     ? { state: "waiting", reason: null }
     : member;
@@ -247,7 +261,7 @@ function afterRunning(
   // out.
   const back = evidence.serverWasOut ? "no-server" : "rolled-back";
   if (state === "trial") return changed(member, back, "reverted");
-  if (state === "updated") return changed(member, back, "runs-another-image");
+  if (state === "updated" || state === "silent") return changed(member, back, "runs-another-image");
   if (state === "stuck") return changed(member, "rolled-back", "runs-another-image");
   return member;
 }
@@ -261,7 +275,7 @@ function afterFeedback(member: Member, evidence: Extract<Evidence, { kind: "feed
     return mayBeStuck(state) ? changed(member, "stuck", reason) : member;
   if (counted === "late-rollback") return changed(member, stateBack(member, evidence), reason);
   // Proven: no other report takes that back, only another running image.
-  if (state === "updated" || state === "stuck") return member;
+  if (state === "updated" || state === "stuck" || state === "silent") return member;
   if (deviceState === "rolled-back")
     return changed(member, stateBack(member, evidence), why ?? member.reason);
   if (state === "rolled-back" || isTriedAgain(state)) return member;
@@ -298,6 +312,9 @@ function stateBack(
   return evidence.mayTryAgain && !isJudged ? "no-link" : "rolled-back";
 }
 
+/** Why a device is silent: the release runs on it, and it does not come any more. */
+const silentAfterUpdate = "silent-after-updated";
+
 /** Why a member has no action any more whose device ended it, unasked and without a reason. */
 const givenUp = "given-up";
 
@@ -329,14 +346,15 @@ function afterConfigured(
   const { state } = member;
   if (version === wanted)
     return state === "reported" || state === "unproven" ? changed(member, "updated", null) : member;
-  return state === "updated" && version < wanted
+  return (state === "updated" || state === "silent") && version < wanted
     ? changed(member, "rolled-back", "runs-another-configuration")
     : member;
 }
 
 /** The release runs, or may. */
 function mayBeStuck(state: MemberState): boolean {
-  return state === "updated" || state === "unproven" || state === "stuck" || awaitsProof(state);
+  const hasRun = state === "updated" || state === "stuck" || state === "silent";
+  return hasRun || state === "unproven" || awaitsProof(state);
 }
 
 function progressState(state: MemberState, deviceState: DeviceStateWord | null): MemberState {

@@ -84,7 +84,7 @@ function countsOf(row: StageRow): StageCounts {
   const { failed, unproven, withdrawn, excluded } = row;
   const running = { waiting, offered, working, deferred, activating, trial, reported, updated };
   const tried = { "no-server": row.no_server, "no-link": row.no_link };
-  const apart = { "rolled-back": row.rolled_back, stuck: row.stuck };
+  const apart = { "rolled-back": row.rolled_back, stuck: row.stuck, silent: row.silent };
   return { ...running, ...tried, ...apart, failed, unproven, withdrawn, excluded };
 }
 

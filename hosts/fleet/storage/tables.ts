@@ -300,6 +300,7 @@ export interface RolloutStageTable {
   approvals: Generated<number>;
   /** A bit for each rule of the policy that was told of this stage. */
   warned_rules: Generated<number>;
+  silent: Generated<number>;
 }
 
 export interface RolloutMemberTable {

@@ -27,6 +27,8 @@ export class ServiceTime {
   readonly #clock: FleetClock;
   readonly #stopwatch: Stopwatch;
   readonly #untickedMsMax: number;
+  /** When this server started. */
+  readonly startMs: number;
   #baseMs: number;
   #tickedMs = 0;
   #wallAheadMs: number;
@@ -39,6 +41,7 @@ export class ServiceTime {
     this.#clock = clock;
     this.#stopwatch = new Stopwatch(clock);
     this.#baseMs = options.startMs;
+    this.startMs = options.startMs;
     this.#untickedMsMax =
       options.ticksEveryMs === null ? Number.POSITIVE_INFINITY : lateMinMs + options.ticksEveryMs;
     this.#wallAheadMs = clock.unixMs();

@@ -6,6 +6,7 @@ export const laterColumns: readonly (readonly [table: string, column: string])[]
   ["devices", "running_version_key"],
   ["rollouts", "kept_since_service_ms"],
   ["rollouts", "rate_since_service_ms"],
+  ["rollout_stages", "silent"],
   ["devices", "next_wake_at"],
   ["devices", "next_wake_service_ms"],
   ["devices", "silent_at_service_ms"],
