@@ -5,6 +5,7 @@ import { flashWear } from "./flash-wear.ts";
 import { idlePoll } from "./idle-poll.ts";
 import { planning } from "./planning.ts";
 import { resumedDownload } from "./resumed-download.ts";
+import { rollouts } from "./rollout.ts";
 import { trustChecks } from "./trust.ts";
 import { xsMemory } from "./xs-memory.ts";
 
@@ -14,6 +15,7 @@ export const benchmarks: readonly Benchmark[] = [
   resumedDownload,
   idlePoll,
   planning,
+  rollouts,
   controlGroup,
   trustChecks,
   xsMemory,

@@ -1,13 +1,9 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
 import { aboutAtMost, atMost, type Benchmark } from "./benchmark.ts";
-import type { FleetAnswer, FleetOrder } from "./fleet-process.ts";
+import { MeasuredFleet } from "./measured-fleet.ts";
 
 const devices = 1000;
 /**
@@ -27,7 +23,7 @@ export const idlePoll: Benchmark = {
 
   async run() {
     const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-    const server = await FleetProcess.start(directory);
+    const server = await MeasuredFleet.start(directory);
     const agent = new Agent({ connections, pipelining: 1 });
     try {
       const tokens = await addDevices(server.url, agent);
@@ -61,47 +57,6 @@ export const idlePoll: Benchmark = {
     }
   },
 };
-
-/** The fleet server in a child process, and a second connection to its database that only looks. */
-class FleetProcess {
-  readonly url: string;
-  readonly #child: ReturnType<typeof fork>;
-  readonly #database: DatabaseSync;
-
-  static async start(directory: string): Promise<FleetProcess> {
-    const script = fileURLToPath(new URL("./fleet-process.ts", import.meta.url));
-    const child = fork(script, [directory], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    const [ready] = (await once(child, "message")) as [FleetAnswer];
-    return new FleetProcess(child, ready.url, join(directory, "fleet.sqlite"));
-  }
-
-  private constructor(child: ReturnType<typeof fork>, url: string, databaseFile: string) {
-    this.#child = child;
-    this.url = url;
-    this.#database = new DatabaseSync(databaseFile, { readOnly: true });
-  }
-
-  /**
-   * Changes with every transaction of another connection that wrote something (SQLite, PRAGMA
-   * data_version).
-   */
-  get dataVersion(): number {
-    return Number(this.#database.prepare("PRAGMA data_version").get()?.["data_version"]);
-  }
-
-  async ask(order: FleetOrder): Promise<FleetAnswer> {
-    const answered = once(this.#child, "message") as Promise<[FleetAnswer]>;
-    this.#child.send(order);
-    return (await answered)[0];
-  }
-
-  async close(): Promise<void> {
-    this.#database.close();
-    const exited = once(this.#child, "exit");
-    this.#child.send({ kind: "close" } satisfies FleetOrder);
-    await exited;
-  }
-}
 
 async function addDevices(url: string, agent: Agent): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();

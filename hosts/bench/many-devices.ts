@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { openTokenKey } from "../fleet/access/tokens.ts";
 import { FleetDatabase } from "../fleet/storage/database.ts";
 import { systemClock } from "../fleet/time/clock.ts";
@@ -29,6 +30,30 @@ export async function addManyDevices(
       });
   } finally {
     await database.close();
+  }
+}
+
+/** The same for more devices, in one statement: they differ in region, time zone and version. */
+export async function fillDevices(
+  databaseFile: string,
+  wishes: { readonly devices: number; readonly hardware: string; readonly token: string },
+): Promise<void> {
+  await (await FleetDatabase.open(databaseFile, systemClock)).close();
+  const tokenMac = openTokenKey(databaseFile, false).mac(wishes.token);
+  const database = new DatabaseSync(databaseFile);
+  try {
+    database
+      .prepare(`
+        with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n + 1 < ?)
+        insert into devices (id, token_mac, hardware, hardware_by_operator, created_at,
+          running_version, running_version_key, running_hash, running_confirmed, state, state_at,
+          attributes_wanted, region, timezone)
+        select printf('device-%07d', n), ?, ?, 1, 0, '1.0.' || (n % 7), '1.0.' || (n % 7),
+          printf('%064x', n % 7), 1, 'idle', 0, 0, 'region-' || (n % 5), 'Etc/GMT-' || (n % 11)
+        from numbers`)
+      .run(wishes.devices, tokenMac, wishes.hardware);
+  } finally {
+    database.close();
   }
 }
 

@@ -88,7 +88,7 @@ function told(rounds: readonly Round[]): Measurement[] {
   ];
 }
 
-async function imageOf(revision: number, signer: Signer): Promise<Uint8Array> {
+export async function imageOf(revision: number, signer: Signer): Promise<Uint8Array> {
   const version = { major: 1, minor: 1, revision, build: 0 };
   const options = { ...plainImage, version, hardware };
   const payload = new Uint8Array(payloadBytes).fill(revision);

@@ -11,6 +11,8 @@ export interface Turns {
    * worked and waited by itself, which is the same on a loaded machine.
    */
   readonly longestMs: number;
+  /** The most that one turn took of the processor, whatever it waited for. */
+  readonly longestWorkMs: number;
   /** The same with that time, as clients saw it (`monitorEventLoopDelay`). */
   readonly longestDelayMs: number;
 }
@@ -29,19 +31,25 @@ export class TurnWatch {
   #isOn = true;
   #count = 0;
   #longestMs = 0;
+  #longestWorkMs = 0;
   #startCpuMs = cpuMs();
   #lastMs: number;
+  #lastWorkMs: number;
 
   constructor() {
     this.#stat = openStat();
     this.#delay.enable();
     this.#lastMs = this.#ownMs();
+    this.#lastWorkMs = this.#workMs();
     const turn = (): void => {
       if (!this.#isOn) return;
       const nowMs = this.#ownMs();
       this.#count += 1;
       this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
       this.#lastMs = nowMs;
+      const workMs = this.#workMs();
+      this.#longestWorkMs = Math.max(this.#longestWorkMs, workMs - this.#lastWorkMs);
+      this.#lastWorkMs = workMs;
       setImmediate(turn);
     };
     setImmediate(turn);
@@ -53,13 +61,16 @@ export class TurnWatch {
       count: this.#count,
       cpuMs: cpuMs() - this.#startCpuMs,
       longestMs: this.#longestMs,
+      longestWorkMs: this.#longestWorkMs,
       longestDelayMs: this.#delay.max / 1e6,
     };
     this.#count = 0;
     this.#longestMs = 0;
+    this.#longestWorkMs = 0;
     this.#startCpuMs = cpuMs();
     this.#delay.reset();
     this.#lastMs = this.#ownMs();
+    this.#lastWorkMs = this.#workMs();
     return turns;
   }
 
@@ -67,6 +78,11 @@ export class TurnWatch {
     this.#isOn = false;
     this.#delay.disable();
     if (this.#stat !== null) closeSync(this.#stat);
+  }
+
+  /** The processor time of the thread, as `#ownMs` has read it last. */
+  #workMs(): number {
+    return this.#stat === null ? this.#ownMs() : firstNumber(this.#buffer) / 1e6;
   }
 
   /**
@@ -80,6 +96,16 @@ export class TurnWatch {
     const length = readSync(this.#stat, this.#buffer, 0, statBytes, 0);
     return performance.now() - secondNumber(this.#buffer, length) / 1e6;
   }
+}
+
+/** The first number of a line of the kernel. */
+function firstNumber(line: Buffer): number {
+  let value = 0;
+  for (const digit of line) {
+    if (digit < 0x30 || digit > 0x39) return value;
+    value = value * 10 + digit - 0x30;
+  }
+  return value;
 }
 
 function cpuMs(): number {

@@ -39,7 +39,11 @@ export function rolloutOdds(
   rule: StopRule,
   defectRate: number,
 ): RolloutOdds {
-  const stages = sizes.map((size) => stageOdds(size, rule, defectRate));
+  const long = walkOf(followedMax, { size: Number.POSITIVE_INFINITY, rule, defectRate });
+  const stages = sizes.map((size) => {
+    const walk = size > followedMax ? long : walkOf(size, { size, rule, defectRate });
+    return stageOdds(size, walk, { rule, defectRate });
+  });
   const sum = { comes: 1, hurtOneByOne: 0, hurtAtOnce: 0 };
   for (const { stop, hurtOneByOne, hurtAtOnce } of stages) {
     sum.hurtOneByOne += sum.comes * hurtOneByOne;
@@ -57,34 +61,53 @@ export function rolloutOdds(
  */
 const followedMax = 2000;
 
-function stageOdds(size: number, rule: StopRule, defectRate: number): StageOdds {
-  const hurtAtOnce = size * defectRate;
-  const followed = Math.min(size, followedMax);
+/** What became of a stage by then. */
+interface Walk {
+  /** How likely the rule stopped it. */
+  readonly stopped: number;
+  /** Bad devices to expect, those included of when it stopped. */
+  readonly hurt: number;
+}
+
+function walkOf(
+  followed: number,
+  { size, rule, defectRate }: { size: number; rule: StopRule; defectRate: number },
+): Walk {
   /** How likely each number of bad ones is among those ended, while the rule did not stop. */
-  let walk = [1];
-  let stopped = 0;
-  let hurtOneByOne = 0;
-  let bound = 1;
+  const odds = new Float64Array(followed + 2);
+  odds[0] = 1;
+  let [stopped, hurt, bound, most] = [0, 0, 1, 0];
   for (let ended = 1; ended <= followed; ended += 1) {
-    const next = new Array<number>(walk.length + 1).fill(0);
-    for (const [bad, odds] of walk.entries()) {
-      next[bad] = (next[bad] ?? 0) + odds * (1 - defectRate);
-      next[bad + 1] = (next[bad + 1] ?? 0) + odds * defectRate;
-    }
+    most = Math.min(most + 1, ended);
+    for (let bad = most; bad >= 0; bad -= 1)
+      odds[bad] = (odds[bad] ?? 0) * (1 - defectRate) + (odds[bad - 1] ?? 0) * defectRate;
     // Every further good one asks for as many bad ones or more; the smallest sample asks anew.
     const from = ended <= rule.sampleMin || ended === size ? 1 : bound;
-    bound = fewestOver({ ended, size, from, most: next.length - 1 }, rule);
-    for (const odds of next.slice(bound)) stopped += odds;
-    for (const [bad, odds] of next.entries()) if (bad >= bound) hurtOneByOne += odds * bad;
-    walk = next.slice(0, bound);
-    if (walk.length === 0) return { stop: 1, hurtOneByOne, hurtAtOnce };
+    bound = fewestOver({ ended, size, from, most }, rule);
+    for (let bad = bound; bad <= most; bad += 1) {
+      stopped += odds[bad] ?? 0;
+      hurt += bad * (odds[bad] ?? 0);
+      odds[bad] = 0;
+    }
+    most = Math.min(most, bound - 1);
   }
-  const goesOn = walk.reduce((sum, odds) => sum + odds, 0);
-  const soFar = walk.reduce((sum, odds, bad) => sum + odds * bad, 0);
-  const atEnd = size > followed ? Math.max(0, overAtEnd(size, rule, defectRate) - stopped) : 0;
-  const later = Math.min(goesOn, atEnd);
-  hurtOneByOne += soFar + goesOn * (size - followed) * defectRate;
-  return { stop: Math.min(1, stopped + later), hurtOneByOne, hurtAtOnce };
+  for (let bad = 1; bad <= most; bad += 1) hurt += bad * (odds[bad] ?? 0);
+  return { stopped, hurt };
+}
+
+function stageOdds(
+  size: number,
+  { stopped, hurt }: Walk,
+  { rule, defectRate }: { readonly rule: StopRule; readonly defectRate: number },
+): StageOdds {
+  const goesOn = Math.max(0, 1 - stopped);
+  const left = Math.max(0, size - followedMax);
+  const atEnd = left > 0 ? Math.max(0, overAtEnd(size, rule, defectRate) - stopped) : 0;
+  return {
+    stop: stopped + Math.min(goesOn, atEnd),
+    hurtOneByOne: hurt + goesOn * left * defectRate,
+    hurtAtOnce: size * defectRate,
+  };
 }
 
 /** The fewest bad ones of those ended by which the rule stops; beyond `most` where none does. */

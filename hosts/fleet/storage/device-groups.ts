@@ -78,7 +78,7 @@ export function groupKeys(db: Queries, selection: DeviceSelection) {
 export function refusingDevices(db: Queries, selection: DeviceSelection) {
   return selected(db, selection)
     .innerJoin("device_refusals", "device_refusals.device_id", "devices.id")
-    .groupBy("devices.id")
+    .groupBy("device_refusals.device_id")
     .select((build) => [
       keyOf(selection.apart.map((filter) => passing(build, filter, selection.nowUnixMs))).as("key"),
       rowNumber("devices").as("row"),
