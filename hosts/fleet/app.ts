@@ -37,6 +37,7 @@ import { deviceResources } from "./routes/ddi/resources.ts";
 import { tufRoutes } from "./routes/files/tuf.ts";
 import { admissionRoutes } from "./routes/management/admission.ts";
 import { configurationRoutes } from "./routes/management/configurations.ts";
+import { counterRoutes } from "./routes/management/counters.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
@@ -368,6 +369,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(admissionRoutes(fleet));
     await app.register(previewRoutes(fleet, settings.pollSeconds));
     await app.register(eventRoutes(fleet));
+    await app.register(counterRoutes(fleet));
     await app.register(serverRoutes(fleet, settings));
     await app.register(readyRoutes(readiness));
     if (fleet.trust !== null) await app.register(trustRoutes(fleet, fleet.trust));

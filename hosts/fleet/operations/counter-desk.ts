@@ -1,4 +1,5 @@
 import type { CounterReport } from "../rollout/counter-report.ts";
+import type { CounterReportRow } from "../storage/counters.ts";
 import { TooBusyError } from "../terms/faults.ts";
 import type { DeviceEntry } from "./known-devices.ts";
 
@@ -29,6 +30,8 @@ const reportsWaitingMax = 5000;
  * together: each is answered once it is on the disk.
  */
 export class CounterDesk {
+  /** The last report of each device that was heard of; goes with the device. */
+  readonly told = new WeakMap<DeviceEntry, CounterReportRow>();
   readonly #waiting: Waiting[] = [];
   #isWriting = false;
 

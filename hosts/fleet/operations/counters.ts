@@ -9,6 +9,7 @@ import {
 import {
   type ComparedDeviceRow,
   type CounterReportRow,
+  countCohorts,
   findCohort,
   forgetCohorts,
   forgetCompared,
@@ -32,8 +33,14 @@ import type { Fleet } from "./fleet.ts";
 const hourMs = 3_600_000;
 /** Devices whose clock runs a little fast report hourly all the same. */
 const reportEveryMs = 3_300_000;
-/** Takes what a device counted; answered once it is on the disk. */
-export function receiveCounters(fleet: Fleet, sent: SentCounters): Promise<CountersResult> {
+/**
+ * Takes what a device counted; answered once it is on the disk. A report that is known, or comes
+ * too early, costs no transaction.
+ */
+export async function receiveCounters(fleet: Fleet, sent: SentCounters): Promise<CountersResult> {
+  const last = fleet.counters.told.get(sent.entry);
+  const refused = last === undefined ? null : refusalOf(sent.report, last, fleet.time.nowMs());
+  if (refused !== null) return refused;
   return fleet.counters.receive(sent, (batch) =>
     fleet.database.write((unit) => takeReports(unit, fleet, batch)),
   );
@@ -56,14 +63,19 @@ async function takeReports(
   const results = batch.map(({ entry, report }): CountersResult => {
     if (isGone(fleet, entry)) return { kind: "gone" };
     const before = last.get(entry.id);
-    if (before !== undefined && isTold(report, before.report_id)) return { kind: "duplicate" };
+    const refused = before === undefined ? null : refusalOf(report, before, nowMs);
+    if (refused !== null) return refused;
     const sinceLastMs = before === undefined ? null : nowMs - before.at_service_ms;
-    if (sinceLastMs !== null && sinceLastMs < reportEveryMs)
-      return { kind: "too-early", waitSeconds: Math.ceil((reportEveryMs - sinceLastMs) / 1000) };
     const report_id = `${report.bootId}-${report.sequence}`;
     last.set(entry.id, { device_id: entry.id, report_id, at_service_ms: nowMs });
     taken.push({ entry, report, sinceLastMs });
     return { kind: "accepted" };
+  });
+  unit.onCommit(() => {
+    for (const { entry } of batch) {
+      const row = last.get(entry.id);
+      if (row !== undefined) fleet.counters.told.set(entry, row);
+    }
   });
   if (taken.length === 0) return results;
   await saveCounterReports(
@@ -76,6 +88,16 @@ async function takeReports(
     taken.filter(({ entry }) => !compared.has(entry.id)),
   );
   return results;
+}
+
+function refusalOf(
+  report: CounterReport,
+  last: CounterReportRow,
+  nowMs: number,
+): CountersResult | null {
+  if (isTold(report, last.report_id)) return { kind: "duplicate" };
+  const waitMs = reportEveryMs - (nowMs - last.at_service_ms);
+  return waitMs > 0 ? { kind: "too-early", waitSeconds: Math.ceil(waitMs / 1000) } : null;
 }
 
 /** Reports of one boot have rising numbers: this one, or a later one, was taken before. */
@@ -146,6 +168,9 @@ async function compare(
   return compared;
 }
 
+/** Devices of kinds beyond the bound of an hour, whose region and version are their own word. */
+const others = { hardware: "", region: "", version: "" };
+
 /** What devices count that no rollout compares is kept by what they are, not by who. */
 async function addToCohorts(unit: UnitOfWork, taken: readonly Taken[]): Promise<void> {
   const hour = Math.floor(unit.nowUnixMs / hourMs);
@@ -153,18 +178,22 @@ async function addToCohorts(unit: UnitOfWork, taken: readonly Taken[]): Promise<
   for (const one of taken) {
     const { hardware, region, running_version: version } = one.entry.row;
     const key = JSON.stringify([hardware ?? "", region ?? "", version ?? ""]);
-    const others = cohorts.get(key);
-    if (others === undefined) cohorts.set(key, [one]);
-    else others.push(one);
+    const alike = cohorts.get(key);
+    if (alike === undefined) cohorts.set(key, [one]);
+    else alike.push(one);
   }
   for (const [key, members] of cohorts) {
     const [hardware = "", region = "", version = ""]: string[] = JSON.parse(key);
-    const stored = await findCohort(unit.db, { hour, hardware, region, version });
+    const named = { hour, hardware, region, version };
+    let stored = await findCohort(unit.db, named);
+    const isOneMore =
+      stored === null && (await countCohorts(unit.db, hour)) >= limits.cohortsPerHourMax;
+    const kind = isOneMore ? { ...named, ...others } : named;
+    if (isOneMore) stored = await findCohort(unit.db, kind);
     const sums: CohortSums = stored === null ? { reports: 0, metrics: {} } : JSON.parse(stored);
     for (const { report, sinceLastMs } of members)
       addToCohort(sums, readingsOf(report, sinceLastMs));
-    const row = { hour, hardware, region, version, sums: JSON.stringify(sums) };
-    await saveCohort(unit.db, row);
+    await saveCohort(unit.db, { ...kind, sums: JSON.stringify(sums) });
   }
 }
 

@@ -1,5 +1,6 @@
 import { filterOfStage } from "../filter/rollout-filter.ts";
 import type { AbortRule } from "../rollout/abort.ts";
+import { type ControlSettings, defaultControl } from "../rollout/control-metrics.ts";
 import {
   defaultPolicy,
   findPolicyDefect,
@@ -22,6 +23,7 @@ export interface WrittenRules {
   readonly confidence?: number;
   readonly stragglers?: Partial<StragglerRule>;
   readonly resume?: PolicyRules["resume"];
+  readonly control?: Partial<ControlSettings> | null;
   readonly newcomers?: PolicyRules["newcomers"];
 }
 
@@ -60,8 +62,14 @@ export function rulesOf(written: WrittenRules, base: PolicyRules = defaultPolicy
     confidence: written.confidence ?? base.confidence,
     stragglers: { ...base.stragglers, ...stragglers },
     resume: written.resume === undefined ? base.resume : written.resume,
+    control: controlOf(written, base),
     newcomers: written.newcomers ?? base.newcomers,
   };
+}
+
+function controlOf({ control }: WrittenRules, base: PolicyRules): ControlSettings | null {
+  if (control === undefined) return base.control;
+  return control === null ? null : { ...defaultControl, ...base.control, ...control };
 }
 
 function stageOfWritten({ advance, success, ...stage }: WrittenStage): StagePlan {

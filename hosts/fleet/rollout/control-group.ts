@@ -242,17 +242,37 @@ function closeHour(all: MetricTotals, kind: StratumMetric, hour: number): void {
 export function judge(comparison: Comparison, settings: ControlSettings): ControlVerdict | null {
   for (const name in comparison.metrics) {
     if (settings.accepted.includes(name)) continue;
-    const verdict = judgeMetric(comparison, name, settings);
-    if (verdict !== null) return verdict;
+    const weighed = weigh(comparison, name, settings);
+    if (weighed?.isWorse === true) return verdictOf(weighed);
   }
   return null;
 }
 
-function judgeMetric(
+/** How every metric stands, as far as it is known. */
+export function standingsOf(
   comparison: Comparison,
-  name: string,
   settings: ControlSettings,
-): ControlVerdict | null {
+): readonly ControlVerdict[] {
+  return Object.keys(comparison.metrics).flatMap((name) => {
+    const weighed = weigh(comparison, name, settings);
+    return weighed === null ? [] : [verdictOf(weighed)];
+  });
+}
+
+interface Weighed {
+  readonly name: string;
+  readonly metric: ControlMetric;
+  readonly all: MetricTotals;
+  readonly evidence: number;
+  readonly limit: number;
+  readonly isWorse: boolean;
+  /** First events speak more than means do. */
+  readonly isByEvents: boolean;
+  /** How far the means differ: updated less waiting. */
+  readonly difference: number;
+}
+
+function weigh(comparison: Comparison, name: string, settings: ControlSettings): Weighed | null {
   const metric = metricOf(name);
   const all = comparison.metrics[name];
   if (metric === null || all === undefined) return null;
@@ -264,14 +284,13 @@ function judgeMetric(
   const byEvents = metric.kind === "events" ? logMean(all.evidence) : null;
   const limit = 1 / levelOf(name, settings.level);
   const log = byEvents === null ? byValues : logMean([byValues, byEvents]);
-  if (log < Math.log(limit)) return null;
+  const isByEvents = byEvents !== null && byEvents > byValues;
+  const matters = isByEvents
+    ? riskOf(all.updated) >= (1 + least) * riskOf(all.waiting)
+    : worse !== null && worse.mean >= least * usual;
+  const isWorse = matters && log >= Math.log(limit);
   const told = { name, metric, all, evidence: Math.exp(log), limit };
-  if (byEvents !== null && byEvents > byValues) {
-    const matters = riskOf(all.updated) >= (1 + least) * riskOf(all.waiting);
-    return matters ? eventVerdict(told) : null;
-  }
-  const matters = worse !== null && worse.mean >= least * usual;
-  return matters ? valueVerdict(told, found?.mean ?? 0) : null;
+  return { ...told, isWorse, isByEvents, difference: found?.mean ?? 0 };
 }
 
 function rateOf({ hours, amount }: Pick<ArmTotals, "hours" | "amount">): number {
@@ -282,15 +301,11 @@ function riskOf({ hoursAtRisk, firstEvents }: ArmTotals): number {
   return hoursAtRisk === 0 ? 0 : firstEvents / hoursAtRisk;
 }
 
-interface Spoken {
-  readonly name: string;
-  readonly metric: ControlMetric;
-  readonly all: MetricTotals;
-  readonly evidence: number;
-  readonly limit: number;
+function verdictOf(weighed: Weighed): ControlVerdict {
+  return weighed.isByEvents ? eventVerdict(weighed) : valueVerdict(weighed);
 }
 
-function eventVerdict({ name, all, evidence, limit }: Spoken): ControlVerdict {
+function eventVerdict({ name, all, evidence, limit }: Weighed): ControlVerdict {
   const of = (arm: Arm) => ({ devices: all[arm].devices, value: all[arm].firstEvents });
   const [updated, waiting] = [of("updated"), of("waiting")];
   const days = (arm: Arm): string => `${shown(all[arm].hoursAtRisk / 24)} device days`;
@@ -300,10 +315,7 @@ function eventVerdict({ name, all, evidence, limit }: Spoken): ControlVerdict {
   return { metric: name, updated, waiting, evidence, limit, sentence };
 }
 
-function valueVerdict(
-  { name, metric, all, evidence, limit }: Spoken,
-  difference: number,
-): ControlVerdict {
+function valueVerdict({ name, metric, all, evidence, limit, difference }: Weighed): ControlVerdict {
   const scale = metric.kind === "events" ? 24 : 1;
   const usual = rateOf(all.waiting);
   const updated = { devices: all.updated.devices, value: scale * (usual + difference) };
@@ -316,7 +328,8 @@ function valueVerdict(
 }
 
 function evidenceText(evidence: number, limit: number): string {
-  return `evidence ${evidence > 1e6 ? "over 1,000,000" : shown(evidence)} passes ${shown(limit)}`;
+  const told = evidence > 1e6 ? "over 1,000,000" : shown(evidence);
+  return `evidence ${told} ${evidence < limit ? "below" : "passes"} ${shown(limit)}`;
 }
 
 function shown(value: number): string {

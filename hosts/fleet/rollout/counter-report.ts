@@ -40,9 +40,13 @@ export function readingsOf(
     (sum, [reason, count]) => sum + (wantedBoots.includes(reason) ? 0 : count),
     0,
   );
-  const readings: Record<string, Reading> = {
+  const starts: Record<string, Reading> = {
     crashes: { hours: startHours, amount: report.crashes },
     boots: { hours: startHours, amount: boots },
+  };
+  if (hasStarted(report)) return starts;
+  const readings: Record<string, Reading> = {
+    ...starts,
     disconnects: { hours, amount: report.disconnects },
     heartbeatsMissed: { hours, amount: report.heartbeatsMissed },
     errorLogs: { hours, amount: report.errorLogs },
@@ -54,6 +58,14 @@ export function readingsOf(
   for (const [name, count] of Object.entries(report.application))
     readings[applicationPrefix + name] = { hours, amount: count };
   return readings;
+}
+
+/**
+ * What a device does at its start it does seldom, and updated devices have started just now: such a
+ * span tells of starts alone. A device that wakes for each report has no other ones.
+ */
+function hasStarted({ boots }: CounterReport): boolean {
+  return Object.entries(boots).some(([reason, count]) => count > 0 && reason !== "deep-sleep");
 }
 
 /** A device may need so long from its start on the release to where the server counts it. */

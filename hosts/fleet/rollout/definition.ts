@@ -1,6 +1,5 @@
 import type { JsonObject } from "../../../src/protocol/json.ts";
 import type { AbortMetric, AbortRule } from "./abort.ts";
-import type { ControlSettings } from "./control-metrics.ts";
 import { defaultPolicy, type PolicyRules, type StagePlan } from "./policy.ts";
 import type { OfferRate } from "./rate.ts";
 import type { StageRules } from "./stage.ts";
@@ -39,8 +38,6 @@ export interface RolloutDefinition extends StageRules, PolicyRules {
   readonly cancelSeconds: number;
   /** How fast it offers the release; null for as fast as devices come. */
   readonly rate: OfferRate | null;
-  /** How updated devices are compared with those that wait; null for not at all. */
-  readonly control: ControlSettings | null;
   /** The images that it was planned with; null of a rollout of before, which goes by their age. */
   readonly imageIds: readonly number[] | null;
   /**

@@ -1,4 +1,5 @@
 import type { AbortAction, AbortMetric, AbortRule } from "./abort.ts";
+import { type ControlSettings, defaultControl } from "./control-metrics.ts";
 
 /** How a stage gives way to the next one once it soaked. */
 export type Advance =
@@ -51,6 +52,8 @@ export interface PolicyRules {
    * null when an operator says so.
    */
   readonly resume: { readonly afterSeconds: number } | null;
+  /** How updated devices are compared with those that wait; null for not at all. */
+  readonly control: ControlSettings | null;
   /** Devices that come later: into the stage of their bucket, or into the last one. */
   readonly newcomers: "join" | "wait";
 }
@@ -84,6 +87,7 @@ const defaultRules = {
   confidence: defaultConfidence,
   stragglers: defaultStragglers,
   resume: null,
+  control: defaultControl,
   newcomers: "join",
 } as const;
 

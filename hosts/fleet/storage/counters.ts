@@ -164,6 +164,38 @@ export async function saveCohort(db: Queries, row: CounterCohortRow): Promise<vo
     .execute();
 }
 
+export async function countCohorts(db: Queries, hour: number): Promise<number> {
+  const { count } = await db
+    .selectFrom("counter_cohorts")
+    .select((expression) => expression.fn.countAll<number>().as("count"))
+    .where("hour", "=", hour)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+/** Oldest first, without those of the first hour that are skipped, of hours before `beforeHour`. */
+export async function listCohorts(
+  db: Queries,
+  page: {
+    readonly from: { readonly hour: number; readonly skipped: number };
+    readonly beforeHour: number;
+    readonly limit: number;
+  },
+): Promise<CounterCohortRow[]> {
+  return db
+    .selectFrom("counter_cohorts")
+    .selectAll()
+    .where("hour", ">=", page.from.hour)
+    .where("hour", "<", page.beforeHour)
+    .orderBy("hour")
+    .orderBy("hardware")
+    .orderBy("region")
+    .orderBy("version")
+    .limit(page.limit)
+    .offset(page.from.skipped)
+    .execute();
+}
+
 /** Lets so many cohorts of hours before go. */
 export async function forgetCohorts(db: Queries, beforeHour: number, max: number): Promise<void> {
   await sql`delete from counter_cohorts where (hour, hardware, region, version) in (

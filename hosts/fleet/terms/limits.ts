@@ -59,6 +59,8 @@ export const limits = {
   countersBodyBytesMax: 4096,
   bootReasonsMax: 16,
   applicationCountersMax: 16,
+  /** Kinds of devices whose sums of one hour are kept apart. */
+  cohortsPerHourMax: 500,
   /** Hours of which the sums of those are kept that no rollout compares. */
   cohortHoursKept: 31 * 24,
   /** What is forgotten at a time. */

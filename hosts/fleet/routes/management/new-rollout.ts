@@ -3,7 +3,6 @@ import { releaseNameOf } from "../../operations/configurations.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import { findPolicyNamed, type Policy, rulesOf } from "../../operations/policies.ts";
 import type { NewRollout } from "../../operations/rollouts.ts";
-import { type ControlSettings, defaultControl } from "../../rollout/control-metrics.ts";
 import {
   defaultActionSeconds,
   defaultCancelSeconds,
@@ -66,7 +65,6 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string, policy: Policy):
       actionSeconds: body.actionSeconds ?? defaultActionSeconds,
       cancelSeconds: body.cancelSeconds ?? defaultCancelSeconds,
       rate: rateOf(body),
-      control: controlOf(body),
       imageIds: null,
       stepImageIdMax: null,
       mode: body.mode ?? "forced",
@@ -78,10 +76,6 @@ function wantedOf(body: NewRolloutBody, releaseVersion: string, policy: Policy):
       acceptReported: body.acceptReported ?? false,
     },
   };
-}
-
-function controlOf({ control }: NewRolloutBody): ControlSettings | null {
-  return control === null ? null : { ...defaultControl, ...control };
 }
 
 /** A rate that does not grow stays; one that does has an end all the same. */

@@ -193,6 +193,66 @@ test("halts a release that no device goes back from, and tells the arithmetic", 
   assert.equal((await shown(fleet)).state, "running", "an operator accepted it");
 });
 
+test("takes nothing but the start of a span that began with one: updated devices have just started", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 40);
+  const { imageHash } = await halfUpdated(fleet, devices);
+  for (let number = 1; number <= 10; number += 1) {
+    await fleet.wait(hour);
+    for (const device of devices) {
+      const isUpdated = device.running?.includes(imageHash) ?? false;
+      const more = isUpdated ? { boots: { software: 1 }, errorLogs: 9, disconnects: 9 } : {};
+      assert.equal(await post(device, counters(`b${number}-0`, more)), true);
+    }
+  }
+  await fleet.wait(1);
+  assert.equal((await shown(fleet)).state, "running");
+});
+
+test("takes level and least effect from the policy, and what the rollout says before it", async (t) => {
+  const { fleet } = await fleetOf(t, 1);
+  await fleet.publish({ version: "1.1.0" });
+  const control = { level: 0.01, leastEffect: { batteryDrain: 0.5 } };
+  const applied = await fleet.inject({
+    method: "PUT",
+    url: "/api/v1/policies/careful",
+    payload: { stages, control },
+  });
+  assert.equal(applied.statusCode, 201, applied.body);
+  const of = async (more: object) =>
+    (await rollOut(fleet, "1.1.0", { beside: true, ...more })).definition.control;
+  assert.deepEqual(await of({}), { level: 0.05, leastEffect: {}, accepted: [] });
+  const careful = { policy: "careful", stages: undefined };
+  assert.deepEqual(await of(careful), { ...control, accepted: [] });
+  assert.deepEqual(await of({ ...careful, control: { level: 0.2 } }), {
+    ...control,
+    level: 0.2,
+    accepted: [],
+  });
+  assert.equal(await of({ ...careful, control: null }), null);
+  const answer = await fleet.inject({
+    method: "POST",
+    url: "/api/v1/rollouts",
+    payload: { name: "r", releaseVersion: "1.1.0", control: { leastEffect: { speed: 1 } } },
+  });
+  assert.equal(answer.statusCode, 400);
+});
+
+test("a report that is known, or comes too early, writes nothing", async (t) => {
+  const databaseFile = join(temporaryFolder(t), "fleet.sqlite");
+  const { devices } = await fleetOf(t, 1, { databaseFile });
+  const [device] = devices as [TestDevice];
+  assert.equal(await post(device, counters("b1-0")), true);
+  const looking = new DatabaseSync(databaseFile, { readOnly: true });
+  t.after(() => looking.close());
+  const version = () => looking.prepare("pragma data_version").get();
+  const before = version();
+  for (let times = 0; times < 10; times += 1) {
+    assert.equal(await post(device, counters("b1-0")), false);
+    assert.equal(await post(device, counters("b1-1")), 429);
+  }
+  assert.deepEqual(version(), before);
+});
+
 test("lets a good release and one without a control group go on", async (t) => {
   for (const [errors, more] of [
     [0, {}],
@@ -241,6 +301,53 @@ test("goes on with what it knows after a restart, and keeps devices only while t
   await again.wait(hour);
   for (const device of here.devices) await post(device, counters("b9-9", { crashes: 2 }));
   assert.deepEqual(sums(), { reports: reports + 40, crashes: 80 });
+});
+
+test("shows sums of kinds of devices in hours that are over, page by page", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 6);
+  for (const [index, region] of ["eu", "us", "apac"].entries())
+    for (const device of devices.slice(2 * index, 2 * index + 2))
+      await fleet.api("PATCH", `/devices/${device.id}`, { region });
+  for (let number = 0; number < 2; number += 1) {
+    for (const device of devices) assert.equal(await post(device, counters(`b1-${number}`)), true);
+    await fleet.wait(hour);
+  }
+  const items = [];
+  let after = "";
+  for (let pages = 0; pages < 10; pages += 1) {
+    const page = await fleet.api("GET", `/counters?limit=2${after}`);
+    items.push(...page.items);
+    if (page.next === null) break;
+    after = `&after=${page.next}`;
+  }
+  assert.deepEqual(
+    items.map(({ region, reports, metrics }) => [region, reports, metrics.errorLogs.hours]),
+    ["apac", "eu", "us", "apac", "eu", "us"].map((region) => [region, 2, 2]),
+  );
+});
+
+test("shows how each metric of a rollout stands, and what was accepted", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 40);
+  const life = await halfUpdated(fleet, devices);
+  const compared = () => fleet.api("GET", "/rollouts/1/comparison");
+  assert.deepEqual((await compared()).metrics, []);
+  for (let number = 1; number <= 3; number += 1) await anHour(life, number, 3);
+  const { control, metrics } = await compared();
+  assert.equal(control.level, 0.05);
+  const errors = metrics.find(({ metric }: { metric: string }) => metric === "errorLogs");
+  assert.equal(errors.accepted, false);
+  assert.ok(errors.evidence > 1 && errors.evidence < errors.limit, errors.sentence);
+  assert.match(errors.sentence, /evidence [\d.]+ below 175$/);
+  for (let number = 4; number <= 8; number += 1) await anHour(life, number, 3);
+  await fleet.api("POST", "/rollouts/1/resume");
+  const after = (await compared()).metrics;
+  const accepted = after.filter(({ accepted: isAccepted }: { accepted: boolean }) => isAccepted);
+  assert.deepEqual(
+    accepted.map(({ metric }: { metric: string }) => metric),
+    ["errorLogs"],
+  );
+  const missing = await fleet.inject({ method: "GET", url: "/api/v1/rollouts/9/comparison" });
+  assert.equal(missing.statusCode, 404);
 });
 
 test("knows no more of a comparison than what was written", async (t) => {

@@ -12,6 +12,7 @@ import {
   time,
 } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
+import { controlSchema } from "./control.ts";
 
 export const policyName = {
   type: "string",
@@ -106,6 +107,7 @@ export const policyRules = {
     description: "a rollout that a rule stopped goes on once the rule was kept for so long",
     properties: { afterSeconds: { ...seconds, minimum: 1 } },
   },
+  control: controlSchema,
   newcomers: {
     type: "string",
     enum: ["join", "wait"],

@@ -21,7 +21,6 @@ import {
 } from "../../requests/common-schemas.ts";
 import type { TypeOf } from "../../requests/schema-types.ts";
 import { rateSchema } from "./admission.ts";
-import { controlSchema } from "./control.ts";
 import { policyName, policyRules } from "./policies.ts";
 
 export const rolloutParameters = pathParameter("id", {
@@ -106,7 +105,6 @@ export const newRolloutSchema = {
       description: "a cancellation that is not answered for so long is done without an answer",
     },
     rate: rateSchema,
-    control: controlSchema,
     mode: { type: "string", enum: ["forced", "soft"] },
     needsConfirmation: { type: "boolean" },
     allowDowngrade: { type: "boolean" },

@@ -20,6 +20,7 @@ const numbered = [
   "/rollouts",
   "/rollouts/1/decisions",
   "/events",
+  "/counters",
   "/devices/lamp/events",
 ];
 
@@ -54,7 +55,7 @@ test("every list refuses what a parameter cannot be, and parameters that it does
         );
     }
   }
-  assert.equal(lists, 9);
+  assert.equal(lists, 10);
   for (const url of numbered) {
     const answer = await fleet.inject({ method: "GET", url: `/api/v1${url}?after=abc` });
     assert.equal(answer.statusCode, 400, url);
