@@ -54,6 +54,9 @@ import { registerTrustRefresh } from "./trust/refresh.ts";
 import { registerTrustAddRelease, registerTrustRemoveRelease } from "./trust/release.ts";
 import { registerTrustSign } from "./trust/sign.ts";
 import { registerTrustVerify } from "./trust/verify.ts";
+import { registerWindowList } from "./window/list.ts";
+import { registerWindowRemove } from "./window/remove.ts";
+import { registerWindowSet } from "./window/set.ts";
 
 interface CommandGroup {
   readonly name: string;
@@ -127,6 +130,11 @@ const groups: readonly CommandGroup[] = [
     name: "policy",
     description: "How rollouts go, and what stops them",
     subcommands: [registerPolicyApply, registerPolicyList, registerPolicyShow],
+  },
+  {
+    name: "window",
+    description: "When groups of devices may download and install",
+    subcommands: [registerWindowSet, registerWindowList, registerWindowRemove],
   },
   {
     name: "rollout",

@@ -48,6 +48,7 @@ import { releaseRoutes } from "./routes/management/releases.ts";
 import { rolloutRoutes } from "./routes/management/rollouts.ts";
 import { serverRoutes } from "./routes/management/server.ts";
 import { trustRoutes } from "./routes/management/trust.ts";
+import { windowRoutes } from "./routes/management/windows.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { openApi } from "./routes/open-api.ts";
 import { pageRoutes } from "./routes/page.ts";
@@ -365,6 +366,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
     await app.register(policyRoutes(fleet));
+    await app.register(windowRoutes(fleet));
     await app.register(rolloutRoutes(fleet));
     await app.register(admissionRoutes(fleet));
     await app.register(previewRoutes(fleet, settings.pollSeconds));

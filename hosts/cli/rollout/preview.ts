@@ -6,6 +6,7 @@ import { formatTable } from "../command/table.ts";
 import { type Checked, isNumber, isText, listOf, orNull, partOf } from "../server/answer-shape.ts";
 import { FleetClient } from "../server/fleet-client.ts";
 import { type CreateFlags, wantedOf, withPlanOptions } from "./create.ts";
+import { windowsLines } from "./windows-text.ts";
 
 /** `sluice rollout preview`: exit code 1 says that a rollout like this would be refused. */
 export function registerRolloutPreview(group: Command): void {
@@ -72,6 +73,13 @@ const isPreview = partOf<PreviewAnswer>()({
     }),
   ),
   windowOpensAtUnixMs: orNull(isNumber),
+  windows: orNull(
+    partOf<NonNullable<PreviewAnswer["windows"]>>()({
+      lastOpensAtUnixMs: orNull(isNumber),
+      withoutTimeZone: isNumber,
+      neverOpen: isNumber,
+    }),
+  ),
   problems: listOf(
     partOf<PreviewAnswer["problems"][number]>()({ reason: isText, message: isText }),
   ),
@@ -94,6 +102,7 @@ function previewText(preview: PreviewView): string {
     ...(devices === 0 ? [] : [stagesTable(preview)]),
     `moves ${formatBytes(bytes)}; ends after ${timeText(seconds)}, downloads and installations not counted`,
     ...(opensAt === null ? [] : [`the window opens at ${new Date(opensAt).toISOString()}`]),
+    ...windowsLines(preview.windows),
     ...(devices === 0 ? [] : oddsLines(preview)),
     `digest ${preview.digest}`,
     ...preview.problems.map(({ reason, message }) => `would be refused, ${reason}: ${message}`),

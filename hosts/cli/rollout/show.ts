@@ -75,7 +75,7 @@ export function rolloutText(rollout: RolloutView): string {
     ],
     rollout.stages,
   );
-  return [...lines, table, ...windowsLines(rollout), ...outcomeLines(rollout)].join("\n");
+  return [...lines, table, ...windowsLines(rollout.windows), ...outcomeLines(rollout)].join("\n");
 }
 
 /** By which a halt of each reason is lifted. */

@@ -1,9 +1,15 @@
-import type { RolloutView } from "../server/fleet-views.ts";
+/** What is told of the windows of a rollout; `groups` that have their own are not counted. */
+interface WindowsView {
+  readonly lastOpensAtUnixMs: number | null;
+  readonly withoutTimeZone: number;
+  readonly neverOpen: number;
+  readonly groups?: readonly string[];
+}
 
-/** When the devices' windows come, for `sluice rollout show`; nothing for a rollout without. */
-export function windowsLines({ windows }: RolloutView): string[] {
-  if (windows === undefined || windows === null) return [];
-  const { lastOpensAtUnixMs: last, withoutTimeZone, neverOpen, groups } = windows;
+/** When the devices' windows come; nothing for a rollout without. */
+export function windowsLines(windows: WindowsView | null | undefined): string[] {
+  if (windows == null) return [];
+  const { lastOpensAtUnixMs: last, withoutTimeZone, neverOpen, groups = [] } = windows;
   const lines =
     last === null
       ? ["windows: none of its devices has one to come"]

@@ -102,7 +102,7 @@ const ofDevice = {
 
 export const isDevice = partOf<DeviceAnswer>()(ofDevice);
 
-const isAny: Check<unknown> = (_): _ is unknown => true;
+export const isAny: Check<unknown> = (_): _ is unknown => true;
 
 export const isEvent = partOf<EventAnswer>()({
   id: isNumber,

@@ -8,6 +8,7 @@ import { countDevices } from "../storage/devices.ts";
 import { listImages, listReleases } from "../storage/releases.ts";
 import { listRollouts, listStages } from "../storage/rollouts.ts";
 import type { ServedMark } from "../storage/served-mark.ts";
+import { listGroupWindows } from "../storage/windows.ts";
 import type { FleetClock } from "../time/clock.ts";
 import type { ServiceTime } from "../time/service-time.ts";
 import type { FleetTrust } from "../trust/fleet-trust.ts";
@@ -16,7 +17,7 @@ import type { CounterDesk } from "./counter-desk.ts";
 import type { DevicePaces } from "./device-paces.ts";
 import type { ImageDesk } from "./image-desk.ts";
 import { type DeviceEntry, DevicesOfOneServer } from "./known-devices.ts";
-import { FleetMemory, rolloutOfRow } from "./memory.ts";
+import { FleetMemory, rolloutOfRow, stepWindowsOfRow } from "./memory.ts";
 import type { Outages } from "./outages.ts";
 import { PlanOfOneServer } from "./plan.ts";
 import type { ScanDesk } from "./scan-desk.ts";
@@ -62,6 +63,8 @@ export async function readMemory(db: Queries): Promise<FleetMemory> {
   const memory = new FleetMemory(new DevicesOfOneServer(registered), new PlanOfOneServer());
   for (const row of await listReleases(db)) memory.setRelease(row);
   for (const row of await listImages(db)) memory.addImage(row);
+  for (const row of await listGroupWindows(db))
+    memory.setGroupWindows(row.device_group, stepWindowsOfRow(row));
   for (const row of await listRollouts(db))
     memory.setRollout(rolloutOfRow(row, await listStages(db, row.id)));
   return memory;

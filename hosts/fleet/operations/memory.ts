@@ -6,12 +6,14 @@ import { type Halt, readHalt } from "../rollout/halt.ts";
 import type { StagePlan } from "../rollout/policy.ts";
 import {
   type RolloutWindows,
+  readGroupWindows,
   readRolloutWindows,
   type StepWindows,
 } from "../rollout/windows-document.ts";
 import type { ImageRow, ReleaseRow } from "../storage/releases.ts";
 import type { RolloutRow, StageRow } from "../storage/rollouts.ts";
 import type { RolloutState } from "../storage/tables.ts";
+import type { GroupWindowsRow } from "../storage/windows.ts";
 import type { KnownDevices } from "./known-devices.ts";
 import type { Plan } from "./plan.ts";
 import {
@@ -110,6 +112,13 @@ export class FleetMemory {
     return file;
   }
 
+  /** Null takes them away. */
+  setGroupWindows(group: string, windows: StepWindows | null): void {
+    if (windows === null) this.groupWindows.delete(group);
+    else this.groupWindows.set(group, windows);
+    this.plan.advance();
+  }
+
   /** Another rollout than it was makes another plan. */
   setRollout(rollout: Rollout, { isAnother } = { isAnother: true }): void {
     this.rollouts.set(rollout.id, rollout);
@@ -162,5 +171,11 @@ function windowsOf({ windows }: RolloutDefinition): RolloutWindows | null {
   if (windows === null) return null;
   const read = readRolloutWindows(windows);
   if (!read.ok) throw new Error(`a stored rollout cannot be read: ${read.message}`);
+  return read.windows;
+}
+
+export function stepWindowsOfRow({ device_group: group, document }: GroupWindowsRow): StepWindows {
+  const read = readGroupWindows(JSON.parse(document));
+  if (!read.ok) throw new Error(`the stored windows of ${group} cannot be read: ${read.message}`);
   return read.windows;
 }

@@ -27,6 +27,8 @@ test("a rollout with windows in each device's zone says when the last one's will
   const flags = ["--windows", file, "--time-zone", "device", "--start"];
   const created = await run("rollout", "create", "--release", "1.1.0", ...flags);
   assert.equal(created.exitCode, 0, created.stderr);
+  const previewed = await run("rollout", "preview", "--release", "1.1.0", ...flags.slice(0, 4));
+  assert.match(previewed.stdout, /^windows: the last device's will have come by 2027-01-15T09:00/m);
   const shown = await run("rollout", "show", "1");
   assert.match(
     shown.stdout,

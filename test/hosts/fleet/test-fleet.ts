@@ -61,7 +61,7 @@ export async function makeImage(
   };
 }
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** A server on a clock of its own, with an empty database in memory. */
 export class TestFleet {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { timeZoneDatabase } from "../../../time-zones/database-clock.ts";
 import type { Fleet } from "../../operations/fleet.ts";
 import { errorResponses } from "../requests/common-schemas.ts";
 import { typedBySchemas } from "../requests/schema-types.ts";
@@ -16,7 +17,11 @@ export function serverRoutes(fleet: Fleet, { simulatedTime }: { readonly simulat
         summary: "Show the server's time",
         response: { 200: serverSchema, ...errorResponses },
       },
-      handler: async () => ({ nowUnixMs: fleet.clock.unixMs(), simulatedTime }),
+      handler: async () => ({
+        nowUnixMs: fleet.clock.unixMs(),
+        simulatedTime,
+        timeZoneDatabase,
+      }),
     });
   };
 }

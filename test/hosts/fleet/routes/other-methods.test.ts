@@ -22,6 +22,8 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/api/v1/configurations", "GET, HEAD, POST"],
   ["/api/v1/counters", "GET, HEAD"],
   ["/api/v1/rollouts/1/comparison", "GET, HEAD"],
+  ["/api/v1/windows", "GET, HEAD"],
+  ["/api/v1/windows/hospital", "DELETE, GET, HEAD, PUT"],
   ["/api/v1/policies", "GET, HEAD"],
   ["/api/v1/policies/careful", "GET, HEAD, PUT"],
   ["/api/v1/rollouts", "GET, HEAD, POST"],

@@ -6,6 +6,10 @@ export const serverSchema = answerSchema({
     type: "boolean",
     description: "true in a simulation: no date that the server tells is one of the real world",
   },
+  timeZoneDatabase: {
+    type: "string",
+    description: "the edition of the IANA time zone database that windows are judged by",
+  },
 });
 
 const problem = answerSchema({

@@ -55,7 +55,7 @@ test("every list refuses what a parameter cannot be, and parameters that it does
         );
     }
   }
-  assert.equal(lists, 10);
+  assert.equal(lists, 11);
   for (const url of numbered) {
     const answer = await fleet.inject({ method: "GET", url: `/api/v1${url}?after=abc` });
     assert.equal(answer.statusCode, 400, url);
@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, object>> = {
   previewRollout: { releaseVersion: "1.0.0" },
   applyPolicy: { stages: [{ percent: 100, soakSeconds: 60 }] },
   approveRollout: { approver: "ada" },
+  setWindows: { timeZone: "UTC0", install: [] },
   publishMetadata: { documents: {} },
 };
 

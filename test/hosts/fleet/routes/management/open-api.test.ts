@@ -21,6 +21,8 @@ const operations = {
   "/api/v1/releases": { get: "listReleases" },
   "/api/v1/releases/images": { post: "publishImage" },
   "/api/v1/releases/{version}": { get: "showRelease" },
+  "/api/v1/windows": { get: "listWindows" },
+  "/api/v1/windows/{group}": { delete: "removeWindows", get: "showWindows", put: "setWindows" },
   "/api/v1/policies": { get: "listPolicies" },
   "/api/v1/policies/{name}": { get: "showPolicy", put: "applyPolicy" },
   "/api/v1/rollouts": { get: "listRollouts", post: "createRollout" },
