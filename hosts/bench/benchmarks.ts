@@ -6,6 +6,7 @@ import { idlePoll } from "./idle-poll.ts";
 import { planning } from "./planning.ts";
 import { resumedDownload } from "./resumed-download.ts";
 import { rollouts } from "./rollout.ts";
+import { stoppedRollouts } from "./stopped-rollouts.ts";
 import { trustChecks } from "./trust.ts";
 import { xsMemory } from "./xs-memory.ts";
 
@@ -16,6 +17,7 @@ export const benchmarks: readonly Benchmark[] = [
   idlePoll,
   planning,
   rollouts,
+  stoppedRollouts,
   controlGroup,
   trustChecks,
   xsMemory,

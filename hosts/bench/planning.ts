@@ -88,10 +88,14 @@ function told(rounds: readonly Round[]): Measurement[] {
   ];
 }
 
-export async function imageOf(revision: number, signer: Signer): Promise<Uint8Array> {
+export async function imageOf(
+  revision: number,
+  signer: Signer,
+  bytes = payloadBytes,
+): Promise<Uint8Array> {
   const version = { major: 1, minor: 1, revision, build: 0 };
   const options = { ...plainImage, version, hardware };
-  const payload = new Uint8Array(payloadBytes).fill(revision);
+  const payload = new Uint8Array(bytes).fill(revision);
   const written = await writeImage(payload, options, nodeCrypto, [signer]);
   if (!written.ok) throw new Error(`no image: ${written.reason}`);
   return written.image;
