@@ -114,17 +114,20 @@ function fewCorrection(devices: number): number {
 export function differenceEvidence({ mean, variance }: Difference, scale: number): number {
   if (variance <= 0 || scale <= 0) return 0;
   const both = variance + scale * scale;
-  const exponent = (scale * scale * mean * mean) / (2 * variance * both);
-  const share = shareBelow((mean * scale) / Math.sqrt(variance * both));
-  return Math.log(2 * share) + 0.5 * Math.log(variance / both) + exponent;
+  return 0.5 * Math.log(variance / both) + mixtureLog((mean * scale) / Math.sqrt(variance * both));
 }
 
-/** Where the distribution function is 1 as far as matters here. */
+/** Beyond it the distribution function is 1 as far as matters here, or its series is good. */
 const far = 5;
 
-function shareBelow(z: number): number {
-  const share = Math.abs(z) >= far ? 1 - 1e-7 : normalShare(Math.abs(z));
-  return z < 0 ? 1 - share : share;
+/** The logarithm of 2 F(z) exp(z^2 / 2), with F the standard normal's distribution function. */
+function mixtureLog(z: number): number {
+  if (z > far) return Math.log(2) + (z * z) / 2;
+  if (z >= 0) return Math.log(2 * normalShare(z)) + (z * z) / 2;
+  if (z >= -far) return Math.log(2 * (1 - normalShare(-z))) + (z * z) / 2;
+  // F itself would be lost in its rounding error, which the exponential makes anything of.
+  const inverse = 1 / (z * z);
+  return Math.log((2 * (1 - inverse + 3 * inverse * inverse)) / (-z * Math.sqrt(2 * Math.PI)));
 }
 
 /** How many times as often the event comes, by each of the guesses that share the evidence. */

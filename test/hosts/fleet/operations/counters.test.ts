@@ -7,6 +7,7 @@ import { Comparisons } from "../../../../hosts/fleet/operations/comparisons.ts";
 import { observe } from "../../../../hosts/fleet/rollout/control-group.ts";
 import { FleetDatabase } from "../../../../hosts/fleet/storage/database.ts";
 import { type CounterReport, encodeCounters } from "../../../../src/protocol/counters.ts";
+import { parsePoll } from "../../../../src/protocol/ddi.ts";
 import { temporaryFolder } from "../../../support/command-line.ts";
 import { type TestDevice, TestFleet } from "../test-fleet.ts";
 import { fleetOf, rollOut } from "./rollout-scene.ts";
@@ -133,7 +134,9 @@ for (const [name, body, message] of [
 test("tells devices that say what they run where counters go, and no other client", async (t) => {
   const { fleet, devices } = await fleetOf(t, 1);
   const [device] = devices as [TestDevice];
-  const told = (await device.request("GET", "")).json()._links.counters.href;
+  const poll = await device.request("GET", "");
+  assert.equal(parsePoll(poll.rawPayload)?.takesCounters, true);
+  const told = poll.json()._links.counters.href;
   assert.equal(told, `http://fleet.test/DEFAULT/controller/v1/${device.id}/counters`);
   const plain = await fleet.addDevice("plain");
   assert.equal((await plain.request("GET", "")).json()._links?.counters, undefined);

@@ -20,6 +20,9 @@ const large = [
   "events",
   "event_counts",
   "director_times",
+  "counter_reports",
+  "compared_devices",
+  "counter_cohorts",
 ];
 
 class Statements {
@@ -86,7 +89,11 @@ async function live(fleet: TestFleet, devices: readonly TestDevice[], hashes: re
   });
   const events = [{ id: "boot-1", kind: "boot", atMs: 1, details: {} }];
   await fourth.request("POST", "events", { body: events });
-  for (const device of devices) await device.poll();
+  const counters = { id: "boot-0", spanMs: 1000, errorLogs: 1 };
+  for (const device of devices) {
+    await device.poll();
+    await device.request("POST", "counters", { body: counters });
+  }
   for (const seconds of [3600, 15 * 24 * 3600]) {
     await fleet.wait(seconds);
     for (const device of devices) await device.poll();
@@ -120,14 +127,19 @@ test("no poll, report, decision, plan or tick scans a table that grows", async (
   for (const path of [
     "/rollouts/1",
     "/rollouts/1/devices",
+    "/rollouts/1/comparison",
     "/devices",
     "/events",
+    "/counters",
     "/devices/device-0001",
   ])
     await fleet.api("GET", path);
   await fleet.api("POST", "/rollouts/1/clear");
   await fleet.api("POST", "/rollouts/1/cancel");
   for (const device of devices) await device.poll();
+  for (let tick = 0; tick < 9; tick += 1) await fleet.wait(1);
+  const later = { id: "boot-1", spanMs: 1000 };
+  for (const device of devices) await device.request("POST", "counters", { body: later });
   await fleet.api("DELETE", "/devices/device-0007");
   assert.ok(statements.texts.size > 40, `${statements.texts.size} statements`);
   assert.deepEqual(statements.scans(), []);
