@@ -3,7 +3,15 @@ import type { PreviewAnswer } from "../../fleet/routes/management/schemas/previe
 import { exitCodes } from "../command/exit.ts";
 import { formatBytes, printAnswer } from "../command/output.ts";
 import { formatTable } from "../command/table.ts";
-import { type Checked, isNumber, isText, listOf, orNull, partOf } from "../server/answer-shape.ts";
+import {
+  type Checked,
+  isFlag,
+  isNumber,
+  isText,
+  listOf,
+  orNull,
+  partOf,
+} from "../server/answer-shape.ts";
 import { FleetClient } from "../server/fleet-client.ts";
 import { type CreateFlags, wantedOf, withPlanOptions } from "./create.ts";
 import { windowsLines } from "./windows-text.ts";
@@ -58,6 +66,7 @@ const isPreview = partOf<PreviewAnswer>()({
     partOf<PreviewAnswer["stages"][number]>()({
       devices: isNumber,
       soakSeconds: isNumber,
+      waitsForPeople: isFlag,
       endsAfterSeconds: isNumber,
     }),
   ),
@@ -99,7 +108,7 @@ function previewText(preview: PreviewView): string {
     ...sharesLines("over stepping stones", preview.steps),
     ...preview.left.map(leftLine),
     ...(preview.beyondStages > 0 ? [`${countText(preview.beyondStages)} in no stage`] : []),
-    ...(devices === 0 ? [] : [stagesTable(preview)]),
+    ...(devices === 0 ? [] : [stagesTable(preview), ...peopleLines(preview)]),
     `moves ${formatBytes(bytes)}; ends after ${timeText(seconds)}, downloads and installations not counted`,
     ...(opensAt === null ? [] : [`the window opens at ${new Date(opensAt).toISOString()}`]),
     ...windowsLines(preview.windows),
@@ -142,6 +151,16 @@ function stagesTable({ stages }: PreviewView): string {
     ],
     stages.map((stage, index) => ({ ...stage, number: index + 1 })),
   );
+}
+
+function peopleLines({ stages }: PreviewView): string[] {
+  const waiting = stages.flatMap(({ waitsForPeople }, index) =>
+    waitsForPeople ? [String(index + 1)] : [],
+  );
+  if (waiting.length === 0) return [];
+  return [
+    `somebody has to let it go on after stage ${waiting.join(", ")}: that time is not counted`,
+  ];
 }
 
 function oddsLines({ stop, odds }: PreviewView): string[] {

@@ -38,6 +38,11 @@ export class Overlap {
     );
   }
 
+  /** No open rollout brings the release to anybody. */
+  get isImpossible(): boolean {
+    return this.#open.length === 0;
+  }
+
   /** Devices that were not added before. */
   async add(db: Queries, devices: readonly Wanted[]): Promise<void> {
     const rolloutIds = this.#open.map(({ id }) => id);

@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
+import { wholeServer } from "../admission/limits.ts";
 import type { Filter } from "../filter/filter.ts";
 import { filterOfStage, parseRolloutFilter } from "../filter/rollout-filter.ts";
 import type { FilterDefect } from "../filter/syntax.ts";
 import type { RolloutDefinition } from "../rollout/definition.ts";
 import type { Ineligibility } from "../rollout/eligibility.ts";
+import { findPolicyDefect } from "../rollout/policy.ts";
 import { type FleetPreview, type PreviewGroup, previewOf } from "../rollout/preview.ts";
-import { offerSeconds } from "../rollout/rate.ts";
+import { type OfferRate, offerSeconds } from "../rollout/rate.ts";
 import type { StopRule } from "../rollout/stop-odds.ts";
 import { type LastOpening, lastWindowOpens, nextOpeningOf } from "../rollout/window-verdict.ts";
 import { readRolloutWindows } from "../rollout/windows-document.ts";
+import { readAdmissionLimits } from "../storage/admission-limits.ts";
 import type { Queries } from "../storage/database.ts";
 import {
   type DeviceGroup,
@@ -24,9 +27,9 @@ import {
 import { countDevices } from "../storage/devices.ts";
 import { newestImageId, wayOffered } from "./eligible.ts";
 import type { FleetMemory } from "./memory.ts";
+import { type Judge, type Problem, problemsOf } from "./preview-problems.ts";
 import { imageFor, type Release } from "./releases.ts";
-import { type NewRollout, noDevicesText } from "./rollouts.ts";
-import { Stranded } from "./stranded.ts";
+import type { NewRollout } from "./rollouts.ts";
 
 export interface RolloutPreview extends Omit<FleetPreview, "rows" | "left"> {
   readonly releaseVersion: string;
@@ -43,7 +46,7 @@ export interface RolloutPreview extends Omit<FleetPreview, "rows" | "left"> {
   /** When the windows will have come, by the rollout's own; null when it has none. */
   readonly windows: LastOpening | null;
   /** What would be in the way of the rollout, with the next step. */
-  readonly problems: readonly { readonly reason: string; readonly message: string }[];
+  readonly problems: readonly Problem[];
   /** SHA-256 of what was asked and what was found; the same while nothing of both changes. */
   readonly digest: string;
 }
@@ -52,7 +55,11 @@ export type PreviewResult =
   | { readonly ok: true; readonly preview: RolloutPreview }
   | { readonly ok: false; readonly reason: PreviewRefusal; readonly message: string };
 
-export type PreviewRefusal = "unknown-release" | "filter-invalid" | "too-many-groups";
+export type PreviewRefusal =
+  | "unknown-release"
+  | "policy-invalid"
+  | "filter-invalid"
+  | "too-many-groups";
 
 export interface PreviewQuestion {
   readonly wanted: NewRollout;
@@ -73,6 +80,9 @@ export async function previewRollout(
     const message = `there is no release ${wanted.releaseVersion}; publish it first`;
     return { ok: false, reason: "unknown-release", message };
   }
+  const defect = findPolicyDefect(wanted.definition);
+  if (defect !== null)
+    return { ok: false, reason: "policy-invalid", message: `${defect.path}: ${defect.rule}` };
   const read = filtersOf(wanted);
   if (!read.ok) return read;
   const { selector } = wanted.definition;
@@ -92,13 +102,19 @@ export async function previewRollout(
     const selected = judged.reduce((sum, { count }) => sum + count, 0);
     judged.push(unselected((await countDevices(db)) - selected));
     const stop = stopRuleOf(definition);
+    const serverRate = await serverRateOf(db);
     const found = previewOf(judged, {
       stages: definition.stages,
       stop,
       pollSeconds,
-      offerSeconds: (devices, since) => offerSeconds(definition.rate, devices, since),
+      offerSeconds: (devices, since) =>
+        Math.max(
+          offerSeconds(definition.rate, devices, since),
+          offerSeconds(serverRate, devices, since),
+        ),
     });
-    const problems = problemsOf(memory, release, { wanted, found, judged });
+    const sight = { wanted: { ...wanted, definition }, release, selection, found, judged };
+    const problems = await problemsOf({ db, memory }, { ...sight, judge });
     const windows = outlookOf(wanted, judged, nowUnixMs);
     const preview = { ...found, stop, problems, windows, releaseVersion: release.version };
     return { ok: true, preview: await told(db, preview, { wanted, release, nowUnixMs }) };
@@ -135,6 +151,14 @@ function filtersOf({
   return { ok: true, filter: parsed?.value ?? null, stageFilters };
 }
 
+/** What the whole server offers, of all rollouts together; regions may have less. */
+async function serverRateOf(db: Queries): Promise<OfferRate | null> {
+  const limits = await readAdmissionLimits(db);
+  const offersPerMinute = limits.get(wholeServer)?.offersPerMinute ?? null;
+  if (offersPerMinute === null) return null;
+  return { offersPerMinute, growthPerHour: 1, offersPerMinuteMax: offersPerMinute };
+}
+
 /** The strictest rule that stops the rollout for devices that roll back; none is never broken. */
 function stopRuleOf({ abort, confidence }: RolloutDefinition): StopRule {
   const rules = abort.filter(
@@ -143,8 +167,6 @@ function stopRuleOf({ abort, confidence }: RolloutDefinition): StopRule {
   const strictest = rules.toSorted((a, b) => a.share - b.share)[0];
   return { limit: strictest?.share ?? 1, confidence, sampleMin: strictest?.minSample ?? 1 };
 }
-
-type Judge = (facts: GroupFacts, refused: ReadonlySet<string>) => PreviewGroup["way"];
 
 function judgeOf(memory: FleetMemory, release: Release, { definition }: NewRollout): Judge {
   return (facts, refusedImages) => {
@@ -213,37 +235,6 @@ function unselected(count: number): PreviewGroup {
 
 function shown({ hardware, runningVersion, region, timeZone, passes }: GroupFacts) {
   return { hardware, version: runningVersion, region, timeZone, passes };
-}
-
-function problemsOf(
-  memory: FleetMemory,
-  release: Release,
-  {
-    wanted,
-    found,
-    judged,
-  }: { wanted: NewRollout; found: FleetPreview; judged: readonly PreviewGroup[] },
-): RolloutPreview["problems"] {
-  const problems: { reason: string; message: string }[] = [];
-  if (found.devices === 0) {
-    const left = new Map(found.left.map(({ reason, devices }) => [reason, devices]));
-    const message = noDevicesText(release, wanted.definition, left);
-    problems.push({ reason: "no-eligible-devices", message });
-  }
-  const stranded = new Stranded();
-  for (const { way, version, hardware, count } of judged)
-    if (!way.ok && way.reason === "needs-stepping-stone")
-      stranded.count({ version, hardware }, count);
-  const strands = stranded.refusal(release.version, wanted.definition.approved);
-  if (strands !== null && !wanted.leaveBehind)
-    problems.push({ reason: "strands-devices", message: strands });
-  for (const { id, name, state, eligible, releaseId } of memory.rollouts.values())
-    if (releaseId === release.id && !wanted.beside && state !== "finished" && state !== "cancelled")
-      problems.push({
-        reason: "overlaps",
-        message: `rollout ${id} ("${name}", ${state}) brings release ${release.version} to ${eligible} devices: those of them that are among these are in the way, unless it ends or you say --beside`,
-      });
-  return problems;
 }
 
 type Found = FleetPreview &

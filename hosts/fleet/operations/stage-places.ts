@@ -57,7 +57,10 @@ export async function devicesOfStages(
  * Stages that hold nobody are passed over; where those of the groups and filters all are, nobody
  * would try the release before the others.
  */
-export function whyNoStageGuards(stages: readonly StagePlan[], taking: Taking): string | null {
+export function whyNoStageGuards(
+  stages: readonly StagePlan[],
+  taking: readonly ({ readonly size: number } | null)[],
+): string | null {
   const narrow = taking.filter((ids) => ids !== null);
   if (narrow.length === 0 || narrow.some(({ size }) => size > 0)) return null;
   const names = stages.flatMap(({ group, filter }, index) =>

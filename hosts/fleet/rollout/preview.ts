@@ -1,4 +1,5 @@
 import type { Ineligibility } from "./eligibility.ts";
+import type { Advance } from "./policy.ts";
 import { type RolloutOdds, rolloutOdds, type StopRule } from "./stop-odds.ts";
 
 /** Devices that are alike in all that a plan looks at. */
@@ -28,6 +29,7 @@ export interface PreviewStage {
   readonly percent?: number;
   readonly count?: number;
   readonly soakSeconds: number;
+  readonly advance: Advance;
 }
 
 export interface PreviewRules {
@@ -53,6 +55,8 @@ export interface Shares {
 
 export interface StagePreview {
   readonly devices: number;
+  /** Somebody has to let it go on, which nobody knows the time of. */
+  readonly waitsForPeople: boolean;
   readonly soakSeconds: number;
   /** From the start of the rollout, if nothing holds it. */
   readonly endsAfterSeconds: number;
@@ -137,7 +141,7 @@ interface EligibleGroup extends Omit<PreviewGroup, "way"> {
  * only the hash of each device tells; of all others they are exact.
  */
 function stageSizes(
-  stages: readonly Omit<PreviewStage, "soakSeconds">[],
+  stages: readonly Pick<PreviewStage, "percent" | "count">[],
   groups: readonly { readonly passes: readonly boolean[]; readonly count: number }[],
 ): number[] {
   const masks = new Map<string, { passes: readonly boolean[]; count: number; taken: number }>();
@@ -166,7 +170,10 @@ function stageSizes(
 }
 
 /** At least one, and no more than there are. */
-function wantedOf({ percent = 100, count }: Omit<PreviewStage, "soakSeconds">, of: number): number {
+function wantedOf(
+  { percent = 100, count }: Pick<PreviewStage, "percent" | "count">,
+  of: number,
+): number {
   // The subtrahend keeps 0.57 * 100 from becoming 58 through its rounding error.
   return Math.min(of, Math.max(1, count ?? Math.ceil((percent * of) / 100 - 1e-9)));
 }
@@ -174,13 +181,14 @@ function wantedOf({ percent = 100, count }: Omit<PreviewStage, "soakSeconds">, o
 /** `hops`: the installations of the longest way. */
 function stagesOf(sizes: readonly number[], rules: PreviewRules, hops: number): StagePreview[] {
   let seconds = 0;
-  return rules.stages.map(({ soakSeconds }, index) => {
+  return rules.stages.map(({ soakSeconds, advance }, index) => {
     const devices = sizes[index] ?? 0;
     if (devices > 0)
       seconds += Math.ceil(
         hops * Math.max(rules.pollSeconds, rules.offerSeconds(devices, seconds)) + soakSeconds,
       );
-    return { devices, soakSeconds, endsAfterSeconds: seconds };
+    const waitsForPeople = advance !== "automatic";
+    return { devices, soakSeconds, waitsForPeople, endsAfterSeconds: seconds };
   });
 }
 

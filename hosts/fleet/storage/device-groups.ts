@@ -86,6 +86,20 @@ export function refusingDevices(db: Queries, selection: DeviceSelection) {
     ]);
 }
 
+/** The selected devices in the order of their ids, from the one after `after`. */
+export async function listSelected(
+  db: Queries,
+  selection: DeviceSelection,
+  page: { readonly after: string; readonly limit: number },
+) {
+  return selected(db, selection)
+    .select(["id", "hardware", "running_version", "running_hash", "configuration_version"])
+    .where("devices.id", ">", page.after)
+    .orderBy("devices.id")
+    .limit(page.limit)
+    .execute();
+}
+
 /** The ids of the devices in these rows. */
 export async function idsOfRows(
   db: Queries,

@@ -39,6 +39,7 @@ export function previewRoutes(fleet: Fleet, pollSeconds: number) {
 
 const statuses: Readonly<Record<PreviewRefusal, number>> = {
   "unknown-release": 404,
+  "policy-invalid": 422,
   "filter-invalid": 422,
   "too-many-groups": 422,
 };

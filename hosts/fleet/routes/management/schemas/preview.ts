@@ -56,7 +56,15 @@ export const previewSchema = answerSchema({
   bytes: { ...count, description: "of all files that are offered, each fetched once and whole" },
   stages: {
     type: "array",
-    items: answerSchema({ devices: count, soakSeconds: count, endsAfterSeconds: count }),
+    items: answerSchema({
+      devices: count,
+      soakSeconds: count,
+      waitsForPeople: {
+        type: "boolean",
+        description: "the next stage opens when somebody says so",
+      },
+      endsAfterSeconds: count,
+    }),
   },
   beyondStages: { ...count, description: "devices that no stage holds" },
   seconds: {
