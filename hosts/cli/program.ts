@@ -1,8 +1,9 @@
-import { Command, type OutputConfiguration } from "commander";
+import { Command, Option, type OutputConfiguration } from "commander";
 import { registerAuditShow, registerAuditVerify } from "./audit/verify.ts";
 import { registerBoardBuild } from "./board/build.ts";
 import { registerBoardFlash } from "./board/flash.ts";
 import { registerBoardLink } from "./board/link.ts";
+import type { RunLine } from "./command/lines.ts";
 import { guardedOutput } from "./command/output.ts";
 import { registerConfigInfo } from "./config/info.ts";
 import { registerConfigPublish } from "./config/publish.ts";
@@ -17,6 +18,7 @@ import { registerDeviceList } from "./device/list.ts";
 import { registerDeviceRemove } from "./device/remove.ts";
 import { registerDeviceSet } from "./device/set.ts";
 import { registerDeviceShow } from "./device/show.ts";
+import { registerDeviceSimulate } from "./device/simulate.ts";
 import { registerFleetLimit } from "./fleet/limit.ts";
 import { registerFleetServe } from "./fleet/serve.ts";
 import { registerImageInfo } from "./image/info.ts";
@@ -30,6 +32,7 @@ import { registerKeysRevoke } from "./keys/revoke.ts";
 import { registerKeysRotate } from "./keys/rotate.ts";
 import { registerModdableRelease } from "./moddable/release.ts";
 import { registerModdableRun } from "./moddable/run.ts";
+import { underConfiguration } from "./options/configuration.ts";
 import { registerPolicyApply } from "./policy/apply.ts";
 import { registerPolicyList } from "./policy/list.ts";
 import { registerPolicyShow } from "./policy/show.ts";
@@ -38,6 +41,7 @@ import { registerReleaseClearRollback } from "./release/clear-rollback.ts";
 import { registerReleaseDiff } from "./release/diff.ts";
 import { registerReleaseList } from "./release/list.ts";
 import { registerReleasePublish } from "./release/publish.ts";
+import { registerReleaseShip } from "./release/ship.ts";
 import { registerReleaseSign } from "./release/sign.ts";
 import { registerRolloutChange } from "./rollout/change.ts";
 import { registerRolloutCreate } from "./rollout/create.ts";
@@ -45,6 +49,7 @@ import { registerRolloutDecisions } from "./rollout/decisions.ts";
 import { registerRolloutList } from "./rollout/list.ts";
 import { registerRolloutPreview } from "./rollout/preview.ts";
 import { registerRolloutShow } from "./rollout/show.ts";
+import { registerInit } from "./setup/init.ts";
 import { registerSimulate } from "./simulation/command.ts";
 import { registerTrustInit } from "./trust/init.ts";
 import { registerTrustKeys } from "./trust/keys.ts";
@@ -119,6 +124,7 @@ const groups: readonly CommandGroup[] = [
       registerReleasePublish,
       registerReleaseList,
       registerReleaseClearRollback,
+      (group) => registerReleaseShip(group, runLine),
     ],
   },
   {
@@ -161,6 +167,7 @@ const groups: readonly CommandGroup[] = [
       registerDeviceCancel,
       registerDeviceClear,
       registerDeviceRemove,
+      (group) => registerDeviceSimulate(group, runLine),
     ],
   },
   {
@@ -185,11 +192,34 @@ export function createProgram(output: OutputConfiguration = {}): Command {
     .configureOutput(guardedOutput(output))
     .enablePositionalOptions() // so that a subcommand may have a --version of its own
     .exitOverride();
+  registerInit(program, runLine);
   for (const { name, description, subcommands } of groups) {
     const group = program.command(name).description(description);
     for (const register of subcommands) register(group);
   }
   registerDemo(program);
   registerSimulate(program);
+  for (const command of leavesOf(program)) addConfigOption(command);
   return program;
+}
+
+/** Runs a command line of a command that stands for several. */
+const runLine: RunLine = (line, output) =>
+  underConfiguration(line, async () => {
+    await createProgram(output).parseAsync([...line], { from: "user" });
+  });
+
+function leavesOf(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+}
+
+/** Read before the options are: what it names gives them their defaults. */
+function addConfigOption(command: Command): void {
+  if (command.name() === "init") return;
+  command.addOption(
+    new Option(
+      "--config <dir>",
+      "what sluice init made: server, token and keys; else SLUICE_CONFIG",
+    ),
+  );
 }

@@ -1,7 +1,9 @@
 import { type Command, CommanderError, type OutputConfiguration } from "commander";
 import { environmentError } from "./command/environment-error.ts";
 import { CommandError, exitCodes } from "./command/exit.ts";
+import { guardedOutput } from "./command/output.ts";
 import { withholdSecrets } from "./command/secrets.ts";
+import { underConfiguration } from "./options/configuration.ts";
 import { joinPairedArguments } from "./options/options.ts";
 import type { PassphraseFlags } from "./options/passphrase.ts";
 import { createProgram } from "./program.ts";
@@ -11,8 +13,17 @@ import { createProgram } from "./program.ts";
  * one line without a stack; anything else is a defect of ours, is told with its stack, and ends
  * with `exitCodes.internal`.
  */
-export function run(argv: readonly string[], output: OutputConfiguration = {}): Promise<number> {
-  return runProgram(createProgram(output), argv);
+export async function run(
+  argv: readonly string[],
+  output: OutputConfiguration = {},
+): Promise<number> {
+  try {
+    return await underConfiguration(argv, () => runProgram(createProgram(output), argv));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    guardedOutput(output).writeErr?.(`sluice: ${error.message}\n`);
+    return error.exitCode;
+  }
 }
 
 /** Does what `run` does, with a command line of the caller's. */

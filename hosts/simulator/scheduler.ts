@@ -37,6 +37,12 @@ export class Scheduler {
     };
   }
 
+  /** When the next thing happens; null when nothing is left. */
+  get nextMs(): number | null {
+    while (this.#heap[0]?.cancelled === true) this.#pop();
+    return this.#heap[0]?.atMs ?? null;
+  }
+
   /** Takes the next thing and waits for it; false when nothing is left. */
   async step(): Promise<boolean> {
     for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {

@@ -34,6 +34,14 @@ describe("what the pages tell a newcomer to type", { concurrency: 2 }, () => {
     assertNothingForGit(t, folder);
   });
 
+  test("leads from nothing to a device that updates", async (t) => {
+    const { terminals, folder } = await openCheckout(t);
+    const blocks = commandsOf(readDocument("README.md"), "## A fleet in four commands");
+    assert.ok(blocks.length >= 4);
+    for (const block of blocks) await terminals.type(block);
+    assertNothingForGit(t, folder);
+  });
+
   // Beside the others, since it takes nothing of them but the key with which the README begins.
   test("leads through a rollout that halts, and the way back", async (t) => {
     const { terminals, folder } = await openCheckout(t);

@@ -30,6 +30,11 @@ export function withholdSecrets(more: readonly string[]): () => void {
   };
 }
 
+/** A secret that was typed once counts until the command ends, as if its variable had been set. */
+export function holdSecret(name: (typeof secretVariables)[number], value: string): void {
+  held.set(name, value);
+}
+
 /** The value of a variable, withheld or not. */
 export function secretVariable(name: string): string | undefined {
   return held.get(name) ?? process.env[name];

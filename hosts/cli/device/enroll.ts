@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import type { TlsCredentials } from "../../../src/tls/credentials.ts";
 import { enrolledStorage } from "../../esp32/flash-image.ts";
@@ -11,6 +12,7 @@ import { type Enrolment, EnrolmentError } from "../../simulator/enrolment.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { changeFile, writeResult } from "../command/files.ts";
 import { note } from "../command/output.ts";
+import { configuration, configured } from "../options/configuration.ts";
 import * as parse from "../options/options.ts";
 import { readTrustedKeys } from "../options/signing-keys.ts";
 import { readTlsFiles, type TlsFlags } from "../options/tls-files.ts";
@@ -28,19 +30,25 @@ interface EnrollFlags extends TlsFlags {
   readonly out?: string;
 }
 
+type GivenFlags = Omit<EnrollFlags, "server"> & { readonly server?: string };
+
 /** `sluice device enroll` */
 export function registerDeviceEnroll(group: Command): void {
   group
     .command("enroll")
     .description("Write who a device is, whom it asks and whose images it takes into its storage")
     .argument("<id>", "the device's id", parse.deviceId)
-    .requiredOption("--server <url>", "http(s)://host:port, without a path")
+    .option(
+      "--server <url>",
+      "http(s)://host:port, without a path; needed without --config",
+      configured(null, ({ fleet }) => fleet),
+    )
     .option("--tenant <name>", "of the fleet", "DEFAULT")
     .requiredOption("--device-token <token>", "what sluice device add told")
     .requiredOption("--hardware <id>", "what it is, such as esp32c3-a", parse.hardwareId)
-    .requiredOption(
+    .option(
       "--image-key <pem>",
-      "public key of images; may be repeated",
+      "public key of images; may be repeated; needed without --config",
       parse.collect(String),
       [],
     )
@@ -62,7 +70,8 @@ export function registerDeviceEnroll(group: Command): void {
     .action(enroll);
 }
 
-async function enroll(id: string, flags: EnrollFlags, command: Command): Promise<void> {
+async function enroll(id: string, given: GivenFlags, command: Command): Promise<void> {
+  const flags = withConfiguration(given);
   const { file, out, server } = flags;
   if ((file === undefined) === (out === undefined))
     throw new CommandError(
@@ -96,6 +105,24 @@ async function enroll(id: string, flags: EnrollFlags, command: Command): Promise
     const at = `0x${offset.toString(16)}`;
     note(command, `${out}: write it with "sluice board flash ${out} --offset ${at} --port PORT"`);
   }
+}
+
+/** What the command line leaves out is that of the configuration. */
+function withConfiguration(given: GivenFlags): EnrollFlags {
+  const found = configuration();
+  const { server, trustRoot } = given;
+  const imageKey = given.imageKey.length > 0 ? given.imageKey : (found?.imageKeys ?? []);
+  if (server === undefined || imageKey.length === 0)
+    throw new CommandError(
+      `give ${server === undefined ? "--server URL" : "--image-key PEM"}, or --config DIR`,
+      exitCodes.usage,
+    );
+  const root = found === null ? trustRoot : (trustRoot ?? rootIn(found.trust));
+  return { ...given, server, imageKey, ...(root === undefined ? {} : { trustRoot: root }) };
+}
+
+function rootIn(repository: string): string {
+  return join(repository, "metadata", "1.root.json");
 }
 
 function storageWith(

@@ -9,13 +9,19 @@ import { readText } from "../command/files.ts";
 import { watchInterruption } from "../command/interruption.ts";
 import { note, print } from "../command/output.ts";
 import { secretVariable } from "../command/secrets.ts";
+import { configuration, configured, configuredToken } from "../options/configuration.ts";
 import { collect, hardwareId } from "../options/options.ts";
 import { addKeyringOptions, type KeyringFlags, openSignersAt } from "../options/signer-options.ts";
 import { readPublicKey, refuseWithoutPrivateKey } from "../options/signing-keys.ts";
 import { imageBytesMaxOf } from "../options/slot-option.ts";
 
+interface GivenFlags extends Omit<ServeFlags, "data"> {
+  readonly data?: string;
+}
+
 interface ServeFlags extends KeyringFlags {
   readonly data: string;
+  readonly withoutTrust?: true;
   readonly port: string;
   readonly host: string;
   readonly gatewayToken?: string;
@@ -44,9 +50,21 @@ export function registerFleetServe(group: Command): void {
   const command = group
     .command("serve")
     .description("Serve a fleet until it is interrupted")
-    .requiredOption("--data <dir>", "where the database and the images are kept")
-    .option("--port <number>", "0 takes a free one", "8080")
-    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option(
+      "--data <dir>",
+      "where the database and the images are kept; needed without --config",
+      configured(null, ({ data }) => data),
+    )
+    .option(
+      "--port <number>",
+      "0 takes a free one",
+      configured(null, ({ port }) => String(port)) ?? "8080",
+    )
+    .option(
+      "--host <address>",
+      "the address to listen on",
+      configured(null, ({ host }) => host) ?? "127.0.0.1",
+    )
     .option("--gateway-token <token>", "lets a gateway register devices; else SLUICE_GATEWAY_TOKEN")
     .option("--admin-token <token>", "asked for by the management API; else SLUICE_TOKEN")
     .option("--image-key <pem...>", "public keys of which one must have signed every image")
@@ -72,7 +90,12 @@ export function registerFleetServe(group: Command): void {
       collect(String),
       [],
     )
-    .option("--poll-seconds <number>", "how often devices poll", "300")
+    .option(
+      "--poll-seconds <number>",
+      "how often devices poll",
+      configured(null, ({ pollSeconds }) => String(pollSeconds)) ?? "300",
+    )
+    .option("--without-trust", "devices go by the signatures of images alone, and nobody is warned")
     .option("--external-url <url>", "what devices reach the server at, behind a proxy")
     .option(
       "--public-url <url>",
@@ -101,7 +124,8 @@ export function registerFleetServe(group: Command): void {
   addKeyringOptions(command).action(serve);
 }
 
-async function serve(flags: ServeFlags, command: Command): Promise<void> {
+async function serve(given: GivenFlags, command: Command): Promise<void> {
+  const flags = withConfiguration(given);
   const logLevel = logLevels.find((level) => level === flags.logLevel);
   if (logLevel === undefined)
     throw new CommandError(
@@ -111,7 +135,7 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
   const port = wholeNumber("--port", flags.port, 0, 65_535);
   const pollSeconds = wholeNumber("--poll-seconds", flags.pollSeconds, 1, 86_399);
   const gatewayToken = flags.gatewayToken ?? secretVariable("SLUICE_GATEWAY_TOKEN");
-  const adminToken = flags.adminToken ?? secretVariable("SLUICE_TOKEN");
+  const adminToken = flags.adminToken ?? configuredToken();
   const tls = readTls(flags);
   if (flags.host.trim() === "")
     throw new CommandError(
@@ -161,6 +185,25 @@ async function serve(flags: ServeFlags, command: Command): Promise<void> {
   setTimeout(() => process.exit(), 500).unref();
 }
 
+/** What the command line leaves out is that of the configuration. */
+function withConfiguration(given: GivenFlags): ServeFlags {
+  const { data, withoutTrust } = given;
+  if (data === undefined)
+    throw new CommandError(
+      'give --config DIR, which "sluice init DIR" makes, or --data DIR',
+      exitCodes.usage,
+    );
+  const found = configuration();
+  if (found === null) return { ...given, data };
+  const isUntrusted = withoutTrust === true || given.onlineKey.length > 0;
+  return {
+    ...given,
+    data,
+    imageKey: given.imageKey ?? found.imageKeys,
+    onlineKey: isUntrusted ? given.onlineKey : [found.onlineKey],
+  };
+}
+
 /** An IPv6 address may be given as it stands in a URL. */
 function plainHost(host: string): string {
   return /^\[(.*)\]$/.exec(host)?.[1] ?? host;
@@ -182,6 +225,8 @@ function* warnings(
     yield `warning: anybody who reaches ${flags.host} can manage this fleet; give --admin-token`;
   if (tls !== null && !isReadByDevices(tls))
     yield "warning: the certificate is none of a P-256 key: devices on the Moddable SDK cannot read it";
+  if (flags.onlineKey.length === 0 && flags.withoutTrust !== true)
+    yield 'warning: no signed metadata: whoever takes this server chooses what devices install; "sluice init DIR" makes a server with it, --without-trust goes without';
   if (flags.imageKey === undefined) yield "note: no --image-key, so no image can be published";
 }
 

@@ -7,6 +7,7 @@ import { openSigner } from "../../release/keys/open-signer.ts";
 import { pointOfPem, type Signer, SignerError } from "../../release/keys/signer.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { makeFolder } from "../command/files.ts";
+import { configured } from "./configuration.ts";
 import * as parse from "./options.ts";
 import { addPassphraseOptions, type PassphraseFlags, readPassphrase } from "./passphrase.ts";
 import { readPublicPoint } from "./signing-keys.ts";
@@ -33,7 +34,7 @@ export interface OpenKey {
 
 /** `--keyring`, which may also come from the environment, and the passphrase options. */
 export function addKeyringOptions(command: Command): Command {
-  const folder = process.env["SLUICE_KEYRING"] ?? "keys";
+  const folder = configured("SLUICE_KEYRING", ({ keyring }) => keyring) ?? "keys";
   command.option("--keyring <folder>", "folder of the keys; else SLUICE_KEYRING", folder);
   return addPassphraseOptions(command);
 }

@@ -13,6 +13,7 @@ import { joinWishes, noWishes, type ReleaseWishes } from "../../release/wishes.t
 import { CommandError, exitCodes } from "../command/exit.ts";
 import { isFolder, makeFolder, readInput, readText, writeResult } from "../command/files.ts";
 import { formatBytes, note, printJson } from "../command/output.ts";
+import { configuration } from "../options/configuration.ts";
 import * as parse from "../options/options.ts";
 import {
   addNestedOption,
@@ -82,13 +83,14 @@ async function signRelease(
   options: ReleaseSignOptions,
   command: Command,
 ): Promise<void> {
-  if (options.key.length + options.signer.length === 0)
+  const signer = signersOf(options);
+  if (options.key.length + signer.length === 0)
     throw new CommandError(
       "give the key to sign with: --key PEM or --signer ADDRESS",
       exitCodes.usage,
     );
   const candidates = candidatesOf(path, options, command);
-  const keys = await openImageSigners(options);
+  const keys = await openImageSigners({ ...options, signer });
   const slot = slotOf(options);
   const signed = [];
   for (const candidate of candidates) signed.push(await signOne(candidate, options, keys, slot));
@@ -102,6 +104,12 @@ async function signRelease(
     return { file, ...facts };
   });
   if (options.json === true) printJson(command, { images: told });
+}
+
+/** The one of the configuration where the command line names none. */
+function signersOf({ key, signer }: ReleaseSignOptions): readonly string[] {
+  const found = configuration();
+  return found === null || key.length + signer.length > 0 ? signer : [found.imageSigner];
 }
 
 async function signOne(

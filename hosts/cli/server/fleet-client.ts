@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { printable } from "../../text/terminal-text.ts";
 import { environmentError } from "../command/environment-error.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
-import { secretVariable } from "../command/secrets.ts";
+import { configured, configuredToken } from "../options/configuration.ts";
 import type { Check } from "./answer-shape.ts";
 
 /** The flags of every subcommand that asks a fleet server. */
@@ -27,7 +27,7 @@ export function withFleetFlags(command: Command): Command {
 
 /** Where commands find the fleet server when nobody says. */
 export function defaultFleetUrl(): string {
-  return process.env["SLUICE_FLEET"] ?? defaultUrl;
+  return configured("SLUICE_FLEET", ({ fleet }) => fleet) ?? defaultUrl;
 }
 
 /**
@@ -40,7 +40,7 @@ export class FleetClient {
 
   constructor(flags: FleetFlags) {
     this.baseUrl = baseUrlOf(flags.fleet);
-    this.token = flags.token ?? secretVariable("SLUICE_TOKEN");
+    this.token = flags.token ?? configuredToken();
     if (this.token !== undefined && !/^[!-~]+$/.test(this.token))
       throw new CommandError(
         "the admin token has a space or another character that no token has; check --token or SLUICE_TOKEN",

@@ -1,10 +1,8 @@
 import type { TrustedImageKey } from "../../../src/image/keys.ts";
 import type { ResetReason } from "../../../src/ports/board.ts";
-import { readIdentity } from "../../../src/update/settings.ts";
 import { readFlashFile, writeFlashFile } from "../../flash/flash-file.ts";
 import {
   type DeviceLayout,
-  type Extent,
   type FlashLayout,
   parseDeviceLayout,
   parseFlashLayout,
@@ -14,11 +12,10 @@ import { type BootOutcome, boot } from "../../mcuboot-model/boot.ts";
 import { nodeCrypto } from "../../release/node-crypto.ts";
 import type { EngineKind } from "../../simulator/engines/engine.ts";
 import { LoopbackNetwork } from "../../simulator/loopback-network.ts";
-import { openKeyValue } from "../../simulator/storage/key-value.ts";
-import { openSettings } from "../../simulator/storage/settings.ts";
 import { World } from "../../simulator/world.ts";
 import { explain } from "../command/environment-error.ts";
 import { CommandError, exitCodes } from "../command/exit.ts";
+import { enrolledIdentity } from "./enrolled-identity.ts";
 
 export interface FlashRunOptions {
   readonly flashFile: string;
@@ -156,26 +153,13 @@ function bootloaderKeys(
   { storage }: FlashLayout,
 ): readonly TrustedImageKey[] {
   if (given !== null) return [given];
-  const keys = storage === null ? [] : enrolledKeys(flash, storage);
+  const keys = storage === null ? [] : (enrolledIdentity(flash, storage)?.imageKeys ?? []);
   if (keys.length === 0)
     throw new CommandError(
       "the flash enrols no image key: give the bootloader's with --key PEM",
       exitCodes.usage,
     );
   return keys;
-}
-
-/**
- * What enrolment wrote into the storage partition, read on a copy: mounting may mend what a power
- * cut left.
- */
-function enrolledKeys(flash: NorFlash, storage: Extent): readonly TrustedImageKey[] {
-  try {
-    const area = flash.clone().area(storage.offsetBytes, storage.sizeBytes);
-    return readIdentity(openKeyValue(openSettings(area), "sluice"))?.imageKeys ?? [];
-  } catch {
-    return []; // no storage that a board could mount: the same as none
-  }
 }
 
 function readFlash(path: string): NorFlash {

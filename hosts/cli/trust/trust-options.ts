@@ -20,6 +20,7 @@ import { environmentError } from "../command/environment-error.ts";
 import { CommandError } from "../command/exit.ts";
 import { isFolder } from "../command/files.ts";
 import { note } from "../command/output.ts";
+import { configured } from "../options/configuration.ts";
 import { type KeyringFlags, openKeyring } from "../options/signer-options.ts";
 
 export interface RepositoryFlags {
@@ -28,7 +29,7 @@ export interface RepositoryFlags {
 
 /** `--repository`, which may also come from the environment. */
 export function addRepositoryOption(command: Command): Command {
-  const folder = process.env["SLUICE_TRUST"] ?? "trust";
+  const folder = configured("SLUICE_TRUST", ({ trust }) => trust) ?? "trust";
   return command.option(
     "--repository <folder>",
     "folder of the signed metadata; else SLUICE_TRUST",

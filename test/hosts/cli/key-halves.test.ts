@@ -48,6 +48,10 @@ const publicOptions: Readonly<Record<string, Line>> = {
     ...["device", "enroll", "kitchen", ...enroll, "--hardware", "esp32c3-a", "--image-key", key],
     ...["--out", at("storage.bin")],
   ],
+  "device simulate --image-key": ({ at }, key) => [
+    ...["device", "simulate", "kitchen", "--device-token", "a-token-of-its-own"],
+    ...["--flash", at("kitchen.flash"), "--image-key", key],
+  ],
   "fleet serve --configuration-key": ({ at }, key) => [
     ...["fleet", "serve", "--port", "0", "--data", at("fleet"), "--configuration-key", key],
   ],
