@@ -118,6 +118,9 @@ export function policyRoutes(fleet: Fleet) {
 
 const statuses = { "policy-invalid": 422, preset: 409, "too-many-policies": 403 } as const;
 
+/** What an operator accepted is of one rollout: no policy says it, and none takes it. */
 function policyView({ rules, ...policy }: Policy): PolicyAnswer {
-  return { ...policy, rules: { ...rules } };
+  const { control, ...others } = rules;
+  const { level, leastEffect } = control ?? {};
+  return { ...policy, rules: { ...others, control: control && { level, leastEffect } } };
 }
