@@ -23,6 +23,8 @@ export interface CounterReport {
 const wantedBoots: readonly string[] = ["software", "deep-sleep"];
 
 const hourMs = 3_600_000;
+/** What is told of a moment is taken for so long, or its rate would be beyond all others. */
+const spanMsMin = 600_000;
 /** Longer silence is no time in which the device is known to have run. */
 const startMsMax = 24 * hourMs;
 
@@ -34,7 +36,7 @@ export function readingsOf(
   report: CounterReport,
   sinceLastMs: number | null,
 ): Readonly<Record<string, Reading>> {
-  const hours = report.spanMs / hourMs;
+  const hours = Math.max(report.spanMs, spanMsMin) / hourMs;
   const startHours = Math.max(hours, Math.min(sinceLastMs ?? 0, startMsMax) / hourMs);
   const boots = Object.entries(report.boots).reduce(
     (sum, [reason, count]) => sum + (wantedBoots.includes(reason) ? 0 : count),
