@@ -61,8 +61,12 @@ export function wayOffered(memory: FleetMemory, device: Candidate, offer: Offer)
   if (reason !== "needs-stepping-stone" || image.kind !== "firmware" || stepImageIdMax === null)
     return { ok: false, reason };
   const facts = factsOf(memory, device, refusedImages);
-  const steps = stepImages(memory, device.hardware, stepImageIdMax);
-  return wayTo(facts, image, steps, definition);
+  const { allowDowngrade, approved, retryRolledBack } = definition;
+  const permissions = { allowDowngrade, approved, retryRolledBack };
+  const alike = { ...facts, refusedImages: [...refusedImages].sort() };
+  return memory.ways.of(memory.plan.number, [image.id, stepImageIdMax, permissions, alike], () =>
+    wayTo(facts, image, stepImages(memory, device.hardware, stepImageIdMax), permissions),
+  );
 }
 
 /** Where the steps of a rollout that is planned now end. */

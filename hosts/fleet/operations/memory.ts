@@ -23,6 +23,7 @@ import {
   withFile,
   withFilesThat,
 } from "./releases.ts";
+import { Ways } from "./ways.ts";
 
 /**
  * The release as it was when the rollout was planned: what was published into it since begins with
@@ -81,6 +82,7 @@ export class FleetMemory {
   readonly images = new Map<number, ReleaseFile>();
   readonly rollouts = new Map<number, Rollout>();
   private readonly hashes = new Map<string, ReleaseFile>();
+  readonly ways = new Ways();
   /** The windows of groups, which every rollout respects. */
   readonly groupWindows = new Map<string, StepWindows>();
 
