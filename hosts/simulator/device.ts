@@ -28,6 +28,8 @@ export interface DeviceOptions {
   readonly crypto: Crypto;
   readonly seed: number;
   readonly battery: Battery | null;
+  /** False for a board whose clock begins at 1970 with each boot, and is never set. */
+  readonly hasClock?: boolean;
   /** Runs the bootloader once on the chip. */
   bootloader(flash: NorFlash): BootOutcome;
   /** Mounts the storage partition; called at each boot, as on a board. */
@@ -263,7 +265,8 @@ class Boot {
       open: this.open,
       log: (text) => this.#options.observer?.logged?.(text.trimEnd()),
       uptimeMs: () => scheduler.nowMs - this.#startedMs,
-      unixMs: () => scheduler.unixMs(),
+      unixMs: () =>
+        this.#options.hasClock === false ? scheduler.nowMs - this.#startedMs : scheduler.unixMs(),
       setTimer: (id, delayMs) => this.#setTimer(id, delayMs),
       clearTimer: (id) => {
         this.#timers.get(id)?.cancel();

@@ -40,6 +40,8 @@ export interface NewDevice {
   readonly token: string;
   readonly engine: EngineKind;
   readonly battery: Battery | null;
+  /** False for a board whose clock is never set. */
+  readonly hasClock?: boolean;
   /** The signed image that it leaves the factory with. */
   readonly image: Uint8Array;
   /** For a server that is reached over https. */
@@ -113,6 +115,7 @@ export class World {
       crypto,
       seed: seedOf(seed, wanted.id),
       battery: wanted.battery,
+      ...(wanted.hasClock === undefined ? {} : { hasClock: wanted.hasClock }),
       ...(turnBudgetMs === undefined ? {} : { turnBudgetMs }),
       bootloader: (chip) => bootDevice(chip, layout, imageKeys),
       mountStorage: (chip) =>

@@ -28,6 +28,8 @@ export interface GateTools {
   readonly keyValue: KeyValue;
   readonly random: Random;
   readonly crypto: TrustCrypto;
+  /** The director told the time, in an answer to the question that was asked just now. */
+  heardTime(unixMs: number): void;
   readonly device: { readonly deviceId: string; readonly hardware: string };
 }
 
@@ -104,6 +106,14 @@ export class TrustGate {
     return release.ok ? accepted({ release: release.value, targetName, trustedUnixMs }) : release;
   }
 
+  /** Asks the director for the time, which `heardTime` gets. */
+  async askTime(): Promise<Verdict<null>> {
+    const root = await this.#updater.updateRoot();
+    if (!root.ok) return root;
+    const answer = await this.#askDirector(root.value);
+    return answer.ok ? accepted(null) : answer;
+  }
+
   async #askDirector(
     root: Root,
   ): Promise<Verdict<{ readonly document: DirectorDocument; readonly trustedUnixMs: number }>> {
@@ -126,6 +136,7 @@ export class TrustGate {
     const answer = judgeDirector(fetched.body, question, this.#rules);
     if (!answer.ok) return inDirector(answer);
     const { document, trustedUnixMs } = answer.value;
+    this.#tools.heardTime(trustedUnixMs);
     try {
       this.#memory.keep(director, { version: document.version, trustedUnixMs });
     } catch (error) {

@@ -45,6 +45,7 @@ export const keys = {
 
 const layout = deviceLayout("esp32-4m");
 const factory = new ImageFactory(layout, 1);
+export const configurationSigner = factory.signer;
 const built = new Map<string, Promise<Uint8Array>>();
 
 export interface TestImage {
@@ -70,6 +71,8 @@ type Response = Extract<NetworkAnswer, { kind: "response" }>;
 export type Falsifier = (file: string, answer: Response) => NetworkAnswer | Promise<NetworkAnswer>;
 
 export interface AttackedFleetOptions {
+  /** False for a device whose clock is never set. */
+  readonly hasClock?: boolean;
   readonly lifeDays?: LifeDays;
   /** Changes the first root before it is signed. */
   readonly root?: (signed: Loose) => void;
@@ -112,7 +115,7 @@ export class AttackedFleet {
       rmSync(folder, { recursive: true });
     });
     await fleet.#signOffline(options);
-    await fleet.#serve();
+    await fleet.#serve(options);
     return fleet;
   }
 
@@ -286,7 +289,7 @@ export class AttackedFleet {
     });
   }
 
-  async #serve(): Promise<void> {
+  async #serve({ hasClock = true }: AttackedFleetOptions): Promise<void> {
     this.#fleet = await this.#start(0, keys.online);
     this.#client = new FleetClient({ fleet: this.#fleet.url });
     await this.publish({ version: "1.0.0" }, { version: "1.1.0" });
@@ -302,6 +305,7 @@ export class AttackedFleet {
       token,
       engine: "node",
       battery: null,
+      hasClock,
       image: await testImage({ version: "1.0.0" }),
       trustRoot: fileOf(root),
     });

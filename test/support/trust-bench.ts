@@ -100,6 +100,7 @@ export class TrustBench {
         keyValue: this.keyValue,
         random: { next: Math.random },
         crypto: this.crypto,
+        heardTime() {},
         device: { deviceId, hardware },
       },
       memory,

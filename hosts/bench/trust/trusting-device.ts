@@ -59,6 +59,7 @@ export class TrustingDevice {
       keyValue,
       random: { next: Math.random },
       crypto,
+      heardTime() {},
       device: { deviceId, hardware },
     });
     const memory = new SignatureMemory({ entriesMax: rememberedFiles });

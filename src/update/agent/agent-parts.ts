@@ -35,6 +35,7 @@ import { Restart, type RestartTools } from "./restart.ts";
 import { Situation, type SituationTools } from "./situation.ts";
 import { prepareSwap, requestRollback, requestSwap } from "./swap-request.ts";
 import { type DownloadProgress, Telemetry, type TelemetryTools } from "./telemetry.ts";
+import { TrustedClock } from "./trusted-clock.ts";
 import { UserApproval } from "./user-approval.ts";
 import { UpdateWork, type WorkTools } from "./work.ts";
 
@@ -67,6 +68,7 @@ export class AgentParts implements AllTools {
   readonly counters: Counters;
   readonly vitals: Vitals;
   readonly configured: Configured;
+  readonly time: TrustedClock;
   readonly situation: Situation;
   readonly machine: Machine;
   readonly restart: Restart;
@@ -105,6 +107,7 @@ export class AgentParts implements AllTools {
     // The constructor of a part finds only what stands above it.
     this.vitals = new Vitals(this);
     this.configured = new Configured(this);
+    this.time = new TrustedClock(ports.clock);
     this.situation = new Situation(this);
     this.machine = new Machine(this);
     this.restart = new Restart(this);
@@ -169,6 +172,13 @@ export class AgentParts implements AllTools {
   waits(): boolean {
     const { state } = this;
     return state.kind === "deferred" || (state.kind === "failed" && state.resume !== null);
+  }
+
+  /** A window waits for a clock, and the device has none: the director may tell the time. */
+  async learnTime(): Promise<void> {
+    const { state } = this;
+    const lacksClock = state.kind === "deferred" && state.reason === "no-clock";
+    if (lacksClock && this.time.unixMs() === null) await this.work.askTime();
   }
 
   waitsUntilMs(): number | null {

@@ -13,6 +13,7 @@ import type { DdiClient, ServerFailure, ServerResult } from "../../transfer/ddi-
 import type { PollOutcome } from "../health/health-checks.ts";
 import type { Event } from "../machine/event.ts";
 import type { Settings } from "../settings.ts";
+import type { TrustedClock } from "./trusted-clock.ts";
 
 /**
  * A trial has this many chances at least to reach the server, whatever waits the server asks for.
@@ -47,6 +48,9 @@ export interface PollerTools {
   waits(): boolean;
   /** When what the update waits for is expected, or null. */
   waitsUntilMs(): number | null;
+  readonly time: TrustedClock;
+  /** Learns the time where something waits for it. */
+  learnTime(): Promise<void>;
   /** What the server wants to know of the device. */
   attributes(): Readonly<Record<string, string>>;
   /** The server offers a configuration. */
@@ -166,6 +170,7 @@ export class Poller {
     // the next poll asks.
     if (wasOnTrial) return this.#nextMs(poll);
     if (poll.configDataUrl !== null) await this.#describe(poll.configDataUrl);
+    await this.#tools.learnTime();
     if (poll.cancelUrl !== null) await this.#cancel(poll.cancelUrl);
     else if (poll.offerUrl !== null) await this.#offer(poll.offerUrl);
     else this.#tools.happened({ kind: "polled", offer: null });
@@ -177,7 +182,7 @@ export class Poller {
   #nextMs(poll: Poll): number {
     const { ports } = this.#tools;
     const intervalMs = jitteredMs(poll.sleepSeconds * 1000, ports.random);
-    const unixMs = ports.clock.unixMs();
+    const unixMs = this.#tools.time.unixMs();
     const untilMs = this.#tools.waitsUntilMs();
     if (unixMs === null || untilMs === null) return intervalMs;
     const opensInMs = Math.max(0, untilMs - unixMs) + ports.random.next() * openingSpreadMs;

@@ -9,6 +9,7 @@ import type { RefusedImages } from "../machine/refused-images.ts";
 import type { Identity, Settings } from "../settings.ts";
 import type { Configured } from "./configured.ts";
 import type { Poller } from "./poller.ts";
+import type { TrustedClock } from "./trusted-clock.ts";
 import type { UserApproval } from "./user-approval.ts";
 import type { UpdateWork } from "./work.ts";
 
@@ -22,6 +23,7 @@ export interface SituationTools {
   readonly configured: Configured;
   readonly facts: SlotFacts;
   readonly poller: Poller;
+  readonly time: TrustedClock;
   readonly work: UpdateWork;
 }
 
@@ -49,7 +51,7 @@ export class Situation {
       landedBytes: this.#tools.work.landedBytes,
       runningBytes: header.headerBytes + header.payloadBytes + header.protectedTlvBytes,
       windows: configured.windows,
-      unixMs: ports.clock.unixMs(),
+      unixMs: this.#tools.time.unixMs(),
       // A configuration on trial has to be judged under the image that it was made for.
       windowOpen: poller.windowOpen && !configured.onTrial,
       asksBeforeInstall: settings.askBeforeInstall,

@@ -104,6 +104,11 @@ export class UpdateWork {
     return this.#retries;
   }
 
+  /** Learns the time where somebody who is trusted tells it. */
+  async askTime(): Promise<void> {
+    await this.#releaseTrust?.askTime();
+  }
+
   abandon(): void {
     this.#current?.abandon();
     this.#current = null;

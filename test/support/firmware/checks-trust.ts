@@ -64,6 +64,7 @@ const gate = new TrustGate({
   keyValue,
   random: { next: () => 0.5 },
   crypto: p256TrustCrypto(crypto),
+  heardTime() {},
   device: { deviceId: "device-1", hardware: "esp32c3-b" },
 });
 const say = (what: unknown): void => trace(JSON.stringify(what));

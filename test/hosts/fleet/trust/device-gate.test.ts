@@ -90,6 +90,7 @@ function gateOf(device: TestDevice, firstRoot: Uint8Array): TrustGate {
       },
     },
     crypto: p256TrustCrypto(nobleCrypto),
+    heardTime() {},
     device: { deviceId: device.id, hardware },
   });
 }
