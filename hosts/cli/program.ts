@@ -14,6 +14,8 @@ import { registerDeviceCancel } from "./device/cancel.ts";
 import { registerDeviceClear } from "./device/clear.ts";
 import { registerDeviceEnroll } from "./device/enroll.ts";
 import { registerDeviceEvents } from "./device/events.ts";
+import { registerDeviceExport } from "./device/export.ts";
+import { registerDeviceImport } from "./device/import.ts";
 import { registerDeviceList } from "./device/list.ts";
 import { registerDeviceRemove } from "./device/remove.ts";
 import { registerDeviceSet } from "./device/set.ts";
@@ -166,6 +168,8 @@ const groups: readonly CommandGroup[] = [
       registerDeviceEvents,
       registerDeviceCancel,
       registerDeviceClear,
+      registerDeviceImport,
+      registerDeviceExport,
       registerDeviceRemove,
       (group) => registerDeviceSimulate(group, runLine),
     ],

@@ -40,6 +40,7 @@ import { configurationRoutes } from "./routes/management/configurations.ts";
 import { counterRoutes } from "./routes/management/counters.ts";
 import { deviceRoutes } from "./routes/management/devices.ts";
 import { eventRoutes } from "./routes/management/events.ts";
+import { importRoutes } from "./routes/management/import.ts";
 import { invalidRequest } from "./routes/management/invalid-request.ts";
 import { policyRoutes } from "./routes/management/policies.ts";
 import { previewRoutes } from "./routes/management/preview.ts";
@@ -365,6 +366,7 @@ function management(fleet: Fleet, settings: FleetSettings, readiness: Readiness)
     await app.register(releaseRoutes(fleet, settings));
     await app.register(configurationRoutes(fleet, settings.configurationKeys));
     await app.register(deviceRoutes(fleet));
+    await app.register(importRoutes(fleet));
     await app.register(policyRoutes(fleet));
     await app.register(windowRoutes(fleet));
     await app.register(rolloutRoutes(fleet));

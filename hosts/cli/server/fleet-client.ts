@@ -77,6 +77,16 @@ export class FleetClient {
     return this.call("POST", path, bytes, "application/octet-stream", check);
   }
 
+  /** Answers also with one of these refusals, whose body says what to do about it. */
+  postFile<T extends object>(
+    path: string,
+    bytes: Uint8Array,
+    type: string,
+    statuses: readonly number[],
+  ): Promise<T> {
+    return this.call("POST", path, bytes, type, null, statuses);
+  }
+
   /** Answers nothing, whatever the server says besides that it is done. */
   async delete(path: string): Promise<void> {
     const { status, text } = await this.exchange("DELETE", path, null, null);

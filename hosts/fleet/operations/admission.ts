@@ -110,7 +110,7 @@ export async function noteRates(fleet: Fleet): Promise<void> {
       const rateSinceMs = rollout.rateSinceMs === null ? fleet.time.nowMs() : null;
       await updateRollout(unit.db, id, { rate_since_service_ms: rateSinceMs });
       // Nothing that was decided becomes wrong by it: no device needs to be decided about anew.
-      unit.onCommit(() => fleet.memory.rollouts.set(id, { ...rollout, rateSinceMs }));
+      unit.onCommit(() => void fleet.memory.rollouts.set(id, { ...rollout, rateSinceMs }));
     });
 }
 

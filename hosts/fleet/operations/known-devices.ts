@@ -74,6 +74,8 @@ export interface KnownDevices {
   keep(entry: DeviceEntry): DeviceEntry;
   /** A device was registered, or removed; once that is durable. */
   add(entry: DeviceEntry): void;
+  /** Devices were registered that are read at their first contact. */
+  noteRegistered(count: number): void;
   remove(entry: DeviceEntry): void;
   /** The last contact of a device is due to be written, or was written. */
   noteContactDue(entry: DeviceEntry): void;
@@ -111,6 +113,10 @@ export class DevicesOfOneServer implements KnownDevices {
   add(entry: DeviceEntry): void {
     this.#entries.set(entry.id, entry);
     this.#registered += 1;
+  }
+
+  noteRegistered(count: number): void {
+    this.#registered += count;
   }
 
   remove(entry: DeviceEntry): void {

@@ -2,12 +2,19 @@ import { answerQuestions } from "../../threads/thread.ts";
 import { SnapshotReader } from "../storage/sqlite/reader.ts";
 import type { Tables } from "../storage/tables.ts";
 import { faultOf } from "../terms/faults.ts";
+import { exportScan } from "./export-scan.ts";
+import { importScan } from "./import-scan.ts";
 import { listDevicesScan } from "./list-devices.ts";
 import { previewScan } from "./preview-scan.ts";
 import type { Scan, ScanAnswered, ScanAsked } from "./scan-desk.ts";
 
 /** Every scan that the thread can make. */
-const scans: readonly Scan<never, unknown>[] = [listDevicesScan, previewScan];
+const scans: readonly Scan<never, unknown>[] = [
+  exportScan,
+  importScan,
+  listDevicesScan,
+  previewScan,
+];
 
 // Looks at any number of rows beside the thread that serves.
 answerQuestions<ScanAsked, ScanAnswered>(async ({ databaseFile, scan: name, question }) => {

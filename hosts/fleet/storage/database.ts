@@ -30,8 +30,11 @@ export type Queries = Kysely<Tables> | Transaction<Tables>;
 export interface UnitOfWork {
   readonly db: Transaction<Tables>;
   readonly nowUnixMs: number;
-  /** Runs after the commit and before any other unit of work; never after a rollback. */
-  onCommit(run: () => void): void;
+  /**
+   * Runs after the commit and before any other unit of work; never after a rollback. What answers
+   * a promise is waited for, and lets others have their turn meanwhile.
+   */
+  onCommit(run: () => void | Promise<void>): void;
 }
 
 /**
@@ -175,7 +178,7 @@ export class FleetDatabase {
     work: (unit: UnitOfWork) => Promise<T>,
     deadlineMs: number,
   ): Promise<T> {
-    const afterwards: (() => void)[] = [];
+    const afterwards: (() => void | Promise<void>)[] = [];
     let hasBegun = false;
     const attempt = (): Promise<T> =>
       this.writer.transaction().execute((db) => {
@@ -191,7 +194,10 @@ export class FleetDatabase {
         if (this.unsynced !== null) throw this.unsynced;
         const result = await attempt();
         await this.bringToDisk();
-        for (const run of afterwards) run();
+        for (const run of afterwards) {
+          const running = run();
+          if (running !== undefined) await running; // else nobody sees a part of what changed
+        }
         return result;
       } catch (error) {
         const mayWait = !hasBegun && isLocked(error) && performance.now() < deadlineMs;

@@ -15,6 +15,9 @@ export const limits = {
   feedbackBodyBytesMax: 1024 * 1024,
   /** JSON bodies of the management API. */
   managementBodyBytesMax: 256 * 1024,
+  /** A file of devices in one request, and the devices in it. */
+  importBodyBytesMax: 16 * 1024 * 1024,
+  importedDevicesMax: 200_000,
   imageBytesMax: 16 * 1024 * 1024,
   /** Signed metadata in one request: the evidence of many releases is the largest part. */
   metadataBodyBytesMax: 8 * 1024 * 1024,

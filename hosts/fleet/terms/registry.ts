@@ -12,6 +12,17 @@ export const registryFields = [
   "signal",
 ] as const;
 
+/** Fields that an operator can set. */
+export const operatorFields = [
+  "region",
+  "timezone",
+  "connectivity",
+  "criticality",
+  "bootloader",
+] as const satisfies readonly RegistryField[];
+
+export type OperatorField = (typeof operatorFields)[number];
+
 /** How wifi, cellular and the like are paid and reached. */
 export const connectivities = ["wifi", "ethernet", "cellular", "metered", "satellite"] as const;
 export const criticalities = ["low", "normal", "high", "critical"] as const;
@@ -73,6 +84,10 @@ export function columnsOfRegistry(
 /** Tags and groups have the form of words, and a bound for each device. */
 export const labelsPerDeviceMax = 64;
 export const labelPattern = "^[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}$";
+
+export function isLabel(text: string): boolean {
+  return word.test(text);
+}
 
 function isNumber(text: string, least: number, most: number): boolean {
   if (!/^-?[0-9]{1,3}(?:[.][0-9]{1,3})?$/.test(text)) return false;

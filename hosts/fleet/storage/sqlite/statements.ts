@@ -71,7 +71,7 @@ export function listOf(texts: readonly string[]): RawBuilder<string> {
 /** Rows to insert, whatever their number: one parameter carries them all. */
 export function rowsOf(
   columns: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
+  rows: readonly (readonly (string | number | null)[])[],
 ): RawBuilder<unknown> {
   const picked = columns.map(
     (column, place) => sql`value ->> ${sql.lit(place)} as ${sql.ref(column)}`,

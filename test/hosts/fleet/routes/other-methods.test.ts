@@ -34,6 +34,7 @@ const paths: ReadonlyArray<readonly [string, string]> = [
   ["/api/v1/events", "GET, HEAD"],
   ["/api/v1/server", "GET, HEAD"],
   ["/api/v1/admission", "GET, HEAD, PATCH"],
+  ["/api/v1/registry", "GET, HEAD, POST"],
   ["/api/v1/trust", "GET, HEAD"],
   ["/api/v1/trust/metadata", "POST"],
   ["/DEFAULT/tuf/1.root.json", "GET, HEAD"],

@@ -18,6 +18,7 @@ const operations = {
   "/api/v1/counters": { get: "listCounters" },
   "/api/v1/events": { get: "listEvents" },
   "/api/v1/ready": { get: "showReadiness" },
+  "/api/v1/registry": { get: "listRegistry", post: "importDevices" },
   "/api/v1/releases": { get: "listReleases" },
   "/api/v1/releases/images": { post: "publishImage" },
   "/api/v1/releases/{version}": { get: "showRelease" },
