@@ -344,3 +344,17 @@ for (const [name, subject, status, error] of [
     const answer = await fleet.inject({ method: "POST", url: "/api/v1/rollouts", payload });
     assert.deepEqual([answer.statusCode, answer.json().error], [status, error]);
   });
+
+test("the preview of a configuration agrees with its rollout", async (t) => {
+  const { fleet, devices } = await fleetOf(t, 3);
+  const envelope = await publish(fleet, 4);
+  const [first] = devices;
+  assert.ok(first);
+  await tells(first, "4");
+  const told = await fleet.api("POST", "/rollouts/preview", { configurationVersion: 4, stages });
+  assert.deepEqual([told.devices, told.problems], [2, []]);
+  assert.deepEqual(told.left, [{ reason: "already-running", devices: 1, examples: [first.id] }]);
+  assert.equal(told.bytes, 2 * envelope.length);
+  const made = await rollout(fleet, 4);
+  assert.deepEqual([made.statusCode, made.json().eligible], [201, 2], made.body);
+});
